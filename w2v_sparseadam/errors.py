@@ -1,0 +1,33 @@
+"""The errors this package raises for bad input.
+
+Every message is one line: what is wrong and where, the value met, and what would work. The
+commands print it after ``Error:`` and exit with 1.
+"""
+
+
+class W2VError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class TextError(W2VError):
+    """A corpus that cannot be read or leaves nothing to train on."""
+
+
+class FormatError(W2VError):
+    """A file of vectors or evaluation items that breaks its format."""
+
+
+class UnknownWordError(W2VError):
+    """A word that has no vector."""
+
+
+class ShapeError(W2VError, ValueError):
+    """Arrays whose shapes, types or row numbers do not fit together."""
+
+
+class SettingError(W2VError, ValueError):
+    """A setting outside its range, or two that contradict each other."""
+
+
+class DivergenceError(W2VError):
+    """A training run whose loss is no longer a finite number."""
