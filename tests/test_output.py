@@ -1,0 +1,181 @@
+"""Files appear whole or not at all, and what prevents them is said in one line."""
+
+import errno
+import os
+import re
+import stat
+
+import pytest
+
+from w2v_sparseadam.errors import W2VError
+from w2v_sparseadam.output import atomic_write, check_writable
+
+as_user = pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere"
+)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_writes_and_leaves_nothing_else(tmp_path):
+    with atomic_write(tmp_path / "out.vec") as stream:
+        stream.write(b"all of it")
+        assert not (tmp_path / "out.vec").exists()
+    assert (tmp_path / "out.vec").read_bytes() == b"all of it"
+    assert names(tmp_path) == ["out.vec"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_old_file_and_no_other(tmp_path, error):
+    target = tmp_path / "out.vec"
+    target.write_bytes(b"old")
+    with pytest.raises(error), atomic_write(target) as stream:  # noqa: PT012
+        stream.write(b"half")
+        raise error
+    assert target.read_bytes() == b"old"
+    assert names(tmp_path) == ["out.vec"]
+
+
+def test_bytes_reach_the_disk_before_the_name(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (calls.append("replace"), replace(*paths)))
+    with atomic_write(tmp_path / "out.vec") as stream:
+        stream.write(b"x")
+    assert calls == ["fsync", "replace"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_new_file_takes_the_umask_and_an_old_one_keeps_its_mode(tmp_path):
+    old = tmp_path / "old.vec"
+    old.touch()
+    old.chmod(0o640)
+    before = os.umask(0o027)
+    try:
+        for name in ("new.vec", "old.vec"):
+            with atomic_write(tmp_path / name) as stream:
+                stream.write(b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new.vec").stat().st_mode) == 0o640
+    old.chmod(0o604)
+    with atomic_write(old) as stream:
+        stream.write(b"x")
+    assert stat.S_IMODE(old.stat().st_mode) == 0o604
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real" / "out.vec"
+    link = tmp_path / "link.vec"
+    link.symlink_to(target)
+    with atomic_write(link) as stream:
+        stream.write(b"x")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"x"
+    assert names(tmp_path / "real") == ["out.vec"]
+
+
+def test_the_longest_name_is_allowed(tmp_path):
+    target = tmp_path / ("x" * 251 + ".vec")
+    with atomic_write(target) as stream:
+        stream.write(b"x")
+    assert names(tmp_path) == [target.name]
+
+
+def test_a_pipe_is_written_straight(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with atomic_write(pipe) as stream:
+            stream.write(b"through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_device(tmp_path):
+    with (
+        pytest.raises(W2VError, match=r"/dev/full: no room left to write \(No space left"),
+        atomic_write("/dev/full") as stream,
+    ):
+        stream.write(b"x")
+
+
+def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
+    def full(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    message = "no room left to write (No space left on device); free some, or write elsewhere"
+    with (
+        pytest.raises(W2VError, match=re.escape(f"out.vec: {message}")),
+        atomic_write(tmp_path / "out.vec") as stream,
+    ):
+        stream.write(b"x")
+    assert names(tmp_path) == []
+
+
+def test_another_error_of_the_writer_passes_unchanged(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "out.vec"):
+        (tmp_path / "missing").read_bytes()
+    assert names(tmp_path) == []
+
+
+def write(path):
+    with atomic_write(path):
+        pass
+
+
+@pytest.mark.parametrize("attempt", [write, check_writable])
+class TestRefusals:
+    def test_missing_folder(self, tmp_path, attempt):
+        path = tmp_path / "missing" / "out.vec"
+        message = (
+            f"{path}: the folder '{path.parent}' does not exist; create it, or write elsewhere"
+        )
+        with pytest.raises(W2VError, match=f"^{re.escape(message)}$"):
+            attempt(path)
+
+    def test_folder_is_a_file(self, tmp_path, attempt):
+        (tmp_path / "file").touch()
+        path = tmp_path / "file" / "out.vec"
+        message = f"{path}: a file stands where its folder should be"
+        with pytest.raises(W2VError, match=f"^{re.escape(message)}$"):
+            attempt(path)
+
+    def test_target_is_a_folder(self, tmp_path, attempt):
+        with pytest.raises(W2VError, match=f"^{re.escape(str(tmp_path))}: is a folder; name a"):
+            attempt(tmp_path)
+
+    def test_name_too_long(self, tmp_path, attempt):
+        with pytest.raises(W2VError, match=r"cannot be written \(File name too long\)"):
+            attempt(tmp_path / ("x" * 300))
+
+    @as_user
+    def test_folder_not_writable(self, tmp_path, attempt):
+        tmp_path.chmod(0o500)
+        with pytest.raises(W2VError, match=r"cannot be written \(Permission denied\)"):
+            attempt(tmp_path / "out.vec")
+
+    @as_user
+    def test_write_protected_file(self, tmp_path, attempt):
+        path = tmp_path / "out.vec"
+        path.touch()
+        path.chmod(0o400)
+        with pytest.raises(W2VError, match="is write-protected; allow writing, or write elsewhere"):
+            attempt(path)
+
+
+def test_checking_touches_nothing(tmp_path):
+    (tmp_path / "out.vec").write_bytes(b"old")
+    check_writable(tmp_path / "out.vec")
+    check_writable(tmp_path / "new.vec")
+    assert (tmp_path / "out.vec").read_bytes() == b"old"
+    assert names(tmp_path) == ["out.vec"]

@@ -1,0 +1,411 @@
+"""Word vectors: file formats byte for byte, broken files, and questions about words."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from w2v_sparseadam.errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
+from w2v_sparseadam.vectors import Vectors
+
+GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_WORDS = ("cat", "naïve", "東京")
+GOLDEN_MATRIX = np.array([[0.5, -1.25], [0, 1], [0.1, -3]], dtype=np.float32)
+
+
+def bits(matrix):
+    return matrix.view(np.uint32).tolist()
+
+
+# Files
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.bin"])
+class TestGolden:
+    def test_load(self, name):
+        vectors = Vectors.load(GOLDEN / name)
+        assert vectors.words == GOLDEN_WORDS
+        assert bits(vectors.matrix) == bits(GOLDEN_MATRIX)
+
+    def test_save(self, name, tmp_path):
+        Vectors(GOLDEN_WORDS, GOLDEN_MATRIX).save(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == (GOLDEN / name).read_bytes()
+
+    def test_content_tells_the_format_not_the_name(self, name, tmp_path):
+        copy = tmp_path / "copy.of"
+        copy.write_bytes((GOLDEN / name).read_bytes())
+        assert Vectors.load(copy).words == GOLDEN_WORDS
+
+    @pytest.mark.filterwarnings("ignore")  # gensim's own
+    def test_gensim_reads_the_same_bits(self, name):
+        models = pytest.importorskip("gensim.models")
+        theirs = models.KeyedVectors.load_word2vec_format(
+            str(GOLDEN / name), binary=name.endswith("bin")
+        )
+        assert tuple(theirs.index_to_key) == GOLDEN_WORDS
+        assert bits(theirs.vectors) == bits(GOLDEN_MATRIX)
+
+    def test_without_the_last_newline(self, name, tmp_path):
+        (tmp_path / name).write_bytes((GOLDEN / name).read_bytes()[:-1])
+        assert Vectors.load(tmp_path / name).words == GOLDEN_WORDS
+
+
+def load(tmp_path, content):
+    path = tmp_path / "vectors.vec"
+    path.write_bytes(content)
+    return Vectors.load(path)
+
+
+def test_binary_without_newlines_between_records(tmp_path):
+    content = (GOLDEN / "vectors.bin").read_bytes()
+    header, _, rest = content.partition(b"\n")
+    vectors = load(tmp_path, header + b"\n" + rest.replace(b"\n", b""))
+    assert vectors.words == GOLDEN_WORDS
+    assert bits(vectors.matrix) == bits(GOLDEN_MATRIX)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"2 2\na 1 2 \nb 3 4 \n", id="spaces at the end, as word2vec.c writes"),
+        pytest.param(b"2 2\r\na 1 2\r\nb 3 4\r\n", id="CRLF"),
+        pytest.param(b"2 2\na 1e0 +2.0\nb 3 .4e1", id="other spellings of numbers"),
+    ],
+)
+def test_text_variants(tmp_path, content):
+    vectors = load(tmp_path, content)
+    assert vectors.words == ("a", "b")
+    assert vectors.matrix.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    "word", ["a\u00a0b", "\u2028", "\u0085x", "\x1c", "\x00", "\ufeff", "3", "#", "é" * 3000]
+)
+@pytest.mark.parametrize("suffix", ["vec", "bin", "BIN"])
+def test_a_word_may_hold_all_but_ascii_white_space(tmp_path, word, suffix):
+    path = tmp_path / f"out.{suffix}"
+    Vectors([word, "b"], [[1.5, 2, 0.1], [3, 4, 5]]).save(path)
+    vectors = Vectors.load(path)
+    assert vectors.words == (word, "b")
+    assert vectors[word].tolist() == [1.5, 2, np.float32(0.1)]
+
+
+def test_binary_records_longer_than_the_reading_buffer(tmp_path, monkeypatch):
+    monkeypatch.setattr("w2v_sparseadam.vectors._CHUNK", 7)
+    assert Vectors.load(GOLDEN / "vectors.bin").words == GOLDEN_WORDS
+
+
+words = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters=" \t\n\v\f\r"), min_size=1
+)
+
+
+# From two dimensions on: in one, four bytes of a float32 can happen to spell a number and a space.
+@st.composite
+def word_vectors(draw):
+    names = draw(st.lists(words, min_size=1, max_size=5, unique=True))
+    shape = (len(names), draw(st.integers(2, 6)))
+    numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
+    return Vectors(names, draw(arrays(np.float32, shape, elements=numbers)))
+
+
+@given(word_vectors(), st.sampled_from([".vec", ".bin"]))
+def test_saving_then_loading_is_the_identity(vectors, suffix):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "out" + suffix)
+        vectors.save(path)
+        loaded = Vectors.load(path)
+    assert loaded.words == vectors.words
+    assert bits(loaded.matrix) == bits(vectors.matrix)
+
+
+def test_every_exponent_survives_text(tmp_path):
+    rng = np.random.default_rng(20260301)
+    raw = rng.integers(0, 2**32, 3000, dtype=np.uint32)
+    numbers = raw.view(np.float32)
+    numbers = numbers[np.isfinite(numbers)][:2900].reshape(29, 100)
+    Vectors([str(row) for row in range(29)], numbers).save(tmp_path / "out.txt")
+    assert bits(Vectors.load(tmp_path / "out.txt").matrix) == bits(numbers)
+
+
+headers = st.builds(b"%d %d\n".__mod__, st.tuples(st.integers(0, 4), st.integers(0, 4)))
+
+
+@given(
+    st.one_of(
+        st.binary(),
+        st.builds(bytes.__add__, headers, st.binary(max_size=60)),
+        st.builds(bytes.__add__, headers, st.text("ab1.- \n\té\x00", max_size=60).map(str.encode)),
+    )
+)
+def test_random_bytes_load_or_raise_a_format_error(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.vec")
+        path.write_bytes(content)
+        try:
+            vectors = Vectors.load(path)
+        except FormatError as error:
+            assert str(error).startswith(f"{path}")
+            assert "\n" not in str(error)
+        else:
+            assert np.isfinite(vectors.matrix).all()
+
+
+@given(st.data())
+def test_a_damaged_file_loads_or_raises_a_format_error(data):
+    content = bytearray(
+        (GOLDEN / data.draw(st.sampled_from(["vectors.txt", "vectors.bin"]))).read_bytes()
+    )
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.vec")
+        path.write_bytes(content)
+        try:
+            Vectors.load(path)
+        except FormatError as error:
+            assert str(error).startswith(f"{path}")
+
+
+NUL = b"\0\0\0\0"
+HINT = "expected the numbers of words and of dimensions, as in '71000 100', found "
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", f", line 1: {HINT}''"),
+        (b"the 0.1 0.2\n", f", line 1: {HINT}'the 0.1 0.2\\n'"),
+        (b"2 -1\n", f", line 1: {HINT}'2 -1\\n'"),
+        (b"9" * 500, f", line 1: {HINT}'{'9' * 40}'…"),
+        (b"0 5\n", ", line 1: 0 words of 5 dimensions hold no vectors"),
+        (b"5 0\n", ", line 1: 5 words of 0 dimensions hold no vectors"),
+        (
+            b"1000000000 1000000000\na 1\n",
+            ", line 1: 1000000000 words of 1000000000 dimensions do not fit in a file of 26 "
+            "bytes; it is cut short, or this is not its header",
+        ),
+        (b"2 2\na 1 2\ncat 1\nx", ", line 3: expected 2 numbers after 'cat', found 1"),
+        (b"2 2\na 1 2\ncat 1 2 3\n", ", line 3: expected 2 numbers after 'cat', found 3"),
+        (b"2 2\na 1 2\ncat 1 x2\n", ", line 3: expected 2 numbers after 'cat', found 'x2'"),
+        (b"2 2\na 1 2\ncat-tail\n", ", line 3: expected 2 numbers after 'cat-tail', found 0"),
+        (b"2 3\na 1 2\nb 3 4 \nccc", ", line 2: expected 3 numbers after 'a', found 2"),
+        (b"2 2\na 1 2\n\xff 3 4\n", ", line 3: the word '\\xff' is not UTF-8"),
+        (b"2 2\nabcdefg 1 2\n", ": ends after 1 of the 2 words of line 1"),
+        (b"1 2\na 1 2\nb 3 4\n", ", line 3: more than the 1 words of line 1"),
+        (b"2 2\na 1 2\na 3 4\n", ", word 2: 'a' is also word 1"),
+        (b"2 2\na 1 2\nb nan 4\n", ", word 2: the vector of 'b' holds nan, not a finite float32"),
+        (b"2 2\na 1 2\nb 4 -1e39\n", ", word 2: the vector of 'b' holds -inf, not a finite"),
+        (b"2 2\na 1 2\nx\ty 3 4\n", ", word 2: 'x\\ty' cannot be written: a word must be valid"),
+        (b"2 2\na 1 2\n 3 4\n", ", word 2: '' cannot be written: a word must be valid Unicode"),
+        (b"1 1\na" + NUL, ": ends after 0 of the 1 words of line 1"),
+        (b"2 1\na " + NUL + b"\nb " + NUL[1:], ": ends after 1 of the 2 words of line 1"),
+        (b"1 1\na " + NUL + b"\nb", ": goes on after the 1 words of line 1"),
+        (b"1 1\na " + NUL + b"\n\n", ": goes on after the 1 words of line 1"),
+        (b"2 1\na " + NUL + b"\n\xff " + NUL, ", word 2: the word '\\xff' is not UTF-8"),
+        (b"1 1\na \0\0\xc0\x7f", ", word 1: the vector of 'a' holds nan, not a finite"),
+    ],
+)
+def test_a_broken_file_is_one_clear_line(tmp_path, content, message):
+    with pytest.raises(FormatError) as caught:
+        load(tmp_path, content)
+    # Bytes are quoted as bytes.
+    told = str(caught.value).replace("found b'", "found '").replace("word b'", "word '")
+    assert told.startswith(f"{tmp_path / 'vectors.vec'}{message}")
+    assert "\n" not in told
+
+
+def test_a_file_that_is_none(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Vectors.load(tmp_path / "missing.vec")
+    with pytest.raises(W2VError, match="/dev/null: is not a regular file; save the vectors to one"):
+        Vectors.load("/dev/null")
+
+
+# Words and matrix
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a", "b", "a"], "word 3: 'a' is also word 1"),
+        (["a", "", "b"], "word 2: '' cannot be written: a word must be valid Unicode, not empty, "),
+        (["a", "b", "c d"], "word 3: 'c d' cannot be written"),
+        (["a\n", "b", "c"], "word 1: 'a\\n' cannot be written"),
+        (["a\ud800", "b", "c"], "word 1: 'a\\ud800' cannot be written"),
+    ],
+)
+def test_words_that_no_file_can_hold_are_refused(names, message):
+    with pytest.raises(FormatError, match="^" + re.escape(message)):
+        Vectors(names, np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e39])
+def test_numbers_that_are_not_finite_are_refused(number):
+    matrix = np.array([[0, 1], [-np.inf, number]])
+    with pytest.raises(FormatError, match=r"word 2: the vector of 'b' holds -inf, not a finite"):
+        Vectors(["a", "b"], matrix)
+    with pytest.raises(FormatError, match=r"word 1: the vector of 'a' holds (nan|-?inf), not a"):
+        Vectors(["a"], [[number, 0]])
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (3, 2), (2,), (2, 2, 2)])
+def test_a_matrix_of_the_wrong_shape_is_refused(shape):
+    with pytest.raises(
+        ShapeError, match=re.escape(f"shape (2, D) with D at least 1, found shape {shape}")
+    ):
+        Vectors(["a", "b"], np.zeros(shape))
+
+
+def test_no_words_are_refused():
+    with pytest.raises(ShapeError, match="expected at least one word"):
+        Vectors([], np.zeros((0, 3)))
+
+
+def test_it_reads_like_a_mapping():
+    vectors = Vectors(GOLDEN_WORDS, GOLDEN_MATRIX)
+    assert len(vectors) == 3
+    assert list(vectors) == list(GOLDEN_WORDS)
+    assert "cat" in vectors
+    assert "dog" not in vectors
+    assert vectors.dim == 2
+    assert vectors["cat"].tolist() == [0.5, -1.25]
+    assert vectors["cat"].dtype == np.float32
+    assert repr(vectors) == "<Vectors: 3 words, 2 dimensions>"
+    with pytest.raises(ValueError, match="read-only"):
+        vectors["cat"][0] = 1
+
+
+def test_the_matrix_is_not_copied():
+    matrix = GOLDEN_MATRIX.copy()
+    assert np.shares_memory(Vectors(GOLDEN_WORDS, matrix).matrix, matrix)
+    assert matrix.flags.writeable
+
+
+# Questions
+
+#   By hand: unit vectors (0.6, 0.8), (0.8, 0.6), (-0.8, 0.6), (0, -1) and the zero vector.
+#   one·two = 0.48 + 0.48 = 0.96; one·ten = -0.48 + 0.48 = 0; one·low = -0.8; one·nil = 0.
+SMALL = Vectors(["one", "two", "ten", "low", "nil"], [[3, 4], [8, 6], [-4, 3], [0, -9], [0, 0]])
+
+
+def test_similarity_by_hand():
+    assert SMALL.similarity("one", "two") == pytest.approx(0.96, abs=1e-6)
+    assert SMALL.similarity("one", "low") == pytest.approx(-0.8, abs=1e-6)
+    assert SMALL.similarity("one", "nil") == 0
+    assert SMALL.similarity("nil", "nil") == 0
+
+
+def test_similarity_never_leaves_its_range():
+    rng = np.random.default_rng(20260302)
+    vectors = Vectors([str(row) for row in range(200)], rng.normal(size=(200, 7)))
+    cosines = [vectors.similarity(word, word) for word in vectors]
+    assert max(cosines) <= 1
+    assert cosines == pytest.approx([1] * 200, abs=1e-6)
+
+
+def test_neighbors_by_hand():
+    nearest = SMALL.most_similar("one")
+    assert [word for word, _ in nearest] == ["two", "ten", "nil", "low"]
+    assert [cosine for _, cosine in nearest] == pytest.approx([0.96, 0, 0, -0.8], abs=1e-6)
+    assert SMALL.most_similar("one", n=1) == nearest[:1]
+    assert SMALL.most_similar("one", exclude=["two", "unheard-of"]) == nearest[1:]
+    assert SMALL.most_similar("one", exclude=SMALL.words) == []
+
+
+def test_neighbors_of_a_vector():
+    nearest = SMALL.most_similar(np.array([60, 80]), n=2)
+    assert [word for word, _ in nearest] == ["one", "two"]
+    assert [cosine for _, cosine in nearest] == pytest.approx([1, 0.96], abs=1e-6)
+
+
+def test_neighbors_of_the_zero_vector_are_in_order_and_no_nan():
+    assert SMALL.most_similar("nil") == [("one", 0), ("two", 0), ("ten", 0), ("low", 0)]
+
+
+def test_equal_cosines_keep_the_order_of_the_words():
+    rng = np.random.default_rng(20260303)
+    pattern = rng.normal(size=(1, 33))
+    vectors = Vectors([f"w{row}" for row in range(101)], np.repeat(pattern, 101, axis=0))
+    for n in (1, 7, 100):
+        found = [word for word, _ in vectors.most_similar("w50", n)]
+        assert found == [f"w{row}" for row in range(101) if row != 50][:n]
+
+
+def test_neighbors_match_a_full_sort():
+    rng = np.random.default_rng(20260304)
+    matrix = rng.normal(size=(50, 5))
+    vectors = Vectors([str(row) for row in range(50)], matrix)
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    for query in range(0, 50, 7):
+        order = [str(row) for row in np.argsort(-(unit @ unit[query])) if row != query]
+        assert [word for word, _ in vectors.most_similar(str(query), 9)] == order[:9]
+
+
+def test_analogy_by_hand():
+    # b - a + c with unit vectors: (0, 1) - (1, 0) + (0.6, 0.8) = (-0.4, 1.8), nearest to "up-left";
+    # without dividing by their lengths it would be (0, 1) - (5, 0) + (6, 8) = (1, 9).
+    vectors = Vectors(
+        ["a", "b", "c", "up-left", "up", "right"],
+        [[5, 0], [0, 1], [6, 8], [-4, 18], [1, 9], [2, -1]],
+    )
+    answers = vectors.analogy("a", "b", "c", n=2)
+    assert [word for word, _ in answers] == ["up-left", "up"]
+    assert answers[0][1] == pytest.approx(1, abs=1e-6)
+    assert [word for word, _ in vectors.analogy("a", "b", "c")] == ["up-left", "up", "right"]
+    assert [word for word, _ in vectors.analogy("a", "a", "c", 1)] == ["up"]
+
+
+def test_very_large_and_very_small_numbers():
+    vectors = Vectors(["a", "b", "c"], np.array([[3e38, 3e38], [1e-44, 1e-44], [-3e38, 0]]))
+    assert vectors.similarity("a", "b") == pytest.approx(1, abs=1e-6)
+    assert vectors.similarity("a", "c") == pytest.approx(-np.sqrt(0.5), abs=1e-6)
+
+
+def test_wrong_questions_are_refused():
+    with pytest.raises(SettingError, match="n is 0; ask for at least 1 word"):
+        SMALL.most_similar("one", 0)
+    with pytest.raises(ShapeError, match=re.escape("expected a vector of shape (2,), found (3,)")):
+        SMALL.most_similar([1, 2, 3])
+    message = re.escape("no vector for 'tne'; did you mean 'one', 'ten'?")
+    for ask in (
+        SMALL.__getitem__,
+        SMALL.most_similar,
+        lambda word: SMALL.similarity("one", word),
+        lambda word: SMALL.analogy("one", word, "two"),
+    ):
+        with pytest.raises(UnknownWordError, match=f"^{message}$"):
+            ask("tne")
+    with pytest.raises(UnknownWordError, match="no vector for 'zzz'; no word is spelt like it"):
+        SMALL["zzz"]
+
+
+@pytest.mark.parametrize(
+    ("word", "best"),
+    [
+        ("quene", "queen"),
+        ("uqeen", "queen"),
+        ("xueen", "queen"),
+        ("Queen", "queen"),
+        ("accomodation", "accommodation"),
+        ("ZURICH", "Zurich"),
+        ("東亰", "東京"),
+    ],
+)
+def test_suggestions(word, best):
+    names = ["the", "queen", "quest", "accommodation", "Zurich", "東京", "rate"]
+    vectors = Vectors(names, np.ones((len(names), 1)))
+    assert vectors.suggest(word)[0] == best
+    assert vectors.suggest(word, n=1) == [best]
+
+
+def test_equally_close_suggestions_keep_the_order_of_the_words():
+    vectors = Vectors(["cart", "card", "carp", "care", "the"], np.ones((5, 1)))
+    assert vectors.suggest("car") == ["cart", "card", "carp"]
+    assert vectors.suggest("") == []
+    assert vectors.suggest("zzz") == []

@@ -1,0 +1,69 @@
+"""``w2v-neighbors``: print the words nearest to a word, or the answers to an analogy."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from w2v_sparseadam.commands import W2VCommand, columns, pad, printable
+
+
+@click.command(cls=W2VCommand)
+@click.argument("vectors", type=click.Path(exists=True, dir_okay=False, readable=True))
+@click.argument("words", metavar="[WORD]...", nargs=-1)
+@click.option(
+    "-n",
+    "--number",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many words to print.",
+)
+@click.option(
+    "--analogy",
+    nargs=3,
+    metavar="A B C",
+    help="Answer 'A is to B as C is to what?' by the highest cosine with B - A + C.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead.")
+def main(
+    vectors: str,
+    words: tuple[str, ...],
+    number: int,
+    analogy: tuple[str, str, str] | None,
+    as_json: bool,
+) -> None:
+    """Print the words whose vectors have the highest cosine with that of each WORD.
+
+    VECTORS is a word2vec file, text or binary. Give words, an --analogy, or both.
+    """
+    if not words and not analogy:
+        raise click.UsageError("Nothing to look up: give a WORD or --analogy A B C.")
+
+    from w2v_sparseadam.vectors import Vectors
+
+    loaded = Vectors.load(vectors)
+    answers = [(word, loaded.most_similar(word, number)) for word in words]
+    if analogy:
+        a, b, c = analogy
+        answers.append((f"{a} : {b} = {c} : ?", loaded.analogy(a, b, c, number)))
+
+    if as_json:
+        for query, nearest in answers:
+            neighbors = [{"word": word, "cosine": cosine} for word, cosine in nearest]
+            click.echo(json.dumps({"query": query, "neighbors": neighbors}, ensure_ascii=False))
+        return
+    shown = [printable(word) for _, nearest in answers for word, _ in nearest]
+    width = max(map(columns, shown), default=0)
+    for place, (query, nearest) in enumerate(answers):
+        if place:
+            click.echo()
+        click.echo(printable(query))
+        for word, cosine in nearest:
+            click.echo(f"  {pad(printable(word), width)}  {cosine:7.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,375 @@
+"""Which rows a batch reads, in which order their gradients are summed, and all of its chances.
+
+A batch is a range of the text's positions. Every random draw is a hash of (seed, use, epoch,
+position), so that any batch of any epoch can be planned alone, on any thread, in any order, and
+a resumed run draws what an uninterrupted one would have drawn.
+
+The tokens that subsampling keeps are the batch's centers. They are cut into blocks of
+:data:`BLOCK`, which share negatives, and chunks of :data:`CHUNK`, which are computed in one go.
+The *span* of a chunk is its centers with ``window`` kept tokens more on either side.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+BLOCK = 32
+"""Centers that share one draw of negatives."""
+
+CHUNK = 128
+"""Centers of one unit of parallel work, a multiple of BLOCK."""
+
+
+class Groups(NamedTuple):
+    """Places of gradients, grouped by the word whose gradient they are part of.
+
+    The gradient of ``rows[k]`` is the sum over ``places[starts[k]:starts[k + 1]]``, in that order.
+    """
+
+    rows: np.ndarray  # (capacity,) int32: words, each once
+    starts: np.ndarray  # (capacity + 1,) int64
+    places: np.ndarray  # (capacity,) int64
+    n_rows: np.ndarray  # (1,) int64
+
+    @classmethod
+    def allocate(cls, capacity: int) -> "Groups":
+        """Make room for ``capacity`` places."""
+        return cls(
+            np.zeros(capacity, np.int32),
+            np.zeros(capacity + 1, np.int64),
+            np.zeros(capacity, np.int64),
+            np.zeros(1, np.int64),
+        )
+
+
+class BatchPlan(NamedTuple):
+    """What one batch does; the arrays are as large as the largest batch and partly filled."""
+
+    tokens: np.ndarray  # (capacity + 2 window,) int32: kept words; center i is tokens[i + window]
+    n_left: np.ndarray  # (capacity,) int32: contexts of center i on its left …
+    n_right: np.ndarray  # (capacity,) int32: … and on its right
+    negatives: np.ndarray  # (blocks, N) int32
+    center_groups: Groups  # a place is a center's number
+    context_groups: Groups  # a place is chunk · span + place in the span, or a negative's
+    n_centers: np.ndarray  # (1,) int64
+    n_pairs: np.ndarray  # (1,) int64
+    n_tokens: np.ndarray  # (1,) int64: tokens before subsampling
+    noise_place: np.ndarray  # (1,) int64: the place of the first negative's gradient
+
+    @classmethod
+    def allocate(cls, capacity: int, window: int, n_shared: int) -> "BatchPlan":
+        """Make room for batches of up to ``capacity`` centers."""
+        n_chunks = -(-capacity // CHUNK)
+        n_blocks = n_chunks * CHUNK // BLOCK
+        noise_place = n_chunks * (CHUNK + 2 * window)
+        return cls(
+            tokens=np.zeros(n_chunks * CHUNK + 2 * window, np.int32),
+            n_left=np.zeros(n_chunks * CHUNK, np.int32),
+            n_right=np.zeros(n_chunks * CHUNK, np.int32),
+            negatives=np.zeros((n_blocks, n_shared), np.int32),
+            center_groups=Groups.allocate(n_chunks * CHUNK),
+            context_groups=Groups.allocate(noise_place + n_blocks * n_shared),
+            n_centers=np.zeros(1, np.int64),
+            n_pairs=np.zeros(1, np.int64),
+            n_tokens=np.zeros(1, np.int64),
+            noise_place=np.array([noise_place]),
+        )
+
+
+class Sampler(NamedTuple):
+    """The distributions that a plan draws from, as integers to compare 32 random bits with."""
+
+    keep: np.ndarray  # (V,) uint64: a token stays when its 32 bits are below this
+    accept: np.ndarray  # (V,) uint64: alias method, chance of the column's own word
+    alias: np.ndarray  # (V,) int32: alias method, the column's other word
+
+    @classmethod
+    def build(cls, counts: np.ndarray, subsample: float, noise_exponent: float) -> "Sampler":
+        """Prepare both distributions from the words' counts.
+
+        A token of a word with relative frequency f is kept with probability
+        min(1, √(t/f) + t/f), t = ``subsample``, or always if t is 0; a negative is drawn with
+        probability proportional to count ** ``noise_exponent``.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (V,), int64
+            Occurrences in the text, each above 0.
+        subsample : float
+            Threshold t, 0 or more.
+        noise_exponent : float
+            Usually 0.75.
+
+        References
+        ----------
+        Mikolov et al. (2013), section 2.3; the formula is word2vec.c's, which gensim shares, not
+        the paper's. Alias method: Vose (1991).
+        """
+        frequency = counts / counts.sum()
+        keep = np.ones(len(counts))
+        if subsample > 0:
+            keep = np.minimum(1, np.sqrt(subsample / frequency) + subsample / frequency)
+        weights = counts.astype(np.float64) ** noise_exponent
+        accept, alias = _alias_table(weights * (len(weights) / weights.sum()))
+        return cls(_as_bits(keep), _as_bits(accept), alias)
+
+    def keep_share(self, counts: np.ndarray) -> float:
+        """Return the share of the text's tokens that subsampling is expected to keep."""
+        return float(counts @ (self.keep / 2.0**32) / counts.sum())
+
+
+def _as_bits(probability: np.ndarray) -> np.ndarray:
+    return np.rint(probability * 2.0**32).astype(np.uint64)
+
+
+@njit(cache=True, error_model="numpy")
+def _alias_table(scaled):
+    """Split V columns of height 1 between two words each; ``scaled`` has mean 1 and is used up."""
+    n_words = scaled.size
+    accept = np.ones(n_words)
+    alias = np.arange(n_words).astype(np.int32)
+    queue = np.empty(n_words, np.int64)
+    n_small, large = 0, n_words
+    for word in range(n_words):
+        if scaled[word] < 1:
+            queue[n_small] = word
+            n_small += 1
+        else:
+            large -= 1
+            queue[large] = word
+    while n_small > 0 and large < n_words:
+        n_small -= 1
+        small, giver = queue[n_small], queue[large]
+        accept[small] = scaled[small]
+        alias[small] = giver
+        scaled[giver] -= 1 - scaled[small]
+        if scaled[giver] < 1:
+            large += 1
+            queue[n_small] = giver
+            n_small += 1
+    return accept, alias
+
+
+def draw_key(seed: int, use: int, epoch: int) -> np.uint64:
+    """Return the key that makes one stream of draws out of a seed, a use and an epoch."""
+    key = 0
+    for part in (seed, use, epoch):
+        key = _mix_int((key + part + 1) * 0x9E3779B97F4A7C15)
+    return np.uint64(key)
+
+
+def _mix_int(bits: int) -> int:
+    """The finalizer of :func:`_random_bits`, in Python's integers."""
+    bits &= 2**64 - 1
+    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+    return bits ^ (bits >> 31)
+
+
+@njit(cache=True, nogil=True)
+def random_bits(key, position):
+    """Return 64 random bits, a pure function of a key and a position.
+
+    The position-th output of SplitMix64 (Steele, Lea & Flood 2014) started at ``key``.
+    """
+    bits = key + np.uint64(position + 1) * np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def _group(words, places, n, slots, groups):
+    """Group ``places[:n]`` by word, words in order of first place; ``slots`` is −1 and stays so."""
+    rows, starts = groups.rows, groups.starts
+    n_rows = 0
+    for k in range(n):
+        row = slots[words[k]]
+        if row < 0:
+            row = n_rows
+            slots[words[k]] = row
+            rows[row] = words[k]
+            starts[row + 1] = 0
+            n_rows += 1
+        starts[row + 1] += 1
+    starts[0] = 0
+    for row in range(n_rows):
+        starts[row + 1] += starts[row]
+    for k in range(n):
+        row = slots[words[k]]
+        groups.places[starts[row]] = places[k]
+        starts[row] += 1
+    for row in range(n_rows, 0, -1):
+        starts[row] = starts[row - 1]
+    starts[0] = 0
+    for row in range(n_rows):
+        slots[rows[row]] = -1
+    groups.n_rows[0] = n_rows
+
+
+def group_rows(ids: np.ndarray) -> Groups:
+    """Group the places 0 … n − 1 of an array of row numbers, shape (n,), by row."""
+    groups = Groups.allocate(ids.size)
+    rows, words = np.unique(ids, return_inverse=True)
+    slots = np.full(rows.size, -1, np.int32)
+    _group(words.astype(np.int32), np.arange(ids.size), ids.size, slots, groups)
+    n_rows = int(groups.n_rows[0])
+    groups.rows[:n_rows] = rows[groups.rows[:n_rows]]
+    return groups
+
+
+class PlanScratch(NamedTuple):
+    """Room to plan a batch; only ``slots`` carries anything over, and that is all −1."""
+
+    slots: np.ndarray  # (V,) int32, −1
+    sentence: np.ndarray  # (capacity,) int64
+    covered: np.ndarray  # (chunk + 2 window + 1,) int64
+    words: np.ndarray  # (places,) int32
+    places: np.ndarray  # (places,) int64
+
+    @classmethod
+    def allocate(cls, n_words: int, plan: BatchPlan) -> "PlanScratch":
+        """Make room to fill ``plan`` over a vocabulary of ``n_words``."""
+        capacity = plan.n_left.size
+        n_places = plan.context_groups.places.size
+        window = (plan.tokens.size - capacity) // 2
+        return cls(
+            slots=np.full(n_words, -1, np.int32),
+            sentence=np.zeros(capacity, np.int64),
+            covered=np.zeros(CHUNK + 2 * window + 1, np.int64),
+            words=np.zeros(n_places, np.int32),
+            places=np.zeros(n_places, np.int64),
+        )
+
+
+@njit(cache=True, nogil=True)
+def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
+    """Plan the batch of the text's positions ``start`` to ``stop``.
+
+    Kept tokens become centers; each draws a reach from 1 … window (or takes the whole window) and
+    has as contexts the kept tokens that near in its sentence, also beyond the batch's edges. Each
+    block draws N negatives. A word is listed for an update only if a pair of the batch uses it.
+
+    Parameters
+    ----------
+    word_ids : ndarray of shape (positions,), int32
+        The text; a negative number ends a sentence.
+    start, stop : int
+        The batch's range.
+    sampler : Sampler
+    keys : ndarray of shape (2,), uint64
+        Keys of the epoch's draws: for positions (keep, reach) and for negatives.
+    dynamic : bool
+        Draw the reach, or take the whole window.
+    scratch : PlanScratch
+    plan : BatchPlan
+        Filled.
+    """
+    tokens, n_left, n_right, sentence = plan.tokens, plan.n_left, plan.n_right, scratch.sentence
+    capacity = n_left.size
+    window = (tokens.size - capacity) // 2
+    n_span = CHUNK + 2 * window
+    n_noise = plan.negatives.shape[1]
+    low_bits = np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+
+    # The kept tokens just before the batch, as far as the first center's sentence reaches.
+    n_before = 0
+    position = start - 1
+    while position >= 0 and n_before < window and word_ids[position] >= 0:
+        word = word_ids[position]
+        if random_bits(keys[0], position) >> half < sampler.keep[word]:
+            n_before += 1
+            tokens[window - n_before] = word
+        position -= 1
+    for k in range(window - n_before):
+        tokens[k] = 0
+
+    n_centers = 0
+    n_tokens = 0
+    n_sentences = 0
+    sentence_start = -n_before
+    for position in range(start, stop):
+        word = word_ids[position]
+        if word < 0:
+            n_sentences += 1
+            sentence_start = n_centers
+            continue
+        n_tokens += 1
+        bits = random_bits(keys[0], position)
+        if bits >> half >= sampler.keep[word]:
+            continue
+        reach = window
+        if dynamic:
+            reach = 1 + np.int64(((bits & low_bits) * np.uint64(window)) >> half)
+        tokens[window + n_centers] = word
+        sentence[n_centers] = n_sentences
+        n_left[n_centers] = min(reach, n_centers - sentence_start)
+        n_right[n_centers] = reach
+        n_centers += 1
+
+    n_after = 0
+    position = stop
+    while position < word_ids.size and n_after < window and word_ids[position] >= 0:
+        word = word_ids[position]
+        if random_bits(keys[0], position) >> half < sampler.keep[word]:
+            tokens[window + n_centers + n_after] = word
+            n_after += 1
+        position += 1
+    for k in range(n_after, window):
+        tokens[window + n_centers + k] = 0
+
+    n_pairs = 0
+    sentence_stop = n_centers + n_after
+    current = n_sentences
+    for i in range(n_centers - 1, -1, -1):
+        if sentence[i] != current:
+            current = sentence[i]
+            sentence_stop = i + 1
+        n_right[i] = min(n_right[i], sentence_stop - 1 - i)
+        n_pairs += n_left[i] + n_right[i]
+
+    words, places, covered = scratch.words, scratch.places, scratch.covered
+    n = 0
+    for i in range(n_centers):
+        if n_left[i] + n_right[i] > 0:
+            words[n], places[n] = tokens[window + i], i
+            n += 1
+    _group(words, places, n, scratch.slots, plan.center_groups)
+
+    n = 0
+    for chunk in range((n_centers + CHUNK - 1) // CHUNK):
+        first = chunk * CHUNK
+        last = min(first + CHUNK, n_centers)
+        covered[:] = 0
+        for i in range(first, last):
+            place = i - first + window
+            covered[place - n_left[i]] += 1
+            covered[place + n_right[i] + 1] -= 1
+        centers_over = 0
+        for place in range(last - first + 2 * window):
+            centers_over += covered[place]
+            i = first + place - window
+            itself = 1 if first <= i < last else 0
+            if centers_over > itself:
+                words[n], places[n] = tokens[first + place], chunk * n_span + place
+                n += 1
+        for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
+            used = False
+            for i in range(block * BLOCK, min((block + 1) * BLOCK, last)):
+                used = used or n_left[i] + n_right[i] > 0
+            for k in range(n_noise):
+                draw = np.int64(start) * n_noise + block * n_noise + k
+                bits = random_bits(keys[1], draw)
+                column = np.int64(((bits & low_bits) * np.uint64(sampler.keep.size)) >> half)
+                word = column if bits >> half < sampler.accept[column] else sampler.alias[column]
+                plan.negatives[block, k] = word
+                if used:
+                    words[n] = word
+                    places[n] = plan.noise_place[0] + block * n_noise + k
+                    n += 1
+    _group(words, places, n, scratch.slots, plan.context_groups)
+    plan.n_centers[0] = n_centers
+    plan.n_pairs[0] = n_pairs
+    plan.n_tokens[0] = n_tokens

@@ -1,0 +1,357 @@
+"""A corpus as word ids on disk: the text station's front door.
+
+Two passes. The first reads the files once, numbers the types (distinct runs of bytes between white
+space) and writes one type number for each occurrence to a temporary file. Between them, each type
+is decoded and tokenized once, and the vocabulary chosen. The second pass replaces type numbers by
+word ids. Memory is a few buffers and the table of types, whatever the length of the text.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from numbers import Integral
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from ..errors import SettingError, TextError
+from .reader import CHUNK_BYTES, check_paths, read_chunks
+from .tokenizers import TOKENIZERS, Tokenizer
+from .vocabulary import Vocabulary, select_words
+
+if TYPE_CHECKING:
+    from .scanner import TypeScanner
+    from .typewords import TypeWords
+
+_ERRORS = ("strict", "replace", "ignore")
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """How text becomes words.
+
+    Attributes
+    ----------
+    tokenizer : {"word", "whitespace"} or callable
+        Finds the words. ``"word"`` is for prose, ``"whitespace"`` for text that is tokenized
+        already; see `word` and `whitespace`. A callable takes a str without ASCII white space and
+        returns a list of str. It runs once for each distinct run of characters between white
+        space, so it must always return the same words for the same text.
+    lowercase : bool or None
+        Apply `str.lower` (the full Unicode mapping, of no particular language: İ becomes i and a
+        combining dot) before the tokenizer. None stands for True with ``"word"``, else False.
+    min_count : int
+        Words that occur less often have no vector; 1 or more.
+    max_vocab : int or None
+        Keep only the most frequent words; 1 or more.
+    errors : {"strict", "replace", "ignore"}
+        What to do with bytes that are not UTF-8: stop with an error, put U+FFFD, or drop them; as
+        in `bytes.decode`.
+
+    Raises
+    ------
+    SettingError
+        If a value is not one of those.
+    """
+
+    tokenizer: str | Tokenizer = "word"
+    lowercase: bool | None = None
+    min_count: int = 5
+    max_vocab: int | None = None
+    errors: str = "strict"
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        named = isinstance(self.tokenizer, str) and self.tokenizer in TOKENIZERS
+        if not named and not callable(self.tokenizer):
+            names = ", ".join(map(repr, TOKENIZERS))
+            raise SettingError(f"tokenizer must be {names} or a callable, got {self.tokenizer!r}")
+        if self.lowercase not in (None, True, False):
+            raise SettingError(f"lowercase must be True, False or None, got {self.lowercase!r}")
+        for name, value in (("min_count", self.min_count), ("max_vocab", self.max_vocab)):
+            if name == "max_vocab" and value is None:
+                continue
+            if not isinstance(value, Integral) or value < 1:
+                raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")
+        if self.errors not in _ERRORS:
+            names = ", ".join(map(repr, _ERRORS))
+            raise SettingError(f"errors must be one of {names}, got {self.errors!r}")
+
+    @property
+    def lowers(self) -> bool:
+        """Whether text is lower-cased, once None is resolved."""
+        return self.tokenizer == "word" if self.lowercase is None else self.lowercase
+
+    @property
+    def tokenize(self) -> Tokenizer:
+        """The tokenizer itself, once its name is resolved."""
+        return TOKENIZERS[self.tokenizer] if isinstance(self.tokenizer, str) else self.tokenizer
+
+
+@dataclass(frozen=True)
+class TextReport:
+    """What was read, kept and dropped.
+
+    Always ``n_tokens == n_kept_tokens + n_below_min_count + n_beyond_max_vocab``.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Bytes read from the files.
+    n_lines : int
+        Lines, empty ones too; an unfinished last line of a file counts.
+    n_types : int
+        Distinct runs of bytes between white space: how often the tokenizer ran.
+    n_tokens : int
+        Words that the tokenizer found, with repetition.
+    n_distinct_words : int
+        The same without repetition.
+    n_words : int
+        Size of the vocabulary.
+    n_kept_tokens : int
+        Tokens whose word is in the vocabulary.
+    n_below_min_count : int
+        Tokens dropped because their word is too rare.
+    n_beyond_max_vocab : int
+        Tokens dropped because the vocabulary was full of more frequent words.
+    n_bad_bytes : int
+        Bytes that are not UTF-8, replaced or ignored.
+    n_empty_words : int
+        Empty words that the tokenizer returned, dropped; not among the tokens.
+    n_rewritten_words : int
+        Tokens in which ``_`` replaced white space that the tokenizer left in a word.
+    seconds : float
+        Wall time, compiling included.
+    """
+
+    n_bytes: int
+    n_lines: int
+    n_types: int
+    n_tokens: int
+    n_distinct_words: int
+    n_words: int
+    n_kept_tokens: int
+    n_below_min_count: int
+    n_beyond_max_vocab: int
+    n_bad_bytes: int
+    n_empty_words: int
+    n_rewritten_words: int
+    seconds: float
+
+
+class Corpus:
+    """A text as the word ids of its kept tokens; what `read_corpus` returns.
+
+    The word ids live in a temporary file without a name, mapped into memory: nothing is left on
+    the disk when the corpus is closed or the process ends, however it ends.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        The words.
+    report : TextReport
+        Counts of everything read, kept and dropped.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, word_ids: np.ndarray, report: TextReport) -> None:
+        self.vocabulary = vocabulary
+        self.report = report
+        self._word_ids: np.ndarray | None = word_ids
+
+    @property
+    def word_ids(self) -> np.ndarray:
+        """The text: int32, read-only, contiguous.
+
+        Word ids in [0, V), with `LINE_END` after each line. A line without kept tokens leaves no
+        trace, so no two `LINE_END` are neighbours and none comes first.
+
+        Raises
+        ------
+        TextError
+            If the corpus has been closed.
+        """
+        if self._word_ids is None:
+            raise TextError("this corpus is closed; call read_corpus again")
+        return self._word_ids
+
+    def close(self) -> None:
+        """Let go of the word ids; the disk space is freed once no array shows them."""
+        self._word_ids = None
+
+    def __enter__(self) -> Corpus:
+        """Return the corpus itself."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close the corpus."""
+        self.close()
+
+
+def read_corpus(
+    paths: Sequence[str | os.PathLike[str]],
+    config: TextConfig | None = None,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    _chunk_bytes: int = CHUNK_BYTES,
+) -> Corpus:
+    r"""Read text files into word ids.
+
+    Text is UTF-8; a byte order mark at the start of a file is skipped. A line is a sentence: it
+    ends with ``\n`` or with its file, and is never cut, however long. ``\r`` is white space, so
+    files from Windows read as they should (and one with ``\r`` alone is a single line). NUL bytes
+    are characters like any other to ``"whitespace"``, and separate words for ``"word"``.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Files, read in this order, once each.
+    config : TextConfig, optional
+        How text becomes words.
+    directory : path-like, optional
+        Where temporary files go: about 8 bytes for each token. Default: the system's
+        temporary directory, which ``TMPDIR`` sets.
+    on_progress : callable, optional
+        Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so.
+
+    Returns
+    -------
+    Corpus
+        Close it, or use it in a ``with`` statement, when its disk space matters.
+
+    Raises
+    ------
+    SettingError
+        If ``paths`` is empty or a single path.
+    TextError
+        If a file cannot be read or is not UTF-8, if no word is left, if the tokenizer fails, or
+        if ``directory`` cannot hold the temporary files.
+
+    Examples
+    --------
+    >>> with read_corpus(["corpus.txt"], TextConfig(min_count=1)) as corpus:  # doctest: +SKIP
+    ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
+    """
+    # Numba takes a while to import, and commands ask this module for TextConfig to print --help.
+    from .scanner import TypeScanner
+    from .typewords import WordIdMap, tokenize_types
+
+    began = time.perf_counter()
+    config = TextConfig() if config is None else config
+    names, n_bytes_expected = check_paths(paths)
+    types = TypeScanner(names)
+    n_bytes = 0
+    with _NumberFile(directory) as type_file:
+        for chunk in read_chunks(names, chunk_bytes=_chunk_bytes):
+            n_bytes = chunk.n_bytes_read
+            for type_numbers in types.scan(chunk):
+                # The word ids will need about as much again.
+                share_read = n_bytes / max(n_bytes, n_bytes_expected)
+                type_file.append(type_numbers, 2 * type_file.n_bytes / share_read)
+            if on_progress is not None:
+                on_progress(n_bytes, n_bytes_expected)
+        type_words = tokenize_types(
+            types, config.tokenize, lowercase=config.lowers, errors=config.errors
+        )
+        vocabulary, word_ids = select_words(
+            type_words.words,
+            type_words.counts,
+            min_count=config.min_count,
+            max_vocab=config.max_vocab,
+        )
+        if len(vocabulary) == 0:
+            raise _nothing_left(names, type_words, config.min_count)
+        n_kept_tokens = int(vocabulary.counts.sum())
+        id_map = WordIdMap(type_words, word_ids)
+        with _NumberFile(directory) as id_file:
+            for type_numbers in type_file.blocks():
+                for ids in id_map.relabel(type_numbers):
+                    id_file.append(ids, type_file.n_bytes + 4 * (n_kept_tokens + types.n_lines))
+            mapped = id_file.map()
+    n_tokens = int(type_words.counts.sum())
+    n_frequent = int(type_words.counts[type_words.counts >= config.min_count].sum())
+    report = TextReport(
+        n_bytes=n_bytes,
+        n_lines=types.n_lines,
+        n_types=types.n_types,
+        n_tokens=n_tokens,
+        n_distinct_words=len(type_words.words),
+        n_words=len(vocabulary),
+        n_kept_tokens=n_kept_tokens,
+        n_below_min_count=n_tokens - n_frequent,
+        n_beyond_max_vocab=n_frequent - n_kept_tokens,
+        n_bad_bytes=type_words.n_bad_bytes,
+        n_empty_words=type_words.n_empty_words,
+        n_rewritten_words=type_words.n_rewritten_words,
+        seconds=time.perf_counter() - began,
+    )
+    return Corpus(vocabulary, mapped, report)
+
+
+def _nothing_left(names: Sequence[str], type_words: TypeWords, min_count: int) -> TextError:
+    """Return the error for a text without words, or without frequent ones."""
+    place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    if not type_words.words:
+        return TextError(f"{place}: no words in {'it' if len(names) == 1 else 'them'}")
+    count, commonest = min(
+        (-count, word) for count, word in zip(type_words.counts.tolist(), type_words.words)
+    )
+    times = "once" if count == -1 else f"{-count} times"
+    return TextError(
+        f"{place}: no word occurs {min_count} times or more (the commonest, {commonest!r}, "
+        f"occurs {times}); lower --min-count"
+    )
+
+
+class _NumberFile:
+    """An int32 array in a temporary file that has no name, so that nothing can be left behind."""
+
+    _BLOCK_NUMBERS = 1 << 18
+
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        self.n_bytes = 0
+        try:
+            self._directory = os.fspath(tempfile.gettempdir() if directory is None else directory)
+            self._file = cast(FileIO, tempfile.TemporaryFile(buffering=0, dir=self._directory))
+        except OSError as error:
+            raise TextError(
+                f"{directory or 'temporary directory'}: cannot hold temporary files: "
+                f"{error.strerror}; set TMPDIR to a directory that can"
+            ) from error
+
+    def __enter__(self) -> _NumberFile:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.close()
+
+    def append(self, numbers: np.ndarray, n_bytes_needed: float) -> None:
+        """Write int32 numbers; should the disk be full, say how much room is needed in all."""
+        left = memoryview(numbers).cast("B")
+        try:
+            while left:
+                n_written = self._file.write(left)
+                self.n_bytes += n_written
+                left = left[n_written:]
+        except OSError as error:
+            raise TextError(
+                f"{self._directory}: cannot hold the temporary word ids: {error.strerror}; they "
+                f"need about {n_bytes_needed / 1e6:,.0f} MB; set TMPDIR to a directory with room"
+            ) from error
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield what was written, from its start, in blocks."""
+        self._file.seek(0)
+        while (block := np.fromfile(self._file, np.int32, self._BLOCK_NUMBERS)).size:
+            yield block
+
+    def map(self) -> np.ndarray:
+        """Return what was written, mapped into memory, read-only; it must not be empty."""
+        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)

@@ -1,0 +1,170 @@
+"""From paths to chunks of bytes.
+
+A chunk holds whole tokens and ends in white space, wherever the file happened to be cut, so that
+nothing after this module has to think about cuts. Files are read once, from start to end, and
+never all at once: other sources of bytes need only another `_open`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from io import FileIO
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import SettingError, TextError
+
+WHITE_SPACE = b" \n\t\r\v\f"
+"""What separates tokens: the ASCII white space of `bytes.split`, commonest first."""
+
+CHUNK_BYTES = 1 << 20
+
+_LINE_FEED = 0x0A
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Chunk(NamedTuple):
+    """Some whole tokens of one file.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n,), uint8
+        The bytes; the last is white space, and the last of a file is a line feed (added where the
+        file has none). Valid until the next chunk is asked for.
+    file_number : int
+        Place of the file among the paths.
+    offset : int
+        Where ``data`` begins in the file, in bytes.
+    n_bytes_read : int
+        Bytes read from all files so far.
+    """
+
+    data: np.ndarray
+    file_number: int
+    offset: int
+    n_bytes_read: int
+
+
+def check_paths(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[str], int]:
+    """Return the paths as strings and their total size in bytes, once all prove to be readable.
+
+    Looking at every file before reading the first spares a wait of hours for a misspelt last one.
+
+    Raises
+    ------
+    SettingError
+        If ``paths`` is a single string, or empty.
+    TextError
+        If a path does not exist, is a directory or may not be read.
+    """
+    if isinstance(paths, str | os.PathLike):
+        raise SettingError(f"paths must be a sequence of paths, got {paths!r}; pass [{paths!r}]")
+    if not paths:
+        raise SettingError("no corpus paths given; pass at least one")
+    names = [os.fspath(path) for path in paths]
+    n_bytes = 0
+    for name in names:
+        try:
+            n_bytes += os.stat(name).st_size
+        except (OSError, ValueError) as error:
+            raise _unreadable(name, error) from error
+        if os.path.isdir(name):
+            raise TextError(f"{name}: is a directory; give the files in it")
+        if not os.access(name, os.R_OK):
+            raise TextError(f"{name}: cannot be read: permission denied")
+    return names, n_bytes
+
+
+def read_chunks(paths: Sequence[str], *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """Yield the bytes of the files, in order, as chunks of whole tokens.
+
+    A UTF-8 byte order mark at the start of a file is skipped. Memory is one buffer of
+    ``chunk_bytes``, larger only while a single token fills it.
+
+    Raises
+    ------
+    TextError
+        If a file cannot be opened or read, or begins with a UTF-16 byte order mark.
+    """
+    n_bytes_read = 0
+    for file_number, path in enumerate(paths):
+        buffer = bytearray(chunk_bytes + 1)  # the last byte is for a line feed the file lacks
+        with _open(path) as file:
+            filled = _fill(file, buffer, 0, len(_UTF8_BOM), path)
+            n_bytes_read += filled
+            offset = _mark_length(buffer[:filled], path)  # of buffer[0] in the file
+            filled -= offset
+            line_open = at_end = False
+            while not at_end:
+                searched, room = filled, len(buffer) - 1
+                filled = _fill(file, buffer, searched, room, path)
+                n_bytes_read += filled - searched
+                at_end = filled < room
+                if at_end:
+                    if filled:
+                        line_open = buffer[filled - 1] != _LINE_FEED
+                    if line_open:
+                        buffer[filled] = _LINE_FEED
+                        filled += 1
+                    cut = filled
+                else:
+                    cut = _after_last_space(buffer, searched, filled)
+                if cut:
+                    line_open = buffer[cut - 1] != _LINE_FEED
+                    data = np.frombuffer(buffer, np.uint8, cut)
+                    yield Chunk(data, file_number, offset, n_bytes_read)
+                rest = buffer[cut:filled]
+                size = chunk_bytes
+                while size < 2 * len(rest):
+                    size *= 2
+                if size + 1 != len(buffer):
+                    buffer = bytearray(size + 1)
+                buffer[: len(rest)] = rest
+                offset += cut
+                filled = len(rest)
+
+
+def _open(path: str) -> FileIO:
+    """Open a file of the corpus."""
+    try:
+        return open(path, "rb", buffering=0)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _fill(file: FileIO, buffer: bytearray, begin: int, end: int, path: str) -> int:
+    """Read into ``buffer[begin:end]`` until it is full or the file ends; return where that is."""
+    with memoryview(buffer) as view:
+        try:
+            while begin < end and (n_read := file.readinto(view[begin:end])):
+                begin += n_read
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    return begin
+
+
+def _mark_length(head: bytearray, path: str) -> int:
+    """Return the length of the byte order mark that a file begins with."""
+    if head.startswith(_UTF16_BOMS):
+        raise TextError(
+            f"{path}: begins with a UTF-16 byte order mark (bytes {head[:2].hex(' ')}), expected "
+            "UTF-8; convert the file (iconv -f utf-16 -t utf-8)"
+        )
+    return len(_UTF8_BOM) if head.startswith(_UTF8_BOM) else 0
+
+
+def _after_last_space(buffer: bytearray, begin: int, end: int) -> int:
+    """Return the place after the last white space in ``buffer[begin:end]``, 0 if it has none."""
+    after = 0
+    for space in WHITE_SPACE:
+        after = max(after, buffer.rfind(space, max(begin, after), end) + 1)
+    return after
+
+
+def _unreadable(path: str, error: Exception) -> TextError:
+    """Return the error that says why a file cannot be read."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return TextError(f"{path}: cannot be read: {reason[:1].lower()}{reason[1:]}")

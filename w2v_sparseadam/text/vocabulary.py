@@ -1,0 +1,67 @@
+"""The words that have a row in the matrices, and their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LINE_END = -1
+"""What stands among word ids where a line ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The words of a corpus that are trained; ``word_id`` is a place in it.
+
+    The commonest word comes first; words that are equally common are in the order of their code
+    points, so that the same text always gives the same word ids.
+
+    Attributes
+    ----------
+    words : list of str, length V
+        Distinct and not empty.
+    counts : ndarray of shape (V,), int64
+        How often each occurs, not increasing. Read-only.
+    """
+
+    words: list[str]
+    counts: np.ndarray
+
+    def __len__(self) -> int:
+        """Return V, the number of words."""
+        return len(self.words)
+
+
+def select_words(
+    words: Sequence[str], counts: np.ndarray, *, min_count: int, max_vocab: int | None
+) -> tuple[Vocabulary, np.ndarray]:
+    """Choose the vocabulary among distinct words.
+
+    Parameters
+    ----------
+    words : sequence of str, length W
+        Distinct words in any order.
+    counts : ndarray of shape (W,), int64
+        How often each occurs.
+    min_count : int
+        Words that occur less often are left out; 1 or more.
+    max_vocab : int or None
+        Of the rest, only the first so many are taken in the order of `Vocabulary`.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+        Empty if no word occurs often enough.
+    word_ids : ndarray of shape (W,), int32
+        Word id of each of ``words``, -1 where it was left out.
+    """
+    frequent = np.flatnonzero(counts >= min_count)
+    by_word = np.array(sorted(frequent.tolist(), key=words.__getitem__), dtype=np.int64)
+    chosen = by_word[np.argsort(-counts[by_word], kind="stable")][:max_vocab]
+    word_ids = np.full(len(words), -1, np.int32)
+    word_ids[chosen] = np.arange(len(chosen), dtype=np.int32)
+    kept_counts = counts[chosen]
+    kept_counts.flags.writeable = False
+    return Vocabulary([words[number] for number in chosen.tolist()], kept_counts), word_ids

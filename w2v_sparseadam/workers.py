@@ -1,0 +1,78 @@
+"""A fixed team of threads that share out the parts of one job at a time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from types import TracebackType
+
+
+class Workers:
+    """Run jobs cut into parts on ``n`` threads, of which the caller's is one.
+
+    A part must not depend on which thread does it, or when: then neither does the result. The
+    parts should be kernels that release the interpreter lock.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._jobs: list[SimpleQueue] = [SimpleQueue() for _ in range(n - 1)]
+        self._done: SimpleQueue = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(worker,), daemon=True)
+            for worker in range(1, n)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, part: Callable[[int, int], None], n_parts: int) -> None:
+        """Call ``part(worker, k)`` for k = 0 … n_parts − 1, each once, and wait for all.
+
+        Parts are handed out in order of k to whichever worker is free; ``worker`` in [0, n) tells
+        which scratch room to use. The first exception of a part is raised here, after all
+        workers have stopped.
+        """
+        parts = iter(range(n_parts))
+        helpers = min(self.n, n_parts) - 1
+        for jobs in self._jobs[:helpers]:
+            jobs.put((part, parts))
+        failure = _work(part, 0, parts)
+        for _ in range(helpers):
+            failure = self._done.get() or failure
+        if failure is not None:
+            raise failure
+
+    def _serve(self, worker: int) -> None:
+        while (job := self._jobs[worker - 1].get()) is not None:
+            self._done.put(_work(job[0], worker, job[1]))
+
+    def close(self) -> None:
+        """End the threads."""
+        for jobs in self._jobs:
+            jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _work(
+    part: Callable[[int, int], None], worker: int, parts: Iterator[int]
+) -> BaseException | None:
+    """Do parts until none is left; an exception ends them and is the answer."""
+    try:
+        for k in parts:
+            part(worker, k)
+    except BaseException as error:
+        for _ in parts:
+            pass
+        return error
+    return None
