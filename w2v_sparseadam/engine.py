@@ -1,7 +1,8 @@
-"""The batch engine: plan, gradients, step, on all threads, the same bytes on any number."""
+"""The batch engine: plan, gradients, step, shared out to threads, the same bytes on any number."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -10,23 +11,49 @@ from .optimizers import Optimizer
 from .plan import CHUNK, BatchPlan, PlanScratch, Sampler, draw_key, fill_plan
 from .workers import Workers
 
-CHUNKS_PER_PART = 4
-ROWS_PER_PART = 512
+SHARED_NEGATIVES = 32
+"""Negatives that a block's centers share, a multiple of 16."""
+
+# Large enough that handing a part to a thread is a small share of doing it.
+_CHUNKS_A_PART = 4
+_ROWS_A_PART = 512
+
+_MOST_POSITIONS_A_CENTER = 64
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step taken."""
+    """What one step was about."""
 
-    number: int  # in its epoch, from 0
-    stop: int  # position in the text where the next batch starts
     n_tokens: int  # before subsampling
     n_pairs: int
-    loss: float  # sum over the pairs
+    loss: float  # sum over the pairs, each with its negatives
 
 
 class Engine:
-    """Trains two matrices on a text of word ids, one batch after the other."""
+    """Takes the steps of a run, in any order asked for, each with exact mini-batch gradients.
+
+    An epoch is cut into batches of ``positions`` consecutive positions of the text, so many that
+    subsampling is expected to leave ``batch_size`` centers. A batch is therefore known by its
+    number alone.
+
+    Parameters
+    ----------
+    word_ids : ndarray of shape (positions of the text,), int32
+        Word ids in [0, V); a negative number ends a sentence.
+    counts : ndarray of shape (V,), int64
+        Occurrences of each word.
+    center, context : Optimizer
+        They own the two matrices, of shape (V, D), D a multiple of 16.
+    window, negative, noise_exponent, subsample, dynamic_window
+        See :class:`~w2v_sparseadam.training.SkipGramConfig`.
+    batch_size : int
+        Centers that a batch is expected to have.
+    seed : int
+        Start of every random draw.
+    workers : Workers
+        Who does the work.
+    """
 
     def __init__(
         self,
@@ -36,79 +63,110 @@ class Engine:
         context: Optimizer,
         *,
         window: int,
-        dynamic_window: bool,
         negative: int,
         noise_exponent: float,
         subsample: float,
+        dynamic_window: bool,
         batch_size: int,
-        n_shared: int,
         seed: int,
         workers: Workers,
     ) -> None:
-        self.word_ids = word_ids
-        self.seed = seed
-        self.dynamic_window = dynamic_window
-        self.workers = workers
-        self.optimizers = (center, context)
-        self.sampler = Sampler.build(counts, subsample, noise_exponent)
-        kept = self.sampler.keep_share(counts) * counts.sum()
-        self.batch_positions = min(-(-batch_size * word_ids.size // max(1, int(kept))), 64 * batch_size)
-        self.n_batches = -(-word_ids.size // self.batch_positions)
-        self.weight = np.float32(negative / n_shared)
-        self.plans = [
-            BatchPlan.allocate(self.batch_positions, window, n_shared) for _ in range(2)
-        ]
-        plan = self.plans[0]
-        self.plan_scratch = PlanScratch.allocate(counts.size, plan)
+        self._word_ids = word_ids
+        self._optimizers = (center, context)
+        self._dynamic_window = dynamic_window
+        self._seed = seed
+        self._workers = workers
+        self._sampler = Sampler.build(counts, subsample, noise_exponent)
+        self._weight = np.float32(negative / SHARED_NEGATIVES)
+        n_kept = max(1.0, self._sampler.keep_share(counts) * float(counts.sum()))
+        positions = np.ceil(batch_size * word_ids.size / n_kept)
+        self.positions = int(min(positions, batch_size * _MOST_POSITIONS_A_CENTER))
+        self.n_batches = -(-word_ids.size // self.positions)
+
+        capacity = min(self.positions, word_ids.size)
+        self._plans = [BatchPlan.allocate(capacity, window, SHARED_NEGATIVES) for _ in range(2)]
+        self._planned = [-1, -1]
+        plan = self._plans[0]
+        self._plan_scratch = PlanScratch.allocate(counts.size, plan)
         n_dims = center.param.shape[1]
-        self.scratch = [Scratch.allocate(n_dims, window, n_shared) for _ in range(workers.n)]
-        self.center_grads = np.zeros((plan.n_left.size, n_dims), np.float32)
-        self.context_grads = np.zeros((plan.context_groups.places.size, n_dims), np.float32)
-        self.losses = np.zeros(plan.n_left.size // CHUNK)
+        self._scratch = [
+            Scratch.allocate(n_dims, window, SHARED_NEGATIVES) for _ in range(workers.n)
+        ]
+        self._grads = (
+            np.zeros((plan.center_groups.places.size, n_dims), np.float32),
+            np.zeros((plan.context_groups.places.size, n_dims), np.float32),
+        )
+        self._losses = np.zeros(plan.n_left.size // CHUNK)
 
-    def epoch(self, epoch: int, lr_at) -> Iterator[Batch]:
-        keys = np.array([draw_key(self.seed, use, epoch) for use in range(2)])
+    def step(self, step: int, lr: float) -> Batch:
+        """Take step number ``step``: batch ``step % n_batches`` of epoch ``step // n_batches``.
 
-        def fill(number):
-            start = number * self.batch_positions
-            stop = min(start + self.batch_positions, self.word_ids.size)
-            fill_plan(self.word_ids, start, stop, self.sampler, keys, self.dynamic_window,
-                      self.plan_scratch, self.plans[number % 2])
+        All gradients are taken at the parameters as they are before the step. The next step's
+        batch is planned meanwhile.
 
-        fill(0)
-        for number in range(self.n_batches):
-            start = number * self.batch_positions
-            plan = self.plans[number % 2]
-            n_chunks = -(-int(plan.n_centers[0]) // CHUNK)
-            n_parts = -(-n_chunks // CHUNKS_PER_PART)
+        Parameters
+        ----------
+        step : int
+            Counted from 0 over all epochs.
+        lr : float
+            Learning rate, above 0.
+        """
+        if self._planned[step % 2] != step:
+            self._plan(step)
+        plan = self._plans[step % 2]
+        n_chunks = -(-int(plan.n_centers[0]) // CHUNK)
+        center_param, context_param = (optimizer.param for optimizer in self._optimizers)
 
-            def gradients(worker, part):
-                if part == 0:
-                    if number + 1 < self.n_batches:
-                        fill(number + 1)
-                    return
-                first = (part - 1) * CHUNKS_PER_PART
-                last = min(first + CHUNKS_PER_PART, n_chunks)
-                batch_gradients(self.optimizers[0].param, self.optimizers[1].param, plan, first,
-                                last, self.weight, self.scratch[worker], self.center_grads,
-                                self.context_grads, self.losses)
+        def differentiate(worker: int, part: int) -> None:
+            if part == 0:
+                self._plan(step + 1)
+                return
+            first = (part - 1) * _CHUNKS_A_PART
+            last = min(first + _CHUNKS_A_PART, n_chunks)
+            batch_gradients(
+                center_param,
+                context_param,
+                plan,
+                first,
+                last,
+                self._weight,
+                self._scratch[worker],
+                *self._grads,
+                self._losses,
+            )
 
-            self.workers.run(gradients, n_parts + 1)
-            lr = lr_at(start)
-            ranges = []
-            for optimizer, groups, grads in zip(
-                self.optimizers, (plan.center_groups, plan.context_groups),
-                (self.center_grads, self.context_grads)
-            ):
-                optimizer.begin_step(lr, groups)
-                extent = optimizer.extent(groups)
-                ranges += [(optimizer, groups, grads, first, min(first + ROWS_PER_PART, extent))
-                           for first in range(0, extent, ROWS_PER_PART)]
+        self._workers.run(differentiate, 1 + -(-n_chunks // _CHUNKS_A_PART))
 
-            def move(worker, part):
-                optimizer, groups, grads, first, last = ranges[part]
-                optimizer.move(groups, grads, first, last)
+        moves: list[Callable[[], None]] = []
+        for optimizer, groups, grads in zip(
+            self._optimizers, (plan.center_groups, plan.context_groups), self._grads, strict=True
+        ):
+            optimizer.begin_step(lr, groups)
+            extent = optimizer.extent(groups)
+            for first in range(0, extent, _ROWS_A_PART):
+                last = min(first + _ROWS_A_PART, extent)
+                moves.append(partial(optimizer.move, groups, grads, first, last))
+        self._workers.run(lambda _, part: moves[part](), len(moves))
+        return Batch(
+            n_tokens=int(plan.n_tokens[0]),
+            n_pairs=int(plan.n_pairs[0]),
+            loss=float(self._losses[:n_chunks].sum()),
+        )
 
-            self.workers.run(move, len(ranges))
-            yield Batch(number, min(start + self.batch_positions, self.word_ids.size),
-                        int(plan.n_tokens[0]), int(plan.n_pairs[0]), float(self.losses[:n_chunks].sum()))
+    def _plan(self, step: int) -> None:
+        """Plan a step's batch in the room of the step before last."""
+        epoch, number = divmod(step, self.n_batches)
+        start = number * self.positions
+        stop = min(start + self.positions, self._word_ids.size)
+        keys = np.array([draw_key(self._seed, use, epoch) for use in ("position", "negative")])
+        fill_plan(
+            self._word_ids,
+            start,
+            stop,
+            self._sampler,
+            keys,
+            self._dynamic_window,
+            self._plan_scratch,
+            self._plans[step % 2],
+        )
+        self._planned[step % 2] = step

@@ -183,7 +183,9 @@ def _evaluate_similarity(
         score=None if rho is None else 100 * rho,
         items=len(dataset.pairs),
         covered=len(covered),
-        protocol=f"100 times Spearman's rho with cosines; {case}; pairs with a missing word left out",
+        protocol=(
+            f"100 times Spearman's rho with cosines; {case}; pairs with a missing word left out"
+        ),
     )
 
 

@@ -137,7 +137,7 @@ def _multiply_tile(typing, n_rows, n_vectors, add, a, b, c, row, column, first, 
         def step(k, sums):
             k = builder.add(first, k)
             b_vectors = [matrix_b.vector(k, v) for v in tile_columns]
-            results = []
+            results: list[ir.Value] = []
             for r in tile_rows:
                 factor = _broadcast(builder, matrix_a.number(r, k))
                 for b_vector in b_vectors:

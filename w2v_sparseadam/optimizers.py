@@ -71,7 +71,6 @@ def sparse_adam_rows(param, moments, groups, grads, first, last, beta1, beta2, e
     """
     n_dims = param.shape[1]
     grad = np.empty(n_dims, np.float32)
-    one = np.float32(1)
     for k in range(first, last):
         if k + AHEAD < last:
             prefetch_row(param, groups.rows[k + AHEAD])

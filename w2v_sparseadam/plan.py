@@ -151,10 +151,17 @@ def _alias_table(scaled):
     return accept, alias
 
 
-def draw_key(seed: int, use: int, epoch: int) -> np.uint64:
-    """Return the key that makes one stream of draws out of a seed, a use and an epoch."""
+_USES = {"position": 0, "negative": 1, "start": 2}
+
+
+def draw_key(seed: int, use: str, epoch: int = 0) -> np.uint64:
+    """Return the key of one stream of draws: of a seed, a use and an epoch.
+
+    The uses are ``"position"`` (subsampling and reach), ``"negative"`` and ``"start"`` (the
+    vectors at the start).
+    """
     key = 0
-    for part in (seed, use, epoch):
+    for part in (seed, _USES[use], epoch):
         key = _mix_int((key + part + 1) * 0x9E3779B97F4A7C15)
     return np.uint64(key)
 
@@ -177,6 +184,19 @@ def random_bits(key, position):
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def fill_uniform(key, width, rows):
+    """Fill rows with numbers drawn evenly from [−1/2, 1/2) / width; columns beyond it stay 0.
+
+    A number depends on its row and column only. ``rows`` is an ndarray of shape (V, D), float32.
+    """
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        for d in range(width):
+            bits = random_bits(key, i * width + d) >> np.uint64(40)
+            row[d] = (np.float32(bits) * np.float32(2.0**-24) - np.float32(0.5)) / np.float32(width)
 
 
 @njit(cache=True, nogil=True)

@@ -63,10 +63,10 @@ class Vectors:
     Examples
     --------
     >>> vectors = Vectors(["one", "two", "ten"], [[3, 4], [4, 3], [-4, 3]])
-    >>> vectors.similarity("one", "two")
+    >>> round(vectors.similarity("one", "two"), 4)
     0.96
-    >>> vectors.most_similar("one", n=1)
-    [('two', 0.96)]
+    >>> [word for word, cosine in vectors.most_similar("one")]
+    ['two', 'ten']
     """
 
     def __init__(self, words: Sequence[str], matrix: ArrayLike) -> None:
@@ -110,7 +110,7 @@ class Vectors:
                 raise W2VError(f"{path}: is not a regular file; save the vectors to one first")
             n_words, dim = _read_header(stream, path, status.st_size)
             body = stream.tell()
-            head = stream.read(_CHUNK + 32 * dim)
+            head = stream.read(_CHUNK)
             stream.seek(body)
             read = _read_text if _is_text(head, dim) else _read_binary
             words, matrix = read(stream, path, n_words, dim)
@@ -263,7 +263,7 @@ class Vectors:
             other
             for other in self.words
             if len(other) in lengths
-            and (other[0].lower() in folded[:2] or other[-3:].lower() == folded[-3:])
+            and (other[0].lower() in folded[:2] or other[-2:].lower() == folded[-2:])
         )
         matcher = difflib.SequenceMatcher(b=folded, autojunk=False)
         scored: list[tuple[float, int, str]] = []
@@ -386,17 +386,19 @@ def _read_text(
         tokens = numbers.split()
         if len(tokens) != dim:
             raise FormatError(
-                f"{place}: expected {dim} numbers after {_quote(word)}, found {len(tokens)}"
+                f"{place}: expected {dim} numbers after {_quote(words[row])}, found {len(tokens)}"
             )
         try:
             matrix[row] = list(map(float, tokens))
         except ValueError:
             wrong = next(token for token in tokens if not _is_number(token))
             raise FormatError(
-                f"{place}: expected {dim} numbers after {_quote(word)}, found {_quote(wrong)}"
+                f"{place}: expected {dim} numbers after {_quote(words[row])}, found {_quote(wrong)}"
             ) from None
     if stream.read(1):
-        raise FormatError(f"{path}, line {n_words + 2}: more than the {n_words} words of line 1")
+        raise FormatError(
+            f"{path}, line {n_words + 2}: more words than line 1 promises ({n_words})"
+        )
     return words, matrix
 
 
@@ -425,13 +427,13 @@ def _read_binary(
         start = stop
     rest = chunk[start:] + stream.read(2)
     if rest not in (b"", b"\n"):
-        raise FormatError(f"{path}: goes on after the {n_words} words of line 1")
+        raise FormatError(f"{path}: more words than line 1 promises ({n_words})")
     return words, matrix.astype(np.float32, copy=False)
 
 
 def _raise_short(path: str | os.PathLike[str], n_words: int, n_read: int) -> NoReturn:
     """Raise for a file that ends too early."""
-    raise FormatError(f"{path}: ends after {n_read} of the {n_words} words of line 1")
+    raise FormatError(f"{path}: ends after {n_read} of the words that line 1 promises ({n_words})")
 
 
 def _decode(word: bytes, place: str) -> str:
@@ -457,5 +459,6 @@ def _write_binary(stream: BinaryIO, words: Sequence[str], matrix: NDArray[np.flo
 
 def _quote(text: str | bytes) -> str:
     """Return `text` in quotes for a message: on one line, shortened."""
-    quoted = repr(text[:40])
-    return quoted + "…" if len(text) > 40 else quoted
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    return repr(text[:40]) + "…" * (len(text) > 40)

@@ -82,7 +82,7 @@ def _print_table(reports: list[Report]) -> None:
         if report.score is None and report.covered:
             click.echo(f"{name}: no score, because all judgements, or all cosines, are equal.")
         elif report.score is None:
-            click.echo(f"{name}: no score, because every item has a word without a vector.")
+            click.echo(f"{name}: no score, because no item is covered.")
 
 
 if __name__ == "__main__":

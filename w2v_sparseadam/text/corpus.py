@@ -13,11 +13,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from io import FileIO
 from numbers import Integral
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +25,6 @@ from .tokenizers import TOKENIZERS, Tokenizer
 from .vocabulary import Vocabulary, select_words
 
 if TYPE_CHECKING:
-    from .scanner import TypeScanner
     from .typewords import TypeWords
 
 _ERRORS = ("strict", "replace", "ignore")
@@ -301,7 +298,8 @@ def _nothing_left(names: Sequence[str], type_words: TypeWords, min_count: int) -
     if not type_words.words:
         return TextError(f"{place}: no words in {'it' if len(names) == 1 else 'them'}")
     count, commonest = min(
-        (-count, word) for count, word in zip(type_words.counts.tolist(), type_words.words)
+        (-count, word)
+        for count, word in zip(type_words.counts.tolist(), type_words.words, strict=True)
     )
     times = "once" if count == -1 else f"{-count} times"
     return TextError(
@@ -319,7 +317,9 @@ class _NumberFile:
         self.n_bytes = 0
         try:
             self._directory = os.fspath(tempfile.gettempdir() if directory is None else directory)
-            self._file = cast(FileIO, tempfile.TemporaryFile(buffering=0, dir=self._directory))
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed by __exit__)
+                buffering=0, dir=self._directory
+            )
         except OSError as error:
             raise TextError(
                 f"{directory or 'temporary directory'}: cannot hold temporary files: "
@@ -334,7 +334,7 @@ class _NumberFile:
 
     def append(self, numbers: np.ndarray, n_bytes_needed: float) -> None:
         """Write int32 numbers; should the disk be full, say how much room is needed in all."""
-        left = memoryview(numbers).cast("B")
+        left = numbers.data.cast("B")
         try:
             while left:
                 n_written = self._file.write(left)

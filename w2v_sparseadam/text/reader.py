@@ -21,7 +21,11 @@ WHITE_SPACE = b" \n\t\r\v\f"
 
 CHUNK_BYTES = 1 << 20
 
+PADDING_BYTES = 8
+"""Readable bytes of any value behind a chunk, so that its reader may look 8 bytes ahead."""
+
 _LINE_FEED = 0x0A
+_SPARE_BYTES = 1 + PADDING_BYTES  # behind what is read; 1 for a line feed that a file lacks
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -31,9 +35,11 @@ class Chunk(NamedTuple):
 
     Attributes
     ----------
-    data : ndarray of shape (n,), uint8
-        The bytes; the last is white space, and the last of a file is a line feed (added where the
-        file has none). Valid until the next chunk is asked for.
+    data : ndarray of shape (n_bytes + PADDING_BYTES,), uint8
+        The bytes, then padding. Valid until the next chunk is asked for.
+    n_bytes : int
+        Bytes before the padding; the last is white space, and the last of a file is a line feed
+        (added where the file has none).
     file_number : int
         Place of the file among the paths.
     offset : int
@@ -43,6 +49,7 @@ class Chunk(NamedTuple):
     """
 
     data: np.ndarray
+    n_bytes: int
     file_number: int
     offset: int
     n_bytes_read: int
@@ -74,7 +81,7 @@ def check_paths(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[str], int
         if os.path.isdir(name):
             raise TextError(f"{name}: is a directory; give the files in it")
         if not os.access(name, os.R_OK):
-            raise TextError(f"{name}: cannot be read: permission denied")
+            raise TextError(f"{name}: cannot be read: Permission denied")
     return names, n_bytes
 
 
@@ -91,40 +98,34 @@ def read_chunks(paths: Sequence[str], *, chunk_bytes: int = CHUNK_BYTES) -> Iter
     """
     n_bytes_read = 0
     for file_number, path in enumerate(paths):
-        buffer = bytearray(chunk_bytes + 1)  # the last byte is for a line feed the file lacks
         with _open(path) as file:
+            buffer = bytearray(chunk_bytes + _SPARE_BYTES)
             filled = _fill(file, buffer, 0, len(_UTF8_BOM), path)
             n_bytes_read += filled
             offset = _mark_length(buffer[:filled], path)  # of buffer[0] in the file
             filled -= offset
-            line_open = at_end = False
+            last_byte = _LINE_FEED
+            at_end = False
             while not at_end:
-                searched, room = filled, len(buffer) - 1
-                filled = _fill(file, buffer, searched, room, path)
-                n_bytes_read += filled - searched
+                carried, room = filled, len(buffer) - _SPARE_BYTES
+                filled = _fill(file, buffer, carried, room, path)
+                n_bytes_read += filled - carried
                 at_end = filled < room
                 if at_end:
-                    if filled:
-                        line_open = buffer[filled - 1] != _LINE_FEED
-                    if line_open:
+                    last_byte = buffer[filled - 1] if filled else last_byte
+                    if last_byte != _LINE_FEED:
                         buffer[filled] = _LINE_FEED
                         filled += 1
                     cut = filled
                 else:
-                    cut = _after_last_space(buffer, searched, filled)
+                    cut = _after_last_space(buffer, carried, filled)
                 if cut:
-                    line_open = buffer[cut - 1] != _LINE_FEED
-                    data = np.frombuffer(buffer, np.uint8, cut)
-                    yield Chunk(data, file_number, offset, n_bytes_read)
-                rest = buffer[cut:filled]
-                size = chunk_bytes
-                while size < 2 * len(rest):
-                    size *= 2
-                if size + 1 != len(buffer):
-                    buffer = bytearray(size + 1)
-                buffer[: len(rest)] = rest
+                    last_byte = buffer[cut - 1]
+                    data = np.frombuffer(buffer, np.uint8, cut + PADDING_BYTES)
+                    yield Chunk(data, cut, file_number, offset, n_bytes_read)
                 offset += cut
-                filled = len(rest)
+                filled -= cut
+                buffer = _starting_with(buffer[cut : cut + filled], buffer, chunk_bytes)
 
 
 def _open(path: str) -> FileIO:
@@ -164,7 +165,18 @@ def _after_last_space(buffer: bytearray, begin: int, end: int) -> int:
     return after
 
 
+def _starting_with(rest: bytearray, buffer: bytearray, chunk_bytes: int) -> bytearray:
+    """Put the bytes that were cut off first in a buffer with at least as much room behind them."""
+    size = chunk_bytes
+    while size < 2 * len(rest):
+        size *= 2
+    if size + _SPARE_BYTES != len(buffer):
+        buffer = bytearray(size + _SPARE_BYTES)
+    buffer[: len(rest)] = rest
+    return buffer
+
+
 def _unreadable(path: str, error: Exception) -> TextError:
     """Return the error that says why a file cannot be read."""
     reason = getattr(error, "strerror", None) or str(error)
-    return TextError(f"{path}: cannot be read: {reason[:1].lower()}{reason[1:]}")
+    return TextError(f"{path}: cannot be read: {reason}")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .reader import Chunk
+from .reader import PADDING_BYTES, Chunk
 from .vocabulary import LINE_END
 
 _DONE, _NUMBERS_FULL, _TABLE_FULL = 0, 1, 2
@@ -31,90 +31,130 @@ class _Table(NamedTuple):
     """
 
     slots: np.ndarray  # (power of 2,) uint64: hash << 32 | type number + 1; 0 when free
-    arena: np.ndarray  # uint8: the bytes of every type, each followed by a space
+    arena: np.ndarray  # uint8: the bytes of every type, a space after each
     starts: np.ndarray  # (T + 1,) int64: where each type begins in the arena
     counts: np.ndarray  # (T,) int64
     first_offset: np.ndarray  # (T,) int64: byte offset of the first occurrence in its file
     first_line: np.ndarray  # (T,) int64: and its line, from 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _is_space(byte):
-    """Tell whether a byte is ASCII white space."""
-    return byte <= 32 and (byte == 32 or (byte >= 9 and byte <= 13))
+_Word = np.uint64
+_ONES = _Word(0x0101010101010101)
+_HIGH_BITS = _ONES << _Word(7)
+_LOW_32 = _Word(0xFFFFFFFF)
+_MIX = _Word(0xFF51AFD7ED558CCD), _Word(0xC4CEB9FE1A85EC53)  # odd, from MurmurHash3's finalizer
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _scan(data, offset, table, cursor, numbers):
-    """Write the type numbers of a chunk's tokens; return why it stopped.
+def _load8(data: np.ndarray, pos: np.uint64) -> np.uint64:
+    """Return 8 bytes as a word, the first one lowest; LLVM makes it a single load."""
+    word = _Word(data[pos])
+    for k in range(1, 8):
+        word |= _Word(data[pos + _Word(k)]) << _Word(8 * k)
+    return word
 
-    FNV-1a in 32 bits, kept in 64 so that the interpreter agrees with the machine. Indices are
-    unsigned: a signed one costs a test for negative values at each use.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _spaces(word: np.uint64) -> np.uint64:
+    """Return the high bit of each byte of a word that is ASCII white space: 32 or 9 to 13.
+
+    Adding 128 - n to a byte's low 7 bits sets its high bit if they are n or more; bytes do not
+    carry into each other.
+    """
+    low_bits = word & ~_HIGH_BITS
+    from_9 = low_bits + _ONES * _Word(128 - 9)
+    from_14 = low_bits + _ONES * _Word(128 - 14)
+    from_32 = low_bits + _ONES * _Word(128 - 32)
+    from_33 = low_bits + _ONES * _Word(128 - 33)
+    return ((from_9 & ~from_14) | (from_32 & ~from_33)) & ~word & _HIGH_BITS
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mixed(hashed: np.uint64, word: np.uint64) -> np.uint64:
+    """Return a hash of a hash and the next word."""
+    hashed = (hashed ^ word) * _MIX[0]
+    return hashed ^ (hashed >> _Word(32))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scan(
+    data: np.ndarray,
+    n_bytes: int,
+    offset: int,
+    table: _Table,
+    cursor: np.ndarray,
+    numbers: np.ndarray,
+) -> int:
+    """Write the type numbers of a chunk's tokens from ``cursor`` on; return why it stopped.
+
+    Tokens are read 8 bytes at a time: most need one look. Indices are unsigned, because Numba
+    tests a signed one for negative values at each use.
     """
     slots, arena, starts, counts = table.slots, table.arena, table.starts, table.counts
-    one = np.uint64(1)
-    low32 = np.uint64(0xFFFFFFFF)
-    mask = np.uint64(slots.size - 1)
-    room = np.uint64(numbers.size)
-    end = np.uint64(data.size)
-    pos = np.uint64(cursor[_POS])
-    n_numbers = np.uint64(0)
-    n_types = np.uint64(cursor[_N_TYPES])
-    line = cursor[_LINE]
+    one, eight = _Word(1), _Word(8)
+    slot_mask = _Word(slots.size - 1)
+    room, end = _Word(numbers.size), _Word(n_bytes)
+    pos, line, n_types = _Word(cursor[_POS]), cursor[_LINE], _Word(cursor[_N_TYPES])
+    n_numbers = _Word(0)
     status = _DONE
     while pos < end:
+        if n_numbers == room:
+            status = _NUMBERS_FULL
+            break
         byte = data[pos]
-        if _is_space(byte):
+        if byte == 32 or (byte >= 9 and byte <= 13):
             if byte == 10:
-                if n_numbers == room:
-                    status = _NUMBERS_FULL
-                    break
                 numbers[n_numbers] = LINE_END
                 n_numbers += one
                 line += 1
             pos += one
             continue
-        if n_numbers == room:
-            status = _NUMBERS_FULL
-            break
-        begin = pos
-        hashed = np.uint64(2166136261)
-        while not _is_space(byte):
-            hashed = ((hashed ^ np.uint64(byte)) * np.uint64(16777619)) & low32
-            pos += one
-            byte = data[pos]
-        length = pos - begin
-        hashed = hashed ^ (hashed >> np.uint64(15))
 
-        i = hashed & mask
+        begin = pos
+        word = _load8(data, pos)
+        spaces = _spaces(word)
+        hashed = _Word(0)
+        while spaces == _Word(0):
+            hashed = _mixed(hashed, word)
+            pos += eight
+            word = _load8(data, pos)
+            spaces = _spaces(word)
+        tail_mask = ((spaces & (~spaces + one)) >> _Word(7)) - one  # the bytes before the space
+        word &= tail_mask
+        pos += ((tail_mask & _ONES) * _ONES) >> _Word(56)  # as many as the mask has bytes
+        length = pos - begin
+        hashed = (_mixed(hashed, word) * _MIX[1]) >> _Word(32)
+
+        i = hashed & slot_mask
         while True:
             slot = slots[i]
-            if slot == np.uint64(0):
+            if slot == _Word(0):
                 break
-            if slot >> np.uint64(32) == hashed:
-                type_number = (slot & low32) - one
-                start = np.uint64(starts[type_number])
-                if np.uint64(starts[type_number + one]) - start == length + one:
-                    k = np.uint64(0)
-                    while k < length and arena[start + k] == data[begin + k]:
-                        k += one
-                    if k == length:
+            if slot >> _Word(32) == hashed:
+                type_number = (slot & _LOW_32) - one
+                there = _Word(starts[type_number])
+                if _Word(starts[type_number + one]) - there == length + one:
+                    here = begin
+                    while here + eight <= pos and _load8(arena, there) == _load8(data, here):
+                        here += eight
+                        there += eight
+                    if here + eight > pos and _load8(arena, there) & tail_mask == word:
                         break
-            i = (i + one) & mask
-        if slot == np.uint64(0):
-            start = np.uint64(starts[n_types])
-            if n_types == np.uint64(counts.size) or start + length >= np.uint64(arena.size):
+            i = (i + one) & slot_mask
+        if slot == _Word(0):
+            there = _Word(starts[n_types])
+            if n_types == _Word(counts.size) or there + length + eight > _Word(arena.size):
                 pos = begin
                 cursor[_LENGTH] = length
                 status = _TABLE_FULL
                 break
             type_number = n_types
             n_types += one
-            slots[i] = (hashed << np.uint64(32)) | n_types
+            slots[i] = (hashed << _Word(32)) | n_types
             for k in range(length):
-                arena[start + np.uint64(k)] = data[begin + np.uint64(k)]
-            arena[start + length] = 32
-            starts[n_types] = start + length + one
+                arena[there + _Word(k)] = data[begin + _Word(k)]
+            arena[there + length] = 32
+            starts[n_types] = there + length + one
             counts[type_number] = 0
             table.first_offset[type_number] = offset + np.int64(begin)
             table.first_line[type_number] = line
@@ -129,15 +169,15 @@ def _scan(data, offset, table, cursor, numbers):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _rehash(old_slots, slots):
+def _rehash(old_slots: np.ndarray, slots: np.ndarray) -> None:
     """Put every occupied slot into a larger, empty table."""
-    one = np.uint64(1)
-    mask = np.uint64(slots.size - 1)
+    one = _Word(1)
+    mask = _Word(slots.size - 1)
     for k in range(old_slots.size):
         slot = old_slots[k]
-        if slot != np.uint64(0):
-            i = (slot >> np.uint64(32)) & mask
-            while slots[i] != np.uint64(0):
+        if slot != _Word(0):
+            i = (slot >> _Word(32)) & mask
+            while slots[i] != _Word(0):
                 i = (i + one) & mask
             slots[i] = slot
 
@@ -224,7 +264,15 @@ class TypeScanner:
         self._cursor[_POS] = 0
         status = -1
         while status != _DONE:
-            status = _scan(chunk.data, chunk.offset, self._table, self._cursor, self._numbers)
+            with np.errstate(over="ignore"):  # interpreted, the hash warns where it wraps
+                status = _scan(
+                    chunk.data,
+                    chunk.n_bytes,
+                    chunk.offset,
+                    self._table,
+                    self._cursor,
+                    self._numbers,
+                )
             yield self._numbers[: self._cursor[_N_NUMBERS]]
             if status == _TABLE_FULL:
                 self._grow(int(self._cursor[_LENGTH]))
@@ -244,7 +292,7 @@ class TypeScanner:
     def _grow(self, length: int) -> None:
         """Make room for one more type of ``length`` bytes, doubling what is full."""
         table, n_types = self._table, self.n_types
-        needed = int(table.starts[n_types]) + length + 1
+        needed = int(table.starts[n_types]) + length + PADDING_BYTES
         if needed > table.arena.size:
             table = table._replace(arena=_enlarged(table.arena, max(needed, 2 * table.arena.size)))
         if n_types == table.counts.size:

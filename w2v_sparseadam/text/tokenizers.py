@@ -13,7 +13,7 @@ from functools import cache
 
 from ..errors import TextError
 
-Tokenizer = Callable[[str], Iterable[str]]
+Tokenizer = Callable[[str], list[str]]
 
 
 def whitespace(text: str) -> list[str]:
@@ -107,7 +107,7 @@ def _kind(category: str) -> str:
     return "m" if category[0] == "M" else "."
 
 
-def checked(tokenizer: Tokenizer) -> Tokenizer:
+def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
     """Wrap a caller's own tokenizer so that what it raises or returns wrongly is a clear error.
 
     Parameters
@@ -124,17 +124,18 @@ def checked(tokenizer: Tokenizer) -> Tokenizer:
 
     def checked_tokenizer(text: str) -> list[str]:
         try:
-            words = tokenizer(text)
-            listed = None if isinstance(words, str) else list(words)
+            result = tokenizer(text)
+            listable = isinstance(result, Iterable) and not isinstance(result, str)
+            words = list(result) if listable else [result]
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise TextError(f"tokenizer {name} failed on {_shown(text)}: {reason}") from error
-        if listed is None or not all(isinstance(word, str) for word in listed):
+        if not listable or not all(isinstance(word, str) for word in words):
             raise TextError(
-                f"tokenizer {name} returned {_shown(words if listed is None else listed)} for "
-                f"{_shown(text)}; return a list of strings"
+                f"tokenizer {name} returned {_shown(result)} for {_shown(text)}; "
+                "return a list of strings"
             )
-        return listed
+        return words
 
     return checked_tokenizer
 

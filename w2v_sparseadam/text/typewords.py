@@ -10,7 +10,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numba import njit
@@ -94,10 +93,14 @@ def tokenize_types(
         n_bad_bytes += n_bad
         if lowercase:
             text = text.lower()
-        word_lists = [tokenizer(type_text) for type_text in text.split(" ")[:-1]]
-        lengths.append(np.fromiter(map(len, word_lists), np.int64, last - first))
-        word_numbers = map(number_of.__getitem__, chain.from_iterable(word_lists))
-        numbers.append(np.fromiter(word_numbers, np.int32))
+        block_lengths: list[int] = []
+        block_words: list[str] = []
+        for type_text in text.split(" ")[:-1]:
+            type_words = tokenizer(type_text)
+            block_lengths.append(len(type_words))
+            block_words += type_words
+        lengths.append(np.array(block_lengths, np.int64))
+        numbers.append(np.array([number_of[word] for word in block_words], np.int32))
     words = list(number_of)
     starts, all_numbers = np.cumsum(np.concatenate(lengths)), np.concatenate(numbers)
     # float64 weights are exact: a text of 2**53 tokens is out of reach.
@@ -163,7 +166,13 @@ _POS, _WITHIN, _LINE_OPEN = range(3)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _relabel(type_numbers, starts, word_ids, cursor, out):
+def _relabel(
+    type_numbers: np.ndarray,
+    starts: np.ndarray,
+    word_ids: np.ndarray,
+    cursor: np.ndarray,
+    out: np.ndarray,
+) -> np.int64:
     """Replace type numbers by word ids until they or ``out`` end; return how many were written."""
     one = np.uint64(1)
     n_out, room = np.uint64(0), np.uint64(out.size)
