@@ -1,5 +1,6 @@
 """Word vectors: file formats byte for byte, broken files, and questions about words."""
 
+import doctest
 import re
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from w2v_sparseadam import vectors as vectors_module
 from w2v_sparseadam.errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
 from w2v_sparseadam.vectors import Vectors
 
@@ -133,6 +135,20 @@ def test_every_exponent_survives_text(tmp_path):
     assert bits(Vectors.load(tmp_path / "out.txt").matrix) == bits(numbers)
 
 
+def check_loads_or_tells(content):
+    """Load `content`, or meet a FormatError of one line; anything else fails."""
+    told = "x.vec"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.vec")
+        path.write_bytes(content)
+        try:
+            assert np.isfinite(Vectors.load(path).matrix).all()
+        except FormatError as error:
+            told = f"{error}"
+    assert "x.vec" in told
+    assert "\n" not in told
+
+
 headers = st.builds(b"%d %d\n".__mod__, st.tuples(st.integers(0, 4), st.integers(0, 4)))
 
 
@@ -144,16 +160,7 @@ headers = st.builds(b"%d %d\n".__mod__, st.tuples(st.integers(0, 4), st.integers
     )
 )
 def test_random_bytes_load_or_raise_a_format_error(content):
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "x.vec")
-        path.write_bytes(content)
-        try:
-            vectors = Vectors.load(path)
-        except FormatError as error:
-            assert str(error).startswith(f"{path}")
-            assert "\n" not in str(error)
-        else:
-            assert np.isfinite(vectors.matrix).all()
+    check_loads_or_tells(content)
 
 
 @given(st.data())
@@ -163,13 +170,7 @@ def test_a_damaged_file_loads_or_raises_a_format_error(data):
     )
     place = data.draw(st.integers(0, len(content) - 1))
     content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "x.vec")
-        path.write_bytes(content)
-        try:
-            Vectors.load(path)
-        except FormatError as error:
-            assert str(error).startswith(f"{path}")
+    check_loads_or_tells(content)
 
 
 NUL = b"\0\0\0\0"
@@ -195,27 +196,29 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"2 2\na 1 2\ncat 1 x2\n", ", line 3: expected 2 numbers after 'cat', found 'x2'"),
         (b"2 2\na 1 2\ncat-tail\n", ", line 3: expected 2 numbers after 'cat-tail', found 0"),
         (b"2 3\na 1 2\nb 3 4 \nccc", ", line 2: expected 3 numbers after 'a', found 2"),
-        (b"2 2\na 1 2\n\xff 3 4\n", ", line 3: the word '\\xff' is not UTF-8"),
-        (b"2 2\nabcdefg 1 2\n", ": ends after 1 of the 2 words of line 1"),
-        (b"1 2\na 1 2\nb 3 4\n", ", line 3: more than the 1 words of line 1"),
+        (b"2 2\na 1 2\n\xff 3 4\n", ", line 3: the word '�' is not UTF-8"),
+        (b"2 2\nabcdefg 1 2\n", ": ends after 1 of the words that line 1 promises (2)"),
+        (b"1 2\na 1 2\nb 3 4\n", ", line 3: more words than line 1 promises (1)"),
         (b"2 2\na 1 2\na 3 4\n", ", word 2: 'a' is also word 1"),
         (b"2 2\na 1 2\nb nan 4\n", ", word 2: the vector of 'b' holds nan, not a finite float32"),
         (b"2 2\na 1 2\nb 4 -1e39\n", ", word 2: the vector of 'b' holds -inf, not a finite"),
         (b"2 2\na 1 2\nx\ty 3 4\n", ", word 2: 'x\\ty' cannot be written: a word must be valid"),
         (b"2 2\na 1 2\n 3 4\n", ", word 2: '' cannot be written: a word must be valid Unicode"),
-        (b"1 1\na" + NUL, ": ends after 0 of the 1 words of line 1"),
-        (b"2 1\na " + NUL + b"\nb " + NUL[1:], ": ends after 1 of the 2 words of line 1"),
-        (b"1 1\na " + NUL + b"\nb", ": goes on after the 1 words of line 1"),
-        (b"1 1\na " + NUL + b"\n\n", ": goes on after the 1 words of line 1"),
-        (b"2 1\na " + NUL + b"\n\xff " + NUL, ", word 2: the word '\\xff' is not UTF-8"),
+        (b"1 1\na" + NUL, ": ends after 0 of the words that line 1 promises (1)"),
+        (
+            b"2 1\na " + NUL + b"\nb " + NUL[1:],
+            ": ends after 1 of the words that line 1 promises (2)",
+        ),
+        (b"1 1\na " + NUL + b"\nb", ": more words than line 1 promises (1)"),
+        (b"1 1\na " + NUL + b"\n\n", ": more words than line 1 promises (1)"),
+        (b"2 1\na " + NUL + b"\n\xff " + NUL, ", word 2: the word '�' is not UTF-8"),
         (b"1 1\na \0\0\xc0\x7f", ", word 1: the vector of 'a' holds nan, not a finite"),
     ],
 )
 def test_a_broken_file_is_one_clear_line(tmp_path, content, message):
     with pytest.raises(FormatError) as caught:
         load(tmp_path, content)
-    # Bytes are quoted as bytes.
-    told = str(caught.value).replace("found b'", "found '").replace("word b'", "word '")
+    told = str(caught.value)
     assert told.startswith(f"{tmp_path / 'vectors.vec'}{message}")
     assert "\n" not in told
 
@@ -228,6 +231,12 @@ def test_a_file_that_is_none(tmp_path):
 
 
 # Words and matrix
+
+
+def test_the_example_of_the_docstring():
+    result = doctest.testmod(vectors_module)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 @pytest.mark.parametrize(
@@ -243,6 +252,12 @@ def test_a_file_that_is_none(tmp_path):
 def test_words_that_no_file_can_hold_are_refused(names, message):
     with pytest.raises(FormatError, match="^" + re.escape(message)):
         Vectors(names, np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("space", " \t\n\v\f\r")
+def test_every_ascii_white_space_is_refused(space):
+    with pytest.raises(FormatError, match=r"word 2: .* cannot be written"):
+        Vectors(["a", f"b{space}c"], np.ones((2, 2)))
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e39])
@@ -394,11 +409,11 @@ def test_wrong_questions_are_refused():
         ("Queen", "queen"),
         ("accomodation", "accommodation"),
         ("ZURICH", "Zurich"),
-        ("東亰", "東京"),
+        ("東京部", "東京都"),
     ],
 )
 def test_suggestions(word, best):
-    names = ["the", "queen", "quest", "accommodation", "Zurich", "東京", "rate"]
+    names = ["the", "queen", "quest", "accommodation", "Zurich", "東京都", "rate"]
     vectors = Vectors(names, np.ones((len(names), 1)))
     assert vectors.suggest(word)[0] == best
     assert vectors.suggest(word, n=1) == [best]

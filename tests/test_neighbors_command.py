@@ -1,0 +1,164 @@
+"""w2v-neighbors: what it prints, and its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from w2v_sparseadam.commands import columns, pad, printable
+from w2v_sparseadam.commands.neighbors import main
+from w2v_sparseadam.vectors import Vectors
+
+WORDS = ["one", "two", "東京", "e\u0301te\u0301", "\x1b[31m"]
+MATRIX = [[3, 4], [4, 3], [-4, 3], [0, -1], [-3, -4]]
+
+
+@pytest.fixture(params=["v.txt", "v.bin"])
+def path(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Vectors(WORDS, MATRIX).save(request.param)
+    return request.param
+
+
+def run(*args):
+    return CliRunner().invoke(main, args)
+
+
+def test_table(path):
+    result = run(path, "one", "東京", "-n", "4")
+    assert result.exit_code == 0
+    assert result.output == (
+        "one\n"
+        "  two        0.9600\n"
+        "  東京       0.0000\n"
+        "  e\u0301te\u0301       -0.8000\n"
+        "  \\x1b[31m  -1.0000\n"
+        "\n"
+        "東京\n"
+        "  one        0.0000\n"
+        "  \\x1b[31m   0.0000\n"
+        "  two       -0.2800\n"
+        "  e\u0301te\u0301       -0.6000\n"
+    )
+
+
+def test_analogy(path):
+    # With unit vectors: two - one + 東京 = (-0.6, 0.4), nearest to \x1b[31m among the others.
+    result = run(path, "--analogy", "one", "two", "東京", "-n1")
+    assert result.exit_code == 0
+    assert result.output == "one : two = 東京 : ?\n  \\x1b[31m   0.0555\n"
+    both = run(path, "--analogy", "one", "two", "東京", "-n1", "one")
+    assert both.output == "one\n  two        0.9600\n\n" + result.output
+
+
+def test_json(path):
+    result = run(path, "東京", "--analogy", "one", "two", "東京", "--json", "-n", "1")
+    assert result.exit_code == 0
+    word, analogy = map(json.loads, result.output.splitlines())
+    assert word["query"] == "東京"
+    assert [near["word"] for near in word["neighbors"]] == ["one"]
+    assert word["neighbors"][0]["cosine"] == pytest.approx(0, abs=1e-6)
+    assert analogy["query"] == "one : two = 東京 : ?"
+    assert [near["word"] for near in analogy["neighbors"]] == ["\x1b[31m"]
+    assert "東京" in result.output
+
+
+def test_an_unknown_word(path):
+    result = run(path, "one", "tow")
+    assert result.exit_code == 1
+    assert result.output == "Error: no vector for 'tow'; did you mean 'two'?\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "Nothing to look up: give a WORD or --analogy A B C."),
+        (["one", "-n", "0"], "0 is not in the range x>=1"),
+        (["--analogy", "one", "two"], "Option '--analogy' requires 3 arguments."),
+    ],
+)
+def test_usage_errors(path, args, message):
+    result = run(path, *args)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_file_that_is_missing_or_broken(tmp_path):
+    missing = run(str(tmp_path / "missing.vec"), "one")
+    assert missing.exit_code == 2
+    assert "does not exist" in missing.output
+    broken = tmp_path / "broken.vec"
+    broken.write_text("2 2\none 1 2\ntwo 3 x\n")
+    result = run(str(broken), "one")
+    assert result.exit_code == 1
+    assert result.output == f"Error: {broken}, line 3: expected 2 numbers after 'two', found 'x'\n"
+
+
+def test_an_interrupt_exits_with_130(path, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Vectors, "load", interrupted)
+    result = run(path, "one")
+    assert result.exit_code == 130
+    assert result.output == "Interrupted.\n"
+
+
+def test_a_bug_keeps_its_traceback(path, monkeypatch):
+    monkeypatch.setattr(Vectors, "load", lambda path: 1 / 0)
+    assert isinstance(run(path, "one").exception, ZeroDivisionError)
+
+
+def shell(*args, **environment):
+    command = [sys.executable, "-m", "w2v_sparseadam.commands.neighbors", *args]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **environment},
+    )
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
+    words = [f"w{row}" for row in range(20_000)]
+    Vectors(words, [[1, 1]] * len(words)).save(tmp_path / "v.bin")
+    with shell(str(tmp_path / "v.bin"), "w0", "-n", "20000") as process:
+        assert process.stdout.readline().split() == [b"w0"]
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_an_encoding_that_lacks_a_letter_escapes_it(path):
+    with shell(path, "one", "-n2", PYTHONIOENCODING="latin-1") as process:
+        out, err = process.communicate()
+    assert err == b""
+    assert out.splitlines()[2].split() == [rb"\u6771\u4eac", b"0.0000"]
+
+
+def test_help_is_light():
+    code = (
+        "import sys; from w2v_sparseadam.commands.neighbors import main\n"
+        "try: main(['--help'])\n"
+        "finally: sys.exit(bool({'numpy', 'numba', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--analogy A B C" in done.stdout
+    assert "[default: 10; x>=1]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("cat", 3), ("東京", 4), ("e\u0301te\u0301", 3), ("نمی\u200cدانم", 7), ("ｆ", 2), ("", 0)],
+)
+def test_columns(text, width):
+    assert columns(text) == width
+    assert pad(text, 8) == text + " " * (8 - width)
+
+
+def test_printable():
+    assert printable("a\u00a0\u200cé東👍'\\") == "a\u00a0\u200cé東👍'\\"
+    assert printable("\x1b[1m\x85\u2028\n\udcff") == "\\x1b[1m\\x85\\u2028\\n\\udcff"
