@@ -34,7 +34,7 @@ PAIRS_PER_SCORE = 75
 _INNERMOST = re.compile(r"\{([a-z]+)(2?)\}|\[([^][{}]*)\]")
 _EMPTY_SPACE = re.compile(r" +(?=[ .,;:!?]|$)|^ +")
 _SENTENCE_START = re.compile(r"(?:^|(?<=[.!?] ))\"?[^\W\d_]")
-_BARE_A = re.compile(r"\b([Aa])(?= (?:hour|[aeio]|u[^ns]|un[^i])(?!uro|ne\b))")
+_BARE_A = re.compile(r"\b([Aa])(?= (?:[aeioAEIO](?!uro|ne\b)|u(?:n[^i]|[^ns])|h(?:eir|our)))")
 
 T = TypeVar("T")
 Row = dict[str, str]
@@ -193,7 +193,9 @@ def similarity_pairs(topics: Sequence[Topic], dice: Dice) -> list[tuple[str, str
                 score = 6 if row_number == other_row else 3
             if word != other:
                 by_score[score].append((word, other, score))
-    chosen = [pair for pairs in by_score.values() for pair in dice.shuffled(pairs)[:PAIRS_PER_SCORE]]
+    chosen = [
+        pair for pairs in by_score.values() for pair in dice.shuffled(pairs)[:PAIRS_PER_SCORE]
+    ]
     return dice.shuffled(chosen)
 
 
