@@ -22,6 +22,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
@@ -176,23 +177,23 @@ def similarity_pairs(topics: Sequence[Topic], dice: Dice) -> list[tuple[str, str
 
     9: same class. 6: same row of a table, another class. 3: same topic only. 0: nothing.
     """
-    places = [
-        (row[column].lower(), topic_number, row_number, column)
-        for topic_number, topic in enumerate(topics)
-        for column in topic.planted
-        for row_number, row in enumerate(topic.rows)
-    ]
+    rows_of: dict[tuple[str, int, str], set[int]] = {}
+    for topic_number, topic in enumerate(topics):
+        for column in topic.planted:
+            for row_number, row in enumerate(topic.rows):
+                key = (row[column].lower(), topic_number, column)
+                rows_of.setdefault(key, set()).add(row_number)
     by_score: dict[int, list[tuple[str, str, int]]] = {9: [], 6: [], 3: [], 0: []}
-    for i, (word, topic_number, row_number, column) in enumerate(places):
-        for other, other_topic, other_row, other_column in places[i + 1 :]:
-            if column == other_column:
-                score = 9
-            elif topic_number != other_topic:
-                score = 0
-            else:
-                score = 6 if row_number == other_row else 3
-            if word != other:
-                by_score[score].append((word, other, score))
+    for (one, rows), (two, other_rows) in combinations(rows_of.items(), 2):
+        word, topic_number, column = one
+        other, other_topic, other_column = two
+        if column == other_column:
+            score = 9
+        elif topic_number != other_topic:
+            score = 0
+        else:
+            score = 6 if rows & other_rows else 3
+        by_score[score].append((word, other, score))
     chosen = [
         pair for pairs in by_score.values() for pair in dice.shuffled(pairs)[:PAIRS_PER_SCORE]
     ]
