@@ -5,7 +5,7 @@ import io
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
@@ -22,6 +22,7 @@ def chunks_of(path, chunk_bytes):
     ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([b"a", b"bc", b"def", b"\xef\xbb\xbf", b"\0", b" ", b"\n", b"\r\n"])),
     st.integers(3, 40),
@@ -36,14 +37,13 @@ def test_chunks_are_whole_tokens_of_the_whole_file(tmp_path_factory, pieces, chu
     if expected and not expected.endswith(b"\n"):
         expected += b"\n"
     assert b"".join(data for data, *_ in chunks) == expected
-    for data, offset, size, _ in chunks:
+    for data, offset, size, _ in chunks[:-1]:
         assert offset == begin
         assert data[-1:] in SPACES
         assert size == len(data) + PADDING_BYTES
         begin += len(data)
-    if chunks:
-        assert chunks[-1][0].endswith(b"\n")
-        assert chunks[-1][3] == len(text)
+    assert chunks[-1][0][-1:] in b"\n"
+    assert chunks[-1][3] == len(text)
 
 
 def test_a_long_token_is_whole_and_the_buffer_shrinks_again(tmp_path):
@@ -66,7 +66,7 @@ def test_files_follow_each_other_in_the_order_given(tmp_path):
         (tmp_path / name).write_bytes(text)
     paths = [str(tmp_path / name) for name in ("b", "empty", "a")]
     found = [(c.data[: c.n_bytes].tobytes(), c.file_number) for c in read_chunks(paths)]
-    assert found == [(b"2\n", 0), (b"1\n", 2)]
+    assert found == [(b"2\n", 0), (b"", 1), (b"1\n", 2)]
 
 
 @pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])

@@ -1,15 +1,18 @@
 """The scanner against a dictionary, and its words of 8 bytes against single bytes."""
 
+import itertools
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v_sparseadam.text import LINE_END
 from w2v_sparseadam.text.reader import Chunk, read_chunks
-from w2v_sparseadam.text.scanner import TypeScanner, _load8, _scan, _spaces
+from w2v_sparseadam.text.scanner import _MIX, TypeScanner, _load8, _scan, _spaces
 
 SPACES = b" \t\n\r\v\f"
+MIX = [int(factor) for factor in _MIX]
 
 
 def reference_numbers(texts):
@@ -79,6 +82,7 @@ tokens = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(tokens, max_size=30).map(b"".join), min_size=1, max_size=3),
     st.integers(3, 100),
@@ -114,13 +118,64 @@ def test_every_byte_is_told_from_white_space():
             for place in range(8):
                 data = np.full(8, neighbour, np.uint8)
                 data[place] = value
-                flags = _spaces(_load8(data, np.uint64(0)))
+                flags = _spaces(np.uint64(_load8(data, np.uint64(0))))
                 expected = [0x80 if byte in SPACES else 0 for byte in data.tolist()]
                 assert list(int(flags).to_bytes(8, "little")) == expected
 
 
-def test_types_with_the_same_hash_are_told_apart(tmp_path):
-    """Enough types that dozens share their first probe; the last probes go round the end."""
+def python_hash(token):
+    """Return all 64 bits of the hash of a token, of which a slot keeps the upper 32."""
+    padded = token + bytes(8 - len(token) % 8)
+    hashed = 0
+    for k in range(0, len(padded), 8):
+        hashed = (hashed ^ int.from_bytes(padded[k : k + 8], "little")) * MIX[0] % 2**64
+        hashed ^= hashed >> 32
+    return hashed * MIX[1] % 2**64
+
+
+def first_words_colliding_with(token):
+    """Yield the token with other first 8 bytes, chosen to keep 32 bits of its hash."""
+    upper = python_hash(token) >> 32 << 32
+    tail = int.from_bytes(token[8:], "little")
+    for lower in itertools.count():
+        hashed = (upper | lower) * pow(MIX[1], -1, 2**64) % 2**64
+        for word in (tail, 0):
+            hashed ^= hashed >> 32
+            hashed = hashed * pow(MIX[0], -1, 2**64) % 2**64 ^ word
+        first = hashed.to_bytes(8, "little")
+        if len(first.split()) == 1 and first.strip() == first:
+            yield first + token[8:]
+
+
+def tails_colliding_with(token):
+    """Yield the token with other last 7 bytes, chosen to keep 32 bits of its hash."""
+    upper = python_hash(token) >> 32 << 32
+    start = int.from_bytes(token[:8], "little") * MIX[0] % 2**64
+    start ^= start >> 32
+    for lower in itertools.count():
+        hashed = (upper | lower) * pow(MIX[1], -1, 2**64) % 2**64
+        hashed ^= hashed >> 32
+        tail = (hashed * pow(MIX[0], -1, 2**64) % 2**64 ^ start).to_bytes(8, "little")
+        if tail[7] == 0 and len(tail.split()) == 1 and tail.strip() == tail:
+            yield token[:8] + tail[:7]
+
+
+@pytest.mark.parametrize("colliding", [first_words_colliding_with, tails_colliding_with])
+def test_types_with_equal_hashes_are_told_apart(tmp_path, colliding):
+    token = b"fifteen_letters"
+    tokens = [token, *itertools.islice(colliding(token), 3)]
+    assert len(set(tokens)) == 4
+    assert len({python_hash(token) >> 32 for token in tokens}) == 1
+    check(tmp_path, [b" ".join(tokens * 2)], chunk_bytes=64)
+
+
+def test_the_hash_is_the_one_that_these_tests_invert(tmp_path):
+    scanner, _ = scan(tmp_path, [b"abc fifteen_letters 12345678"], chunk_bytes=64, _n_types=8)
+    hashes = {int(slot) >> 32 for slot in scanner._table.slots if slot}
+    assert hashes == {python_hash(t) >> 32 for t in (b"abc", b"fifteen_letters", b"12345678")}
+
+
+def test_probes_go_round_the_end_of_the_table(tmp_path):
     words = [b"%x" % (k * k) for k in range(3000)]
     check(tmp_path, [b" ".join(words)], chunk_bytes=1 << 12, _n_types=1)
 

@@ -39,7 +39,7 @@ class Chunk(NamedTuple):
         The bytes, then padding. Valid until the next chunk is asked for.
     n_bytes : int
         Bytes before the padding; the last is white space, and the last of a file is a line feed
-        (added where the file has none).
+        (added where the file has none). 0 only at the end of a file.
     file_number : int
         Place of the file among the paths.
     offset : int
@@ -121,6 +121,7 @@ def read_chunks(paths: Sequence[str], *, chunk_bytes: int = CHUNK_BYTES) -> Iter
                     cut = _after_last_space(buffer, carried, filled)
                 if cut:
                     last_byte = buffer[cut - 1]
+                if cut or at_end:
                     data = np.frombuffer(buffer, np.uint8, cut + PADDING_BYTES)
                     yield Chunk(data, cut, file_number, offset, n_bytes_read)
                 offset += cut

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cache
 
@@ -88,23 +89,19 @@ _ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))
 @cache
 def _word_pattern() -> re.Pattern[str]:
     """Build the pattern of `word` from Unicode's categories, which `re` cannot name."""
-    spans: dict[str, list[str]] = {"start": [], "inside": []}
+    kinds = dict.fromkeys(["Lu", "Ll", "Lt", "Lm", "Lo", "Nd"], "s")  # may start a word
+    kinds |= dict.fromkeys(["Mn", "Mc", "Me"], "m")  # marks: inside only
+    kind_of = defaultdict(lambda: ".", kinds)
+    spans: dict[str, str] = {"s+": "", "[sm]+": ""}
     for code_points in _ASSIGNED:
-        kinds = "".join([_kind(unicodedata.category(chr(c))) for c in code_points])
-        for name, pattern in (("start", "s+"), ("inside", "[sm]+")):
-            for run in re.finditer(pattern, kinds):
-                first, last = code_points[run.start()], code_points[run.end() - 1]
-                spans[name].append(f"\\U{first:08x}-\\U{last:08x}")
-    start, inside = f"[{''.join(spans['start'])}]", f"[{''.join(spans['inside'])}]"
+        categories = map(unicodedata.category, map(chr, code_points))
+        text = "".join(map(kind_of.__getitem__, categories))
+        for run in spans:
+            for span in re.finditer(run, text):
+                first, last = code_points[span.start()], code_points[span.end() - 1]
+                spans[run] += f"\\U{first:08x}-\\U{last:08x}"
+    start, inside = (f"[{ranges}]" for ranges in spans.values())
     return re.compile(f"{start}{inside}*(?:[{_JOINERS}]{inside}+)*")
-
-
-@cache
-def _kind(category: str) -> str:
-    """Return s for what may start a word, m for marks, which may not, and a dot for the rest."""
-    if category[0] == "L" or category == "Nd":
-        return "s"
-    return "m" if category[0] == "M" else "."
 
 
 def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
@@ -125,12 +122,12 @@ def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
     def checked_tokenizer(text: str) -> list[str]:
         try:
             result = tokenizer(text)
-            listable = isinstance(result, Iterable) and not isinstance(result, str)
-            words = list(result) if listable else [result]
+            several = isinstance(result, Iterable) and not isinstance(result, str)
+            words = list(result) if several else None
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise TextError(f"tokenizer {name} failed on {_shown(text)}: {reason}") from error
-        if not listable or not all(isinstance(word, str) for word in words):
+        if words is None or not all(isinstance(word, str) for word in words):
             raise TextError(
                 f"tokenizer {name} returned {_shown(result)} for {_shown(text)}; "
                 "return a list of strings"

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numba import njit
@@ -83,8 +84,7 @@ def tokenize_types(
     built_in = tokenizer in TOKENIZERS.values()
     if not built_in:
         tokenizer = checked(tokenizer)
-    number_of: defaultdict[str, int] = defaultdict()
-    number_of.default_factory = number_of.__len__  # a new word gets the next number
+    number_of: defaultdict[str, int] = defaultdict(count().__next__)  # new words count up
     lengths, numbers = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
     n_bad_bytes = 0
     for first in range(0, types.n_types, _BLOCK_TYPES):
@@ -130,8 +130,7 @@ def _decode(types: TypeScanner, first: int, last: int, errors: str) -> tuple[str
 
 def _writable(raw: TypeWords) -> TypeWords:
     """Drop empty words and rewrite those that a file of vectors cannot hold."""
-    number_of: defaultdict[str, int] = defaultdict()
-    number_of.default_factory = number_of.__len__
+    number_of: defaultdict[str, int] = defaultdict(count().__next__)
     new_numbers = np.full(len(raw.words), -1, np.int32)
     n_empty = n_rewritten = 0
     for number, word in enumerate(raw.words):

@@ -1,0 +1,547 @@
+"""From files to word ids, against ten lines of plain Python."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from w2v_sparseadam.errors import SettingError, TextError
+from w2v_sparseadam.text import (
+    LINE_END,
+    TextConfig,
+    corpus,
+    read_corpus,
+    typewords,
+    whitespace,
+    word,
+)
+from w2v_sparseadam.text.typewords import TypeWords, WordIdMap
+
+ALL_WORDS = TextConfig(min_count=1)
+
+
+def reference(texts, config):
+    """Words, counts and word ids, as a reader of the documentation would write them."""
+    texts = [text.removeprefix(b"\xef\xbb\xbf").decode(errors=config.errors) for text in texts]
+    lower, tokenize = config.lowers, config.tokenize
+    lines = [
+        [w for t in split_ascii(line) for w in tokenize(t.lower() if lower else t) if w]
+        for text in texts
+        for line in text.split("\n")
+    ]
+    counts = Counter(word for line in lines for word in line)
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    words = [word for word in words if counts[word] >= config.min_count][: config.max_vocab]
+    ids = {word: number for number, word in enumerate(words)}
+    kept = [[ids[word] for word in line if word in ids] for line in lines]
+    word_ids = [word_id for line in kept if line for word_id in [*line, -1]]
+    return words, [counts[word] for word in words], word_ids
+
+
+def split_ascii(line):
+    for space in "\t\r\v\f":
+        line = line.replace(space, " ")
+    return [token for token in line.split(" ") if token]
+
+
+def write(directory, *texts):
+    paths = [directory / f"{number}.txt" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text)
+    return paths
+
+
+def read(directory, *texts, **settings):
+    """Read texts with every word kept, unless told otherwise."""
+    return read_corpus(write(directory, *texts), TextConfig(**{"min_count": 1, **settings}))
+
+
+def lines_of(corpus):
+    """The kept words of each line."""
+    words = [*corpus.vocabulary.words, "\n"]
+    text = " ".join(words[word_id] for word_id in corpus.word_ids)
+    return [line.split() for line in text.split("\n")][:-1]
+
+
+def by_characters(text):
+    return list(text)
+
+
+pieces = st.one_of(
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            "c",
+            "A",
+            "É",
+            "é",
+            "the",
+            "don't",
+            "’",
+            "-",
+            "_",
+            "北京",
+            "हि",
+            "😀",
+            "❤️",
+            "İ",
+            "ΑΣ",
+            "\x00",
+            "\ufeff",
+        ]
+    ),
+    st.sampled_from([" ", "  ", "\n", "\n\n", "\r\n", "\t", "\v", "\f", "\x1c", "\u2028", "\xa0"]),
+    st.text(max_size=5),
+).map(lambda text: text.encode(errors="replace"))
+bad_pieces = st.one_of(pieces, st.binary(max_size=4))
+configs = st.builds(
+    TextConfig,
+    tokenizer=st.sampled_from(["word", "whitespace", by_characters]),
+    lowercase=st.sampled_from([None, True, False]),
+    min_count=st.integers(1, 3),
+    max_vocab=st.none() | st.integers(1, 5),
+)
+
+
+def files_of(pieces):
+    return st.lists(st.lists(pieces, max_size=30).map(b"".join), min_size=1, max_size=3).filter(
+        lambda texts: not any(text.startswith((b"\xff\xfe", b"\xfe\xff")) for text in texts)
+    )
+
+
+def check_against_reference(directory, texts, config, chunk_bytes):
+    words, counts, word_ids = reference(texts, config)
+    paths = write(directory, *texts)
+    if not words:
+        with pytest.raises(TextError, match=r"no words in|no word occurs"):
+            read_corpus(paths, config, _chunk_bytes=chunk_bytes)
+        return
+    with read_corpus(paths, config, _chunk_bytes=chunk_bytes) as corpus:
+        assert corpus.vocabulary.words == words
+        assert corpus.vocabulary.counts.tolist() == counts
+        assert corpus.word_ids.tolist() == word_ids
+        report = corpus.report
+    assert report.n_bytes == sum(map(len, texts))
+    assert report.n_words == len(words)
+    assert report.n_kept_tokens == sum(counts)
+    assert report.n_tokens == sum(reference(texts, TextConfig(**{**vars(config), **KEEP_ALL}))[1])
+    assert report.n_tokens == (
+        report.n_kept_tokens + report.n_below_min_count + report.n_beyond_max_vocab
+    )
+
+
+KEEP_ALL = {"min_count": 1, "max_vocab": None}
+
+
+@settings(deadline=None)
+@given(files_of(pieces), configs, st.integers(3, 64))
+def test_matches_plain_python(tmp_path_factory, texts, config, chunk_bytes):
+    check_against_reference(tmp_path_factory.mktemp("corpus"), texts, config, chunk_bytes)
+
+
+@settings(deadline=None)
+@given(files_of(bad_pieces), configs, st.integers(3, 64), st.sampled_from(["replace", "ignore"]))
+def test_matches_plain_python_on_any_bytes(tmp_path_factory, texts, config, chunk_bytes, errors):
+    config = TextConfig(**{**vars(config), "errors": errors})
+    check_against_reference(tmp_path_factory.mktemp("corpus"), texts, config, chunk_bytes)
+
+
+@settings(deadline=None)
+@given(files_of(bad_pieces), st.integers(3, 64))
+def test_the_first_bad_byte_is_named(tmp_path_factory, texts, chunk_bytes):
+    paths = write(tmp_path_factory.mktemp("corpus"), *texts)
+    expected = None
+    for path, text in zip(paths, texts, strict=True):
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            line = text.count(b"\n", 0, error.start) + 1
+            expected = f"{path}, line {line}, byte offset {error.start}: not UTF-8"
+            break
+    message = ""
+    try:
+        read_corpus(paths, ALL_WORDS, _chunk_bytes=chunk_bytes).close()
+    except TextError as error:
+        message = str(error)
+    if expected is None:
+        assert "not UTF-8" not in message
+    else:
+        assert message.startswith(expected)
+
+
+def test_by_hand(tmp_path):
+    """Of the 3, a 2, cat 2, mat 1, mice 1 the last two are dropped, and the last line is empty."""
+    text = b"The cat, the mat.\n\nA cat? A the!\nmice\n"
+    with read(tmp_path, text, min_count=2) as corpus:
+        assert corpus.vocabulary.words == ["the", "a", "cat"]
+        assert corpus.vocabulary.counts.tolist() == [3, 2, 2]
+        assert corpus.word_ids.tolist() == [0, 2, 0, -1, 1, 2, 1, 0, -1]
+        assert LINE_END == -1
+        assert astuple(corpus.report)[:-1] == (38, 4, 8, 9, 5, 3, 7, 2, 0, 0, 0, 0)
+        assert corpus.report.seconds > 0
+
+
+def test_word_ids_are_read_only_int32(tmp_path):
+    corpus = read(tmp_path, b"a b a\n")
+    assert corpus.word_ids.dtype == np.int32
+    assert corpus.word_ids.flags.c_contiguous
+    with pytest.raises(ValueError, match="read-only"):
+        corpus.word_ids[0] = 1
+    view = corpus.word_ids
+    corpus.close()
+    corpus.close()
+    assert view.tolist() == [0, 1, 0, -1]
+    with pytest.raises(TextError) as caught:
+        _ = corpus.word_ids
+    assert str(caught.value) == "this corpus is closed; call read_corpus again"
+
+
+@pytest.mark.parametrize(
+    ("text", "tokenizer", "lines"),
+    [
+        (b"a b\r\nc\r\n", "whitespace", [["a", "b"], ["c"]]),
+        (b"a\rb\rc", "whitespace", [["a", "b", "c"]]),
+        (b"\xef\xbb\xbfa b", "whitespace", [["a", "b"]]),
+        (b"a\0b \0", "whitespace", [["a\0b", "\0"]]),
+        (b"a\0b \0", "word", [["a", "b"]]),
+        (b"a\n\n \n\nb\n", "whitespace", [["a"], ["b"]]),
+        (b"a b", "whitespace", [["a", "b"]]),
+        ("Straße ΟΔΟΣ İ".encode(), "word", [["straße", "οδος", "i\u0307"]]),
+        ("Straße, ΟΔΟΣ".encode(), "whitespace", [["Straße,", "ΟΔΟΣ"]]),
+        ("so 😀 ❤️ 我爱北京，".encode(), "word", [["so", "我爱北京"]]),
+        ("so 😀 ❤️".encode(), "whitespace", [["so", "😀", "❤️"]]),
+    ],
+)
+def test_documented_outcomes(tmp_path, text, tokenizer, lines):
+    with read(tmp_path, text, tokenizer=tokenizer) as corpus:
+        assert lines_of(corpus) == lines
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "lowercase", "words"),
+    [
+        ("word", None, ["be"]),
+        ("word", True, ["be"]),
+        ("word", False, ["Be", "be"]),
+        ("whitespace", None, ["Be", "be"]),
+        ("whitespace", False, ["Be", "be"]),
+        ("whitespace", True, ["be"]),
+        (whitespace, None, ["Be", "be"]),
+        (word, None, ["Be", "be"]),
+        (word, True, ["be"]),
+    ],
+)
+def test_lowercase(tmp_path, tokenizer, lowercase, words):
+    with read(tmp_path, b"Be be", tokenizer=tokenizer, lowercase=lowercase) as corpus:
+        assert corpus.vocabulary.words == words
+
+
+def test_the_end_of_a_file_ends_a_line_and_empty_files_add_nothing(tmp_path):
+    texts = [b"", b"a", b"", b"b\n", b"\n", b"a b", b"\xef\xbb\xbf"]
+    with read(tmp_path, *texts) as corpus:
+        assert lines_of(corpus) == [["a"], ["b"], ["a", "b"]]
+        assert corpus.report.n_lines == 4
+        assert corpus.report.n_bytes == 10
+
+
+def test_a_path_may_be_a_string_and_may_come_twice(tmp_path):
+    (path,) = write(tmp_path, b"a b")
+    with read_corpus([str(path), path], ALL_WORDS) as corpus:
+        assert lines_of(corpus) == [["a", "b"], ["a", "b"]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")
+def test_a_pipe_is_read_once(tmp_path):
+    """As given by the shell's <(zcat corpus.gz)."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    code = f"open({str(pipe)!r}, 'wb').write(b'a b ' * 10_000)"
+    with (
+        subprocess.Popen([sys.executable, "-c", code]),
+        read_corpus([pipe], ALL_WORDS) as corpus,
+    ):
+        assert corpus.vocabulary.counts.tolist() == [10_000, 10_000]
+
+
+@pytest.mark.parametrize("tokenizer", ["whitespace", "word"])
+def test_a_long_line_and_a_long_token_are_not_cut(tmp_path, tokenizer):
+    long_token = b"x" * 30_000
+    text = b"a b " * 500 + long_token + b" a" + b"\n" + long_token
+    (path,) = write(tmp_path, text)
+    with read_corpus(
+        [path], TextConfig(tokenizer=tokenizer, min_count=1), _chunk_bytes=64
+    ) as corpus:
+        assert corpus.report.n_lines == 2
+        assert corpus.vocabulary.words == ["a", "b", long_token.decode()]
+        assert corpus.word_ids.tolist() == [0, 1] * 500 + [2, 0, -1, 2, -1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", [b"", b" "])
+def test_a_line_of_100_megabytes(tmp_path, space):
+    with read(tmp_path, (b"x" * 9 + space) * 10_000_000) as corpus:
+        assert corpus.report.n_lines == 1
+        assert len(corpus.vocabulary.words[0]) == (9 if space else 90_000_000)
+        assert len(corpus.word_ids) == (10_000_001 if space else 2)
+
+
+def test_a_type_may_hold_more_words_than_a_buffer():
+    type_words = TypeWords(
+        words=["a", "b", "c"],
+        counts=np.array([5, 5, 5]),
+        starts=np.array([0, 7, 7, 8]),
+        numbers=np.array([0, 1, 2, 0, 1, 2, 1, 0], np.int32),
+    )
+    id_map = WordIdMap(type_words, np.array([1, 0, -1], np.int32), _n_word_ids=2)
+    text = np.array([1, LINE_END, 0, LINE_END, LINE_END, 2, 0, 1, LINE_END], np.int32)
+    blocks = [block.copy() for half in (text[:3], text[3:]) for block in id_map.relabel(half)]
+    assert max(map(len, blocks)) == 2
+    assert np.concatenate(blocks).tolist() == [1, 0, 1, 0, 0, -1, 1, 1, 0, 1, 0, 0, -1]
+
+
+def test_chunk_size_changes_nothing(tmp_path):
+    rng = np.random.default_rng(7)
+    letters = rng.choice(np.frombuffer(b"abcd  \n", np.uint8), 3000)
+    paths = write(tmp_path, letters.tobytes(), letters[::-1].tobytes())
+    results = []
+    for chunk_bytes in (3, 100, 1 << 20):
+        with read_corpus(paths, TextConfig(min_count=2), _chunk_bytes=chunk_bytes) as corpus:
+            results.append((corpus.vocabulary.words, corpus.word_ids.tolist()))
+    assert results[0] == results[1] == results[2]
+
+
+def test_progress_ends_with_all_bytes_read(tmp_path):
+    calls = []
+    paths = write(tmp_path, b"a b c\n" * 100, b"d")
+    read_corpus(paths, ALL_WORDS, on_progress=lambda *call: calls.append(call), _chunk_bytes=60)
+    assert [total for _, total in calls] == [601] * len(calls)
+    assert calls == sorted(calls)
+    assert calls[0][0] < 100
+    assert calls[-1] == (601, 601)
+    assert len(calls) > 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files keep their names on Windows")
+def test_temporary_files_never_have_a_name(tmp_path):
+    """So that not even a killed process leaves one behind."""
+    directory = tmp_path / "temporary"
+    directory.mkdir()
+    (path,) = write(tmp_path, b"a b\n" * 100)
+    seen = []
+    with read_corpus(
+        [path],
+        ALL_WORDS,
+        directory=directory,
+        on_progress=lambda *_: seen.append(os.listdir(directory)),
+    ) as corpus:
+        assert seen == [[]]
+        assert os.listdir(directory) == []
+        assert len(corpus.word_ids) == 300
+
+
+def test_a_missing_temporary_directory(tmp_path):
+    with pytest.raises(TextError) as caught:
+        read_corpus(write(tmp_path, b"a"), ALL_WORDS, directory=tmp_path / "gone")
+    assert str(caught.value) == (
+        f"{tmp_path}/gone: cannot hold temporary files: No such file or directory; "
+        "set TMPDIR to a directory that can"
+    )
+
+
+@contextlib.contextmanager
+def files_limited_to(n_bytes):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_in_the_first_pass(tmp_path):
+    """Half of the text is read when 4,000 numbers do not fit in 10,000 bytes."""
+    path, full = write(tmp_path, b"a b\n", b"a " * 8000)
+    read_corpus([path], ALL_WORDS).close()  # so that Numba has nothing left to write
+    with files_limited_to(10_000), pytest.raises(TextError) as caught:
+        read_corpus([full], ALL_WORDS, directory=tmp_path, _chunk_bytes=8000)
+    assert str(caught.value) == (
+        f"{tmp_path}: cannot hold the temporary word ids: File too large; they need about "
+        "64,000 bytes; set TMPDIR to a directory with room"
+    )
+
+
+def test_a_full_disk_in_the_second_pass(tmp_path):
+    """2,000 types make 20,000 words."""
+    path, full = write(tmp_path, b"a b\n", b"abcdefghij " * 2000)
+    config = TextConfig(tokenizer=by_characters, min_count=1)
+    read_corpus([path], config).close()
+    with files_limited_to(10_000), pytest.raises(TextError) as caught:
+        read_corpus([full], config, directory=tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: cannot hold the temporary word ids: File too large; they need about "
+        "88,008 bytes; set TMPDIR to a directory with room"
+    )
+
+
+def test_memory_does_not_grow_with_the_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus._NumberFile, "_BLOCK_NUMBERS", 1 << 8)
+    line = b"antidisestablishmentarianism electroencephalographically\n"
+    small, large = write(tmp_path, line * 300, line * 2300)
+
+    def peak(path):
+        tracemalloc.start()
+        try:
+            read_corpus([path], ALL_WORDS, _chunk_bytes=1 << 10).close()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(small)
+    assert peak(large) - peak(small) < 12_000  # 114,000 more bytes of text, 24,000 of word ids
+
+
+def split_commas(text):
+    return text.split(",")
+
+
+def split_spaced(text):
+    return text.replace(",", " \u3000\n").split("x")
+
+
+def test_empty_words_of_a_tokenizer_are_dropped_and_counted(tmp_path):
+    with read(tmp_path, b"a,,b a,,b c, d\n,\n", tokenizer=split_commas) as corpus:
+        assert lines_of(corpus) == [["a", "b", "a", "b", "c", "d"]]
+        assert corpus.report.n_tokens == 6
+        assert corpus.report.n_empty_words == 5
+        assert corpus.report.n_distinct_words == 4
+
+
+def test_white_space_in_words_of_a_tokenizer_is_rewritten_and_counted(tmp_path):
+    """Words that become equal are one word."""
+    text = "a,bxc a,bxc a_\u3000_b d".encode()
+    with read(tmp_path, text, tokenizer=split_spaced) as corpus:
+        assert corpus.vocabulary.words == ["a_\u3000_b", "c", "d"]
+        assert corpus.vocabulary.counts.tolist() == [3, 2, 1]
+        assert corpus.word_ids.tolist() == [0, 1, 0, 1, 0, 2, -1]
+        assert corpus.report.n_rewritten_words == 2
+
+
+def test_surrogates_in_words_of_a_tokenizer_are_rewritten(tmp_path):
+    with read(tmp_path, b"a b", tokenizer=lambda text: [text + "\udc80"]) as corpus:
+        assert corpus.vocabulary.words == ["a_", "b_"]
+        assert corpus.report.n_rewritten_words == 2
+
+
+def test_the_tokenizer_runs_once_for_each_type(tmp_path):
+    seen = []
+
+    def tokenizer(text):
+        seen.append(text)
+        return [text]
+
+    read(tmp_path, "a b a\na é".encode(), b"b", tokenizer=tokenizer).close()
+    assert seen == ["a", "b", "é"]
+
+
+def test_an_error_of_the_tokenizer(tmp_path):
+    def broken(text):
+        raise ValueError("no model")
+
+    with pytest.raises(TextError) as caught:
+        read(tmp_path, b"a b", tokenizer=broken)
+    assert str(caught.value) == "tokenizer broken failed on 'a': ValueError: no model"
+
+
+def test_bad_bytes(tmp_path):
+    text = b"ok\r\ncaf\xe9 \xff\xfe\n" + b"caf\xe9 \xe2\x82"
+    (path,) = write(tmp_path, text)
+    with pytest.raises(TextError) as caught:
+        read_corpus([path], ALL_WORDS)
+    assert str(caught.value) == (
+        f"{path}, line 2, byte offset 7: not UTF-8 (byte 0xe9); pass --errors replace or ignore, "
+        "or convert the file (iconv -f latin1 -t utf-8)"
+    )
+    with read(tmp_path, text, errors="replace", tokenizer="whitespace") as corpus:
+        assert lines_of(corpus) == [["ok"], ["caf\ufffd", "\ufffd\ufffd"], ["caf\ufffd", "\ufffd"]]
+        assert corpus.report.n_bad_bytes == 6
+    with read(tmp_path, text, errors="ignore", tokenizer="whitespace") as corpus:
+        assert lines_of(corpus) == [["ok"], ["caf"], ["caf"]]
+        assert corpus.report.n_bad_bytes == 6
+        assert corpus.report.n_empty_words == 2
+
+
+def test_a_bad_byte_after_a_mark_in_the_second_file(tmp_path):
+    paths = write(tmp_path, b"a b", b"\xef\xbb\xbfa\nb \x80c")
+    with pytest.raises(TextError, match="not UTF-8") as caught:
+        read_corpus(paths, ALL_WORDS)
+    assert str(caught.value).startswith(f"{paths[1]}, line 2, byte offset 7: not UTF-8 (byte 0x80)")
+
+
+@pytest.mark.parametrize(
+    ("texts", "min_count", "message"),
+    [
+        ([b"the a the"], 5, "the commonest, 'the', occurs 2 times"),
+        ([b"b a"], 2, "the commonest, 'a', occurs once"),
+    ],
+)
+def test_no_frequent_word(tmp_path, texts, min_count, message):
+    with pytest.raises(TextError) as caught:
+        read(tmp_path, *texts, min_count=min_count)
+    assert str(caught.value) == (
+        f"{tmp_path}/0.txt: no word occurs {min_count} times or more ({message}); lower --min-count"
+    )
+
+
+@pytest.mark.parametrize("text", [b"", b"\n \n", b"\xef\xbb\xbf", "😀 …".encode()])
+def test_no_words(tmp_path, text):
+    with pytest.raises(TextError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value) == f"{tmp_path}/0.txt: no words in it"
+    with pytest.raises(TextError) as caught:
+        read(tmp_path, text, text, b"")
+    assert str(caught.value) == f"{tmp_path}/0.txt and 2 more: no words in them"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_count": 0}, "min_count must be a whole number, 1 or more, got 0"),
+        ({"min_count": 1.5}, "min_count must be a whole number, 1 or more, got 1.5"),
+        ({"max_vocab": 0}, "max_vocab must be a whole number, 1 or more, got 0"),
+        ({"errors": "warn"}, "errors must be one of 'strict', 'replace', 'ignore', got 'warn'"),
+        (
+            {"tokenizer": "words"},
+            "tokenizer must be 'word', 'whitespace' or a callable, got 'words'",
+        ),
+        ({"lowercase": "yes"}, "lowercase must be True, False or None, got 'yes'"),
+    ],
+)
+def test_settings_are_checked(settings, message):
+    with pytest.raises(SettingError) as caught:
+        TextConfig(**settings)
+    assert str(caught.value) == message
+
+
+def test_help_needs_no_numba():
+    """Commands import TextConfig for their defaults; only reading text needs the compiler."""
+    code = "import sys, w2v_sparseadam.text; sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_many_types_are_tokenized_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(typewords, "_BLOCK_TYPES", 3)
+    check_against_reference(tmp_path, [b"a B b c\nd a\xc3\xa9 b f", b"g f E"], ALL_WORDS, 1 << 10)
+    paths = write(tmp_path, b"a b c d\ne caf\xe9")
+    with pytest.raises(TextError) as caught:
+        read_corpus(paths, ALL_WORDS)
+    assert str(caught.value).startswith(f"{paths[0]}, line 2, byte offset 13: not UTF-8")
