@@ -14,16 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text import (
-    LINE_END,
-    TextConfig,
-    corpus,
-    read_corpus,
-    typewords,
-    whitespace,
-    word,
-)
+from w2v_sparseadam.text import corpus, typewords
+from w2v_sparseadam.text.config import TextConfig
+from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.typewords import TypeWords, WordIdMap
+from w2v_sparseadam.text.vocabulary import LINE_END
 
 ALL_WORDS = TextConfig(min_count=1)
 
@@ -530,12 +526,6 @@ def test_settings_are_checked(settings, message):
     with pytest.raises(SettingError) as caught:
         TextConfig(**settings)
     assert str(caught.value) == message
-
-
-def test_help_needs_no_numba():
-    """Commands import TextConfig for their defaults; only reading text needs the compiler."""
-    code = "import sys, w2v_sparseadam.text; sys.exit('numba' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_many_types_are_tokenized_in_blocks(tmp_path, monkeypatch):

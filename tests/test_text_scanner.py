@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2v_sparseadam.text import LINE_END
 from w2v_sparseadam.text.reader import Chunk, read_chunks
 from w2v_sparseadam.text.scanner import _MIX, TypeScanner, _load8, _scan, _spaces
+from w2v_sparseadam.text.vocabulary import LINE_END
 
 SPACES = b" \t\n\r\v\f"
 MIX = [int(factor) for factor in _MIX]

@@ -6,8 +6,7 @@ import unicodedata
 import pytest
 
 from w2v_sparseadam.errors import TextError
-from w2v_sparseadam.text import whitespace, word
-from w2v_sparseadam.text.tokenizers import checked
+from w2v_sparseadam.text.tokenizers import checked, whitespace, word
 
 
 def test_every_character_is_classed_by_its_unicode_category():

@@ -1,7 +1,8 @@
 """word2vec on a CPU: skip-gram with a SparseAdam that moves only the touched rows.
 
-``train`` makes a model of text files, ``Vectors`` loads, saves and searches word vectors, and
-``SparseAdam`` and ``DenseAdam`` move any float32 matrix.
+`train` makes a model of text files, with settings in `TextConfig`, `SkipGramConfig`,
+`OptimizerConfig` and `RunConfig`. `Vectors` loads, saves and searches word vectors. `SparseAdam`,
+`DenseAdam` and `SGD` move the rows of any float32 matrix.
 """
 
 from __future__ import annotations
@@ -10,41 +11,35 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .errors import W2VError
-    from .optimizers import SGD, DenseAdam, SparseAdam
-    from .text import TextConfig
-    from .training import Model, OptimizerConfig, RunConfig, SkipGramConfig, train
-    from .vectors import Vectors
+    from .errors import W2VError as W2VError
+    from .optimizers import SGD as SGD
+    from .optimizers import DenseAdam as DenseAdam
+    from .optimizers import SparseAdam as SparseAdam
+    from .text.config import TextConfig as TextConfig
+    from .training import Model as Model
+    from .training import OptimizerConfig as OptimizerConfig
+    from .training import RunConfig as RunConfig
+    from .training import SkipGramConfig as SkipGramConfig
+    from .training import train as train
+    from .vectors import Vectors as Vectors
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "SGD": "optimizers",
     "DenseAdam": "optimizers",
     "Model": "training",
     "OptimizerConfig": "training",
     "RunConfig": "training",
+    "SGD": "optimizers",
     "SkipGramConfig": "training",
     "SparseAdam": "optimizers",
-    "TextConfig": "text",
+    "TextConfig": "text.config",
     "Vectors": "vectors",
     "W2VError": "errors",
     "train": "training",
 }
 
-__all__ = [
-    "SGD",
-    "DenseAdam",
-    "Model",
-    "OptimizerConfig",
-    "RunConfig",
-    "SkipGramConfig",
-    "SparseAdam",
-    "TextConfig",
-    "Vectors",
-    "W2VError",
-    "train",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:
@@ -55,4 +50,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES})

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from .gradients import Scratch, batch_gradients
+from .lanes import zeros
 from .optimizers import Optimizer
 from .plan import CHUNK, BatchPlan, PlanScratch, Sampler, draw_key, fill_plan
 from .workers import Workers
@@ -14,9 +15,9 @@ from .workers import Workers
 SHARED_NEGATIVES = 32
 """Negatives that a block's centers share, a multiple of 16."""
 
-# Large enough that handing a part to a thread is a small share of doing it.
-_CHUNKS_A_PART = 4
-_ROWS_A_PART = 512
+# Enough that no worker waits long for another's last part, few enough that handing them out is
+# a small share of the work.
+_PARTS_A_WORKER = 3
 
 _MOST_POSITIONS_A_CENTER = 64
 
@@ -93,8 +94,8 @@ class Engine:
             Scratch.allocate(n_dims, window, SHARED_NEGATIVES) for _ in range(workers.n)
         ]
         self._grads = (
-            np.zeros((plan.center_groups.places.size, n_dims), np.float32),
-            np.zeros((plan.context_groups.places.size, n_dims), np.float32),
+            zeros(plan.center_groups.places.size, n_dims),
+            zeros(plan.context_groups.places.size, n_dims),
         )
         self._losses = np.zeros(plan.n_left.size // CHUNK)
 
@@ -121,30 +122,26 @@ class Engine:
             if part == 0:
                 self._plan(step + 1)
                 return
-            first = (part - 1) * _CHUNKS_A_PART
-            last = min(first + _CHUNKS_A_PART, n_chunks)
             batch_gradients(
                 center_param,
                 context_param,
                 plan,
-                first,
-                last,
+                *pieces[part - 1],
                 self._weight,
                 self._scratch[worker],
                 *self._grads,
                 self._losses,
             )
 
-        self._workers.run(differentiate, 1 + -(-n_chunks // _CHUNKS_A_PART))
+        pieces = self._pieces(n_chunks)
+        self._workers.run(differentiate, 1 + len(pieces))
 
         moves: list[Callable[[], None]] = []
         for optimizer, groups, grads in zip(
             self._optimizers, (plan.center_groups, plan.context_groups), self._grads, strict=True
         ):
             optimizer.begin_step(lr, groups)
-            extent = optimizer.extent(groups)
-            for first in range(0, extent, _ROWS_A_PART):
-                last = min(first + _ROWS_A_PART, extent)
+            for first, last in self._pieces(optimizer.extent(groups)):
                 moves.append(partial(optimizer.move, groups, grads, first, last))
         self._workers.run(lambda _, part: moves[part](), len(moves))
         return Batch(
@@ -152,6 +149,11 @@ class Engine:
             n_pairs=int(plan.n_pairs[0]),
             loss=float(self._losses[:n_chunks].sum()),
         )
+
+    def _pieces(self, n: int) -> list[tuple[int, int]]:
+        """Cut 0 … n − 1 into ranges for the workers; the result must not depend on the cuts."""
+        size = max(1, -(-n // (_PARTS_A_WORKER * self._workers.n)))
+        return [(first, min(first + size, n)) for first in range(0, n, size)]
 
     def _plan(self, step: int) -> None:
         """Plan a step's batch in the room of the step before last."""

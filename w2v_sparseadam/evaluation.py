@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from w2v_sparseadam.errors import FormatError, SettingError
-from w2v_sparseadam.vectors import Vectors
+from .errors import FormatError, SettingError
+from .vectors import Vectors
 
 _SCORES_AT_ONCE = 1 << 24
 _QUESTIONS_AT_ONCE = 512

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .lanes import LANES, dot, multiply_tile, prefetch_row, row_sum
+from .lanes import LANES, dot, dot_tile, multiply_tile, prefetch_row, row_sum, zeros
 from .plan import BLOCK, CHUNK
 
 AHEAD = 8
@@ -26,7 +26,6 @@ class Scratch(NamedTuple):
     center_vectors: np.ndarray  # (C, D) float32
     context_vectors: np.ndarray  # (C + 2c, D)
     noise_vectors: np.ndarray  # (N, D)
-    noise_by_dim: np.ndarray  # (D, N)
     scores: np.ndarray  # (b, N)
     losses: np.ndarray  # (b, N)
     band: np.ndarray  # (1, C (2c + 1)): storage of the banded matrix that follows
@@ -38,9 +37,6 @@ class Scratch(NamedTuple):
     def allocate(cls, n_dims: int, window: int, n_shared: int) -> "Scratch":
         """Make room for vectors of ``n_dims`` numbers and ``n_shared`` negatives a block."""
 
-        def zeros(*shape: int) -> np.ndarray:
-            return np.zeros(shape, np.float32)
-
         span = CHUNK + 2 * window
         band = zeros(1, CHUNK * (2 * window + 1))
         # Entry (i, j) stands at 2c i + j of the storage, so row i holds j = i … i + 2c. Outside
@@ -51,11 +47,10 @@ class Scratch(NamedTuple):
             center_vectors=zeros(CHUNK, n_dims),
             context_vectors=zeros(span, n_dims),
             noise_vectors=zeros(n_shared, n_dims),
-            noise_by_dim=zeros(n_dims, n_shared),
             scores=zeros(BLOCK, n_shared),
             losses=zeros(BLOCK, n_shared),
             band=band,
-            band_losses=np.zeros_like(band),
+            band_losses=zeros(*band.shape),
             by_center=by_center,
             by_context=by_center.T,
         )
@@ -73,7 +68,8 @@ def logistic(scores, losses):
     for i in range(scores.size):
         score = scores[i]
         size = abs(score)
-        power = max(size * np.float32(-1.4426950408889634), np.float32(-126))
+        # In this order max turns NaN into −126, which fits an integer; the loss still tells.
+        power = max(np.float32(-126), size * np.float32(-1.4426950408889634))
         whole = np.rint(power)
         part = power - whole
         exp = np.float32(1.5403530393381608e-4)
@@ -119,14 +115,22 @@ def _multiply(a, b, c, n_rows, n):
 def _add_row_product(a, b, c, row, first, last):
     """C[row] += Σ_k A[row, k] · B[k] over k = first … last − 1."""
     column = 0
-    while column + 4 * LANES <= c.shape[1]:
+    while column + 8 * LANES <= c.shape[1]:
+        multiply_tile(1, 8, 1, a, b, c, row, column, first, last)
+        column += 8 * LANES
+    n_vectors = (c.shape[1] - column) // LANES
+    if n_vectors == 7:
+        multiply_tile(1, 7, 1, a, b, c, row, column, first, last)
+        return
+    if n_vectors >= 4:
         multiply_tile(1, 4, 1, a, b, c, row, column, first, last)
         column += 4 * LANES
-    if column + 3 * LANES == c.shape[1]:
+        n_vectors -= 4
+    if n_vectors == 3:
         multiply_tile(1, 3, 1, a, b, c, row, column, first, last)
-    elif column + 2 * LANES == c.shape[1]:
+    elif n_vectors == 2:
         multiply_tile(1, 2, 1, a, b, c, row, column, first, last)
-    elif column + LANES == c.shape[1]:
+    elif n_vectors == 1:
         multiply_tile(1, 1, 1, a, b, c, row, column, first, last)
 
 
@@ -172,10 +176,10 @@ def chunk_gradients(
     memory", section 3.
     """
     centers, contexts = scratch.center_vectors, scratch.context_vectors
-    noise, noise_by_dim = scratch.noise_vectors, scratch.noise_by_dim
+    noise = scratch.noise_vectors
     scores, losses = scratch.scores, scratch.losses
     band, by_center = scratch.band, scratch.by_center
-    n_chunk, n_dims = centers.shape
+    n_chunk = centers.shape[0]
     n_span = contexts.shape[0]
     window = (n_span - n_chunk) // 2
     n_block, n_noise = scores.shape
@@ -221,8 +225,10 @@ def chunk_gradients(
             vector, source = noise[k], context_param[plan.negatives[block, k]]
             for d in range(vector.shape[0]):
                 vector[d] = source[d]
-                noise_by_dim[d, k] = source[d]
-        _multiply(centers[first : first + n_block], noise_by_dim, scores, n_block, n_dims)
+        rows = centers[first : first + n_block]
+        for i in range(0, n_block, 4):
+            for k in range(0, n_noise, 4):
+                dot_tile(rows, noise, scores, i, k)
         logistic(scores.reshape(scores.size), losses.reshape(losses.size))
         for i in range(n_block):
             n_pairs = 0

@@ -10,6 +10,8 @@ in compiled code. Numba's disk cache does not see a change in this file: after a
 (or set ``NUMBA_CACHE_DIR`` to a new folder, as ``scripts/check`` does).
 """
 
+import math
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -26,6 +28,18 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 
+def zeros(*shape: int) -> np.ndarray:
+    """Return zeros, float32, that begin on a cache line.
+
+    So do all rows of a width that is a multiple of 16: a vector that straddles two lines costs
+    two loads. As with ``numpy.zeros``, memory is not resident before it is written.
+    """
+    n_bytes = 4 * math.prod(shape)
+    room = np.zeros(n_bytes + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + n_bytes].view(np.float32).reshape(shape)
+
+
 def _index(value):
     return ir.Constant(_INT64, value)
 
@@ -38,24 +52,29 @@ class _Matrix:
         self.builder = builder
         self.n_columns = cgutils.unpack_tuple(builder, array.shape, 2)[1]
         self._data = builder.bitcast(array.data, ir.IntType(8).as_pointer())
-        self._strides = cgutils.unpack_tuple(builder, array.strides, 2)
-
-    def place(self, row, column, kind=_FLOAT):
-        """Return the address of an element, as a pointer to ``kind``."""
-        row_step, column_step = self._strides
-        build = self.builder
-        offset = build.add(build.mul(row, row_step), build.mul(column, column_step))
-        return build.bitcast(build.gep(self._data, [offset]), kind.as_pointer())
+        self._row_step, self._column_step = cgutils.unpack_tuple(builder, array.strides, 2)
 
     def number(self, row, column):
-        return self.builder.load(self.place(row, column))
+        """Load an element."""
+        offset = self.builder.mul(column, self._column_step)
+        return self.builder.load(self._place(row, offset, _FLOAT))
+
+    def part(self, row, column, kind=_VECTOR):
+        """Return the address of a stretch of a row, whose numbers must be contiguous."""
+        # A constant step, so that the parts of a row differ by constants.
+        return self._place(row, self.builder.mul(column, _index(4)), kind)
 
     def vector(self, row, column):
         """Load 16 floats of a row; rows are aligned to 4 bytes only."""
-        return self.builder.load(self.place(row, column, _VECTOR), align=4)
+        return self.builder.load(self.part(row, column), align=4)
 
     def set_vector(self, row, column, value):
-        self.builder.store(value, self.place(row, column, _VECTOR), align=4)
+        """Store 16 floats into a row."""
+        self.builder.store(value, self.part(row, column), align=4)
+
+    def _place(self, row, offset, kind):
+        start = self.builder.gep(self._data, [self.builder.mul(row, self._row_step)])
+        return self.builder.bitcast(self.builder.gep(start, [offset]), kind.as_pointer())
 
 
 def _fma(builder):
@@ -214,6 +233,82 @@ def _compiled_dot(a, i, b, j):
     return lambda a, i, b, j: _dot(a, i, b, j)
 
 
+def _transposed_sums(builder, vectors):
+    """Sum the lanes of each of 16 vectors; the sums are the lanes of the result, in order.
+
+    Halves of two vectors are added into one, four times over, each time with a shorter stretch of
+    lanes that belong together, so 15 additions do what one by one would take 240.
+    """
+    for stretch in (8, 4, 2, 1):
+        half = len(vectors) // 2
+        lower, upper = [], []
+        for lane in range(LANES):
+            pair, place = divmod(lane, stretch)
+            source, block = pair % 2, pair // 2
+            lower.append(source * LANES + block * 2 * stretch + place)
+            upper.append(lower[-1] + stretch)
+        merged = []
+        for k in range(half):
+            first, second = vectors[k], vectors[k + half]
+            parts = [
+                builder.shuffle_vector(
+                    first, second, ir.Constant(ir.VectorType(_INT32, LANES), lanes)
+                )
+                for lanes in (lower, upper)
+            ]
+            merged.append(builder.fadd(*parts))
+        vectors = merged
+    return vectors[0]
+
+
+@intrinsic
+def _dot_tile(typing, a, b, c, row, column):
+    signature = types.void(a, b, c, types.int64, types.int64)
+
+    def generate(context, builder, sig, args):
+        matrix_a, matrix_b, matrix_c = (
+            _Matrix(context, builder, sig.args[k], args[k]) for k in range(3)
+        )
+        rows = [builder.add(args[3], _index(k)) for k in range(4)]
+        columns = [builder.add(args[4], _index(k)) for k in range(4)]
+        fma = _fma(builder)
+
+        def step(k, sums):
+            place = builder.mul(k, _index(LANES))
+            left = [matrix_a.vector(i, place) for i in rows]
+            right = [matrix_b.vector(j, place) for j in columns]
+            pairs = [(x, y) for x in left for y in right]
+            return [builder.call(fma, [*pair, sums[k]]) for k, pair in enumerate(pairs)]
+
+        n_vectors = builder.lshr(matrix_a.n_columns, _index(4))
+        sums = _loop(builder, n_vectors, [_zeros(_VECTOR)] * 16, step)
+        return_ = _transposed_sums(builder, sums)
+        for k, i in enumerate(rows):
+            lanes = ir.Constant(ir.VectorType(_INT32, 4), [4 * k + n for n in range(4)])
+            quarter = builder.shuffle_vector(return_, return_, lanes)
+            place = matrix_c.part(i, args[4], ir.VectorType(_FLOAT, 4))
+            builder.store(quarter, place, align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def dot_tile(a, b, c, row, column):
+    """Put into C the inner products of four rows of A with four rows of B.
+
+        C[i, j] ← Σ_d A[i, d] · B[j, d]       i = row … row + 3, j = column … column + 3
+
+    The width of A and B is a multiple of 16.
+    """
+    rows, columns = slice(row, row + 4), slice(column, column + 4)
+    c[rows, columns] = a[rows] @ b[columns].T
+
+
+@overload(dot_tile)
+def _compiled_dot_tile(a, b, c, row, column):
+    return lambda a, b, c, row, column: _dot_tile(a, b, c, row, column)
+
+
 @intrinsic
 def _row_sum(typing, a, i):
     signature = types.float64(a, types.int64)
@@ -253,7 +348,7 @@ def _prefetch_row(typing, a, i):
         hints = _INT32(0), _INT32(3), _INT32(1)
 
         def step(k, _):
-            place = matrix.place(args[1], builder.mul(k, _index(LANES)), ir.IntType(8))
+            place = matrix.part(args[1], builder.mul(k, _index(LANES)), ir.IntType(8))
             builder.call(prefetch, [place, *hints])
             return []
 

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from .errors import SettingError, ShapeError
-from .lanes import prefetch_row
+from .lanes import prefetch_row, zeros
 from .plan import Groups, group_rows
 
 AHEAD = 4
@@ -32,10 +32,12 @@ def _sum_places(grads, places, first, last, out):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sparse_adam_row(theta, exp_avg, exp_avg_sq, grad, beta1, beta2, eps, step_size):
-    one = np.float32(1)
+    # Subtracted in float64: 1 − float32(0.999) is wrong from the fifth digit on.
+    old1, new1 = np.float32(beta1), np.float32(1 - beta1)
+    old2, new2 = np.float32(beta2), np.float32(1 - beta2)
     for d in range(theta.shape[0]):
-        m = beta1 * exp_avg[d] + (one - beta1) * grad[d]
-        v = beta2 * exp_avg_sq[d] + (one - beta2) * (grad[d] * grad[d])
+        m = old1 * exp_avg[d] + new1 * grad[d]
+        v = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
         exp_avg[d] = m
         exp_avg_sq[d] = v
         theta[d] -= step_size * m / (np.sqrt(v) + eps)
@@ -62,7 +64,8 @@ def sparse_adam_rows(param, moments, groups, grads, first, last, beta1, beta2, e
     grads : ndarray of shape (places, D), float32
     first, last : int
         Range of groups.
-    beta1, beta2, eps, step_size : float32
+    beta1, beta2 : float
+    eps, step_size : float32
 
     References
     ----------
@@ -108,7 +111,8 @@ def dense_adam_rows(
     grads : ndarray of shape (places, D), float32
     first, last : int
         Range of rows.
-    beta1, beta2, eps, step_size, root : float32
+    beta1, beta2 : float
+    eps, step_size, root : float32
 
     References
     ----------
@@ -116,20 +120,21 @@ def dense_adam_rows(
     """
     n_dims = param.shape[1]
     grad = np.empty(n_dims, np.float32)
-    one = np.float32(1)
+    old1, new1 = np.float32(beta1), np.float32(1 - beta1)
+    old2, new2 = np.float32(beta2), np.float32(1 - beta2)
     for row in range(first, last):
         theta, exp_avg, exp_avg_sq = param[row], moments[row, :n_dims], moments[row, n_dims:]
         group = group_of[row]
         if group < 0:
             for d in range(theta.shape[0]):
-                exp_avg[d] = beta1 * exp_avg[d]
-                exp_avg_sq[d] = beta2 * exp_avg_sq[d]
+                exp_avg[d] = old1 * exp_avg[d]
+                exp_avg_sq[d] = old2 * exp_avg_sq[d]
                 theta[d] -= step_size * exp_avg[d] / (np.sqrt(exp_avg_sq[d]) / root + eps)
         else:
             _sum_places(grads, groups.places, groups.starts[group], groups.starts[group + 1], grad)
             for d in range(theta.shape[0]):
-                exp_avg[d] = beta1 * exp_avg[d] + (one - beta1) * grad[d]
-                exp_avg_sq[d] = beta2 * exp_avg_sq[d] + (one - beta2) * (grad[d] * grad[d])
+                exp_avg[d] = old1 * exp_avg[d] + new1 * grad[d]
+                exp_avg_sq[d] = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
                 theta[d] -= step_size * exp_avg[d] / (np.sqrt(exp_avg_sq[d]) / root + eps)
 
 
@@ -230,11 +235,11 @@ class _Adam(Optimizer):
         super().__init__(param, lr)
         for name, beta in zip(("betas[0]", "betas[1]"), betas, strict=True):
             _require(name, beta, 0 <= beta < 1, "at least 0 and below 1")
-        _require("eps", eps, eps >= 0, "0 or more")
+        _require("eps", eps, eps > 0, "above 0")
         self.betas = betas
         self.eps = eps
         # A row's two moments lie side by side: one stretch of memory instead of two.
-        self._moments = np.zeros((param.shape[0], 2 * param.shape[1]), np.float32)
+        self._moments = zeros(param.shape[0], 2 * param.shape[1])
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
@@ -242,9 +247,9 @@ class _Adam(Optimizer):
         n_dims = self.param.shape[1]
         return {"exp_avg": self._moments[:, :n_dims], "exp_avg_sq": self._moments[:, n_dims:]}
 
-    def _floats(self, *values: float) -> tuple[np.float32, ...]:
-        """The settings as float32, then ``values``: a Python float would widen the arithmetic."""
-        return tuple(np.float32(value) for value in (*self.betas, self.eps, *values))
+    def _floats(self, *values: float) -> tuple[float | np.float32, ...]:
+        """The settings, then ``values``, of the same types at every step."""
+        return (*map(float, self.betas), *map(np.float32, (self.eps, *values)))
 
 
 class SparseAdam(_Adam):
@@ -267,7 +272,7 @@ class SparseAdam(_Adam):
     betas : (float, float)
         Decay of the two moments, each in [0, 1).
     eps : float
-        Added to the denominator, 0 or more.
+        Added to the denominator, above 0: a gradient of 0 would divide 0 by 0 without it.
 
     Attributes
     ----------
@@ -296,7 +301,7 @@ class SparseAdam(_Adam):
     >>> param = np.ones((3, 2), np.float32)
     >>> optimizer = SparseAdam(param, lr=0.1)
     >>> optimizer.step([2, 0, 2], np.array([[1, 0], [4, 4], [1, 0]], np.float32))
-    >>> param
+    >>> param.round(4)
     array([[0.9, 0.9],
            [1. , 1. ],
            [0.9, 1. ]], dtype=float32)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-BLOCK = 32
+BLOCK = 16
 """Centers that share one draw of negatives."""
 
 CHUNK = 128

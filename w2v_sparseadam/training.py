@@ -5,30 +5,36 @@ from __future__ import annotations
 import math
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import DivergenceError, SettingError
-from .text import Corpus, TextConfig, read_corpus
+from .errors import DivergenceError, SettingError, TextError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .engine import Batch, Engine
     from .optimizers import Optimizer
+    from .text.config import TextConfig
+    from .text.corpus import Corpus
     from .vectors import Vectors
     from .workers import Workers
 
-OPTIMIZERS = ("sparse-adam", "dense-adam", "sgd")
-VECTOR_KINDS = ("center", "context", "sum")
+START_LR = {"sparse-adam": 0.02, "dense-adam": 0.02, "sgd": 0.025}
+"""The optimizers, and the learning rate that each starts with by default."""
 
-_PROGRESS_SECONDS = 1.0
+VECTOR_KINDS = ("center", "context", "sum")
+"""What a model can give as the vector of a word."""
 
 Event = dict[str, Any]
+"""What happened on the way; :func:`train` lists the keys."""
+
+# Often enough for a bar that moves, seldom enough to cost nothing.
+_EVENT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -62,9 +68,10 @@ class SkipGramConfig:
     def __post_init__(self) -> None:
         """Check every value."""
         for name in ("dim", "window", "negative"):
-            _check(self, name, lambda value: value >= 1, "1 or more")
+            _check_whole(self, name, 1)
         for name in ("noise_exponent", "subsample"):
-            _check(self, name, lambda value: 0 <= value < math.inf, "0 or more")
+            _check_number(self, name, lambda value: 0 <= value < math.inf, "0 or more")
+        _check_choice("dynamic_window", self.dynamic_window, (True, False))
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,8 @@ class OptimizerConfig:
     optimizer : {"sparse-adam", "dense-adam", "sgd"}
         See :mod:`w2v_sparseadam.optimizers`.
     lr : float or None
-        Learning rate at the start, above 0; it falls linearly to 0. None is 0.02 for Adam and
-        0.025 for SGD.
+        Learning rate at the start, above 0; it falls linearly to 0. None takes it from
+        `START_LR`.
     beta1, beta2 : float
         Decay of Adam's two moments, in [0, 1). SGD has none.
     eps : float
@@ -92,19 +99,17 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check(self, "optimizer", lambda value: value in OPTIMIZERS, f"one of {OPTIMIZERS}")
+        _check_choice("optimizer", self.optimizer, START_LR)
         if self.lr is not None:
-            _check(self, "lr", lambda value: 0 < value < math.inf, "above 0")
+            _check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
         for name in ("beta1", "beta2"):
-            _check(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
-        _check(self, "eps", lambda value: 0 <= value < math.inf, "0 or more")
+            _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
+        _check_number(self, "eps", lambda value: 0 <= value < math.inf, "0 or more")
 
     @property
     def start_lr(self) -> float:
         """The learning rate at the start, once None is resolved."""
-        if self.lr is not None:
-            return self.lr
-        return 0.025 if self.optimizer == "sgd" else 0.02
+        return START_LR[self.optimizer] if self.lr is None else self.lr
 
     def build(self, param: np.ndarray) -> Optimizer:
         """Return the optimizer of a matrix."""
@@ -134,17 +139,17 @@ class RunConfig:
     """
 
     epochs: int = 3
-    batch_size: int = 4096
+    batch_size: int = 1024
     seed: int = 1
     threads: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check(self, "epochs", lambda value: value >= 1, "1 or more")
-        _check(self, "batch_size", lambda value: value >= 32, "32 or more")
-        _check(self, "seed", lambda value: 0 <= value < 2**64, "in 0 … 2⁶⁴ − 1")
+        _check_whole(self, "epochs", 1)
+        _check_whole(self, "batch_size", 32)
+        _check_whole(self, "seed", 0, 2**64 - 1)
         if self.threads is not None:
-            _check(self, "threads", lambda value: value >= 1, "1 or more")
+            _check_whole(self, "threads", 1)
 
     @property
     def n_threads(self) -> int:
@@ -182,8 +187,7 @@ class Model:
         """Return the vectors of the words: ``"center"``, ``"context"`` or their ``"sum"``."""
         from .vectors import Vectors
 
-        if kind not in VECTOR_KINDS:
-            raise SettingError(f"kind is {kind!r}, but must be one of {VECTOR_KINDS}")
+        _check_choice("kind", kind, VECTOR_KINDS)
         if kind == "center":
             return Vectors(self.words, self.center_vectors)
         if kind == "context":
@@ -211,19 +215,31 @@ def train(
     text, skip_gram, optimizer, run : optional
         Settings; None takes the defaults.
     on_event : callable, optional
-        Receives a dict for each event, the same as a line of ``w2v-train --log``. Its ``event``
-        is one of
+        Receives a dict for each event, in the caller's thread; an exception that it raises ends
+        the run. ``event`` is one of
 
-        ``read``      on the way through the text: bytes, total_bytes
-        ``text``      bytes, lines, tokens, words, kept_tokens, seconds, mb_per_s, …
-        ``compile``   once, if kernels must be compiled and that takes a while
-        ``start``     training begins: tokens (of the whole run), words, steps
-        ``progress``  about once a second: epoch, tokens, loss, lr, tokens_per_s
-        ``epoch``     epoch, tokens, loss, seconds
-        ``done``      train_seconds, tokens, tokens_per_s, loss, peak_memory_bytes
+        ``compile``
+            Once, and only if kernels have to be compiled, which takes a while.
+        ``read``
+            Five times a second at most: bytes, total_bytes.
+        ``text``
+            The text has been read: bytes, lines, tokens, words (the vocabulary), kept_tokens,
+            distinct_words, below_min_count, beyond_max_vocab, bad_bytes, empty_words,
+            rewritten_words, seconds, mb_per_s.
+        ``start``
+            The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
+            threads.
+        ``progress``
+            Five times a second at most, and at the end of each epoch: epoch, tokens and seconds
+            since the start; loss, pairs and tokens_per_s since the last such event; lr.
+        ``epoch``
+            epoch; its tokens, pairs, loss and seconds.
+        ``done``
+            train_seconds (without reading and compiling), tokens, tokens_per_s, loss,
+            peak_memory_bytes (of the process; None where unknown).
 
-        Losses are means over the pairs since the last such event. ``tokens`` counts tokens in the
-        vocabulary, before subsampling.
+        A loss is the mean negative log likelihood per pair of a center and a context, each with
+        its negatives, and always finite. Tokens are those of the vocabulary, before subsampling.
 
     Returns
     -------
@@ -234,18 +250,31 @@ def train(
     TextError
         If the text cannot be read or leaves nothing to train on.
     DivergenceError
-        If the loss stops being a finite number.
+        If the loss or a vector stops being finite: says at which step, epoch and learning rate.
 
     Examples
     --------
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
+    from .text.corpus import read_corpus
+    from .text.reader import check_paths
+
     emit = on_event or (lambda event: None)
     sources = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    skip_gram = skip_gram or SkipGramConfig()
+    optimizer = optimizer or OptimizerConfig()
+    check_paths(sources)  # a misspelt name should not show after compiling
+    _compile(skip_gram, optimizer, emit)
+
+    last_read = time.perf_counter()
 
     def on_progress(n_bytes: int, n_bytes_total: int) -> None:
-        emit({"event": "read", "bytes": n_bytes, "total_bytes": n_bytes_total})
+        nonlocal last_read
+        now = time.perf_counter()
+        if now - last_read >= _EVENT_SECONDS:
+            last_read = now
+            emit({"event": "read", "bytes": n_bytes, "total_bytes": n_bytes_total})
 
     with read_corpus(sources, text, on_progress=on_progress) as corpus:
         report = corpus.report
@@ -267,27 +296,21 @@ def train(
                 "mb_per_s": report.n_bytes / 1e6 / report.seconds,
             }
         )
-        return train_corpus(
-            corpus,
-            skip_gram or SkipGramConfig(),
-            optimizer or OptimizerConfig(),
-            run or RunConfig(),
-            emit,
-        )
+        return _train_corpus(corpus, skip_gram, optimizer, run or RunConfig(), emit)
 
 
-def train_corpus(
+def _train_corpus(
     corpus: Corpus,
     skip_gram: SkipGramConfig,
     optimizer: OptimizerConfig,
     run: RunConfig,
     emit: Callable[[Event], None],
 ) -> Model:
-    """Train word vectors on a text that has been read; see :func:`train`."""
+    """Train word vectors on a text that has been read."""
+    import numpy as np
+
     from .workers import Workers
 
-    with _slow(lambda: emit({"event": "compile"})):
-        _warm_up(skip_gram, optimizer)
     vocabulary = corpus.vocabulary
     n_tokens = int(vocabulary.counts.sum()) * run.epochs
     with Workers(run.n_threads) as workers:
@@ -299,13 +322,22 @@ def train_corpus(
                 "event": "start",
                 "tokens": n_tokens,
                 "words": len(vocabulary),
+                "dim": skip_gram.dim,
+                "epochs": run.epochs,
                 "steps": engine.n_batches * run.epochs,
                 "threads": run.n_threads,
             }
         )
         began = time.perf_counter()
-        loss = _take_steps(engine, optimizer.start_lr, run.epochs, emit)
+        with np.errstate(over="ignore"):  # an lr beyond float32 shows in the loss
+            loss = _take_steps(engine, optimizer.start_lr, run.epochs, emit)
         seconds = time.perf_counter() - began
+    if not _all_finite(center, context):
+        raise DivergenceError(
+            f"the last of {engine.n_batches * run.epochs} steps left a vector that is not finite "
+            f"(epoch {run.epochs}, learning rate {optimizer.start_lr:.3g} at the start); start "
+            "again with a lower --lr"
+        )
     emit(
         {
             "event": "done",
@@ -313,7 +345,7 @@ def train_corpus(
             "tokens": n_tokens,
             "tokens_per_s": n_tokens / seconds,
             "loss": loss,
-            "peak_memory_bytes": peak_memory(),
+            "peak_memory_bytes": _peak_memory(),
         }
     )
     dim = skip_gram.dim
@@ -329,14 +361,12 @@ def _build(
     workers: Workers,
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
     """Return the two matrices as they start, rows padded to whole vectors, and their engine."""
-    import numpy as np
-
     from .engine import Engine
-    from .lanes import LANES
+    from .lanes import LANES, zeros
     from .plan import draw_key, fill_uniform
 
     width = -(-skip_gram.dim // LANES) * LANES
-    center, context = (np.zeros((counts.size, width), np.float32) for _ in range(2))
+    center, context = (zeros(counts.size, width) for _ in range(2))
     fill_uniform(draw_key(run.seed, "start"), skip_gram.dim, center)
     engine = Engine(
         word_ids,
@@ -355,18 +385,36 @@ def _build(
     return center, context, engine
 
 
-def _warm_up(skip_gram: SkipGramConfig, optimizer: OptimizerConfig) -> None:
-    """Take one step on a text of two words, so that every kernel is compiled or loaded."""
+def _compile(
+    skip_gram: SkipGramConfig, optimizer: OptimizerConfig, emit: Callable[[Event], None]
+) -> None:
+    """Compile what a run will call, or load it from Numba's cache; say so if it is the former."""
     import numpy as np
+    from numba.core.event import Listener, install_listener
 
+    from .text.corpus import compile_kernels
     from .workers import Workers
+
+    class FirstCompile(Listener):
+        met = False
+
+        def on_start(self, _: object) -> None:
+            if not self.met:
+                self.met = True
+                emit({"event": "compile"})
+
+        def on_end(self, _: object) -> None:
+            pass
 
     word_ids = np.array([0, 1, -1], np.int32)
     word_ids.flags.writeable = False
-    counts = np.array([1, 1])
-    small = replace(skip_gram, dim=1, window=1)
-    with Workers(1) as workers:
-        *_, engine = _build(word_ids, counts, small, optimizer, RunConfig(batch_size=32), workers)
+    # Everything is kept, so that the step has a pair and reaches every kernel.
+    small = replace(skip_gram, dim=1, window=1, subsample=0)
+    with install_listener("numba:compile", FirstCompile()), Workers(1) as workers:
+        compile_kernels()
+        *_, engine = _build(
+            word_ids, np.array([1, 1]), small, optimizer, RunConfig(batch_size=32), workers
+        )
         engine.step(0, 1.0)
 
 
@@ -386,8 +434,8 @@ class _Tally:
 
     @property
     def mean_loss(self) -> float:
-        """Loss per pair; 0 where subsampling or short lines left no pair."""
-        return self.loss / self.n_pairs if self.n_pairs else 0.0
+        """Loss per pair; there must be one."""
+        return self.loss / self.n_pairs
 
     @property
     def seconds(self) -> float:
@@ -399,75 +447,96 @@ def _take_steps(
 ) -> float:
     """Take all steps of a run; return the last epoch's loss."""
     n_steps = engine.n_batches * epochs
-    n_tokens = 0
     loss = 0.0
-    interval, whole = _Tally(), _Tally()
+    run, epoch, interval = _Tally(), _Tally(), _Tally()
     for step in range(n_steps):
         lr = start_lr * (1 - step / n_steps)
         batch = engine.step(step, lr)
-        epoch, number = divmod(step, engine.n_batches)
+        epoch_number = step // engine.n_batches + 1
         if not math.isfinite(batch.loss):
             raise DivergenceError(
-                f"the loss became {batch.loss} at step {step + 1} of {n_steps} (epoch {epoch + 1}, "
-                f"learning rate {lr:.3g}); start again with a lower --lr"
+                f"the loss became {batch.loss} at step {step + 1} of {n_steps} (epoch "
+                f"{epoch_number}, learning rate {lr:.3g}); start again with a lower --lr"
             )
-        n_tokens += batch.n_tokens
-        interval.add(batch)
-        whole.add(batch)
-        if interval.seconds >= _PROGRESS_SECONDS or step == n_steps - 1:
+        for tally in (run, epoch, interval):
+            tally.add(batch)
+        ends_epoch = (step + 1) % engine.n_batches == 0
+        if ends_epoch and not epoch.n_pairs:
+            raise TextError(
+                f"nothing to learn from: in epoch {epoch_number} no line had two words left; "
+                "lower --min-count, or keep frequent words with --subsample 0"
+            )
+        if interval.n_pairs and (ends_epoch or interval.seconds >= _EVENT_SECONDS):
             emit(
                 {
                     "event": "progress",
-                    "epoch": epoch + 1,
-                    "tokens": n_tokens,
+                    "epoch": epoch_number,
+                    "tokens": run.n_tokens,
+                    "seconds": run.seconds,
                     "loss": interval.mean_loss,
-                    "lr": lr,
+                    "pairs": interval.n_pairs,
                     "tokens_per_s": interval.n_tokens / interval.seconds,
+                    "lr": lr,
                 }
             )
             interval = _Tally()
-        if number == engine.n_batches - 1:
+        if ends_epoch:
+            loss = epoch.mean_loss
             emit(
                 {
                     "event": "epoch",
-                    "epoch": epoch + 1,
-                    "tokens": whole.n_tokens,
-                    "pairs": whole.n_pairs,
-                    "loss": whole.mean_loss,
-                    "seconds": whole.seconds,
+                    "epoch": epoch_number,
+                    "tokens": epoch.n_tokens,
+                    "pairs": epoch.n_pairs,
+                    "loss": loss,
+                    "seconds": epoch.seconds,
                 }
             )
-            loss = whole.mean_loss
-            whole = _Tally()
+            epoch = _Tally()
     return loss
 
 
-@contextmanager
-def _slow(say: Callable[[], None], seconds: float = 1.0) -> Iterator[None]:
-    """Call ``say`` if the block takes longer than that."""
-    timer = threading.Timer(seconds, say)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+def _all_finite(*matrices: np.ndarray) -> bool:
+    """Look at a few rows at a time, so that no copy as large as a matrix is made."""
+    import numpy as np
+
+    return all(
+        bool(np.isfinite(matrix[first : first + 4096]).all())
+        for matrix in matrices
+        for first in range(0, len(matrix), 4096)
+    )
 
 
-def peak_memory() -> int | None:
+def _peak_memory() -> int | None:
     """Return the most memory this process has held resident, in bytes; None where unknown."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        pass  # not Linux
     try:
         import resource
     except ImportError:  # Windows
         return None
+    # Not on Linux, where a process begins with its parent's figure.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _check(config: object, name: str, good: Callable[[Any], bool], range_: str) -> None:
+def _check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:
     value = getattr(config, name)
-    try:
-        fits = good(value)
-    except TypeError:
-        fits = False
-    if not fits:
-        raise SettingError(f"{name} is {value!r}, but must be {range_}")
+    if not isinstance(value, Integral) or not low <= int(value) <= high:
+        range_ = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+        raise SettingError(f"{name} is {value!r}, but must be a whole number, {range_}")
+
+
+def _check_number(config: object, name: str, fits: Callable[[Any], bool], range_: str) -> None:
+    value = getattr(config, name)
+    if not isinstance(value, Real) or not fits(value):
+        raise SettingError(f"{name} is {value!r}, but must be a number, {range_}")
+
+
+def _check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    if value not in choices:
+        names = ", ".join(map(repr, choices))
+        raise SettingError(f"{name} is {value!r}, but must be one of {names}")

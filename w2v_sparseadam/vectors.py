@@ -22,8 +22,8 @@ from typing import BinaryIO, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from w2v_sparseadam.errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
-from w2v_sparseadam.output import atomic_write
+from .errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
+from .output import atomic_write
 
 _HEADER_LIMIT = 100
 _CHUNK = 1 << 20

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
+import threading
 import unicodedata
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
-from w2v_sparseadam.errors import W2VError
+from ..errors import W2VError
 
 
 class W2VCommand(click.Command):
     """A click command that reports the library's errors in one line.
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
-    and exit code 1; Ctrl-C becomes exit code 130. Any other exception is a bug and keeps its
-    traceback.
+    and exit code 1; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
+    keeps its traceback.
     """
+
+    left_undone = ""
+    """What to add to ``Interrupted`` and ``Terminated``."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, and report what the user can mend."""
@@ -26,12 +33,37 @@ class W2VCommand(click.Command):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with _sigterm_unwinds():
+                return super().invoke(ctx)
         except W2VError as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            raise click.exceptions.Exit(130) from None
+            click.echo(f"Interrupted{self.left_undone}.", err=True)
+            raise click.exceptions.Exit(128 + signal.SIGINT) from None
+        except _Terminated:
+            click.echo(f"Terminated{self.left_undone}.", err=True)
+            raise click.exceptions.Exit(128 + signal.SIGTERM) from None
+
+
+class _Terminated(BaseException):
+    """SIGTERM has come; derived as KeyboardInterrupt is, so that nothing takes it for an error."""
+
+
+@contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does: by an exception, so that files are cleaned up."""
+
+    def unwind(*_: object) -> NoReturn:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python allows handlers in the main thread only
+        return
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def printable(text: str) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from w2v_sparseadam.commands import W2VCommand, columns, pad, printable
+from . import W2VCommand, columns, pad, printable
 
 if TYPE_CHECKING:
-    from w2v_sparseadam.evaluation import Report
+    from ..evaluation import Report
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True)
 
@@ -48,8 +48,8 @@ def main(
     with lines of four words in sections that begin with a line ': name'. Scores are percent:
     Spearman's rho times 100, and right answers.
     """
-    from w2v_sparseadam.evaluation import evaluate, read_dataset
-    from w2v_sparseadam.vectors import Vectors
+    from ..evaluation import evaluate, read_dataset
+    from ..vectors import Vectors
 
     # All are read before the first is scored: a broken one should not show after minutes.
     tests = [read_dataset(path) for path in datasets]

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from w2v_sparseadam.commands import W2VCommand, columns, pad, printable
+from . import W2VCommand, columns, pad, printable
 
 
 @click.command(cls=W2VCommand)
@@ -42,7 +42,7 @@ def main(
     if not words and not analogy:
         raise click.UsageError("Nothing to look up: give a WORD or --analogy A B C.")
 
-    from w2v_sparseadam.vectors import Vectors
+    from ..vectors import Vectors
 
     loaded = Vectors.load(vectors)
     answers = [(word, loaded.most_similar(word, number)) for word in words]

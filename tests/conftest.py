@@ -1,0 +1,93 @@
+"""What the tests share: settings of hypothesis and Numba, and a planner of batches."""
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from w2v_sparseadam.plan import (
+    BLOCK,
+    BatchPlan,
+    PlanScratch,
+    Sampler,
+    draw_key,
+    fill_plan,
+)
+
+JIT = not numba.config.DISABLE_JIT
+
+# The first example compiles, hence no deadline; interpreted kernels are slow, hence fewer.
+settings.register_profile(
+    "w2v", derandomize=True, deadline=None, max_examples=100 if JIT else 20, database=None
+)
+settings.load_profile("w2v")
+
+
+def pytest_configure(config):
+    if not JIT:
+        # Hashes wrap around on purpose; NumPy's scalars, unlike compiled code, warn of it.
+        config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning")
+
+
+class Planner:
+    """Plans batches of one text into the same room each time, as the engine does."""
+
+    def __init__(
+        self,
+        word_ids,
+        *,
+        counts=None,
+        window=5,
+        n_shared=16,
+        subsample=0.0,
+        noise_exponent=0.75,
+        dynamic=True,
+        seed=1,
+        capacity=None,
+    ):
+        self.word_ids = np.asarray(word_ids, np.int32)
+        if counts is None:
+            words = self.word_ids[self.word_ids >= 0]
+            counts = np.maximum(1, np.bincount(words, minlength=1))
+        self.counts = np.asarray(counts, np.int64)
+        self.window, self.dynamic, self.seed = window, dynamic, seed
+        self.sampler = Sampler.build(self.counts, subsample, noise_exponent)
+        self._room = BatchPlan.allocate(capacity or max(1, self.word_ids.size), window, n_shared)
+        self._scratch = PlanScratch.allocate(self.counts.size, self._room)
+
+    def key(self, use="position", epoch=0):
+        return draw_key(self.seed, use, epoch)
+
+    def plan(self, start=0, stop=None, epoch=0):
+        """Return the plan of a range of positions, which lasts until the next is planned."""
+        stop = self.word_ids.size if stop is None else stop
+        keys = np.array([self.key("position", epoch), self.key("negative", epoch)])
+        fill_plan(
+            self.word_ids,
+            start,
+            stop,
+            self.sampler,
+            keys,
+            self.dynamic,
+            self._scratch,
+            self._room,
+        )
+        return self._room
+
+    @staticmethod
+    def examples(plan):
+        """Read a plan as (center, contexts, negatives) for each center, all word ids."""
+        window = (plan.tokens.size - plan.n_left.size) // 2
+        examples = []
+        for i in range(plan.n_centers[0]):
+            place = i + window
+            left = plan.tokens[place - plan.n_left[i] : place]
+            right = plan.tokens[place + 1 : place + 1 + plan.n_right[i]]
+            negatives = plan.negatives[i // BLOCK].tolist()
+            examples.append((int(plan.tokens[place]), [*left.tolist(), *right.tolist()], negatives))
+        return examples
+
+
+@pytest.fixture(scope="session")
+def planner():
+    return Planner

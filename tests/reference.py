@@ -1,0 +1,151 @@
+"""What the numeric core should compute, in plain Python and NumPy at double precision.
+
+Written from the papers and the docstrings, with none of the kernels' tricks: every sum has its
+loop, and nothing is blocked, banded, padded or shared out.
+"""
+
+import numpy as np
+
+# Optimizers
+
+
+def sum_by_row(rows, row_grads):
+    """Return the distinct rows and, for each, the sum of its gradients."""
+    rows = np.asarray(rows, np.int64)
+    row_grads = np.asarray(row_grads, np.float64)
+    row_grads = row_grads.reshape(rows.size, row_grads.shape[-1])
+    sums = {}
+    for row, grad in zip(rows.reshape(-1).tolist(), row_grads, strict=True):
+        sums[row] = sums.get(row, 0) + grad
+    return sums
+
+
+class SGD:
+    """θ[i] ← θ[i] − lr · g[i] for the rows i that have a gradient."""
+
+    def __init__(self, param, lr):
+        self.param = param.astype(np.float64)
+        self.lr = lr
+        self.state = {}
+
+    def step(self, rows, row_grads):
+        for row, grad in sum_by_row(rows, row_grads).items():
+            self.param[row] -= self.lr * grad
+
+
+class SparseAdam:
+    """Lazy Adam: Kingma & Ba (2015) with ε beside the uncorrected √v, on touched rows only."""
+
+    def __init__(self, param, lr, betas=(0.9, 0.999), eps=1e-8):
+        self.param = param.astype(np.float64)
+        self.lr, self.betas, self.eps = lr, betas, eps
+        self.t = 0
+        self.state = {
+            "exp_avg": np.zeros_like(self.param),
+            "exp_avg_sq": np.zeros_like(self.param),
+        }
+
+    def step(self, rows, row_grads):
+        self.t += 1
+        m, v = self.state["exp_avg"], self.state["exp_avg_sq"]
+        beta1, beta2 = self.betas
+        for row, grad in sum_by_row(rows, row_grads).items():
+            m[row] = beta1 * m[row] + (1 - beta1) * grad
+            v[row] = beta2 * v[row] + (1 - beta2) * grad**2
+            size = self.lr * np.sqrt(1 - beta2**self.t) / (1 - beta1**self.t)
+            self.param[row] -= size * m[row] / (np.sqrt(v[row]) + self.eps)
+
+
+class DenseAdam(SparseAdam):
+    """Kingma & Ba (2015), algorithm 1: every row, with ε beside the corrected √v."""
+
+    def step(self, rows, row_grads):
+        self.t += 1
+        grad = np.zeros_like(self.param)
+        for row, row_grad in sum_by_row(rows, row_grads).items():
+            grad[row] = row_grad
+        m, v = self.state["exp_avg"], self.state["exp_avg_sq"]
+        beta1, beta2 = self.betas
+        m[:] = beta1 * m + (1 - beta1) * grad
+        v[:] = beta2 * v + (1 - beta2) * grad**2
+        corrected_m = m / (1 - beta1**self.t)
+        corrected_v = v / (1 - beta2**self.t)
+        self.param -= self.lr * corrected_m / (np.sqrt(corrected_v) + self.eps)
+
+
+# Chances
+
+
+def split_mix(key, position):
+    """Output ``position`` of SplitMix64 seeded with ``key`` (Steele, Lea & Flood 2014, fig. 16)."""
+    mask = 2**64 - 1
+    bits = (int(key) + (position + 1) * 0x9E3779B97F4A7C15) & mask
+    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & mask
+    return bits ^ (bits >> 31)
+
+
+def keep_probability(counts, subsample):
+    """word2vec.c's subsampling: min(1, √(t/f) + t/f), f the relative frequency; t = 0 keeps all."""
+    if subsample == 0:
+        return np.ones(len(counts))
+    ratio = subsample / (np.asarray(counts) / np.sum(counts))
+    return np.minimum(1, np.sqrt(ratio) + ratio)
+
+
+def noise_probability(counts, exponent):
+    """Share of each word in the negatives: count ** exponent, normalised."""
+    weights = np.asarray(counts, np.float64) ** exponent
+    return weights / weights.sum()
+
+
+# The batch
+
+
+def skip_gram_examples(word_ids, start, stop, keep_prob, window, dynamic, key):
+    """Return (center, contexts) as positions in the text, for the centers in [start, stop).
+
+    A position draws 64 bits: the upper 32 decide whether its token stays, the lower 32 its reach.
+    """
+    sentences = [[]]
+    for position, word in enumerate(word_ids):
+        if word < 0:
+            sentences.append([])
+        elif split_mix(key, position) >> 32 < keep_prob[word] * 2**32:
+            sentences[-1].append(position)
+    examples = []
+    for sentence in sentences:
+        for k, position in enumerate(sentence):
+            low_bits = split_mix(key, position) % 2**32
+            reach = 1 + (low_bits * window) // 2**32 if dynamic else window
+            if start <= position < stop:
+                left = sentence[max(0, k - reach) : k]
+                right = sentence[k + 1 : k + 1 + reach]
+                examples.append((position, left + right))
+    return examples
+
+
+def skip_gram(center_vectors, context_vectors, examples, weight):
+    """Return the loss of a batch and its gradients by the two matrices.
+
+        Σ over centers v: Σ_j −log σ(v·u_j) + weight · p · Σ_n −log σ(−v·u_n)
+
+    with p contexts u_j and the negatives u_n. An example is (center, contexts, negatives), as
+    word ids. Mikolov et al. (2013), eq. 4, with the negatives weighted.
+    """
+    center_vectors = center_vectors.astype(np.float64)
+    context_vectors = context_vectors.astype(np.float64)
+    center_grad = np.zeros_like(center_vectors)
+    context_grad = np.zeros_like(context_vectors)
+    loss = 0.0
+    for center, contexts, negatives in examples:
+        terms = [(word, 1.0, 1.0) for word in contexts]
+        terms += [(word, -1.0, weight * len(contexts)) for word in negatives]
+        for word, sign, factor in terms:
+            v, u = center_vectors[center], context_vectors[word]
+            score = sign * (v @ u)
+            loss += factor * np.logaddexp(0, -score)
+            slope = -factor * sign / (1 + np.exp(score))
+            center_grad[center] += slope * u
+            context_grad[word] += slope * v
+    return loss, center_grad, context_grad

@@ -1,0 +1,377 @@
+"""The engine: whole steps against references, and the same bytes however the work is shared out."""
+
+import math
+
+import numpy as np
+import pytest
+import reference
+from numba import config
+from numba.core.dispatcher import Dispatcher
+from reference import keep_probability, skip_gram
+
+from w2v_sparseadam import gradients, lanes, optimizers, plan
+from w2v_sparseadam.engine import SHARED_NEGATIVES, Engine
+from w2v_sparseadam.optimizers import SGD, DenseAdam, SparseAdam
+from w2v_sparseadam.plan import CHUNK
+from w2v_sparseadam.workers import Workers
+
+KINDS = [SparseAdam, DenseAdam, SGD]
+JIT = not config.DISABLE_JIT
+
+SETTINGS = {
+    "window": 3,
+    "negative": 5,
+    "noise_exponent": 0.75,
+    "subsample": 0.05,
+    "dynamic_window": True,
+    "batch_size": 60,
+    "seed": 11,
+}
+
+
+def zipf_text(seed, length, n_words, sentence=10):
+    rng = np.random.default_rng(seed)
+    words = np.minimum(rng.zipf(1.3, length) - 1, n_words - 1).astype(np.int32)
+    words[rng.random(length) < 1 / sentence] = -1
+    return words
+
+
+def counts_of(text, n_words):
+    return np.maximum(1, np.bincount(text[text >= 0], minlength=n_words))
+
+
+def random_matrices(seed, n_words, n_dims, width):
+    """Center and context vectors of ``width`` columns, zero from ``n_dims`` on."""
+    rng = np.random.default_rng(seed)
+    matrices = []
+    for _ in range(2):
+        matrix = np.zeros((n_words, width), np.float32)
+        matrix[:, :n_dims] = rng.standard_normal((n_words, n_dims)) / math.sqrt(n_dims)
+        matrices.append(matrix)
+    return matrices
+
+
+def build(text, matrices, workers, kind=SparseAdam, **settings):
+    """Return an engine, and the optimizers of copies of the two matrices."""
+    owners = [kind(matrix.copy(), lr=0.05) for matrix in matrices]
+    counts = counts_of(text, len(matrices[0]))
+    return Engine(text, counts, *owners, workers=workers, **{**SETTINGS, **settings}), owners
+
+
+def snapshot(owners):
+    return [array.tobytes() for owner in owners for array in (owner.param, *owner.state.values())]
+
+
+@pytest.fixture
+def workers():
+    with Workers(2) as workers:
+        yield workers
+
+
+# What a step computes
+
+
+def make_planner(planner, text, n_words, **settings):
+    """A planner that draws what the engine draws."""
+    settings = {**SETTINGS, **settings}
+    return planner(
+        text,
+        counts=counts_of(text, n_words),
+        window=settings["window"],
+        n_shared=SHARED_NEGATIVES,
+        subsample=settings["subsample"],
+        noise_exponent=settings["noise_exponent"],
+        dynamic=settings["dynamic_window"],
+        seed=settings["seed"],
+    )
+
+
+def examples_of_step(batches, engine, step):
+    epoch, number = divmod(step, engine.n_batches)
+    start = number * engine.positions
+    stop = min(start + engine.positions, batches.word_ids.size)
+    return batches.examples(batches.plan(start, stop, epoch))
+
+
+def touched_rows(examples):
+    """The rows of the two matrices that the pairs of a batch use."""
+    used = [example for example in examples if example[1]]
+    centers = sorted({center for center, _, _ in used})
+    contexts = sorted({word for _, words, negatives in used for word in (*words, *negatives)})
+    return centers, contexts
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("n_dims", "width", "settings"),
+    [
+        (1, 16, {"window": 1, "negative": 1}),
+        (16, 16, {"window": 5, "subsample": 0.0, "dynamic_window": False}),
+        (100, 112, {"noise_exponent": 0.0}),
+    ],
+)
+def test_steps_equal_the_references(planner, workers, kind, n_dims, width, settings):
+    text, n_words = zipf_text(1, 400, 60), 60
+    matrices = random_matrices(2, n_words, n_dims, width)
+    engine, owners = build(text, matrices, workers, kind, **settings)
+    batches = make_planner(planner, text, n_words, **settings)
+    theirs = [getattr(reference, kind.__name__)(matrix, lr=0.05) for matrix in matrices]
+    weight = {**SETTINGS, **settings}["negative"] / SHARED_NEGATIVES
+    lrs = (0.05, 0.03, 0.02)
+    assert engine.n_batches > len(lrs)
+    for step, lr in enumerate(lrs):
+        examples = examples_of_step(batches, engine, step)
+        loss, *grads = skip_gram(*(one.param for one in theirs), examples, weight)
+        for one, rows, grad in zip(theirs, touched_rows(examples), grads, strict=True):
+            one.lr = lr
+            one.step(rows, grad[rows])
+        batch = engine.step(step, lr)
+        assert batch.loss == pytest.approx(loss, rel=1e-5)
+        assert batch.n_pairs == sum(len(contexts) for _, contexts, _ in examples)
+        for owner, one in zip(owners, theirs, strict=True):
+            np.testing.assert_allclose(owner.param, one.param, rtol=1e-5, atol=2e-5)
+            for name, array in owner.state.items():
+                np.testing.assert_allclose(array, one.state[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SparseAdam, SGD])
+def test_untouched_rows_and_padding_keep_their_bits(planner, workers, kind):
+    text, n_words = zipf_text(3, 500, 400, sentence=3), 400
+    engine, owners = build(text, random_matrices(4, n_words, 10, 16), workers, kind)
+    batches = make_planner(planner, text, n_words)
+    for step in range(3):
+        rows = touched_rows(examples_of_step(batches, engine, step))
+        before = [
+            [array.copy() for array in (owner.param, *owner.state.values())] for owner in owners
+        ]
+        engine.step(step, 0.05)
+        for owner, touched, arrays in zip(owners, rows, before, strict=True):
+            untouched = np.setdiff1d(np.arange(n_words), touched)
+            assert untouched.size > 50
+            now = owner.param, *owner.state.values()
+            for array, old in zip(now, arrays, strict=True):
+                assert array[untouched].tobytes() == old[untouched].tobytes()
+                assert (array[touched] != old[touched]).any(axis=1).all()
+                assert not array[:, 10:].any()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(SparseAdam, "SparseAdam"), (DenseAdam, "Adam")])
+def test_steps_equal_torch(planner, workers, kind, name):
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    text, n_words = zipf_text(5, 400, 60), 60
+    matrices = random_matrices(6, n_words, 16, 16)
+    engine, owners = build(text, matrices, workers, kind)
+    batches = make_planner(planner, text, n_words)
+    embeddings = []
+    for matrix in matrices:
+        embedding = torch.nn.Embedding(n_words, 16, sparse=kind is SparseAdam)
+        embedding.weight.data = torch.from_numpy(matrix.copy())
+        embeddings.append(embedding)
+    weights = [embedding.weight for embedding in embeddings]
+    optimizer = getattr(torch.optim, name)(weights, lr=0.05)
+    weight = SETTINGS["negative"] / SHARED_NEGATIVES
+
+    for step in range(4):
+        pairs = []  # center, word, sign, weight
+        for center, contexts, negatives in examples_of_step(batches, engine, step):
+            pairs += [(center, word, 1, 1) for word in contexts]
+            if contexts:
+                pairs += [(center, word, -1, weight * len(contexts)) for word in negatives]
+        centers, words, signs, factors = map(torch.tensor, zip(*pairs, strict=True))
+        scores = signs * (embeddings[0](centers) * embeddings[1](words)).sum(dim=1)
+        loss = -(factors * torch.nn.functional.logsigmoid(scores)).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert engine.step(step, 0.05).loss == pytest.approx(loss.item(), rel=1e-5)
+        for owner, tensor in zip(owners, weights, strict=True):
+            np.testing.assert_allclose(owner.param, tensor.detach(), rtol=1e-5, atol=2e-5)
+            for moment, array in owner.state.items():
+                theirs = optimizer.state[tensor][moment]
+                np.testing.assert_allclose(array, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_an_epoch_counts_every_token_and_pair(planner, workers):
+    text, n_words = zipf_text(7, 600, 40), 40
+    engine, _ = build(text, random_matrices(8, n_words, 4, 16), workers)
+    batches = make_planner(planner, text, n_words)
+    for epoch in range(2):
+        steps = range(epoch * engine.n_batches, (epoch + 1) * engine.n_batches)
+        done = [engine.step(step, 0.01) for step in steps]
+        assert sum(batch.n_tokens for batch in done) == np.sum(text >= 0)
+        expected = batches.examples(batches.plan(epoch=epoch))
+        assert sum(batch.n_pairs for batch in done) == sum(len(one[1]) for one in expected)
+
+
+def test_a_batch_has_the_centers_asked_for_on_average(planner, workers):
+    text, n_words = zipf_text(9, 4000, 50), 50
+    settings = {"batch_size": 300, "subsample": 0.01}
+    engine, _ = build(text, random_matrices(10, n_words, 1, 16), workers, **settings)
+    keep = keep_probability(counts_of(text, n_words), 0.01)[text[text >= 0]]
+    kept_share = keep.sum() / text.size
+    assert 0.2 < kept_share < 0.7
+    assert engine.positions == math.ceil(300 / kept_share)
+    error = math.sqrt(300 * (1 - kept_share))
+    batches = make_planner(planner, text, n_words, **settings)
+    for number in range(engine.n_batches - 1):
+        n_centers = len(examples_of_step(batches, engine, number))
+        assert abs(n_centers - 300) < 4 * error
+
+
+def test_without_subsampling_a_batch_is_as_long_as_asked_for(workers):
+    text = np.arange(100, dtype=np.int32) % 7
+    engine, _ = build(text, random_matrices(1, 7, 2, 16), workers, subsample=0.0, batch_size=40)
+    assert (engine.positions, engine.n_batches) == (40, 3)
+    assert [engine.step(step, 0.01).n_tokens for step in range(6)] == [40, 40, 20] * 2
+
+
+@pytest.mark.parametrize("kind", [SparseAdam, SGD])
+def test_steps_of_which_nothing_is_kept_move_nothing(workers, kind):
+    text = np.zeros(3000, np.int32)
+    engine, owners = build(
+        text, random_matrices(1, 2, 16, 16), workers, kind, subsample=1e-12, batch_size=32
+    )
+    before = snapshot(owners)
+    done = [engine.step(step, 0.05) for step in range(engine.n_batches)]
+    assert engine.n_batches > 1
+    assert sum(batch.n_tokens for batch in done) == 3000
+    assert {(batch.n_pairs, batch.loss) for batch in done} == {(0, 0.0)}
+    assert snapshot(owners) == before
+    assert owners[0].step_count == engine.n_batches
+
+
+@pytest.mark.parametrize("text", [[0], [-1, 0, -1], [0, 1], [-1, -1, 0, -1, 1, 0, -1]])
+def test_tiny_texts(workers, text):
+    text = np.array(text, np.int32)
+    engine, owners = build(text, random_matrices(1, 2, 3, 16), workers, subsample=0.0)
+    done = [engine.step(step, 0.05) for step in range(4)]
+    adjacent = np.sum((text[1:] >= 0) & (text[:-1] >= 0))
+    assert [batch.n_pairs for batch in done] == [2 * adjacent] * 4
+    assert [batch.n_tokens for batch in done] == [np.sum(text >= 0)] * 4
+    assert all(np.isfinite(owner.param).all() for owner in owners)
+
+
+def test_nan_shows_in_the_loss(workers):
+    text = zipf_text(12, 200, 20)
+    engine, owners = build(text, random_matrices(1, 20, 16, 16), workers, batch_size=300)
+    owners[1].param[0, 3] = np.nan
+    assert math.isnan(engine.step(0, 0.05).loss)
+
+
+# The same bytes
+
+
+def many_parts(kind):
+    """A text and settings with many parts to share out, of gradients as of rows."""
+    n_words = 400
+    text = np.random.default_rng(13).integers(-20, n_words, 1500).astype(np.int32)
+    settings = {"kind": kind, "batch_size": 5 * CHUNK + 10, "subsample": 0.0, "window": 2}
+    return text, random_matrices(15, n_words, 16, 16), settings
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_bytes_at_any_number_of_threads(kind):
+    text, matrices, settings = many_parts(kind)
+    results = {}
+    for n_threads in (1, 2, 3, 7):
+        with Workers(n_threads) as workers:
+            engine, owners = build(text, matrices, workers, **settings)
+            done = [engine.step(step, 0.05) for step in range(10 if JIT else 2)]
+        results[n_threads] = done, snapshot(owners)
+    for n_threads in (2, 3, 7):
+        assert results[n_threads] == results[1], f"{n_threads} threads"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_goes_on_from_copied_state(workers, kind):
+    text, n_words = zipf_text(16, 500, 50), 50
+    matrices = random_matrices(17, n_words, 16, 16)
+    engine, owners = build(text, matrices, workers, kind)
+    n_steps = engine.n_batches + 3
+    stop = engine.n_batches - 1
+    done = [engine.step(step, 0.05) for step in range(stop)]
+    resumed, copies = build(text, [owner.param for owner in owners], workers, kind)
+    for owner, copy in zip(owners, copies, strict=True):
+        copy.step_count = owner.step_count
+        for name, array in owner.state.items():
+            copy.state[name][:] = array
+    for step in range(stop, n_steps):
+        done.append(engine.step(step, 0.05))
+        assert resumed.step(step, 0.05) == done[-1]
+        assert snapshot(copies) == snapshot(owners)
+    assert len({batch.loss for batch in done}) == n_steps
+
+
+def test_a_step_taken_again_from_the_same_state_is_the_same(workers):
+    # The last batch of an epoch has one chunk, the others two: nothing of them may be left over.
+    text, settings = zipf_text(18, 400, 50), {"subsample": 0.0, "batch_size": CHUNK + 30}
+    engine, owners = build(text, random_matrices(19, 50, 16, 16), workers, SGD, **settings)
+    assert engine.n_batches == 3
+    start = [owner.param.copy() for owner in owners]
+    seen = {}
+    for step in (0, 1, 2, 5, 1, 0, 0, 2, 1, 5):
+        for owner, matrix in zip(owners, start, strict=True):
+            owner.param[:] = matrix
+        result = engine.step(step, 0.05), snapshot(owners)
+        assert seen.setdefault(step, result) == result
+    assert len({batch.loss for batch, _ in seen.values()}) == 4
+
+
+def test_seeds_differ(workers):
+    text = zipf_text(20, 200, 50)
+    matrices = random_matrices(21, 50, 16, 16)
+    losses = {build(text, matrices, workers, seed=seed)[0].step(0, 0.05).loss for seed in range(3)}
+    assert len(losses) == 3
+
+
+# A run
+
+
+@pytest.mark.parametrize(("kind", "lr"), [(SparseAdam, 0.02), (DenseAdam, 0.02), (SGD, 0.005)])
+def test_the_loss_falls_and_neighbours_find_each_other(workers, kind, lr):
+    # Even words keep company with even words, odd ones with odd.
+    rng = np.random.default_rng(22)
+    sentences = [
+        [*(2 * rng.integers(0, 5, 6) + rng.integers(0, 2)).tolist(), -1] for _ in range(40)
+    ]
+    text = np.concatenate(sentences).astype(np.int32)
+    matrices = random_matrices(23, 10, 16, 16)
+    engine, owners = build(text, matrices, workers, kind, subsample=0.0, batch_size=100)
+    losses = []
+    for epoch in range(10):
+        steps = range(epoch * engine.n_batches, (epoch + 1) * engine.n_batches)
+        done = [engine.step(step, lr) for step in steps]
+        losses.append(sum(one.loss for one in done) / sum(one.n_pairs for one in done))
+    assert losses[-1] < 0.9 * losses[0]
+    scores = owners[0].param @ owners[1].param.T
+    parity = np.arange(10) % 2
+    same = parity[:, None] == parity
+    assert scores[same].mean() > scores[~same].mean() + 1
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_compiles_each_kernel_once(workers, kind):
+    kernels = {
+        f"{module.__name__}.{name}": kernel
+        for module in (lanes, plan, gradients, optimizers)
+        for name, kernel in vars(module).items()
+        if isinstance(kernel, Dispatcher)
+    }
+    assert len(kernels) > 8
+
+    def compiled():
+        return {name: len(kernel.signatures) for name, kernel in kernels.items()}
+
+    text, matrices, settings = many_parts(kind)
+    before = compiled()
+    engine, _ = build(text, matrices, workers, **settings)
+    engine.step(0, 0.05)
+    first = compiled()
+    for name in ("fill_plan", "batch_gradients", "sparse_adam_rows", "dense_adam_rows", "sgd_rows"):
+        name = next(full for full in kernels if full.endswith(f".{name}"))
+        assert first[name] - before[name] <= 1, name
+    for step in range(1, 4):
+        engine.step(step, 0.05 / step)
+    assert compiled() == first

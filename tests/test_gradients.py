@@ -1,0 +1,250 @@
+"""Gradients: the kernel against explicit sums over pairs, and those against central differences."""
+
+import math
+
+import numpy as np
+import pytest
+from reference import skip_gram
+
+from w2v_sparseadam.gradients import Scratch, batch_gradients, logistic
+from w2v_sparseadam.plan import BLOCK, CHUNK
+
+N_SHARED = 16
+WEIGHT = np.float32(5 / N_SHARED)
+
+
+# The logistic function and its loss
+
+
+def call_logistic(scores):
+    sigmoid = np.array(scores, np.float32)
+    losses = np.full_like(sigmoid, np.nan)
+    logistic(sigmoid, losses)
+    return sigmoid.astype(float), losses.astype(float)
+
+
+def test_logistic_is_right_to_2e_7():
+    scores = np.concatenate(
+        [np.linspace(-100, 100, 4001), np.linspace(-1, 1, 401), [1e-30, -1e-30, 0.0, -0.0]]
+    ).astype(np.float32)
+    sigmoid, losses = call_logistic(scores)
+    exact = scores.astype(float)
+    assert np.all(np.abs(sigmoid - 1 / (1 + np.exp(-exact))) <= 2e-7)
+    expected = np.logaddexp(0, exact)
+    assert np.all(np.abs(losses - expected) <= 2e-7 * np.maximum(1, expected))
+
+
+def test_logistic_keeps_its_relative_precision_where_sigmoid_is_small():
+    scores = np.linspace(-86, 0, 500, dtype=np.float32)
+    sigmoid, losses = call_logistic(scores)
+    exact = scores.astype(float)
+    np.testing.assert_allclose(sigmoid, 1 / (1 + np.exp(-exact)), rtol=1e-5)
+    np.testing.assert_allclose(losses, np.logaddexp(0, exact), rtol=1e-5)
+
+
+def test_logistic_of_the_largest_numbers():
+    huge = float(np.finfo(np.float32).max)
+    sigmoid, losses = call_logistic([-np.inf, -huge, -1e4, 1e4, huge, np.inf])
+    assert sigmoid.tolist() == [0, 0, 0, 1, 1, 1]
+    assert losses.tolist() == [0, 0, 0, 1e4, huge, np.inf]
+
+
+def test_logistic_does_not_hide_nan():
+    sigmoid, losses = call_logistic([1, np.nan, -1, -np.nan] + [0] * 28)
+    assert np.isnan(losses).nonzero()[0].tolist() == [1, 3]
+    assert np.isfinite(np.delete(sigmoid, [1, 3])).all()
+
+
+# The reference
+
+
+def random_matrices(rng, n_words, width, n_dims):
+    """Two matrices of ``width`` columns, of which those from ``n_dims`` on are padding."""
+    matrices = rng.standard_normal((2, n_words, width), dtype=np.float32)
+    matrices *= np.float32(1.2 / math.sqrt(n_dims))
+    matrices[:, :, n_dims:] = 0
+    return matrices
+
+
+def test_reference_by_hand():
+    # One pair and one negative, of weight 2: −log σ(ln 3) − 2 log σ(−ln 3), σ(ln 3) = 3/4.
+    center, context = np.array([[1.0, 0]]), np.array([[math.log(3), 0], [math.log(3), 5]])
+    loss, center_grad, context_grad = skip_gram(center, context, [(0, [0], [1])], 2)
+    assert loss == pytest.approx(-math.log(3 / 4) - 2 * math.log(1 / 4))
+    slopes = 3 / 4 - 1, 2 * 3 / 4
+    np.testing.assert_allclose(
+        center_grad, [[(slopes[0] + slopes[1]) * math.log(3), 5 * slopes[1]]]
+    )
+    np.testing.assert_allclose(context_grad, [[slopes[0], 0], [slopes[1], 0]])
+
+
+def test_reference_by_central_differences():
+    rng = np.random.default_rng(1)
+    matrices = rng.standard_normal((2, 5, 3))
+    examples = [(0, [1, 2], [3, 3]), (1, [0], [4, 1]), (0, [0, 4, 1], [3, 2]), (2, [], [1, 1])]
+    _, *grads = skip_gram(*matrices, examples, 0.7)
+    step = 1e-6
+    for place in np.ndindex(*matrices.shape):
+        losses = []
+        for shift in (step, -step):
+            moved = matrices.copy()
+            moved[place] += shift
+            losses.append(skip_gram(*moved, examples, 0.7)[0])
+        slope = (losses[0] - losses[1]) / (2 * step)
+        assert grads[place[0]][place[1:]] == pytest.approx(slope, abs=1e-8)
+
+
+# The kernel
+
+
+def n_chunks(plan):
+    return -(-int(plan.n_centers[0]) // CHUNK)
+
+
+def run_kernel(matrices, plan, window, ranges=None, fill=np.nan):
+    """Return the losses by chunk and the gradients by place, done in the given order."""
+    scratch = Scratch.allocate(matrices[0].shape[1], window, N_SHARED)
+    for room in scratch:
+        room[...] = fill
+    grads = [
+        np.full((groups.places.size, matrices[0].shape[1]), np.float32(fill))
+        for groups in (plan.center_groups, plan.context_groups)
+    ]
+    losses = np.full(n_chunks(plan), np.nan)
+    for first, last in ranges or [(0, n_chunks(plan))]:
+        batch_gradients(*matrices, plan, first, last, WEIGHT, scratch, *grads, losses)
+    return losses, grads
+
+
+def sum_groups(groups, grads, n_words):
+    """Sum the gradients by word, in float64."""
+    total = np.zeros((n_words, grads.shape[1]))
+    for k in range(groups.n_rows[0]):
+        for place in groups.places[groups.starts[k] : groups.starts[k + 1]]:
+            total[groups.rows[k]] += grads[place]
+    return total
+
+
+def assert_equals_reference(matrices, planner, plan):
+    examples = planner.examples(plan)
+    loss, *expected = skip_gram(*matrices, examples, float(WEIGHT))
+    losses, grads = run_kernel(matrices, plan, planner.window)
+    assert losses.sum() == pytest.approx(loss, rel=1e-6, abs=1e-12)
+    for groups, grad, theirs in zip(
+        (plan.center_groups, plan.context_groups), grads, expected, strict=True
+    ):
+        ours = sum_groups(groups, grad, len(matrices[0]))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
+        listed = set(groups.rows[: groups.n_rows[0]].tolist())
+        assert set(theirs.any(axis=1).nonzero()[0].tolist()) <= listed
+
+
+def random_text(rng, length, n_words, sentence):
+    words = np.minimum(rng.zipf(1.5, length) - 1, n_words - 1)
+    words[rng.random(length) < 1 / sentence] = -1
+    return words
+
+
+@pytest.mark.parametrize(("width", "n_dims"), [(16, 1), (16, 16), (48, 40), (112, 100), (160, 160)])
+@pytest.mark.parametrize("window", [1, 2, 5])
+def test_agrees_with_the_reference(planner, width, n_dims, window):
+    rng = np.random.default_rng([width, n_dims, window])
+    text = random_text(rng, 150, 20, 15)
+    batches = planner(text, counts=np.ones(20), window=window, n_shared=N_SHARED)
+    matrices = random_matrices(rng, 20, width, n_dims)
+    plan = batches.plan()
+    assert CHUNK < plan.n_centers[0] < 2 * CHUNK
+    assert_equals_reference(matrices, batches, plan)
+
+
+@pytest.mark.parametrize("width", range(16, 272, 16))
+def test_rows_of_any_number_of_vectors(planner, width):
+    rng = np.random.default_rng([width, 2])
+    batches = planner(rng.integers(0, 9, 40), window=2, n_shared=N_SHARED)
+    assert_equals_reference(random_matrices(rng, 9, width, width), batches, batches.plan())
+
+
+@pytest.mark.parametrize("n_centers", [0, 1, 2, BLOCK - 1, BLOCK, BLOCK + 1, CHUNK, CHUNK + 1])
+def test_batches_of_any_length(planner, n_centers):
+    rng = np.random.default_rng([n_centers, 3])
+    batches = planner(rng.integers(0, 9, 200), window=4, n_shared=N_SHARED)
+    matrices = random_matrices(rng, 9, 16, 16)
+    for start in (0, 30, 200 - n_centers):
+        plan = batches.plan(start, start + n_centers)
+        assert plan.n_centers[0] == n_centers
+        assert_equals_reference(matrices, batches, plan)
+
+
+@pytest.mark.parametrize("sentence", [1.5, 2, 3])
+def test_short_sentences(planner, sentence):
+    rng = np.random.default_rng(4)
+    text = random_text(rng, 300, 12, sentence)
+    batches = planner(text, counts=np.ones(12), window=6, n_shared=N_SHARED, dynamic=False)
+    plan = batches.plan()
+    alone = [not contexts for _, contexts, _ in batches.examples(plan)]
+    assert 0 < sum(alone) < len(alone)
+    assert_equals_reference(random_matrices(rng, 12, 16, 16), batches, plan)
+
+
+@pytest.mark.parametrize("window", [15, 70])
+def test_windows_as_long_as_a_block_or_a_chunk(planner, window):
+    rng = np.random.default_rng(window)
+    batches = planner(rng.integers(0, 30, 160), window=window, n_shared=N_SHARED)
+    assert_equals_reference(random_matrices(rng, 30, 16, 16), batches, batches.plan(10, 150))
+
+
+def test_one_word(planner):
+    rng = np.random.default_rng(5)
+    batches = planner([0] * 40, window=2, n_shared=N_SHARED)
+    assert_equals_reference(random_matrices(rng, 1, 16, 3), batches, batches.plan())
+
+
+def test_large_scores(planner):
+    rng = np.random.default_rng(6)
+    batches = planner(rng.integers(0, 6, 50), window=2, n_shared=N_SHARED)
+    matrices = 12 * random_matrices(rng, 6, 16, 16)
+    scores = matrices[0] @ matrices[1].T
+    assert scores.max() > 40
+    assert scores.min() < -40
+    assert_equals_reference(matrices, batches, batches.plan())
+
+
+def test_chunks_in_any_order_and_company_give_the_same_bytes(planner):
+    rng = np.random.default_rng(7)
+    text = random_text(rng, 4 * CHUNK, 30, 20)
+    batches = planner(text, counts=np.ones(30), window=3, n_shared=N_SHARED)
+    matrices = random_matrices(rng, 30, 16, 10)
+    plan = batches.plan()
+    assert n_chunks(plan) == 4
+
+    def written(ranges, fill):
+        losses, grads = run_kernel(matrices, plan, 3, ranges, fill)
+        sums = (
+            sum_groups(groups, grad, 30).tobytes()
+            for groups, grad in zip((plan.center_groups, plan.context_groups), grads, strict=True)
+        )
+        return losses.tobytes(), *sums
+
+    expected = written([(0, 4)], fill=0)
+    assert written([(3, 4), (1, 3), (0, 1)], fill=np.nan) == expected
+    assert written([(2, 4), (0, 2)], fill=7) == expected
+
+
+def test_parameters_and_plan_are_read_only(planner):
+    rng = np.random.default_rng(8)
+    batches = planner(rng.integers(0, 9, 60), window=3, n_shared=N_SHARED)
+    matrices = random_matrices(rng, 9, 16, 16)
+    plan = batches.plan()
+    before = matrices.tobytes(), batches.examples(plan)
+    run_kernel(matrices, plan, 3)
+    assert (matrices.tobytes(), batches.examples(plan)) == before
+
+
+@pytest.mark.parametrize("matrix", [0, 1])
+def test_nan_in_a_vector_makes_the_loss_nan(planner, matrix):
+    rng = np.random.default_rng(9)
+    batches = planner([0, 1, 2, 3] * 10, window=2, n_shared=N_SHARED)
+    matrices = random_matrices(rng, 4, 16, 16)
+    matrices[matrix, 2, 5] = np.nan
+    losses, _ = run_kernel(matrices, batches.plan(), 2)
+    assert np.isnan(losses.sum())

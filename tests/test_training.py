@@ -1,0 +1,346 @@
+"""Training from Python: settings, events, results, and everything that can go wrong."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numba import config, njit
+
+from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train, training
+from w2v_sparseadam.errors import DivergenceError, SettingError, TextError
+from w2v_sparseadam.text import corpus
+from w2v_sparseadam.training import START_LR
+
+compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
+
+SMALL = {
+    "text": TextConfig(min_count=1),
+    "skip_gram": SkipGramConfig(dim=3, window=2, subsample=0),
+    "run": RunConfig(epochs=2, batch_size=32, threads=1),
+}
+
+
+def zipf_words(seed, n_tokens, n_words=30):
+    rng = np.random.default_rng(seed)
+    return [f"w{number}" for number in np.minimum(rng.zipf(1.4, n_tokens), n_words)]
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Write 120 tokens in lines of 8."""
+    words = zipf_words(5, 120)
+    lines = [" ".join(words[first : first + 8]) for first in range(0, 120, 8)]
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def events_of(path, **settings):
+    events = []
+    model = train(path, on_event=events.append, **{**SMALL, **settings})
+    return model, events
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SkipGramConfig(dim=0), "dim is 0, but must be a whole number, 1 or more"),
+        (lambda: SkipGramConfig(dim=2.5), "dim is 2.5, but must be a whole number, 1 or more"),
+        (
+            lambda: SkipGramConfig(window="5"),
+            "window is '5', but must be a whole number, 1 or more",
+        ),
+        (
+            lambda: SkipGramConfig(dynamic_window="no"),
+            "dynamic_window is 'no', but must be one of True, False",
+        ),
+        (lambda: SkipGramConfig(subsample=-1), "subsample is -1, but must be a number, 0 or more"),
+        (
+            lambda: SkipGramConfig(noise_exponent=math.inf),
+            "noise_exponent is inf, but must be a number, 0 or more",
+        ),
+        (
+            lambda: OptimizerConfig("adam"),
+            "optimizer is 'adam', but must be one of 'sparse-adam', 'dense-adam', 'sgd'",
+        ),
+        (lambda: OptimizerConfig(lr=0), "lr is 0, but must be a number, above 0"),
+        (
+            lambda: OptimizerConfig(beta1=1),
+            "beta1 is 1, but must be a number, at least 0 and below 1",
+        ),
+        (
+            lambda: OptimizerConfig(beta2=math.nan),
+            "beta2 is nan, but must be a number, at least 0 and below 1",
+        ),
+        (lambda: OptimizerConfig(eps=None), "eps is None, but must be a number, 0 or more"),
+        (lambda: RunConfig(epochs=0), "epochs is 0, but must be a whole number, 1 or more"),
+        (
+            lambda: RunConfig(batch_size=31),
+            "batch_size is 31, but must be a whole number, 32 or more",
+        ),
+        (
+            lambda: RunConfig(seed=2**64),
+            "seed is 18446744073709551616, but must be a whole number, "
+            "from 0 to 18446744073709551615",
+        ),
+        (lambda: RunConfig(threads=0), "threads is 0, but must be a whole number, 1 or more"),
+    ],
+)
+def test_settings_are_checked(make, message):
+    with pytest.raises(SettingError) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+def test_defaults_that_depend():
+    for optimizer, lr in START_LR.items():
+        assert OptimizerConfig(optimizer).start_lr == lr
+        assert OptimizerConfig(optimizer, lr=0.5).start_lr == 0.5
+    assert RunConfig(threads=7).n_threads == 7
+    if hasattr(os, "sched_getaffinity"):
+        assert RunConfig().n_threads == len(os.sched_getaffinity(0))
+
+
+def test_threads_default_keeps_to_the_processors_allowed():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("the system has no processor affinity")
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert RunConfig().n_threads == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def test_events_tell_the_whole_story(text):
+    model, events = events_of(text)
+    kinds = [event["event"] for event in events if event["event"] not in {"compile", "progress"}]
+    assert kinds == ["text", "start", "epoch", "epoch", "done"]
+    by_kind = {kind: [e for e in events if e["event"] == kind] for kind in [*kinds, "progress"]}
+    (read,), (start,), (done,) = by_kind["text"], by_kind["start"], by_kind["done"]
+    progress, epochs = by_kind["progress"], by_kind["epoch"]
+
+    assert read["bytes"] == text.stat().st_size
+    assert (read["lines"], read["tokens"], read["kept_tokens"]) == (15, 120, 120)
+    assert read["words"] == read["distinct_words"] == len(model.words)
+    assert math.isclose(read["mb_per_s"], read["bytes"] / 1e6 / read["seconds"])
+
+    assert start["tokens"] == 240
+    assert (start["dim"], start["epochs"], start["threads"]) == (3, 2, 1)
+    assert start["words"] == len(model.words)
+
+    assert [event["epoch"] for event in epochs] == [1, 2]
+    assert [event["tokens"] for event in epochs] == [120, 120]
+    assert progress[-1]["tokens"] == 240
+    for epoch in epochs:
+        parts = [event for event in progress if event["epoch"] == epoch["epoch"]]
+        assert sum(part["pairs"] for part in parts) == epoch["pairs"] > 0
+        loss = sum(part["loss"] * part["pairs"] for part in parts) / epoch["pairs"]
+        assert math.isclose(loss, epoch["loss"])
+    lrs = [event["lr"] for event in progress]
+    assert 0.02 >= lrs[0] > lrs[-1] > 0
+
+    assert done["tokens"] == 240
+    assert done["loss"] == model.loss == epochs[-1]["loss"]
+    assert math.isclose(done["tokens_per_s"], 240 / done["train_seconds"])
+    assert done["train_seconds"] >= sum(event["seconds"] for event in epochs) * 0.99
+    json.dumps(events, allow_nan=False)
+
+
+def test_first_loss_is_that_of_vectors_near_zero(text):
+    """Scores begin at 0, so a pair and its K negatives cost (1 + K) log 2."""
+    tiny = OptimizerConfig("sgd", lr=1e-30)
+    model, _ = events_of(text, optimizer=tiny)
+    assert math.isclose(model.loss, 6 * math.log(2), rel_tol=1e-6)
+
+
+def test_loss_falls(text):
+    _, events = events_of(text, run=replace(SMALL["run"], epochs=8))
+    losses = [event["loss"] for event in events if event["event"] == "epoch"]
+    assert losses[-1] < losses[0] - 0.3
+
+
+def test_model_has_a_row_for_each_word(text):
+    model, _ = events_of(text)
+    assert sorted(model.words) == sorted(set(text.read_text().split()))
+    assert model.counts.tolist() == sorted(model.counts, reverse=True)
+    assert model.counts.sum() == 120
+    assert model.center_vectors.shape == model.context_vectors.shape == (len(model.words), 3)
+    assert np.array_equal(model.vectors().matrix, model.center_vectors)
+    assert np.array_equal(model.vectors("context").matrix, model.context_vectors)
+    sums = model.center_vectors + model.context_vectors
+    assert np.array_equal(model.vectors("sum").matrix, sums)
+    assert model.vectors("sum").words == tuple(model.words)
+    with pytest.raises(SettingError) as caught:
+        model.vectors("both")
+    assert str(caught.value) == "kind is 'both', but must be one of 'center', 'context', 'sum'"
+
+
+def bytes_of(model):
+    return model.center_vectors.tobytes() + model.context_vectors.tobytes()
+
+
+@pytest.mark.parametrize("optimizer", START_LR)
+def test_result_depends_on_the_seed_alone(text, optimizer):
+    def result(seed=1, threads=1):
+        run = RunConfig(epochs=1, batch_size=32, seed=seed, threads=threads)
+        return bytes_of(events_of(text, optimizer=OptimizerConfig(optimizer), run=run)[0])
+
+    once = result()
+    assert result() == result(threads=2) == result(threads=3) == once
+    assert result(seed=2) != once
+
+
+def test_every_setting_of_a_run_matters(text):
+    plain = bytes_of(events_of(text)[0])
+    for change in (
+        {"skip_gram": replace(SMALL["skip_gram"], window=3)},
+        {"skip_gram": replace(SMALL["skip_gram"], dynamic_window=False)},
+        {"skip_gram": replace(SMALL["skip_gram"], negative=6)},
+        {"skip_gram": replace(SMALL["skip_gram"], noise_exponent=0)},
+        {"skip_gram": replace(SMALL["skip_gram"], subsample=0.1)},
+        {"optimizer": OptimizerConfig(lr=0.03)},
+        {"optimizer": OptimizerConfig(beta1=0.8)},
+        {"optimizer": OptimizerConfig(beta2=0.99)},
+        {"optimizer": OptimizerConfig(eps=1e-3)},
+        {"optimizer": OptimizerConfig("dense-adam")},
+        {"optimizer": OptimizerConfig("sgd")},
+        {"run": replace(SMALL["run"], epochs=3)},
+        {"run": replace(SMALL["run"], batch_size=64)},
+        {"text": TextConfig(min_count=2)},
+    ):
+        assert bytes_of(events_of(text, **change)[0]) != plain, change
+
+
+def test_a_path_or_several(text, tmp_path):
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    lines = text.read_text().splitlines(keepends=True)
+    first.write_text("".join(lines[:7]))
+    second.write_text("".join(lines[7:]))
+    whole = events_of(str(text))[0]
+    assert bytes_of(events_of([first, str(second)])[0]) == bytes_of(whole)
+    assert bytes_of(events_of([second, first])[0]) != bytes_of(whole)
+
+
+def test_divergence_names_step_epoch_and_rate(text):
+    with pytest.raises(DivergenceError) as caught:
+        events_of(text, optimizer=OptimizerConfig("sgd", lr=1e30))
+    assert str(caught.value) == (
+        "the loss became nan at step 3 of 8 (epoch 1, learning rate 7.5e+29); "
+        "start again with a lower --lr"
+    )
+
+
+def test_divergence_in_the_last_step(text):
+    """No loss is computed after it, so the vectors themselves are looked at."""
+    run = RunConfig(epochs=1, batch_size=1000, threads=1)
+    with pytest.raises(DivergenceError) as caught:
+        events_of(text, optimizer=OptimizerConfig("sgd", lr=1e300), run=run)
+    assert str(caught.value) == (
+        "the last of 1 steps left a vector that is not finite (epoch 1, learning rate 1e+300 at "
+        "the start); start again with a lower --lr"
+    )
+
+
+def test_text_without_pairs(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("apple\npear\n" * 9)
+    with pytest.raises(TextError) as caught:
+        events_of(path)
+    assert str(caught.value) == (
+        "nothing to learn from: in epoch 1 no line had two words left; lower --min-count, or keep "
+        "frequent words with --subsample 0"
+    )
+
+
+def test_a_missing_file_is_met_before_compiling(text, monkeypatch):
+    monkeypatch.setattr(training, "_compile", lambda *_: pytest.fail("compiled"))
+    with pytest.raises(TextError, match=r"missing\.txt: cannot be read: No such file"):
+        train([text, text.with_name("missing.txt")])
+
+
+@pytest.mark.parametrize("when", ["text", "start", "progress", "done"])
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_what_a_callback_raises_ends_the_run(text, when, error):
+    def on_event(event):
+        if event["event"] == when:
+            raise error(when)
+
+    before = threading.active_count()
+    with pytest.raises(error, match=when):
+        train(text, on_event=on_event, **{**SMALL, "run": RunConfig(epochs=1, threads=3)})
+    assert threading.active_count() == before
+
+
+def test_reading_is_reported(text, monkeypatch):
+    assert not [event for event in events_of(text)[1] if event["event"] == "read"]
+    monkeypatch.setattr(training, "_EVENT_SECONDS", 0)
+    reads = [event for event in events_of([text, text])[1] if event["event"] == "read"]
+    size = text.stat().st_size
+    assert [event["bytes"] for event in reads] == [size, 2 * size]
+    assert {event["total_bytes"] for event in reads} == {2 * size}
+
+
+@compiled_only
+def test_compiling_is_announced_once_and_before_any_clock(text, monkeypatch):
+    def compile_kernels():
+        njit(lambda x: x)(1)
+        njit(lambda x: -x)(1)
+
+    monkeypatch.setattr(corpus, "compile_kernels", compile_kernels)
+    kinds = [event["event"] for event in events_of(text)[1]]
+    assert kinds.count("compile") == kinds.index("text") == 1
+
+
+ADDED = """
+import sys
+from numba.core.dispatcher import Dispatcher
+from w2v_sparseadam import OptimizerConfig, train
+from w2v_sparseadam import gradients, optimizers, plan
+from w2v_sparseadam.text import scanner, typewords
+
+def compiled():
+    return {
+        (module.__name__, name, str(signature))
+        for module in (gradients, optimizers, plan, scanner, typewords)
+        for name, kernel in vars(module).items() if isinstance(kernel, Dispatcher)
+        for signature in kernel.signatures
+    }
+
+def on_event(event):
+    if event["event"] == "text":
+        before.append(compiled())
+
+before = []
+train(sys.argv[1], optimizer=OptimizerConfig(sys.argv[2]), on_event=on_event)
+print(sorted(compiled() - before[0]))
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize("optimizer", START_LR)
+def test_nothing_is_compiled_while_the_clock_runs(tmp_path, optimizer):
+    """In a process of its own: here, other tests have compiled everything already."""
+    path = tmp_path / "text.txt"
+    path.write_text(" ".join(zipf_words(1, 6000, 50)))
+    command = [sys.executable, "-c", ADDED, path, optimizer]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_peak_memory_is_this_process_alone():
+    """The kernel hands a parent's peak on to its children; ours must not."""
+    script = (
+        "import numpy as np; from w2v_sparseadam.training import _peak_memory\n"
+        "before = _peak_memory(); block = np.ones(20_000_000); print(before, _peak_memory())"
+    )
+    ballast = np.ones(50_000_000)  # 400 MB
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    before, after = map(int, result.stdout.split())
+    assert 5e6 < before < 200e6 < ballast.nbytes
+    assert 155e6 < after - before < 200e6

@@ -1,0 +1,129 @@
+"""Workers: every part once, failures told, the team still there afterwards."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from w2v_sparseadam.workers import Workers
+
+
+@pytest.mark.parametrize("n_parts", [0, 1, 2, 3, 4, 100])
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_each_part_once(n, n_parts):
+    done = []
+    with Workers(n) as workers:
+        workers.run(lambda worker, part: done.append((worker, part)), n_parts)
+    assert Counter(part for _, part in done) == Counter(range(n_parts))
+    assert {worker for worker, _ in done} <= set(range(n))
+
+
+def test_workers_work_at_the_same_time():
+    meeting = threading.Barrier(3, timeout=10)
+    threads = {}
+
+    def part(worker, k):
+        meeting.wait()
+        threads[worker] = threading.get_ident()
+
+    with Workers(3) as workers:
+        workers.run(part, 3)
+    assert sorted(threads) == [0, 1, 2]
+    assert len(set(threads.values())) == 3
+    assert threads[0] == threading.get_ident()
+
+
+def test_no_two_parts_share_a_worker_at_a_time():
+    busy = [threading.Lock() for _ in range(4)]
+    clashes = []
+
+    def part(worker, k):
+        if not busy[worker].acquire(blocking=False):
+            clashes.append(k)
+            return
+        sum(range(1000))
+        busy[worker].release()
+
+    with Workers(4) as workers:
+        workers.run(part, 500)
+    assert not clashes
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("bad", [0, 3, 9])
+def test_failure_is_raised_and_the_team_goes_on(n, bad):
+    done = []
+
+    def fail(worker, part):
+        if part == bad:
+            raise KeyError(part)
+        done.append(part)
+
+    with Workers(n) as workers:
+        with pytest.raises(KeyError) as caught:
+            workers.run(fail, 10)
+        assert caught.value.args == (bad,)
+        assert len(done) == len(set(done)) <= 9
+
+        done.clear()
+        workers.run(lambda worker, part: done.append(part), 10)
+    assert sorted(done) == list(range(10))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_failure_stops_the_parts_to_come(n):
+    done = []
+
+    def fail(worker, part):
+        if part == 2:
+            raise ValueError(part)
+        time.sleep(0.001)
+        done.append(part)
+
+    with Workers(n) as workers, pytest.raises(ValueError, match="2"):
+        workers.run(fail, 500)
+    assert len(done) < 400
+
+
+def test_a_helpers_failure_is_raised_in_the_caller():
+    meeting = threading.Barrier(2, timeout=10)
+
+    def part(worker, k):
+        meeting.wait()
+        if worker == 1:
+            raise KeyboardInterrupt
+
+    with Workers(2) as workers, pytest.raises(KeyboardInterrupt):
+        workers.run(part, 2)
+
+
+def test_several_failures_raise_one_and_leave_none_behind():
+    meeting = threading.Barrier(3, timeout=10)
+
+    def fail(worker, part):
+        meeting.wait()
+        raise ValueError(part)
+
+    with Workers(3) as workers:
+        with pytest.raises(ValueError, match=r"[012]"):
+            workers.run(fail, 3)
+        workers.run(lambda worker, part: None, 3)
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_close_ends_the_threads(n):
+    before = set(threading.enumerate())
+    workers = Workers(n)
+    started = set(threading.enumerate()) - before
+    assert len(started) == n - 1
+    workers.run(lambda worker, part: None, 10)
+    workers.close()
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_context_manager_closes_after_an_exception():
+    before = set(threading.enumerate())
+    with pytest.raises(ValueError, match="outside"), Workers(3):
+        raise ValueError("outside")
+    assert set(threading.enumerate()) == before
