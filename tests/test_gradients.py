@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference import skip_gram
 
-from w2v_sparseadam.gradients import Scratch, batch_gradients, logistic
+from w2v_sparseadam.gradients import Scratch, chunk_gradients, logistic
 from w2v_sparseadam.plan import BLOCK, CHUNK
 
 N_SHARED = 16
@@ -112,7 +112,8 @@ def run_kernel(matrices, plan, window, ranges=None, fill=np.nan):
     ]
     losses = np.full(n_chunks(plan), np.nan)
     for first, last in ranges or [(0, n_chunks(plan))]:
-        batch_gradients(*matrices, plan, first, last, WEIGHT, scratch, *grads, losses)
+        for chunk in range(first, last):
+            losses[chunk] = chunk_gradients(*matrices, plan, chunk, WEIGHT, scratch, *grads)
     return losses, grads
 
 

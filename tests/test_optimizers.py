@@ -15,7 +15,7 @@ from numba import config
 
 from w2v_sparseadam import optimizers
 from w2v_sparseadam.errors import SettingError, ShapeError
-from w2v_sparseadam.optimizers import SGD, DenseAdam, SparseAdam
+from w2v_sparseadam.optimizers import SGD, DenseAdam, SparseAdam, move, prepare
 from w2v_sparseadam.plan import group_rows
 
 TESTS = Path(__file__).parent
@@ -43,7 +43,8 @@ def random_step(rng, n_words, n_dims, shape):
 def assert_same_arrays(ours, theirs):
     """Parameters and moments agree to float32's rounding."""
     np.testing.assert_allclose(ours.param, theirs.param, rtol=1e-6, atol=1e-6)
-    assert ours.state.keys() == theirs.state.keys()
+    not_kept = {"exp_avg"} if getattr(ours, "betas", (1,))[0] == 0 else set()
+    assert ours.state.keys() == theirs.state.keys() - not_kept
     for name, array in ours.state.items():
         np.testing.assert_allclose(array, theirs.state[name], rtol=2e-6, atol=1e-7, err_msg=name)
 
@@ -306,11 +307,11 @@ def test_moving_in_ranges_gives_the_same_bytes(kind, cuts, seed):
         rows, row_grads = random_step(rng, 30, 5, (40,))
         whole.step(rows, row_grads)
         groups = group_rows(rows)
-        pieces.begin_step(0.1, groups)
-        extent = pieces.extent(groups)
+        scalars = pieces.next_scalars(0.1)
+        extent = prepare(pieces.rule, groups)
         edges = sorted({0, extent, *(min(cut, extent) for cut in cuts)})
         for first, last in reversed(list(itertools.pairwise(edges))):
-            pieces.move(groups, row_grads, first, last)
+            move(pieces.rule, groups, row_grads, first, last, scalars)
     assert snapshot(pieces) == snapshot(whole)
     assert pieces.step_count == whole.step_count == 3
 

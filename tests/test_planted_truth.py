@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import config
 
-from w2v_sparseadam import RunConfig, train
+from w2v_sparseadam import train
 from w2v_sparseadam.evaluation import evaluate, read_dataset
 
 pytestmark = pytest.mark.skipif(
@@ -18,8 +18,8 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 
 @pytest.fixture(scope="module")
 def vectors():
-    """Train as scripts/demo does."""
-    return train(DATA / "sample.txt", run=RunConfig(epochs=5)).vectors()
+    """Train as scripts/demo does, with the defaults."""
+    return train(DATA / "sample.txt").vectors()
 
 
 def test_the_nearest_word_is_of_the_same_class(vectors):

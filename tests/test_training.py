@@ -18,6 +18,8 @@ from w2v_sparseadam.text import corpus
 from w2v_sparseadam.training import START_LR
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
+# Compiled code says nothing; interpreted, NumPy warns.
+numbers_overflow = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 SMALL = {
     "text": TextConfig(min_count=1),
@@ -228,6 +230,7 @@ def test_a_path_or_several(text, tmp_path):
     assert bytes_of(events_of([second, first])[0]) != bytes_of(whole)
 
 
+@numbers_overflow
 def test_divergence_names_step_epoch_and_rate(text):
     with pytest.raises(DivergenceError) as caught:
         events_of(text, optimizer=OptimizerConfig("sgd", lr=1e30))
@@ -237,6 +240,7 @@ def test_divergence_names_step_epoch_and_rate(text):
     )
 
 
+@numbers_overflow
 def test_divergence_in_the_last_step(text):
     """No loss is computed after it, so the vectors themselves are looked at."""
     run = RunConfig(epochs=1, batch_size=1000, threads=1)

@@ -1,25 +1,227 @@
-"""The batch engine: plan, gradients, step, shared out to threads, the same bytes on any number."""
+"""The batch engine: plans, gradients and moves of many steps, shared out to threads.
 
-from collections.abc import Callable
+Every thread runs :func:`take_part`, a loop that picks the next piece of work by an atomic counter,
+until the steps of a job are taken. A step has two phases, each of many parts: the gradients of
+its chunks, and the moves of its rows. Who finishes the last part of a phase opens the next.
+While a phase has no parts left to hand out, threads plan the batches of later steps. No part
+depends on who does it or when, so neither do the bytes of the result.
+"""
+
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from .gradients import Scratch, batch_gradients
+from .atomics import add, load, store, swap
+from .gradients import Scratch, chunk_gradients
+from .kernels import kernel
 from .lanes import zeros
-from .optimizers import Optimizer
-from .plan import CHUNK, BatchPlan, PlanScratch, Sampler, draw_key, fill_plan
+from .optimizers import Optimizer, move, prepare
+from .plan import (
+    CHUNK,
+    BatchPlan,
+    PlanScratch,
+    Sampler,
+    draw_key,
+    fill_plan,
+    plan_of_ring,
+)
 from .workers import Workers
 
 SHARED_NEGATIVES = 32
 """Negatives that a block's centers share, a multiple of 16."""
 
-# Enough that no worker waits long for another's last part, few enough that handing them out is
-# a small share of the work.
-_PARTS_A_WORKER = 3
-
 _MOST_POSITIONS_A_CENTER = 64
+
+# Places on the board, each on a cache line of its own if many threads write it.
+_TICKET, _DONE, _NEXT_PLAN, _CENTER_ROWS, _CONTEXT_ROWS = 0, 8, 16, 24, 25
+_BOARD_SIZE = 32
+
+# A ticket is a phase, its number of parts, and the next part to hand out.
+_PART_BITS = 20
+_PART_MASK = (1 << _PART_BITS) - 1
+
+_ROWS_A_PART = 64
+_MOST_PARTS = 4096
+_SPINS = 300
+_NAP_SECONDS = 50e-6
+
+
+class Shared(NamedTuple):
+    """What all threads work on, the same from job to job."""
+
+    word_ids: np.ndarray  # (positions,) int32
+    sampler: Sampler
+    dynamic_window: bool
+    weight: np.float32  # K / N
+    ring: BatchPlan  # a ring of plans; a step has plan step % size
+    center_rule: NamedTuple
+    context_rule: NamedTuple
+    center_grads: np.ndarray  # (places, D) float32
+    context_grads: np.ndarray  # (places, D) float32
+    chunk_losses: np.ndarray  # (chunks,) float64
+
+
+class Job(NamedTuple):
+    """Some consecutive steps, numbered from 0, and what becomes of them."""
+
+    board: np.ndarray  # (32,) int64
+    planned: np.ndarray  # (ring size,) int64: the step whose plan is ready there
+    ranges: np.ndarray  # (steps, 2) int64: first position of the batch, and one past the last
+    keys: np.ndarray  # (steps, 2) uint64
+    center_scalars: np.ndarray  # (steps, 5) float64
+    context_scalars: np.ndarray  # (steps, 5) float64
+    losses: np.ndarray  # (steps,) float64: written
+    counts: np.ndarray  # (steps, 2) int64: tokens and pairs, written
+
+
+class Room(NamedTuple):
+    """What one thread has for itself."""
+
+    scratch: Scratch
+    plan_scratch: PlanScratch
+
+
+@kernel
+def _ticket(phase, n_parts):
+    return (phase << (2 * _PART_BITS)) | (n_parts << _PART_BITS)
+
+
+@kernel
+def _pieces(n_rows):
+    """Return how many rows a part moves, and how many parts there are."""
+    size = max(_ROWS_A_PART, (n_rows + _MOST_PARTS - 1) // _MOST_PARTS)
+    return size, (n_rows + size - 1) // size
+
+
+@kernel
+def _open_gradients(shared, job, step):
+    """Open a step's first phase, if all before it is done and its plan is ready."""
+    size = job.planned.size
+    if load(job.planned, step % size) == step:
+        n_centers = shared.ring.n_centers[step % size, 0]
+        n_parts = max(1, (n_centers + CHUNK - 1) // CHUNK)
+        swap(job.board, _TICKET, _ticket(2 * step, 0), _ticket(2 * step, n_parts))
+
+
+@kernel
+def _plan_ahead(shared, job, room, step):
+    """Plan a batch while ``step`` is being taken; return whether there was one to plan."""
+    ahead = load(job.board, _NEXT_PLAN)
+    size = job.planned.size
+    if ahead >= job.losses.size or ahead >= step + size:
+        return False
+    if swap(job.board, _NEXT_PLAN, ahead, ahead + 1):
+        fill_plan(
+            shared.word_ids,
+            job.ranges[ahead, 0],
+            job.ranges[ahead, 1],
+            shared.sampler,
+            job.keys[ahead],
+            shared.dynamic_window,
+            room.plan_scratch,
+            plan_of_ring(shared.ring, ahead % size),
+        )
+        store(job.planned, ahead % size, ahead)
+        _open_gradients(shared, job, ahead)
+    return True
+
+
+@kernel
+def _do_part(shared, job, room, phase, part):
+    """Compute the gradients of a chunk, or move some rows."""
+    step = phase // 2
+    plan = plan_of_ring(shared.ring, step % job.planned.size)
+    if phase % 2 == 0:
+        shared.chunk_losses[part] = chunk_gradients(
+            shared.center_rule.param,
+            shared.context_rule.param,
+            plan,
+            part,
+            shared.weight,
+            room.scratch,
+            shared.center_grads,
+            shared.context_grads,
+        )
+        return
+    n_rows = job.board[_CENTER_ROWS]
+    size, n_parts = _pieces(n_rows)
+    if part < n_parts:
+        first = part * size
+        last = min(first + size, n_rows)
+        grads, scalars = shared.center_grads, job.center_scalars[step]
+        move(shared.center_rule, plan.center_groups, grads, first, last, scalars)
+        return
+    n_rows = job.board[_CONTEXT_ROWS]
+    first = (part - n_parts) * _pieces(n_rows)[0]
+    last = min(first + _pieces(n_rows)[0], n_rows)
+    grads, scalars = shared.context_grads, job.context_scalars[step]
+    move(shared.context_rule, plan.context_groups, grads, first, last, scalars)
+
+
+@kernel
+def _finish_phase(shared, job, phase):
+    """Open the phase after one whose parts are all done."""
+    step = phase // 2
+    if phase % 2 == 1:
+        store(job.board, _TICKET, _ticket(phase + 1, 0))
+        if step + 1 < job.losses.size:
+            _open_gradients(shared, job, step + 1)
+        return
+    plan = plan_of_ring(shared.ring, step % job.planned.size)
+    loss = 0.0
+    for chunk in range((plan.n_centers[0] + CHUNK - 1) // CHUNK):
+        loss += shared.chunk_losses[chunk]
+    job.losses[step] = loss
+    job.counts[step, 0] = plan.n_tokens[0]
+    job.counts[step, 1] = plan.n_pairs[0]
+    job.board[_CENTER_ROWS] = prepare(shared.center_rule, plan.center_groups)
+    job.board[_CONTEXT_ROWS] = prepare(shared.context_rule, plan.context_groups)
+    n_parts = _pieces(job.board[_CENTER_ROWS])[1] + _pieces(job.board[_CONTEXT_ROWS])[1]
+    store(job.board, _TICKET, _ticket(phase + 1, max(1, n_parts)))
+
+
+@kernel
+def take_part(shared, job, room):
+    """Do parts of a job as long as there are any.
+
+    Parameters
+    ----------
+    shared : Shared
+    job : Job
+    room : Room
+        No other thread may use it.
+
+    Returns
+    -------
+    bool
+        True when the job is done; False if there was nothing to do for a while: call again.
+    """
+    end = 2 * job.losses.size
+    idle = 0
+    while idle < _SPINS:
+        ticket = load(job.board, _TICKET)
+        phase = ticket >> (2 * _PART_BITS)
+        if phase == end:
+            return True
+        if ticket & _PART_MASK < (ticket >> _PART_BITS) & _PART_MASK:
+            # Another thread may be faster: what counts is the ticket that comes back.
+            ticket = add(job.board, _TICKET, 1)
+            phase = ticket >> (2 * _PART_BITS)
+            part, n_parts = ticket & _PART_MASK, (ticket >> _PART_BITS) & _PART_MASK
+            if part < n_parts:
+                _do_part(shared, job, room, phase, part)
+                if add(job.board, _DONE, 1) + 1 == n_parts:
+                    store(job.board, _DONE, 0)
+                    _finish_phase(shared, job, phase)
+            idle = 0
+        elif _plan_ahead(shared, job, room, phase // 2):
+            idle = 0
+        else:
+            idle += 1
+    return False
 
 
 @dataclass(frozen=True)
@@ -72,103 +274,90 @@ class Engine:
         seed: int,
         workers: Workers,
     ) -> None:
-        self._word_ids = word_ids
         self._optimizers = (center, context)
-        self._dynamic_window = dynamic_window
         self._seed = seed
         self._workers = workers
-        self._sampler = Sampler.build(counts, subsample, noise_exponent)
-        self._weight = np.float32(negative / SHARED_NEGATIVES)
-        n_kept = max(1.0, self._sampler.keep_share(counts) * float(counts.sum()))
+        sampler = Sampler.build(counts, subsample, noise_exponent)
+        n_kept = max(1.0, sampler.keep_share(counts) * float(counts.sum()))
         positions = np.ceil(batch_size * word_ids.size / n_kept)
         self.positions = int(min(positions, batch_size * _MOST_POSITIONS_A_CENTER))
         self.n_batches = -(-word_ids.size // self.positions)
 
+        # Planning takes a fraction of a step's time: two plans a thread keep all busy.
         capacity = min(self.positions, word_ids.size)
-        self._plans = [BatchPlan.allocate(capacity, window, SHARED_NEGATIVES) for _ in range(2)]
-        self._planned = [-1, -1]
-        plan = self._plans[0]
-        self._plan_scratch = PlanScratch.allocate(counts.size, plan)
+        ring = BatchPlan.allocate(capacity, window, SHARED_NEGATIVES, 2 * workers.n + 1)
         n_dims = center.param.shape[1]
-        self._scratch = [
-            Scratch.allocate(n_dims, window, SHARED_NEGATIVES) for _ in range(workers.n)
-        ]
-        self._grads = (
-            zeros(plan.center_groups.places.size, n_dims),
-            zeros(plan.context_groups.places.size, n_dims),
+        n_chunks = ring.n_left.shape[-1] // CHUNK
+        self._shared = Shared(
+            word_ids=word_ids,
+            sampler=sampler,
+            dynamic_window=dynamic_window,
+            weight=np.float32(negative / SHARED_NEGATIVES),
+            ring=ring,
+            center_rule=center.rule,
+            context_rule=context.rule,
+            center_grads=zeros(ring.center_groups.places.shape[-1], n_dims),
+            context_grads=zeros(ring.context_groups.places.shape[-1], n_dims),
+            chunk_losses=np.zeros(n_chunks),
         )
-        self._losses = np.zeros(plan.n_left.size // CHUNK)
+        self._rooms = [
+            Room(
+                Scratch.allocate(n_dims, window, SHARED_NEGATIVES),
+                PlanScratch.allocate(counts.size, ring),
+            )
+            for _ in range(workers.n)
+        ]
 
     def step(self, step: int, lr: float) -> Batch:
-        """Take step number ``step``: batch ``step % n_batches`` of epoch ``step // n_batches``.
+        """Take one step; see :meth:`run`."""
+        return self.run(step, [lr])[0]
 
-        All gradients are taken at the parameters as they are before the step. The next step's
-        batch is planned meanwhile.
+    def run(self, first_step: int, lrs: Sequence[float]) -> list[Batch]:
+        """Take consecutive steps.
+
+        Step number s is batch ``s % n_batches`` of epoch ``s // n_batches``. All gradients of a
+        step are taken at the parameters as they are before it.
 
         Parameters
         ----------
-        step : int
+        first_step : int
             Counted from 0 over all epochs.
-        lr : float
-            Learning rate, above 0.
+        lrs : sequence of float
+            Learning rate of each step, above 0.
+
+        Returns
+        -------
+        list of Batch
+            One for each step.
         """
-        if self._planned[step % 2] != step:
-            self._plan(step)
-        plan = self._plans[step % 2]
-        n_chunks = -(-int(plan.n_centers[0]) // CHUNK)
-        center_param, context_param = (optimizer.param for optimizer in self._optimizers)
+        epochs, numbers = np.divmod(first_step + np.arange(len(lrs)), self.n_batches)
+        starts = numbers * self.positions
+        stops = np.minimum(starts + self.positions, self._shared.word_ids.size)
+        center, context = self._optimizers
+        keys = {
+            epoch: [draw_key(self._seed, use, epoch) for use in ("position", "negative")]
+            for epoch in set(epochs.tolist())
+        }
+        ring_size = self._shared.ring.n_centers.shape[0]
+        job = Job(
+            board=np.zeros(_BOARD_SIZE, np.int64),
+            planned=np.full(ring_size, -1),
+            ranges=np.stack([starts, stops], axis=1),
+            keys=np.array([keys[epoch] for epoch in epochs.tolist()]),
+            center_scalars=np.array([center.next_scalars(lr) for lr in lrs]),
+            context_scalars=np.array([context.next_scalars(lr) for lr in lrs]),
+            losses=np.zeros(len(lrs)),
+            counts=np.zeros((len(lrs), 2), np.int64),
+        )
 
-        def differentiate(worker: int, part: int) -> None:
-            if part == 0:
-                self._plan(step + 1)
-                return
-            batch_gradients(
-                center_param,
-                context_param,
-                plan,
-                *pieces[part - 1],
-                self._weight,
-                self._scratch[worker],
-                *self._grads,
-                self._losses,
+        def take_part_until_done(worker: int, _: int) -> None:
+            while not take_part(self._shared, job, self._rooms[worker]):
+                time.sleep(_NAP_SECONDS)
+
+        self._workers.run(take_part_until_done, self._workers.n)
+        return [
+            Batch(n_tokens, n_pairs, loss)
+            for (n_tokens, n_pairs), loss in zip(
+                job.counts.tolist(), job.losses.tolist(), strict=True
             )
-
-        pieces = self._pieces(n_chunks)
-        self._workers.run(differentiate, 1 + len(pieces))
-
-        moves: list[Callable[[], None]] = []
-        for optimizer, groups, grads in zip(
-            self._optimizers, (plan.center_groups, plan.context_groups), self._grads, strict=True
-        ):
-            optimizer.begin_step(lr, groups)
-            for first, last in self._pieces(optimizer.extent(groups)):
-                moves.append(partial(optimizer.move, groups, grads, first, last))
-        self._workers.run(lambda _, part: moves[part](), len(moves))
-        return Batch(
-            n_tokens=int(plan.n_tokens[0]),
-            n_pairs=int(plan.n_pairs[0]),
-            loss=float(self._losses[:n_chunks].sum()),
-        )
-
-    def _pieces(self, n: int) -> list[tuple[int, int]]:
-        """Cut 0 … n − 1 into ranges for the workers; the result must not depend on the cuts."""
-        size = max(1, -(-n // (_PARTS_A_WORKER * self._workers.n)))
-        return [(first, min(first + size, n)) for first in range(0, n, size)]
-
-    def _plan(self, step: int) -> None:
-        """Plan a step's batch in the room of the step before last."""
-        epoch, number = divmod(step, self.n_batches)
-        start = number * self.positions
-        stop = min(start + self.positions, self._word_ids.size)
-        keys = np.array([draw_key(self._seed, use, epoch) for use in ("position", "negative")])
-        fill_plan(
-            self._word_ids,
-            start,
-            stop,
-            self._sampler,
-            keys,
-            self._dynamic_window,
-            self._plan_scratch,
-            self._plans[step % 2],
-        )
-        self._planned[step % 2] = step
+        ]

@@ -8,8 +8,8 @@ nothing else, so chunks may run in any order on any thread and give the same byt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .kernels import kernel
 from .lanes import LANES, dot, dot_tile, multiply_tile, prefetch_row, row_sum, zeros
 from .plan import BLOCK, CHUNK
 
@@ -56,7 +56,7 @@ class Scratch(NamedTuple):
         )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def logistic(scores, losses):
     """Replace each score s by σ(s) and put log(1 + exp(s)) into ``losses``.
 
@@ -97,7 +97,7 @@ def logistic(scores, losses):
         losses[i] = two * ratio * log + max(score, np.float32(0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _multiply(a, b, c, n_rows, n):
     """C[:n_rows] = A[:n_rows, :n] · B[:n], n_rows a multiple of the tile's height."""
     for row in range(0, n_rows, 8):
@@ -111,7 +111,7 @@ def _multiply(a, b, c, n_rows, n):
             multiply_tile(8, 1, 0, a, b, c, row, column, 0, n)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _add_row_product(a, b, c, row, first, last):
     """C[row] += Σ_k A[row, k] · B[k] over k = first … last − 1."""
     column = 0
@@ -134,7 +134,7 @@ def _add_row_product(a, b, c, row, first, last):
         multiply_tile(1, 1, 1, a, b, c, row, column, first, last)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def chunk_gradients(
     center_param, context_param, plan, chunk, weight, scratch, center_grads, context_grads
 ):
@@ -248,7 +248,6 @@ def chunk_gradients(
     for i in range(n_centers):
         place = i + window
         first, last = place - plan.n_left[start + i], place + plan.n_right[start + i] + 1
-        by_center[i, place] = np.float32(0)
         _add_row_product(by_center, contexts, rows, i, first, last)
     rows = context_grads[chunk * n_span : (chunk + 1) * n_span]
     rows[:] = np.float32(0)
@@ -256,23 +255,3 @@ def chunk_gradients(
         first, last = max(0, j - 2 * window), min(n_centers, j + 1)
         _add_row_product(scratch.by_context, centers, rows, j, first, last)
     return loss
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def batch_gradients(
-    center_param,
-    context_param,
-    plan,
-    first,
-    last,
-    weight,
-    scratch,
-    center_grads,
-    context_grads,
-    losses,
-):
-    """Do the chunks ``first`` … ``last`` − 1 of a batch; the loss of each goes to ``losses``."""
-    for chunk in range(first, last):
-        losses[chunk] = chunk_gradients(
-            center_param, context_param, plan, chunk, weight, scratch, center_grads, context_grads
-        )

@@ -12,7 +12,8 @@ The *span* of a chunk is its centers with ``window`` kept tokens more on either 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from .kernels import kernel
 
 BLOCK = 16
 """Centers that share one draw of negatives."""
@@ -33,13 +34,13 @@ class Groups(NamedTuple):
     n_rows: np.ndarray  # (1,) int64
 
     @classmethod
-    def allocate(cls, capacity: int) -> "Groups":
+    def allocate(cls, capacity: int, *ring: int) -> "Groups":
         """Make room for ``capacity`` places."""
         return cls(
-            np.zeros(capacity, np.int32),
-            np.zeros(capacity + 1, np.int64),
-            np.zeros(capacity, np.int64),
-            np.zeros(1, np.int64),
+            rows=np.zeros((*ring, capacity), np.int32),
+            starts=np.zeros((*ring, capacity + 1), np.int64),
+            places=np.zeros((*ring, capacity), np.int64),
+            n_rows=np.zeros((*ring, 1), np.int64),
         )
 
 
@@ -58,23 +59,49 @@ class BatchPlan(NamedTuple):
     noise_place: np.ndarray  # (1,) int64: the place of the first negative's gradient
 
     @classmethod
-    def allocate(cls, capacity: int, window: int, n_shared: int) -> "BatchPlan":
-        """Make room for batches of up to ``capacity`` centers."""
+    def allocate(cls, capacity: int, window: int, n_shared: int, *ring: int) -> "BatchPlan":
+        """Make room for batches of up to ``capacity`` centers.
+
+        With ``ring``, make that many plans: each array gets another dimension in front, and
+        :func:`plan_of_ring` returns one of them.
+        """
         n_chunks = -(-capacity // CHUNK)
         n_blocks = n_chunks * CHUNK // BLOCK
         noise_place = n_chunks * (CHUNK + 2 * window)
         return cls(
-            tokens=np.zeros(n_chunks * CHUNK + 2 * window, np.int32),
-            n_left=np.zeros(n_chunks * CHUNK, np.int32),
-            n_right=np.zeros(n_chunks * CHUNK, np.int32),
-            negatives=np.zeros((n_blocks, n_shared), np.int32),
-            center_groups=Groups.allocate(n_chunks * CHUNK),
-            context_groups=Groups.allocate(noise_place + n_blocks * n_shared),
-            n_centers=np.zeros(1, np.int64),
-            n_pairs=np.zeros(1, np.int64),
-            n_tokens=np.zeros(1, np.int64),
-            noise_place=np.array([noise_place]),
+            tokens=np.zeros((*ring, n_chunks * CHUNK + 2 * window), np.int32),
+            n_left=np.zeros((*ring, n_chunks * CHUNK), np.int32),
+            n_right=np.zeros((*ring, n_chunks * CHUNK), np.int32),
+            negatives=np.zeros((*ring, n_blocks, n_shared), np.int32),
+            center_groups=Groups.allocate(n_chunks * CHUNK, *ring),
+            context_groups=Groups.allocate(noise_place + n_blocks * n_shared, *ring),
+            n_centers=np.zeros((*ring, 1), np.int64),
+            n_pairs=np.zeros((*ring, 1), np.int64),
+            n_tokens=np.zeros((*ring, 1), np.int64),
+            noise_place=np.full((*ring, 1), noise_place),
         )
+
+
+@kernel
+def _groups_of_ring(groups, k):
+    return Groups(groups.rows[k], groups.starts[k], groups.places[k], groups.n_rows[k])
+
+
+@kernel
+def plan_of_ring(ring, k):
+    """Return plan number k of a ring of plans, as views."""
+    return BatchPlan(
+        ring.tokens[k],
+        ring.n_left[k],
+        ring.n_right[k],
+        ring.negatives[k],
+        _groups_of_ring(ring.center_groups, k),
+        _groups_of_ring(ring.context_groups, k),
+        ring.n_centers[k],
+        ring.n_pairs[k],
+        ring.n_tokens[k],
+        ring.noise_place[k],
+    )
 
 
 class Sampler(NamedTuple):
@@ -123,7 +150,7 @@ def _as_bits(probability: np.ndarray) -> np.ndarray:
     return np.rint(probability * 2.0**32).astype(np.uint64)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _alias_table(scaled):
     """Split V columns of height 1 between two words each; ``scaled`` has mean 1 and is used up."""
     n_words = scaled.size
@@ -174,7 +201,7 @@ def _mix_int(bits: int) -> int:
     return bits ^ (bits >> 31)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def random_bits(key, position):
     """Return 64 random bits, a pure function of a key and a position.
 
@@ -186,7 +213,7 @@ def random_bits(key, position):
     return bits ^ (bits >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_uniform(key, width, rows):
     """Fill rows with numbers drawn evenly from [−1/2, 1/2) / width; columns beyond it stay 0.
 
@@ -199,7 +226,7 @@ def fill_uniform(key, width, rows):
             row[d] = (np.float32(bits) * np.float32(2.0**-24) - np.float32(0.5)) / np.float32(width)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _group(words, places, n, slots, groups):
     """Group ``places[:n]`` by word, words in order of first place; ``slots`` is −1 and stays so."""
     rows, starts = groups.rows, groups.starts
@@ -250,10 +277,10 @@ class PlanScratch(NamedTuple):
 
     @classmethod
     def allocate(cls, n_words: int, plan: BatchPlan) -> "PlanScratch":
-        """Make room to fill ``plan`` over a vocabulary of ``n_words``."""
-        capacity = plan.n_left.size
-        n_places = plan.context_groups.places.size
-        window = (plan.tokens.size - capacity) // 2
+        """Make room to fill a plan such as ``plan`` (or its ring) over ``n_words`` words."""
+        capacity = plan.n_left.shape[-1]
+        n_places = plan.context_groups.places.shape[-1]
+        window = (plan.tokens.shape[-1] - capacity) // 2
         return cls(
             slots=np.full(n_words, -1, np.int32),
             sentence=np.zeros(capacity, np.int64),
@@ -263,7 +290,7 @@ class PlanScratch(NamedTuple):
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     """Plan the batch of the text's positions ``start`` to ``stop``.
 

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -35,6 +35,9 @@ Event = dict[str, Any]
 
 # Often enough for a bar that moves, seldom enough to cost nothing.
 _EVENT_SECONDS = 0.2
+
+# Long enough that Python's part in it is small, short enough that Ctrl-C is soon served.
+_RUN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class OptimizerConfig:
             _check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
         for name in ("beta1", "beta2"):
             _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
-        _check_number(self, "eps", lambda value: 0 <= value < math.inf, "0 or more")
+        _check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
 
     @property
     def start_lr(self) -> float:
@@ -449,9 +452,7 @@ def _take_steps(
     n_steps = engine.n_batches * epochs
     loss = 0.0
     run, epoch, interval = _Tally(), _Tally(), _Tally()
-    for step in range(n_steps):
-        lr = start_lr * (1 - step / n_steps)
-        batch = engine.step(step, lr)
+    for step, lr, batch in _batches(engine, start_lr, n_steps):
         epoch_number = step // engine.n_batches + 1
         if not math.isfinite(batch.loss):
             raise DivergenceError(
@@ -494,6 +495,20 @@ def _take_steps(
             )
             epoch = _Tally()
     return loss
+
+
+def _batches(engine: Engine, start_lr: float, n_steps: int) -> Iterator[tuple[int, float, Batch]]:
+    """Yield each step's number, learning rate and batch, having taken some steps at a time."""
+    step, n = 0, 1
+    while step < n_steps:
+        lrs = [start_lr * (1 - number / n_steps) for number in range(step, min(step + n, n_steps))]
+        began = time.perf_counter()
+        batches = engine.run(step, lrs)
+        seconds_a_step = (time.perf_counter() - began) / len(lrs)
+        for lr, batch in zip(lrs, batches, strict=True):
+            yield step, lr, batch
+            step += 1
+        n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
 
 
 def _all_finite(*matrices: np.ndarray) -> bool:

@@ -33,37 +33,50 @@ class W2VCommand(click.Command):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            with _sigterm_unwinds():
+            with _signals_unwind():
                 return super().invoke(ctx)
         except W2VError as error:
             raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo(f"Interrupted{self.left_undone}.", err=True)
-            raise click.exceptions.Exit(128 + signal.SIGINT) from None
-        except _Terminated:
-            click.echo(f"Terminated{self.left_undone}.", err=True)
-            raise click.exceptions.Exit(128 + signal.SIGTERM) from None
+        except KeyboardInterrupt as stop:
+            number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
+            word = "Terminated" if number == signal.SIGTERM else "Interrupted"
+            click.echo(f"{word}{self.left_undone}.", err=True)
+            raise click.exceptions.Exit(128 + number) from None
 
 
-class _Terminated(BaseException):
-    """SIGTERM has come; derived as KeyboardInterrupt is, so that nothing takes it for an error."""
+class _Stopped(KeyboardInterrupt):
+    """A signal asked to stop.
+
+    Not KeyboardInterrupt itself: once one has crossed an ``exec``, of which Numba has many,
+    Python ends by SIGINT whatever the exit code.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does: by an exception, so that files are cleaned up."""
-
-    def unwind(*_: object) -> NoReturn:
-        raise _Terminated
-
+def _signals_unwind() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the block by an exception, so that it can clean up."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    # Python lets only the main thread handle signals; one that is ignored stays so.
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python allows handlers in the main thread only
-        return
-    before = signal.signal(signal.SIGTERM, unwind)
+        handlers = {}
+    handlers = {n: usual for n, usual in handlers.items() if signal.getsignal(n) == usual}
+
+    def unwind(number: int, _: object) -> NoReturn:
+        for other in handlers:
+            signal.signal(other, signal.SIG_IGN)  # a second Ctrl-C must not disturb cleaning up
+        raise _Stopped(number)
+
     try:
+        for number in handlers:
+            signal.signal(number, unwind)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, usual in handlers.items():
+            signal.signal(number, usual)
 
 
 def printable(text: str) -> str:

@@ -18,6 +18,7 @@ import click
 from click.core import ParameterSource
 
 from .. import __version__
+from ..output import check_writable
 from ..text.config import ON_BAD_BYTES, TextConfig
 from ..text.tokenizers import TOKENIZERS
 from ..training import (
@@ -168,7 +169,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     type=click.FloatRange(0, 1, max_open=True),
     help="Decay of Adam's second moment.",
 )
-@_optimizer("--eps", metavar="X", type=click.FloatRange(0), help="Added to Adam's denominator.")
+@_optimizer("--eps", metavar="X", type=click.FloatRange(0, min_open=True), help="Added to Adam's denominator.")
 @_run("--epochs", metavar="N", type=click.IntRange(1), help="Passes over the text.")
 @_run(
     "--batch-size",
@@ -240,8 +241,6 @@ def main(
     _check_distinct(corpus, target, log)
     text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
     optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
-
-    from ..output import check_writable
 
     check_writable(target)
     with ExitStack() as stack:

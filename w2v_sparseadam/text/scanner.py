@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ..kernels import kernel
 from .reader import PADDING_BYTES, Chunk
 from .vocabulary import LINE_END
 
@@ -45,7 +45,7 @@ _LOW_32 = _Word(0xFFFFFFFF)
 _MIX = _Word(0xFF51AFD7ED558CCD), _Word(0xC4CEB9FE1A85EC53)  # odd, from MurmurHash3's finalizer
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _load8(data: np.ndarray, pos: np.uint64) -> np.uint64:
     """Return 8 bytes as a word, the first one lowest; LLVM makes it a single load."""
     word = _Word(data[pos])
@@ -54,7 +54,7 @@ def _load8(data: np.ndarray, pos: np.uint64) -> np.uint64:
     return word
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _spaces(word: np.uint64) -> np.uint64:
     """Return the high bit of each byte of a word that is ASCII white space: 32 or 9 to 13.
 
@@ -69,14 +69,14 @@ def _spaces(word: np.uint64) -> np.uint64:
     return ((from_9 & ~from_14) | (from_32 & ~from_33)) & ~word & _HIGH_BITS
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _mixed(hashed: np.uint64, word: np.uint64) -> np.uint64:
     """Return a hash of a hash and the next word."""
     hashed = (hashed ^ word) * _MIX[0]
     return hashed ^ (hashed >> _Word(32))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _scan(
     data: np.ndarray,
     n_bytes: int,
@@ -168,7 +168,7 @@ def _scan(
     return status
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _rehash(old_slots: np.ndarray, slots: np.ndarray) -> None:
     """Put every occupied slot into a larger, empty table."""
     one = _Word(1)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from numba import njit
 
 from ..errors import TextError
+from ..kernels import kernel
 from .scanner import TypeScanner
 from .tokenizers import TOKENIZERS, Tokenizer, checked
 from .vocabulary import LINE_END
@@ -164,7 +164,7 @@ def _renumbered(
 _POS, _WITHIN, _LINE_OPEN = range(3)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _relabel(
     type_numbers: np.ndarray,
     starts: np.ndarray,
