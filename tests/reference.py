@@ -36,24 +36,64 @@ class SGD:
 class SparseAdam:
     """Lazy Adam: Kingma & Ba (2015) with ε beside the uncorrected √v, on touched rows only."""
 
-    def __init__(self, param, lr, betas=(0.9, 0.999), eps=1e-8):
+    def __init__(
+        self, param, lr, betas=(0.9, 0.999), eps=1e-8, bias_correction="global", n_columns=None
+    ):
         self.param = param.astype(np.float64)
         self.lr, self.betas, self.eps = lr, betas, eps
         self.t = 0
+        self.by_row = bias_correction == "row"
+        self.n_columns = n_columns or param.shape[1]
         self.state = {
             "exp_avg": np.zeros_like(self.param),
-            "exp_avg_sq": np.zeros_like(self.param),
+            "exp_avg_sq": np.zeros(self.second_moment_shape()),
         }
+        if self.by_row:
+            self.state["step"] = np.zeros(len(param), int)
+
+    def second_moment_shape(self):
+        return self.param.shape
+
+    def square(self, grad):
+        return grad**2
 
     def step(self, rows, row_grads):
         self.t += 1
         m, v = self.state["exp_avg"], self.state["exp_avg_sq"]
         beta1, beta2 = self.betas
         for row, grad in sum_by_row(rows, row_grads).items():
+            t = self.t
+            if self.by_row:
+                self.state["step"][row] += 1
+                t = self.state["step"][row]
             m[row] = beta1 * m[row] + (1 - beta1) * grad
-            v[row] = beta2 * v[row] + (1 - beta2) * grad**2
-            size = self.lr * np.sqrt(1 - beta2**self.t) / (1 - beta1**self.t)
+            v[row] = beta2 * v[row] + (1 - beta2) * self.square(grad)
+            size = self.lr * np.sqrt(1 - beta2**t) / (1 - beta1**t)
             self.param[row] -= size * m[row] / (np.sqrt(v[row]) + self.eps)
+
+
+class RowwiseAdam(SparseAdam):
+    """The same with the mean of the squares, one number for a row."""
+
+    def second_moment_shape(self):
+        return len(self.param)
+
+    def square(self, grad):
+        return np.sum(grad**2) / self.n_columns
+
+
+class Adagrad:
+    """Duchi, Hazan & Singer (2011), diagonal form, on touched rows only."""
+
+    def __init__(self, param, lr, eps=1e-10):
+        self.param = param.astype(np.float64)
+        self.lr, self.eps = lr, eps
+        self.state = {"sum": np.zeros_like(self.param)}
+
+    def step(self, rows, row_grads):
+        for row, grad in sum_by_row(rows, row_grads).items():
+            self.state["sum"][row] += grad**2
+            self.param[row] -= self.lr * grad / (np.sqrt(self.state["sum"][row]) + self.eps)
 
 
 class DenseAdam(SparseAdam):

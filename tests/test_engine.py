@@ -12,7 +12,7 @@ from reference import keep_probability, skip_gram
 from w2v_sparseadam import engine as engine_module
 from w2v_sparseadam import gradients, lanes, optimizers, plan
 from w2v_sparseadam.engine import SHARED_NEGATIVES, Engine
-from w2v_sparseadam.optimizers import SGD, DenseAdam, SparseAdam
+from w2v_sparseadam.optimizers import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
 from w2v_sparseadam.plan import CHUNK
 from w2v_sparseadam.workers import Workers
 
@@ -271,7 +271,7 @@ def many_parts(kind):
     return text, random_matrices(15, n_words, 16, 16), settings
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, RowwiseAdam, Adagrad])
 def test_the_same_bytes_at_any_number_of_threads(kind):
     text, matrices, settings = many_parts(kind)
     results = {}

@@ -15,17 +15,26 @@ from numba import config
 
 from w2v_sparseadam import optimizers
 from w2v_sparseadam.errors import SettingError, ShapeError
-from w2v_sparseadam.optimizers import SGD, DenseAdam, SparseAdam, move, prepare
+from w2v_sparseadam.optimizers import (
+    SGD,
+    Adagrad,
+    DenseAdam,
+    RowwiseAdam,
+    SparseAdam,
+    move,
+    prepare,
+)
 from w2v_sparseadam.plan import group_rows
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden" / "optimizers.npz"
 MAKE_GOLDEN = TESTS.parent / "scripts" / "make_golden_optimizers.py"
 
-KINDS = [SparseAdam, DenseAdam, SGD]
 ADAMS = [SparseAdam, DenseAdam]
+SPARSE = [SparseAdam, RowwiseAdam, Adagrad, SGD]
+KINDS = [*SPARSE, DenseAdam]
 BETAS = [(0.9, 0.999), (0.0, 0.99), (0.5, 0.5), (0.9, 0.99999)]
-KINDS_AND_BETAS = [(SGD, None), *itertools.product(ADAMS, BETAS)]
+KINDS_AND_BETAS = [(SGD, None), (Adagrad, None), *itertools.product(ADAMS, BETAS)]
 
 JIT = not config.DISABLE_JIT
 
@@ -56,14 +65,16 @@ def snapshot(optimizer):
 # Against the references
 
 
-@pytest.mark.parametrize(("kind", "betas"), KINDS_AND_BETAS)
+@pytest.mark.parametrize(
+    ("kind", "betas"), [*KINDS_AND_BETAS, *itertools.product([RowwiseAdam], BETAS)]
+)
 @pytest.mark.parametrize(
     ("n_words", "n_dims", "shape"),
     [(1, 1, (3,)), (1, 17, (1,)), (9, 1, (4,)), (30, 7, (4, 5)), (12, 16, (2, 3, 2)), (40, 33, ())],
 )
 def test_agrees_with_the_reference(kind, betas, n_words, n_dims, shape):
     rng = np.random.default_rng([n_words, n_dims])
-    settings = {} if kind is SGD else {"betas": betas}
+    settings = {"betas": betas} if betas else {}
     ours = kind(random_param(rng, n_words, n_dims), lr=0.02, **settings)
     theirs = getattr(reference, kind.__name__)(ours.param, lr=0.02, **settings)
     for _ in range(12):
@@ -126,7 +137,7 @@ def test_rows_and_gradients_of_any_kind_of_array(kind, rows, row_grads):
     assert_same_arrays(optimizer, expected)
 
 
-@pytest.mark.parametrize("kind", [SparseAdam, SGD])
+@pytest.mark.parametrize("kind", SPARSE)
 @pytest.mark.parametrize("rows", [[], np.zeros((0,), int), np.zeros((3, 0), int)])
 def test_a_step_without_rows_counts_and_moves_nothing(kind, rows):
     optimizer = kind(np.ones((3, 2), np.float32), lr=0.1)
@@ -215,8 +226,8 @@ def test_agrees_with_torch(kind, betas, n_words, n_dims):
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)
     rng = np.random.default_rng([n_words, n_dims, 2])
-    name = {SparseAdam: "SparseAdam", DenseAdam: "Adam", SGD: "SGD"}[kind]
-    settings = {} if kind is SGD else {"betas": betas}
+    name = {DenseAdam: "Adam"}.get(kind, kind.__name__)
+    settings = {"betas": betas} if betas else {}
     ours = kind(random_param(rng, n_words, n_dims), lr=0.02, **settings)
     weight = torch.nn.Parameter(torch.from_numpy(ours.param.copy()))
     theirs = getattr(torch.optim, name)([weight], lr=0.02, **settings)
@@ -228,7 +239,7 @@ def test_agrees_with_torch(kind, betas, n_words, n_dims):
             (n_words, n_dims),
             check_invariants=True,
         )
-        weight.grad = grad.to_dense() if kind is DenseAdam else grad
+        weight.grad = grad.to_dense() if kind in {DenseAdam, Adagrad} else grad
         ours.step(rows, row_grads)
         theirs.step()
         np.testing.assert_allclose(ours.param, weight.detach(), rtol=1e-6, atol=1e-6)
@@ -240,7 +251,7 @@ def test_agrees_with_torch(kind, betas, n_words, n_dims):
 # Which rows, in which order, by whom
 
 
-@pytest.mark.parametrize("kind", [SparseAdam, SGD])
+@pytest.mark.parametrize("kind", SPARSE)
 def test_untouched_rows_and_moments_keep_their_bits(kind):
     rng = np.random.default_rng(3)
     optimizer = kind(random_param(rng, 40, 6), lr=0.1)
@@ -254,7 +265,7 @@ def test_untouched_rows_and_moments_keep_their_bits(kind):
         optimizer.step(rows, row_grads)
         assert [array[untouched].tobytes() for array in arrays] == before
         for array, old in zip(arrays, touched, strict=True):
-            assert (array[np.unique(rows)] != old).any(axis=1).all()
+            assert (array[np.unique(rows)] != old).reshape(len(old), -1).any(axis=1).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -320,7 +331,69 @@ def test_moving_in_ranges_gives_the_same_bytes(kind, cuts, seed):
 def test_nan_gradients_show(kind):
     optimizer = kind(np.ones((3, 2), np.float32), lr=0.1)
     optimizer.step([1], [[np.nan, 1]])
-    assert np.isnan(optimizer.param).tolist() == [[False, False], [True, False], [False, False]]
+    whole_row = kind is RowwiseAdam
+    expected = [[False, False], [True, whole_row], [False, False]]
+    assert np.isnan(optimizer.param).tolist() == expected
+
+
+# The siblings of SparseAdam
+
+
+@pytest.mark.parametrize("kind", [SparseAdam, RowwiseAdam])
+@pytest.mark.parametrize("betas", BETAS)
+def test_bias_correction_by_row(kind, betas):
+    rng = np.random.default_rng(6)
+    settings = {"lr": 0.02, "betas": betas, "bias_correction": "row"}
+    ours = kind(random_param(rng, 9, 5), **settings)
+    theirs = getattr(reference, kind.__name__)(ours.param, **settings)
+    for _ in range(12):
+        rows, row_grads = random_step(rng, 9, 5, (4,))
+        ours.step(rows, row_grads)
+        theirs.step(rows, row_grads)
+        assert_same_arrays(ours, theirs)
+    assert len(set(ours.state["step"].tolist())) > 2
+
+
+def test_a_row_first_touched_late_moves_by_lr_only_with_its_own_steps():
+    # Its first step: m / √v = 0.1 g / √(0.001 g²), and only t = 1 corrects that to 1.
+    moved = {}
+    for bias_correction in ("global", "row"):
+        optimizer = SparseAdam(np.ones((2, 1), np.float32), lr=0.1, bias_correction=bias_correction)
+        for row in [0] * 10_000 + [1]:
+            optimizer.step([row], [[1.0]])
+        moved[bias_correction] = 1 - optimizer.param[1, 0]
+    assert moved["row"] == pytest.approx(0.1, rel=1e-4)
+    assert moved["global"] == pytest.approx(0.1 * 0.1 / 0.001**0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", [SparseAdam, DenseAdam, RowwiseAdam])
+def test_without_beta1_no_first_moment_is_kept(kind):
+    kept = kind(np.ones((6, 4), np.float32), betas=(0.0, 0.9))
+    assert list(kept.state) == ["exp_avg_sq"]
+    n_numbers = sum(array.size for array in kept.rule if isinstance(array, np.ndarray))
+    n_words = 6 if kind is DenseAdam else 0  # which group a row is in
+    assert n_numbers == 24 + n_words + kept.state["exp_avg_sq"].size
+
+
+def test_rowwise_adam_leaves_padding_out_of_the_mean():
+    rng = np.random.default_rng(7)
+    param = np.zeros((5, 16), np.float32)
+    param[:, :10] = random_param(rng, 5, 10)
+    padded = RowwiseAdam(param, lr=0.1, n_columns=10)
+    plain = RowwiseAdam(param[:, :10].copy(), lr=0.1)
+    for _ in range(3):
+        rows, row_grads = random_step(rng, 5, 10, (6,))
+        padded.step(rows, np.pad(row_grads, [(0, 0), (0, 6)]))
+        plain.step(rows, row_grads)
+    np.testing.assert_allclose(padded.param[:, :10], plain.param, rtol=1e-6)
+    assert not padded.param[:, 10:].any()
+
+
+def test_bias_correction_must_be_known():
+    with pytest.raises(SettingError) as caught:
+        SparseAdam(np.ones((1, 1), np.float32), bias_correction="rows")
+    known = "bias_correction is 'rows', but must be one of ('global', 'row')"
+    assert str(caught.value) == known
 
 
 # State
