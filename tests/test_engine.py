@@ -284,6 +284,20 @@ def test_the_same_bytes_at_any_number_of_threads(kind):
         assert results[n_threads] == results[1], f"{n_threads} threads"
 
 
+@pytest.mark.skipif(not JIT, reason="interpreted, the threads take turns")
+@pytest.mark.parametrize("n_threads", [2, 3, 7])
+def test_many_tiny_steps_at_once_never_stop(n_threads):
+    # Steps of one part each: threads meet at every turn of the scheduler.
+    text = np.random.default_rng(24).integers(-2, 5, 200).astype(np.int32)
+    with Workers(n_threads) as workers:
+        settings = {"subsample": 0.0, "batch_size": 32}
+        engine, _ = build(text, random_matrices(25, 5, 16, 16), workers, **settings)
+        n_tokens = np.sum(text >= 0)
+        for epoch in range(0, 4000, 400):
+            done = engine.run(epoch * engine.n_batches, [1e-4] * (400 * engine.n_batches))
+            assert sum(batch.n_tokens for batch in done) == 400 * n_tokens
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_goes_on_from_copied_state(workers, kind):
     text, n_words = zipf_text(16, 500, 50), 50

@@ -206,12 +206,10 @@ def take_part(shared, job, room):
         phase = ticket >> (2 * _PART_BITS)
         if phase == end:
             return True
-        if ticket & _PART_MASK < (ticket >> _PART_BITS) & _PART_MASK:
-            # Another thread may be faster: what counts is the ticket that comes back.
-            ticket = add(job.board, _TICKET, 1)
-            phase = ticket >> (2 * _PART_BITS)
-            part, n_parts = ticket & _PART_MASK, (ticket >> _PART_BITS) & _PART_MASK
-            if part < n_parts:
+        part, n_parts = ticket & _PART_MASK, (ticket >> _PART_BITS) & _PART_MASK
+        if part < n_parts:
+            # Not by adding: what was seen may be over, and a ticket without parts must not change.
+            if swap(job.board, _TICKET, ticket, ticket + 1):
                 _do_part(shared, job, room, phase, part)
                 if add(job.board, _DONE, 1) + 1 == n_parts:
                     store(job.board, _DONE, 0)
@@ -351,8 +349,13 @@ class Engine:
         )
 
         def take_part_until_done(worker: int, _: int) -> None:
-            while not take_part(self._shared, job, self._rooms[worker]):
-                time.sleep(_NAP_SECONDS)
+            try:
+                while not take_part(self._shared, job, self._rooms[worker]):
+                    time.sleep(_NAP_SECONDS)
+            except BaseException:
+                # Its part will never be done, so the others would wait for ever: end the job.
+                job.board[_TICKET] = (2 * len(lrs)) << (2 * _PART_BITS)
+                raise
 
         self._workers.run(take_part_until_done, self._workers.n)
         return [

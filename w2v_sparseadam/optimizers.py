@@ -170,23 +170,39 @@ def _move_rowwise_adam(rule, groups, grads, first, last, scalars):
 def _dense_adam_row(theta, exp_avg, exp_avg_sq, grad, scalars):
     old1, new1 = np.float32(scalars[0]), np.float32(1 - scalars[0])
     old2, new2 = np.float32(scalars[1]), np.float32(1 - scalars[1])
-    eps, size, root = np.float32(scalars[2]), np.float32(scalars[3]), np.float32(scalars[4])
+    eps, size = np.float32(scalars[2]), np.float32(scalars[3])
+    factor = np.float32(1 / scalars[4])
     for d in range(theta.shape[0]):
         m = old1 * exp_avg[d] + new1 * grad[d]
         v = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
         exp_avg[d] = m
         exp_avg_sq[d] = v
-        theta[d] -= size * m / (np.sqrt(v) / root + eps)
+        theta[d] -= size * m / (np.sqrt(v) * factor + eps)
+
+
+@kernel
+def _coast_dense_adam_row(theta, exp_avg, exp_avg_sq, scalars):
+    """The same with g = 0."""
+    old1, old2 = np.float32(scalars[0]), np.float32(scalars[1])
+    eps, size = np.float32(scalars[2]), np.float32(scalars[3])
+    factor = np.float32(1 / scalars[4])
+    for d in range(theta.shape[0]):
+        m = old1 * exp_avg[d]
+        v = old2 * exp_avg_sq[d]
+        exp_avg[d] = m
+        exp_avg_sq[d] = v
+        theta[d] -= size * m / (np.sqrt(v) * factor + eps)
 
 
 @kernel
 def _dense_adam_row_without_avg(theta, exp_avg_sq, grad, scalars):
     old2, new2 = np.float32(scalars[1]), np.float32(1 - scalars[1])
-    eps, size, root = np.float32(scalars[2]), np.float32(scalars[3]), np.float32(scalars[4])
+    eps, size = np.float32(scalars[2]), np.float32(scalars[3])
+    factor = np.float32(1 / scalars[4])
     for d in range(theta.shape[0]):
         v = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
         exp_avg_sq[d] = v
-        theta[d] -= size * grad[d] / (np.sqrt(v) / root + eps)
+        theta[d] -= size * grad[d] / (np.sqrt(v) * factor + eps)
 
 
 @kernel
@@ -197,15 +213,19 @@ def _move_dense_adam(rule, groups, grads, first, last, scalars):
     grad = np.empty(n_dims, np.float32)
     for row in range(first, last):
         k = rule.group_of[row]
+        state = moments[row]
+        has_avg = state.size > n_dims
+        if k < 0 and has_avg:
+            _coast_dense_adam_row(param[row], state[:n_dims], state[n_dims:], scalars)
+            continue
         if k < 0:
             grad[:] = np.float32(0)
         else:
             _sum_group(groups, k, grads, grad)
-        state = moments[row]
-        if state.size == n_dims:
-            _dense_adam_row_without_avg(param[row], state, grad, scalars)
-        else:
+        if has_avg:
             _dense_adam_row(param[row], state[:n_dims], state[n_dims:], grad, scalars)
+        else:
+            _dense_adam_row_without_avg(param[row], state, grad, scalars)
 
 
 @kernel
