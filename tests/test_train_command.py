@@ -1,5 +1,6 @@
 """w2v-train: what it writes and says, what it refuses, and how it stops."""
 
+import contextlib
 import json
 import os
 import re
@@ -357,7 +358,7 @@ def test_what_a_run_says_off_a_terminal(folder):
         rf"Dropped {rare} tokens of words below --min-count\.",
         r"Epoch 1/2: loss \d\.\d{4} a pair, \d+\.\d s\.",
         r"Epoch 2/2: loss \d\.\d{4} a pair, \d+\.\d s\.",
-        r"Trained in \d+\.\d s: [\d,]+ words/s, \d+ MB of memory at the peak\.",
+        r"Trained in \d+\.\d s: [\d,]+ words/s, [\d,]+ MB of memory at the peak\.",
         rf"Wrote news\.vec: {kept.size} words, 3 dimensions\.",
     ]
     assert len(lines) == len(expected)
@@ -423,10 +424,20 @@ MAIN = (
 )
 
 
-def start(*args, **kwargs):
-    """Start the command in a process of its own, wherever the tests have gone."""
+@pytest.fixture
+def start():
+    """Start the command in a process of its own, which does not outlive the test."""
     environment = {**os.environ, "PYTHONPATH": str(Path(w2v_sparseadam.__file__).parents[1])}
-    return subprocess.Popen([sys.executable, "-c", MAIN, *args], env=environment, **kwargs)
+    with contextlib.ExitStack() as stack:
+
+        def start(*args, **kwargs):
+            command_line = [sys.executable, "-c", MAIN, *args]
+            process = subprocess.Popen(command_line, env=environment, **kwargs)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
 
 
 def wait_for(condition, process):
@@ -446,7 +457,7 @@ SIGNALS = pytest.mark.parametrize(
 
 @posix_only
 @SIGNALS
-def test_a_signal_while_training(folder, number, code, word):
+def test_a_signal_while_training(start, folder, number, code, word):
     args = [*SMALL, "--epochs", "100000000", "--threads", "2", "--log", "log.jsonl"]
     process = start("news.txt", *args, stderr=subprocess.PIPE, text=True)
     log = Path("log.jsonl")
@@ -461,7 +472,7 @@ def test_a_signal_while_training(folder, number, code, word):
 
 @posix_only
 @SIGNALS
-def test_a_signal_while_reading(folder, number, code, word):
+def test_a_signal_while_reading(start, folder, number, code, word):
     """A pipe that nobody closes keeps the reader waiting."""
     import fcntl
     import termios
@@ -488,6 +499,7 @@ def test_a_signal_while_reading(folder, number, code, word):
 def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
     def fsync(_):
         assert any(path.suffix == ".tmp" for path in Path().iterdir())
+        monkeypatch.setattr(Path, "unlink", unlink)
         os.kill(os.getpid(), number)
 
     def unlink(path, **kwargs):
@@ -498,7 +510,6 @@ def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     Path("news.vec").write_text("1 1\nold 1\n")
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "unlink", unlink)
     result = run("news.txt", *SMALL, exit_code=code)
     assert result.stderr.splitlines()[-1] == f"{word}; no vectors were written."
     assert sorted(path.name for path in Path().iterdir()) == ["news.txt", "news.vec"]
@@ -507,8 +518,54 @@ def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
 
 
 @posix_only
+def test_an_error_caused_by_a_signal_is_no_error(folder, monkeypatch):
+    """Numba, interrupted, may raise something else."""
+
+    def train(*_, **__):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("no compiled object yet") from error
+
+    monkeypatch.setattr(command, "train", train)
+    assert run("news.txt", exit_code=130).stderr == "Interrupted; no vectors were written.\n"
+
+
+@posix_only
+def test_a_signal_that_was_swallowed_stops_at_the_next_event(folder, monkeypatch):
+    """Numba, interrupted, may also go on as if nothing were."""
+
+    def train(*_, on_event, **__):
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        on_event({"event": "text"})
+
+    monkeypatch.setattr(command, "train", train)
+    assert run("news.txt", exit_code=143).stderr == "Terminated; no vectors were written.\n"
+
+
+@posix_only
+def test_a_signal_while_compiling_waits_for_the_next_event(folder, monkeypatch):
+    def train(*_, on_event, **__):
+        on_event({"event": "compile"})
+        os.kill(os.getpid(), signal.SIGINT)
+        print("compiled")
+        on_event({"event": "text"})
+
+    monkeypatch.setattr(command, "train", train)
+    result = run("news.txt", exit_code=130)
+    assert result.stdout == "compiled\n"
+    assert result.stderr.splitlines()[-1] == "Interrupted; no vectors were written."
+
+
+def test_a_bug_keeps_its_traceback(folder, monkeypatch):
+    monkeypatch.setattr(command, "train", lambda *_, **__: [][0])
+    assert isinstance(CliRunner().invoke(command.main, ["news.txt"]).exception, IndexError)
+
+
+@posix_only
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="interpreted kernels warn on the terminal")
-def test_a_bar_on_a_terminal(folder):
+def test_a_bar_on_a_terminal(start, folder):
     import fcntl
     import pty
     import struct

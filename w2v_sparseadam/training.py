@@ -222,7 +222,8 @@ def train(
         the run. ``event`` is one of
 
         ``compile``
-            Once, and only if kernels have to be compiled, which takes a while.
+            A kernel is about to be compiled, which may take seconds: kernel. A later run finds
+            all kernels in Numba's cache.
         ``read``
             Five times a second at most: bytes, total_bytes.
         ``text``
@@ -398,22 +399,18 @@ def _compile(
     from .text.corpus import compile_kernels
     from .workers import Workers
 
-    class FirstCompile(Listener):
-        met = False
+    class Announcer(Listener):
+        def on_start(self, event: Any) -> None:
+            emit({"event": "compile", "kernel": event.data["dispatcher"].__name__})
 
-        def on_start(self, _: object) -> None:
-            if not self.met:
-                self.met = True
-                emit({"event": "compile"})
-
-        def on_end(self, _: object) -> None:
+        def on_end(self, event: Any) -> None:
             pass
 
     word_ids = np.array([0, 1, -1], np.int32)
     word_ids.flags.writeable = False
     # Everything is kept, so that the step has a pair and reaches every kernel.
     small = replace(skip_gram, dim=1, window=1, subsample=0)
-    with install_listener("numba:compile", FirstCompile()), Workers(1) as workers:
+    with install_listener("numba:compile", Announcer()), Workers(1) as workers:
         compile_kernels()
         *_, engine = _build(
             word_ids, np.array([1, 1]), small, optimizer, RunConfig(batch_size=32), workers
@@ -498,10 +495,11 @@ def _take_steps(
 
 
 def _batches(engine: Engine, start_lr: float, n_steps: int) -> Iterator[tuple[int, float, Batch]]:
-    """Yield each step's number, learning rate and batch, having taken some steps at a time."""
+    """Yield each step's number, learning rate and batch; several of an epoch are taken at once."""
     step, n = 0, 1
     while step < n_steps:
-        lrs = [start_lr * (1 - number / n_steps) for number in range(step, min(step + n, n_steps))]
+        stop = min(step + n, (step // engine.n_batches + 1) * engine.n_batches)
+        lrs = [start_lr * (1 - number / n_steps) for number in range(step, stop)]
         began = time.perf_counter()
         batches = engine.run(step, lrs)
         seconds_a_step = (time.perf_counter() - began) / len(lrs)

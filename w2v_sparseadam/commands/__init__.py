@@ -7,9 +7,7 @@ import signal
 import sys
 import threading
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -21,7 +19,7 @@ class W2VCommand(click.Command):
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
     and exit code 1; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
-    keeps its traceback.
+    keeps its traceback. ``ctx.obj`` is the `StopSignals` in force.
     """
 
     left_undone = ""
@@ -32,51 +30,70 @@ class W2VCommand(click.Command):
         # A word that the terminal's encoding lacks is escaped, not a UnicodeEncodeError.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
+        signals = ctx.obj = StopSignals()
         try:
-            with _signals_unwind():
+            with signals:
                 return super().invoke(ctx)
-        except W2VError as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt as stop:
-            number = stop.number if isinstance(stop, _Stopped) else signal.SIGINT
-            word = "Terminated" if number == signal.SIGTERM else "Interrupted"
-            click.echo(f"{word}{self.left_undone}.", err=True)
-            raise click.exceptions.Exit(128 + number) from None
+        except BaseException as error:
+            if signals.received or isinstance(error, KeyboardInterrupt):
+                number = signals.received or signal.SIGINT
+                word = "Terminated" if number == signal.SIGTERM else "Interrupted"
+                click.echo(f"{word}{self.left_undone}.", err=True)
+                raise click.exceptions.Exit(128 + number) from None
+            if isinstance(error, W2VError):
+                raise click.ClickException(str(error)) from error
+            raise
 
 
-class _Stopped(KeyboardInterrupt):
+class Stopped(KeyboardInterrupt):
     """A signal asked to stop.
 
     Not KeyboardInterrupt itself: once one has crossed an ``exec``, of which Numba has many,
     Python ends by SIGINT whatever the exit code.
     """
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
+class StopSignals:
+    """Lets Ctrl-C and SIGTERM end a ``with`` block by an exception, so that it can clean up.
 
-@contextmanager
-def _signals_unwind() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the block by an exception, so that it can clean up."""
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    # Python lets only the main thread handle signals; one that is ignored stays so.
-    if threading.current_thread() is not threading.main_thread():
-        handlers = {}
-    handlers = {n: usual for n, usual in handlers.items() if signal.getsignal(n) == usual}
+    Attributes
+    ----------
+    received : int or None
+        The signal that came, if one did: what interrupts Numba may come out of it as another
+        exception, or not at all.
+    deferred : bool
+        Whether to wait for the next `check` instead of raising at once.
+    """
 
-    def unwind(number: int, _: object) -> NoReturn:
-        for other in handlers:
-            signal.signal(other, signal.SIG_IGN)  # a second Ctrl-C must not disturb cleaning up
-        raise _Stopped(number)
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.deferred = False
+        self._handlers: dict[int, Any] = {}
 
-    try:
-        for number in handlers:
-            signal.signal(number, unwind)
-        yield
-    finally:
-        for number, usual in handlers.items():
-            signal.signal(number, usual)
+    def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # Python lets only the main thread handle signals
+        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        for number, handler in usual.items():
+            if signal.getsignal(number) == handler:  # one that is ignored stays so
+                self._handlers[number] = handler
+                signal.signal(number, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raise the exception if a signal has come and the exception was deferred or lost."""
+        if self.received:
+            raise Stopped
+
+    def _stop(self, number: int, _: object) -> None:
+        for handled in self._handlers:
+            signal.signal(handled, signal.SIG_IGN)  # a second Ctrl-C must not disturb cleaning up
+        self.received = number
+        if not self.deferred:
+            raise Stopped
 
 
 def printable(text: str) -> str:

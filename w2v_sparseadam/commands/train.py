@@ -169,7 +169,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     type=click.FloatRange(0, 1, max_open=True),
     help="Decay of Adam's second moment.",
 )
-@_optimizer("--eps", metavar="X", type=click.FloatRange(0, min_open=True), help="Added to Adam's denominator.")
+@_optimizer(
+    "--eps",
+    metavar="X",
+    type=click.FloatRange(0, min_open=True),
+    help="Added to Adam's denominator.",
+)
 @_run("--epochs", metavar="N", type=click.IntRange(1), help="Passes over the text.")
 @_run(
     "--batch-size",
@@ -251,6 +256,9 @@ def main(
             listeners.append(stack.enter_context(closing(_Log(log))))
 
         def on_event(event: Event) -> None:
+            # LLVM calls back into Python, where an exception would be printed and lost.
+            ctx.obj.deferred = event["event"] == "compile"
+            ctx.obj.check()
             for listener in listeners:
                 listener(event)
 
@@ -393,6 +401,7 @@ class _Report:
         self._on_terminal = sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
         self._pace = _Pace(_LINE_SECONDS, _LINE_SHARE)
+        self._compiling = False
         self._start: Event = {}
 
     def __call__(self, event: Event) -> None:
@@ -418,7 +427,9 @@ class _Report:
             self._bar.refresh()
 
     def _show_compile(self, event: Event) -> None:
-        self._say("Compiling for this machine; the next run will start at once.")
+        if not self._compiling:
+            self._compiling = True
+            self._say("Compiling for this machine; the next run will start at once.")
 
     def _show_read(self, event: Event) -> None:
         done, whole = event["bytes"], event["total_bytes"]
