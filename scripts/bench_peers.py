@@ -32,6 +32,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from w2v_sparseadam.benchmark import describe_machine
+
 PEERS = {
     "w2v-sparseadam": "numba",
     "gensim": "gensim",
@@ -43,14 +45,16 @@ TORCH_BATCHES = (1024, 4096, 16384, 65536)
 
 
 def train_ours(args: argparse.Namespace) -> float:
-    """Run ``w2v-train`` and return its own account of the training time."""
+    """Run ``w2v-train`` in this process and return its own account of the training time."""
+    from w2v_sparseadam.commands.train import main
+
     log = args.corpus + ".jsonl"
-    command = [sys.executable, "-m", "w2v_sparseadam.commands.train", args.corpus, "-q"]
+    command = [args.corpus, "-q"]
     command += ["--tokenizer", "whitespace", "--min-count", str(args.min_count), "--log", log]
     command += ["--dim", str(args.dim), "--window", str(args.window), "-o", args.corpus + ".vec"]
     command += ["--negative", str(args.negative), "--epochs", str(args.epochs)]
     command += ["--subsample", str(args.subsample), "--threads", str(args.threads)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    main(command, standalone_mode=False)
     done = json.loads(Path(log).read_text().splitlines()[-1])
     return float(done["train_seconds"])
 
@@ -203,28 +207,22 @@ def run_once(name: str, args: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, *sys.argv[1:], "--contestant", name]
     began = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    answer = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    answer, _ = child.communicate()
     if child.returncode:
         raise SystemExit(f"{name} failed with exit code {child.returncode}")
     result = json.loads(answer.splitlines()[-1])
     return {
         "training": result["seconds"],
         "command": time.perf_counter() - began,
-        "memory": max(usage.ru_maxrss * 1024, result["memory"]) / 1e6,
+        "memory": result["memory"] / 1e6,
     }
 
 
 def contestant(name: str, args: argparse.Namespace) -> None:
     """Be one contestant: train, and print seconds and peak memory as JSON."""
-    import resource
+    from w2v_sparseadam.training import peak_memory
 
-    seconds = TRAINERS[name](args)
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(json.dumps({"seconds": seconds, "memory": 1024 * max(own, children)}))
+    print(json.dumps({"seconds": TRAINERS[name](args), "memory": peak_memory()}))
 
 
 def table(
@@ -252,15 +250,6 @@ def table(
                 cells.append(f"{statistics.median(ratios):.1f} ({spread})")
         cells.append(f"{statistics.median(run['memory'] for run in runs):,.0f}")
         yield "| " + " | ".join(cells) + " |"
-
-
-def processor() -> str:
-    """Return the processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def main() -> None:
@@ -318,7 +307,7 @@ def main() -> None:
     command = " ".join(["python", *(arg for arg in sys.argv[:-2])])
     print(*table(names, rounds, n_tokens), sep="\n")
     print(
-        f"\n{date.today()}, {processor()}, {args.threads} threads, Python "
+        f"\n{date.today()}, {describe_machine()['processor']}, {args.threads} threads, Python "
         f"{platform.python_version()}, {', '.join(versions)}; {n_tokens:,} tokens; medians of "
         f"{args.rounds} rounds, in turn; `{command}`"
     )

@@ -150,7 +150,7 @@ def test_measures_a_corpus(folder):
 
 def test_says_what_it_trains(folder, monkeypatch):
     monkeypatch.setattr(library, "_train_apart", lambda *_: TRAINING[0])
-    monkeypatch.setattr(library, "_compile", lambda *args: args[-1]({"event": "compile"}))
+    monkeypatch.setattr(library, "compile_run", lambda *args: args[-1]({"event": "compile"}))
     result = run("corpus.txt", *TINY[:-3], "--repeat=2", "--seconds=1", "--sizes=8")
     assert result.exit_code == 0
     names = ("sparse-adam", "dense-adam", "sgd")

@@ -148,6 +148,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "beta1": ["--beta1", "0"],
         "beta2": ["--beta2", "0.25"],
         "eps": ["--eps", "0.125"],
+        "bias_correction": ["--bias-correction", "row"],
         "epochs": ["--epochs", "4"],
         "batch_size": ["--batch-size", "64"],
         "seed": ["--seed", "0"],
@@ -179,7 +180,15 @@ def test_options_reach_the_configs(folder, monkeypatch):
         ),
         (
             ["--optimizer", "sgd", "--beta2", "0.999"],
-            "--beta2 belongs to Adam; --optimizer sgd has none",
+            "--optimizer sgd has no --beta2",
+        ),
+        (
+            ["--optimizer", "adagrad", "--beta1", "0"],
+            "--optimizer adagrad has no --beta1",
+        ),
+        (
+            ["--dense-adam", "--bias-correction", "row"],
+            "--optimizer dense-adam has no --bias-correction",
         ),
         (
             ["missing.txt"],

@@ -69,7 +69,8 @@ def events_of(path, **settings):
         ),
         (
             lambda: OptimizerConfig("adam"),
-            "optimizer is 'adam', but must be one of 'sparse-adam', 'dense-adam', 'sgd'",
+            "optimizer is 'adam', but must be one of 'sparse-adam', 'rowwise-adam', 'dense-adam', "
+            "'adagrad', 'sgd'",
         ),
         (lambda: OptimizerConfig(lr=0), "lr is 0, but must be a number, above 0"),
         (
@@ -264,7 +265,7 @@ def test_text_without_pairs(tmp_path):
 
 
 def test_a_missing_file_is_met_before_compiling(text, monkeypatch):
-    monkeypatch.setattr(training, "_compile", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(training, "compile_run", lambda *_: pytest.fail("compiled"))
     with pytest.raises(TextError, match=r"missing\.txt: cannot be read: No such file"):
         train([text, text.with_name("missing.txt")])
 
@@ -341,8 +342,8 @@ def test_nothing_is_compiled_while_the_clock_runs(tmp_path, optimizer):
 def test_peak_memory_is_this_process_alone():
     """The kernel hands a parent's peak on to its children; ours must not."""
     script = (
-        "import numpy as np; from w2v_sparseadam.training import _peak_memory\n"
-        "before = _peak_memory(); block = np.ones(20_000_000); print(before, _peak_memory())"
+        "import numpy as np; from w2v_sparseadam.training import peak_memory\n"
+        "before = peak_memory(); block = np.ones(20_000_000); print(before, peak_memory())"
     )
     ballast = np.ones(50_000_000)  # 400 MB
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -29,6 +29,7 @@ _HOMES = {
     "DenseAdam": "optimizers",
     "Model": "training",
     "OptimizerConfig": "training",
+    "RowwiseAdam": "optimizers",
     "RunConfig": "training",
     "SGD": "optimizers",
     "SkipGramConfig": "training",

@@ -37,7 +37,14 @@ from .lanes import LANES, zeros
 from .optimizers import Optimizer, move, prepare
 from .plan import BLOCK, Groups, Sampler, draw_key, fill_uniform, group_rows
 from .text.vocabulary import LINE_END
-from .training import OptimizerConfig, RunConfig, SkipGramConfig, _build, _compile, _peak_memory
+from .training import (
+    OptimizerConfig,
+    RunConfig,
+    SkipGramConfig,
+    build_engine,
+    compile_run,
+    peak_memory,
+)
 from .workers import Workers
 
 STEP_CONTESTANTS = ("sparse-adam", "dense-adam")
@@ -463,7 +470,9 @@ def _time_size(
     param, grads = _zero_rows(n_words, skip_gram), _zero_rows(n_rows, skip_gram)
     fill_uniform(draw_key(seed, "start"), skip_gram.dim, param)
     grads[:, : skip_gram.dim] = rng.standard_normal((n_rows, skip_gram.dim), np.float32)
-    optimizers = {name: OptimizerConfig(name).build(param) for name in STEP_CONTESTANTS}
+    optimizers = {
+        name: OptimizerConfig(name).build(param, param.shape[1]) for name in STEP_CONTESTANTS
+    }
     resident = {}
     for name, optimizer in optimizers.items():
         time_step(optimizer, next(iter(draws.values()))[0], grads, workers)  # compiles, too
@@ -515,7 +524,7 @@ def _zero_rows(n_rows: int, skip_gram: SkipGramConfig) -> np.ndarray:
 
 def _row_bytes(name: str, skip_gram: SkipGramConfig) -> int:
     """Return the bytes of a row and its state."""
-    optimizer = OptimizerConfig(name).build(_zero_rows(1, skip_gram))
+    optimizer = OptimizerConfig(name).build(_zero_rows(1, skip_gram), skip_gram.dim)
     return optimizer.param.nbytes + sum(array.nbytes for array in optimizer.state.values())
 
 
@@ -541,7 +550,7 @@ def _measure_training(
             continue
         contestants.append(name)
         # Into Numba's cache: compiling would count towards the peak memory of a process.
-        _compile(skip_gram, OptimizerConfig(name), emit)
+        compile_run(skip_gram, OptimizerConfig(name), emit)
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -634,7 +643,7 @@ def _train_for(
     # Several steps at a time, so that Python's part in them is small.
     stretch = min(_STRETCH_SECONDS, seconds / _CURVE_POINTS)
     with Workers(run.n_threads) as workers:
-        *_, engine = _build(word_ids, counts, skip_gram, optimizer, run, workers)
+        *_, engine = build_engine(word_ids, counts, skip_gram, optimizer, run, workers)
         engine.step(0, optimizer.start_lr)  # loads the kernels
         began = time.perf_counter()
         while elapsed < seconds and not diverged:
@@ -662,7 +671,7 @@ def _train_for(
             (interval[-1].seconds, _mean_loss(interval))
             for interval in _intervals(samples, seconds)
         ],
-        peak_memory_bytes=_peak_memory(),
+        peak_memory_bytes=peak_memory(),
     )
 
 

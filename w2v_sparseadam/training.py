@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from .vectors import Vectors
     from .workers import Workers
 
-START_LR = {"sparse-adam": 0.02, "dense-adam": 0.02, "sgd": 0.025}
+START_LR = {
+    "sparse-adam": 0.02,
+    "rowwise-adam": 0.02,
+    "dense-adam": 0.02,
+    "adagrad": 0.05,
+    "sgd": 0.025,
+}
 """The optimizers, and the learning rate that each starts with by default."""
 
 VECTOR_KINDS = ("center", "context", "sum")
@@ -83,15 +89,18 @@ class OptimizerConfig:
 
     Attributes
     ----------
-    optimizer : {"sparse-adam", "dense-adam", "sgd"}
+    optimizer : {"sparse-adam", "rowwise-adam", "dense-adam", "adagrad", "sgd"}
         See :mod:`w2v_sparseadam.optimizers`.
     lr : float or None
         Learning rate at the start, above 0; it falls linearly to 0. None takes it from
         `START_LR`.
     beta1, beta2 : float
-        Decay of Adam's two moments, in [0, 1). SGD has none.
+        Decay of Adam's two moments, in [0, 1); with ``beta1`` 0 no first moment is stored.
     eps : float
-        Added to Adam's denominator, 0 or more.
+        Added to the denominator of Adam and Adagrad, above 0.
+    bias_correction : {"global", "row"}
+        Whether Adam's corrections count the steps of the run or of each row; dense Adam, which
+        moves every row at every step, knows only the former.
     """
 
     optimizer: str = "sparse-adam"
@@ -99,10 +108,12 @@ class OptimizerConfig:
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    bias_correction: str = "global"
 
     def __post_init__(self) -> None:
         """Check every value."""
         _check_choice("optimizer", self.optimizer, START_LR)
+        _check_choice("bias_correction", self.bias_correction, ("global", "row"))
         if self.lr is not None:
             _check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
         for name in ("beta1", "beta2"):
@@ -114,14 +125,32 @@ class OptimizerConfig:
         """The learning rate at the start, once None is resolved."""
         return START_LR[self.optimizer] if self.lr is None else self.lr
 
-    def build(self, param: np.ndarray) -> Optimizer:
-        """Return the optimizer of a matrix."""
-        from .optimizers import SGD, DenseAdam, SparseAdam
+    @property
+    def used(self) -> frozenset[str]:
+        """The names of the settings that the optimizer has."""
+        names = {"lr"}
+        if self.optimizer != "sgd":
+            names |= {"eps"}
+        if self.optimizer.endswith("-adam"):
+            names |= {"beta1", "beta2"}
+        if self.optimizer in {"sparse-adam", "rowwise-adam"}:
+            names |= {"bias_correction"}
+        return frozenset(names)
+
+    def build(self, param: np.ndarray, dim: int) -> Optimizer:
+        """Return the optimizer of a matrix of shape (V, D), of whose columns ``dim`` are used."""
+        from .optimizers import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
 
         if self.optimizer == "sgd":
             return SGD(param, self.start_lr)
-        adam = SparseAdam if self.optimizer == "sparse-adam" else DenseAdam
-        return adam(param, self.start_lr, (self.beta1, self.beta2), self.eps)
+        if self.optimizer == "adagrad":
+            return Adagrad(param, self.start_lr, self.eps)
+        adam = param, self.start_lr, (self.beta1, self.beta2), self.eps
+        if self.optimizer == "dense-adam":
+            return DenseAdam(*adam)
+        if self.optimizer == "rowwise-adam":
+            return RowwiseAdam(*adam, self.bias_correction, n_columns=dim)
+        return SparseAdam(*adam, self.bias_correction)
 
 
 @dataclass(frozen=True)
@@ -269,7 +298,7 @@ def train(
     skip_gram = skip_gram or SkipGramConfig()
     optimizer = optimizer or OptimizerConfig()
     check_paths(sources)  # a misspelt name should not show after compiling
-    _compile(skip_gram, optimizer, emit)
+    compile_run(skip_gram, optimizer, emit)
 
     last_read = time.perf_counter()
 
@@ -318,7 +347,7 @@ def _train_corpus(
     vocabulary = corpus.vocabulary
     n_tokens = int(vocabulary.counts.sum()) * run.epochs
     with Workers(run.n_threads) as workers:
-        center, context, engine = _build(
+        center, context, engine = build_engine(
             corpus.word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
         )
         emit(
@@ -349,14 +378,14 @@ def _train_corpus(
             "tokens": n_tokens,
             "tokens_per_s": n_tokens / seconds,
             "loss": loss,
-            "peak_memory_bytes": _peak_memory(),
+            "peak_memory_bytes": peak_memory(),
         }
     )
     dim = skip_gram.dim
     return Model(vocabulary.words, vocabulary.counts, center[:, :dim], context[:, :dim], loss)
 
 
-def _build(
+def build_engine(
     word_ids: np.ndarray,
     counts: np.ndarray,
     skip_gram: SkipGramConfig,
@@ -375,8 +404,8 @@ def _build(
     engine = Engine(
         word_ids,
         counts,
-        optimizer.build(center),
-        optimizer.build(context),
+        optimizer.build(center, skip_gram.dim),
+        optimizer.build(context, skip_gram.dim),
         window=skip_gram.window,
         negative=skip_gram.negative,
         noise_exponent=skip_gram.noise_exponent,
@@ -389,7 +418,7 @@ def _build(
     return center, context, engine
 
 
-def _compile(
+def compile_run(
     skip_gram: SkipGramConfig, optimizer: OptimizerConfig, emit: Callable[[Event], None]
 ) -> None:
     """Compile what a run will call, or load it from Numba's cache; say so if it is the former."""
@@ -412,7 +441,7 @@ def _compile(
     small = replace(skip_gram, dim=1, window=1, subsample=0)
     with install_listener("numba:compile", Announcer()), Workers(1) as workers:
         compile_kernels()
-        *_, engine = _build(
+        *_, engine = build_engine(
             word_ids, np.array([1, 1]), small, optimizer, RunConfig(batch_size=32), workers
         )
         engine.step(0, 1.0)
@@ -520,7 +549,7 @@ def _all_finite(*matrices: np.ndarray) -> bool:
     )
 
 
-def _peak_memory() -> int | None:
+def peak_memory() -> int | None:
     """Return the most memory this process has held resident, in bytes; None where unknown."""
     try:
         status = Path("/proc/self/status").read_text()

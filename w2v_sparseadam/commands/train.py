@@ -161,7 +161,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--beta1",
     metavar="X",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Decay of Adam's first moment.",
+    help="Decay of Adam's first moment; 0 stores none.",
 )
 @_optimizer(
     "--beta2",
@@ -173,7 +173,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--eps",
     metavar="X",
     type=click.FloatRange(0, min_open=True),
-    help="Added to Adam's denominator.",
+    help="Added to the denominator of Adam and Adagrad.",
+)
+@_optimizer(
+    "--bias-correction",
+    type=click.Choice(["global", "row"]),
+    help="Count Adam's steps for the whole run, or for each row.",
 )
 @_run("--epochs", metavar="N", type=click.IntRange(1), help="Passes over the text.")
 @_run(
@@ -238,14 +243,14 @@ def main(
                 f"--dense-adam contradicts --optimizer {settings['optimizer']}; give one of them"
             )
         settings["optimizer"] = "dense-adam"
-    if settings["optimizer"] == "sgd":
-        for name in ("beta1", "beta2", "eps"):
-            if _given(ctx, name):
-                raise click.UsageError(f"--{name} belongs to Adam; --optimizer sgd has none")
     target = output or Path(corpus[0].name).with_suffix(".vec")
     _check_distinct(corpus, target, log)
     text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
     optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
+    for name in ("beta1", "beta2", "eps", "bias_correction"):
+        if _given(ctx, name) and name not in optimizer.used:
+            flag = name.replace("_", "-")
+            raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
 
     check_writable(target)
     with ExitStack() as stack:
