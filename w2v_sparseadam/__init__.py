@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .errors import W2VError as W2VError
     from .optimizers import SGD as SGD
+    from .optimizers import Adagrad as Adagrad
     from .optimizers import DenseAdam as DenseAdam
+    from .optimizers import RowwiseAdam as RowwiseAdam
     from .optimizers import SparseAdam as SparseAdam
     from .text.config import TextConfig as TextConfig
     from .training import Model as Model
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adagrad": "optimizers",
     "DenseAdam": "optimizers",
     "Model": "training",
     "OptimizerConfig": "training",
