@@ -10,7 +10,7 @@ from numba.core.dispatcher import Dispatcher
 from reference import keep_probability, skip_gram
 
 from w2v_sparseadam import engine as engine_module
-from w2v_sparseadam import gradients, lanes, optimizers, plan
+from w2v_sparseadam import gradients, lanes, plan, rules
 from w2v_sparseadam.engine import SHARED_NEGATIVES, Engine
 from w2v_sparseadam.optimizers import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
 from w2v_sparseadam.plan import CHUNK
@@ -370,7 +370,7 @@ def test_the_loss_falls_and_neighbours_find_each_other(workers, kind, lr):
 def test_a_run_compiles_each_kernel_once(workers, kind):
     kernels = {
         f"{module.__name__}.{name}": kernel
-        for module in (lanes, plan, gradients, optimizers, engine_module)
+        for module in (lanes, plan, gradients, rules, engine_module)
         for name, kernel in vars(module).items()
         if isinstance(kernel, Dispatcher)
     }

@@ -21,10 +21,9 @@ from w2v_sparseadam.optimizers import (
     DenseAdam,
     RowwiseAdam,
     SparseAdam,
-    move,
-    prepare,
 )
 from w2v_sparseadam.plan import group_rows
+from w2v_sparseadam.rules import move, prepare
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden" / "optimizers.npz"

@@ -33,6 +33,7 @@ STATIONS = [
     "workers",
     "plan",
     "gradients",
+    "rules",
     "optimizers",
     "engine",
     "vectors",

@@ -34,8 +34,9 @@ from . import __version__
 from .engine import SHARED_NEGATIVES
 from .errors import SettingError, TextError, W2VError
 from .lanes import LANES, zeros
-from .optimizers import Optimizer, move, prepare
+from .optimizers import Optimizer
 from .plan import BLOCK, Groups, Sampler, draw_key, fill_uniform, group_rows
+from .rules import move, prepare
 from .text.vocabulary import LINE_END
 from .training import (
     OptimizerConfig,

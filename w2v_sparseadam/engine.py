@@ -18,7 +18,7 @@ from .atomics import add, load, store, swap
 from .gradients import Scratch, chunk_gradients
 from .kernels import kernel
 from .lanes import zeros
-from .optimizers import Optimizer, move, prepare
+from .optimizers import Optimizer
 from .plan import (
     CHUNK,
     BatchPlan,
@@ -28,6 +28,7 @@ from .plan import (
     fill_plan,
     plan_of_ring,
 )
+from .rules import move, prepare
 from .workers import Workers
 
 SHARED_NEGATIVES = 32
