@@ -1,5 +1,7 @@
 """What the tests share: settings of hypothesis and Numba, and a planner of batches."""
 
+import signal
+
 import numba
 import numpy as np
 import pytest
@@ -24,6 +26,9 @@ settings.load_profile("w2v")
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # As in a shell's background job; some tests interrupt themselves.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not JIT:
         # Hashes wrap around on purpose; NumPy's scalars, unlike compiled code, warn of it.
         config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning")
