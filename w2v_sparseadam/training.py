@@ -28,7 +28,7 @@ START_LR = {
     "sparse-adam": 0.02,
     "rowwise-adam": 0.02,
     "dense-adam": 0.02,
-    "adagrad": 0.05,
+    "adagrad": 0.2,
     "sgd": 0.025,
 }
 """The optimizers, and the learning rate that each starts with by default."""
