@@ -6,8 +6,7 @@ are spelled out. LLVM splits them to the width of the processor at hand, and the
 depend on that: the same numbers come out of any processor with fused multiply-add.
 
 Each function has a NumPy body, which runs when the JIT is off, and an intrinsic that replaces it
-in compiled code. Numba's disk cache does not see a change in this file: after an edit, clear it
-(or set ``NUMBA_CACHE_DIR`` to a new folder, as ``scripts/check`` does).
+in compiled code.
 """
 
 import math
