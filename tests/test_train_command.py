@@ -145,7 +145,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "subsample": ["--subsample", "0"],
         "optimizer": ["--optimizer", "dense-adam"],
         "lr": ["--lr", "0.5"],
-        "beta1": ["--beta1", "0"],
+        "beta1": ["--beta1", "0.5"],
         "beta2": ["--beta2", "0.25"],
         "eps": ["--eps", "0.125"],
         "bias_correction": ["--bias-correction", "row"],

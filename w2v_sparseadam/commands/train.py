@@ -22,6 +22,7 @@ from ..output import check_writable
 from ..text.config import ON_BAD_BYTES, TextConfig
 from ..text.tokenizers import TOKENIZERS
 from ..training import (
+    START_BETA1,
     START_LR,
     VECTOR_KINDS,
     Event,
@@ -79,6 +80,7 @@ _run = partial(_setting, "Run", RunConfig)
 _output = partial(click.option, cls=_Option, section="Output")
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
 _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
 
@@ -161,6 +163,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--beta1",
     metavar="X",
     type=click.FloatRange(0, 1, max_open=True),
+    show_default=_BETA1_DEFAULTS,
     help="Decay of Adam's first moment; 0 stores none.",
 )
 @_optimizer(
