@@ -218,7 +218,8 @@ def chunk_gradients(
                 scores[i - first, k] *= factor
 
         multiply(width, scores, noise, center_rows[first:], n_block, n_noise)
-        multiply(width, scores_transposed, block_centers, noise_rows[block * n_noise :], n_noise, n_block)
+        block_noise_rows = noise_rows[block * n_noise :]
+        multiply(width, scores_transposed, block_centers, block_noise_rows, n_noise, n_block)
         for i in range(first, last):
             left, right = i + window - n_left[i], i + window + n_right[i] + 1
             row_product(width, 1, by_center, contexts, center_rows, i, left, right)

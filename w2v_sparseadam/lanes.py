@@ -230,9 +230,10 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
             return types.none
 
         # Numba would take *args for one tuple.
-        typer.__signature__ = inspect.Signature(
-            [inspect.Parameter(f"p{k}", inspect.Parameter.POSITIONAL_ONLY) for k in range(n_args)]
-        )
+        places = [
+            inspect.Parameter(f"p{k}", inspect.Parameter.POSITIONAL_ONLY) for k in range(n_args)
+        ]
+        vars(typer)["__signature__"] = inspect.Signature(places)
         return typer
 
     @lower_builtin(update, types.VarArg(types.Any))

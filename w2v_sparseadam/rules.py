@@ -114,14 +114,14 @@ def _move_sparse_adam(rule, groups, grads, first, last, scalars):
         row, start, stop = rows[k], starts[k], starts[k + 1]
         size = _step_size(row_steps, row, scalars)
         if exp_avg.shape[1] > 0:
-            numbers = old1, new1, old2, new2, eps, size
+            numbers = (old1, new1, old2, new2, eps, size)
             _sparse_adam_row(
                 width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
             )
         else:
-            numbers = old2, new2, eps, size
+            fewer = (old2, new2, eps, size)
             _sparse_adam_row_without_avg(
-                width, grads, places, start, stop, row, numbers, param, exp_avg_sq
+                width, grads, places, start, stop, row, fewer, param, exp_avg_sq
             )
 
 
@@ -188,14 +188,14 @@ def _move_dense_adam(rule, groups, grads, first, last, scalars):
         if group_of[row] >= 0:
             start, stop = starts[group_of[row]], starts[group_of[row] + 1]
         if exp_avg.shape[1] > 0:
-            numbers = old1, new1, old2, new2, eps, size, factor
+            numbers = (old1, new1, old2, new2, eps, size, factor)
             _dense_adam_row(
                 width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
             )
         else:
-            numbers = old2, new2, eps, size, factor
+            fewer = (old2, new2, eps, size, factor)
             _dense_adam_row_without_avg(
-                width, grads, places, start, stop, row, numbers, param, exp_avg_sq
+                width, grads, places, start, stop, row, fewer, param, exp_avg_sq
             )
 
 
