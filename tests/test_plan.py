@@ -329,7 +329,9 @@ def test_a_smaller_batch_after_a_larger_leaves_nothing_behind(planner):
 
 @given(ids=st.lists(st.integers(0, 1000), max_size=40))
 def test_group_rows(ids):
-    groups = group_rows(np.array(ids, np.int64))
+    slots = np.full(max(ids, default=0) + 1, -1, np.int32)
+    groups = group_rows(np.array(ids, np.int64), slots)
+    assert (slots == -1).all()
     assert isinstance(groups, Groups)
     assert read_groups(groups) == by_word((row, place) for place, row in enumerate(ids))
 

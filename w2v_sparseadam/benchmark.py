@@ -504,7 +504,8 @@ def _draw_rows(rng: np.random.Generator, rates: np.ndarray, n_rows: int) -> Grou
     """Draw rows one after another in proportion to their rates, until so many are met."""
     # Independent Poisson processes have their first arrivals in just that order.
     arrivals = rng.standard_exponential(rates.size) / rates
-    return group_rows(np.argpartition(arrivals, n_rows - 1)[:n_rows])
+    rows = np.argpartition(arrivals, n_rows - 1)[:n_rows]
+    return group_rows(rows, np.full(arrivals.size, -1, np.int32))
 
 
 def _time_round(

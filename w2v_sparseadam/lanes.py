@@ -35,7 +35,10 @@ def zeros(*shape: int) -> np.ndarray:
     """Return zeros, float32, that begin on a cache line.
 
     So do all rows of a width that is a multiple of 16: a vector that straddles two lines costs
-    two loads. As with ``numpy.zeros``, memory is not resident before it is written.
+    two loads. As with ``numpy.zeros``, memory is not resident before it is written. It becomes so
+    by pages, 2 MB at a time where NumPy gets huge pages, which make steps over rows in random
+    order about twice as fast: rows that are never written cost nothing where they lie together,
+    as the rarest words do.
     """
     n_bytes = 4 * math.prod(shape)
     room = np.zeros(n_bytes + 64, np.uint8)

@@ -40,6 +40,7 @@ class Optimizer(ABC):
         self.param = param
         self.lr = lr
         self.step_count = 0
+        self._slots: np.ndarray | None = None  # for grouping rows; training groups its own
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
@@ -78,7 +79,9 @@ class Optimizer(ABC):
             bad = ids[(ids < 0) | (ids >= n_words)][0]
             raise ShapeError(f"row {bad} is outside the matrix, which has {n_words} rows")
         grads = np.ascontiguousarray(row_grads, np.float32).reshape(-1, n_dims)
-        groups = group_rows(ids)
+        if self._slots is None:
+            self._slots = np.full(n_words, -1, np.int32)
+        groups = group_rows(ids, self._slots)
         scalars = self.next_scalars(self.lr)
         move(self.rule, groups, grads, 0, prepare(self.rule, groups), scalars)
 

@@ -261,15 +261,14 @@ def _group(words, places, n, slots, row_of, groups):
     groups.n_rows[0] = n_rows
 
 
-def group_rows(ids: np.ndarray) -> Groups:
-    """Group the places 0 … n − 1 of an array of row numbers, shape (n,), by row."""
+def group_rows(ids: np.ndarray, slots: np.ndarray) -> Groups:
+    """Group the places 0 … n − 1 of an array of row numbers, shape (n,), by row.
+
+    ``slots``, of shape (V,), int32, is −1 for each row of the matrix and stays so.
+    """
     groups = Groups.allocate(ids.size)
-    rows, words = np.unique(ids, return_inverse=True)
-    slots = np.full(rows.size, -1, np.int32)
-    row_of = np.empty(ids.size, np.int32)
-    _group(words.astype(np.int32), np.arange(ids.size), ids.size, slots, row_of, groups)
-    n_rows = int(groups.n_rows[0])
-    groups.rows[:n_rows] = rows[groups.rows[:n_rows]]
+    places, row_of = np.arange(ids.size, dtype=np.int32), np.empty(ids.size, np.int32)
+    _group(ids, places, ids.size, slots, row_of, groups)
     return groups
 
 
