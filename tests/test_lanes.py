@@ -129,6 +129,11 @@ def test_dot(n_dims):
         assert call_dot(width_of(n_dims), a, i, b, j) == expected
 
 
+def test_dot_goes_as_far_as_the_width():
+    a = np.ones((1, 20), np.float32)
+    assert call_dot(width_of(20), a, 0, a, 0) == 16
+
+
 def test_dot_rounds_like_float32():
     a, b = np.random.default_rng(7).standard_normal((2, 1, 160), dtype=np.float32)
     exact = a[0].astype(float) @ b[0].astype(float)

@@ -434,8 +434,9 @@ def _dot(typing, width, a, i, b, j):
 
 
 def dot(width, a, i, b, j):
-    """Return the inner product of row i of ``a`` and row j of ``b``."""
-    return np.dot(a[i], b[j])
+    """Return the inner product of row i of ``a`` and row j of ``b``, as far as ``width`` goes."""
+    n = LANES * len(width)
+    return np.dot(a[i, :n], b[j, :n])
 
 
 @overload(dot)
