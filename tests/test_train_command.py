@@ -134,6 +134,10 @@ def test_options_reach_the_configs(folder, monkeypatch):
     given = {
         "tokenizer": ["--tokenizer", "whitespace"],
         "lowercase": ["--lowercase"],
+        "normalize": ["--normalize", "nfkc"],
+        "digits": ["--digits", "zero"],
+        "stopwords": ["--stopwords", "news.txt"],
+        "vocab": ["--vocab", "news.txt"],
         "min_count": ["--min-count", "2"],
         "max_vocab": ["--max-vocab", "70"],
         "errors": ["--errors", "ignore"],
