@@ -39,7 +39,7 @@ class TextConfig:
     7. Words are counted, and rare ones dropped (``min_count``).
     8. Of the rest, the most frequent are kept (``max_vocab``).
 
-    What a word drops out of is closed over: contexts reach across it.
+    A word that is dropped leaves no gap: those around it become neighbours.
 
     Attributes
     ----------

@@ -7,6 +7,7 @@ that is tokenized already: each word is its own type.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -73,13 +74,16 @@ class LineTokenizer:
             cut = data.rfind(b"\n") + 1
             if cut or not data:
                 words = self._words(b"".join([*carried, data[:cut]]), file_number, offset)
-                padded = np.frombuffer(words + bytes(PADDING_BYTES), np.uint8)
-                yield chunk._replace(data=padded, n_bytes=len(words), offset=offset)
+                n_bytes = len(words)
+                words += bytes(PADDING_BYTES)
+                yield chunk._replace(
+                    data=np.frombuffer(words, np.uint8), n_bytes=n_bytes, offset=offset
+                )
                 carried, offset = [], chunk.offset + cut
             if cut < len(data):
                 carried.append(data[cut:])
 
-    def _words(self, data: bytes, file_number: int, offset: int) -> bytes:
+    def _words(self, data: bytes, file_number: int, offset: int) -> bytearray:
         """Return the words of some whole lines, a line for each."""
         path = self._paths[file_number]
         text = self._config.prepare(self._decoded(data, path, offset))
@@ -90,17 +94,25 @@ class LineTokenizer:
                 found = self._tokenize(stripped) if stripped else []
             except TextError as error:
                 raise TextError(f"{path}, line {self._line}: {error}") from error
-            words = []
-            for word in found:
-                if written := writable(word):
-                    words.append(written)
-                    self.n_rewritten_words += written != word
-                else:
-                    self.n_empty_words += 1
-            lines += " ".join(words).encode()
+            lines += self._joined(found)
             lines += b"\n"
             self._line += 1
-        return bytes(lines)
+        return lines  # and not bytes: kernels are compiled for arrays that can be written to
+
+    def _joined(self, found: list[str]) -> bytes:
+        """Return words with spaces between them, as a file of vectors can hold them."""
+        joined = " ".join(found)
+        if joined.split() == found:  # no word is empty or has white space
+            with suppress(UnicodeEncodeError):
+                return joined.encode()
+        words = []
+        for word in found:
+            if written := writable(word):
+                words.append(written)
+                self.n_rewritten_words += written != word
+            else:
+                self.n_empty_words += 1
+        return " ".join(words).encode()
 
     def _decoded(self, data: bytes, path: str, offset: int) -> str:
         """Decode some whole lines."""

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import compress, count
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ class FilteredWords:
 
     def word_ids(self, word_ids: np.ndarray) -> np.ndarray:
         """Return the word id of each of the W words, given those of the words left."""
-        return np.where(self.numbers >= 0, word_ids[self.numbers], np.int32(-1))
+        return np.append(word_ids, np.int32(-1))[self.numbers]
 
 
 class WordFilter:
@@ -98,17 +98,13 @@ class WordFilter:
             return FilteredWords(
                 words, counts, np.arange(len(words), dtype=np.int32), 0, 0, 0, [], []
             )
-        fates = np.empty(len(words), np.int8)
-        numbers = np.full(len(words), -1, np.int32)
+        words = [self._with_digits(word) for word in words]
+        seen = set(words)
+        fates = np.array([self._fate(word) for word in words], np.int8)
+        kept = fates == _KEPT
         number_of: defaultdict[str, int] = defaultdict(count().__next__)  # new words count up
-        seen = set()
-        for place, word in enumerate(words):
-            rewritten = self._with_digits(word)
-            seen.add(rewritten)
-            fates[place] = fate = self._fate(rewritten)
-            if fate == _KEPT:
-                numbers[place] = number_of[rewritten]
-        kept = numbers >= 0
+        numbers = np.full(len(words), -1, np.int32)
+        numbers[kept] = [number_of[word] for word in compress(words, kept)]
         # float64 weights are exact: a text of 2**53 tokens is out of reach.
         kept_counts = np.bincount(numbers[kept], counts[kept], len(number_of))
         n_tokens = np.bincount(fates, counts, 4).astype(np.int64).tolist()
