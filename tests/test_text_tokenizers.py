@@ -163,6 +163,8 @@ KNOWN = (
     [
         ("words", f"{KNOWN}'words'"),
         ("", f"{KNOWN}''"),
+        (None, f"{KNOWN}None"),
+        (["word"], f"{KNOWN}['word']"),
         ("regex:", f"{KNOWN}'regex:'"),
         ("python:json", f"{KNOWN}'python:json'"),
         ("python::loads", f"{KNOWN}'python::loads'"),
@@ -180,7 +182,7 @@ KNOWN = (
         (
             "python:nowhere:f",
             "tokenizer 'python:nowhere:f': cannot import 'nowhere': ModuleNotFoundError: No "
-            "module named 'nowhere'",
+            "module named 'nowhere'; install it, or run in its folder",
         ),
         (
             "python:.local:f",

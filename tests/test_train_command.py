@@ -304,8 +304,8 @@ def test_what_the_options_of_the_text_take_away_is_reported(folder):
         "Dropped 20 tokens that are numbers (--digits drop).",
         "Dropped 40 tokens that are --stopwords.",
         "Dropped 20 tokens of words that --vocab lacks.",
-        "1 words of --stopwords are not in the text.",
-        "1 words of --vocab are not in the text, such as 'z'.",
+        "Words of --stopwords that the text lacks: 1.",
+        "Words of --vocab that the text lacks: 1, such as 'z'.",
     ):
         assert line in lines
     (event,) = [event for event in read_log("log.jsonl") if event["event"] == "text"]

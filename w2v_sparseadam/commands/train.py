@@ -94,8 +94,8 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--tokenizer",
     metavar="NAME",
     help="'word' for prose; 'whitespace' for text that is tokenized already; 'char'; "
-    "'regex:PATTERN'; 'python:MODULE:FUNCTION' for one of your own, 'python-lines:…' for one that "
-    "takes whole lines.",
+    "'regex:PATTERN'; 'python:MODULE:FUNCTION' for one of your own, or "
+    "'python-lines:MODULE:FUNCTION' if it needs whole lines.",
 )
 @_text(
     "--lowercase/--no-lowercase",
@@ -489,8 +489,8 @@ class _Report:
             ("below_min_count", "Dropped {:,} tokens of words below --min-count."),
             ("beyond_max_vocab", "Dropped {:,} tokens of words beyond --max-vocab."),
             ("bad_bytes", "Met {:,} bytes that are not UTF-8."),
-            ("unseen_stopwords", "{:,} words of --stopwords are not in the text."),
-            ("unseen_vocab", "{:,} words of --vocab are not in the text, such as {!r}."),
+            ("unseen_stopwords", "Words of --stopwords that the text lacks: {:,}."),
+            ("unseen_vocab", "Words of --vocab that the text lacks: {:,}, such as {!r}."),
         ):
             if event[key]:
                 self._say(what.format(event[key], *event["unseen_vocab_words"]))

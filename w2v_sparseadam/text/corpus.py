@@ -295,7 +295,7 @@ def _nothing_left(names: Sequence[str], left: FilteredWords, min_count: int) -> 
     place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     if not left.words:
         causes = [
-            f"{option} took away {n:,} tokens"
+            f"{n:,} by {option}"
             for option, n in (
                 ("--digits drop", left.n_numbers),
                 ("--stopwords", left.n_stopwords),
@@ -304,7 +304,7 @@ def _nothing_left(names: Sequence[str], left: FilteredWords, min_count: int) -> 
             if n
         ]
         if causes:
-            return TextError(f"{place}: no word is left: {', '.join(causes)}")
+            return TextError(f"{place}: no word is left; tokens dropped: {', '.join(causes)}")
         return TextError(f"{place}: no words in {'it' if len(names) == 1 else 'them'}")
     count, commonest = min(
         (-count, word) for count, word in zip(left.counts.tolist(), left.words, strict=True)

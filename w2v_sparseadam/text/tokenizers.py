@@ -137,14 +137,15 @@ def named_tokenizer(name: str) -> Tokenizer:
     SettingError
         If there is no such tokenizer, the pattern has a fault, or there is nothing to import.
     """
-    if name in TOKENIZERS:
-        return TOKENIZERS[name]
-    kind, _, rest = name.partition(":")
-    if rest and kind == "regex":
-        return _matcher(name, rest)
-    module, _, function = rest.partition(":")
-    if module and function and kind in ("python", "python-lines"):
-        return _imported(name, module, function)
+    if isinstance(name, str):
+        if name in TOKENIZERS:
+            return TOKENIZERS[name]
+        kind, _, rest = name.partition(":")
+        if rest and kind == "regex":
+            return _matcher(name, rest)
+        module, _, function = rest.partition(":")
+        if module and function and kind in ("python", "python-lines"):
+            return _imported(name, module, function)
     known = ", ".join(map(repr, TOKENIZERS))
     raise SettingError(
         f"tokenizer must be {known}, 'regex:PATTERN', 'python:MODULE:FUNCTION', "
@@ -172,8 +173,9 @@ def _imported(name: str, module: str, function: str) -> Tokenizer:
             sys.path.append(os.getcwd())
         imported = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # a script may end the process when it is imported
+        remedy = "; install it, or run in its folder" * isinstance(error, ModuleNotFoundError)
         raise SettingError(
-            f"tokenizer {name!r}: cannot import {module!r}: {_one_line(error)}"
+            f"tokenizer {name!r}: cannot import {module!r}: {_one_line(error)}{remedy}"
         ) from error
     try:
         tokenizer = attrgetter(function)(imported)
