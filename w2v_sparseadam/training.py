@@ -270,8 +270,9 @@ def train(
             Five times a second at most: bytes, total_bytes.
         ``text``
             The text has been read: bytes, lines, tokens, words (the vocabulary), kept_tokens,
-            distinct_words, below_min_count, beyond_max_vocab, bad_bytes, empty_words,
-            rewritten_words, seconds, mb_per_s.
+            distinct_words, numbers, stopwords, outside_vocab, below_min_count, beyond_max_vocab
+            (tokens dropped, by cause), bad_bytes, empty_words, rewritten_words, unseen_stopwords,
+            unseen_vocab, unseen_vocab_words (the first five), seconds, mb_per_s.
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
             threads.
@@ -333,11 +334,17 @@ def train(
                 "words": report.n_words,
                 "kept_tokens": report.n_kept_tokens,
                 "distinct_words": report.n_distinct_words,
+                "numbers": report.n_numbers,
+                "stopwords": report.n_stopwords,
+                "outside_vocab": report.n_outside_vocab,
                 "below_min_count": report.n_below_min_count,
                 "beyond_max_vocab": report.n_beyond_max_vocab,
                 "bad_bytes": report.n_bad_bytes,
                 "empty_words": report.n_empty_words,
                 "rewritten_words": report.n_rewritten_words,
+                "unseen_stopwords": report.n_unseen_stopwords,
+                "unseen_vocab": report.n_unseen_vocab,
+                "unseen_vocab_words": list(report.unseen_vocab),
                 "seconds": report.seconds,
                 "mb_per_s": report.n_bytes / 1e6 / report.seconds,
             }
