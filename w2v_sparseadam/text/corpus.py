@@ -20,7 +20,8 @@ import numpy as np
 
 from ..errors import TextError
 from .config import TextConfig
-from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk, check_paths, read_chunks
+from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk, check_sources, read_chunks
+from .sources import Source, repeated, total_bytes
 from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
 
@@ -37,7 +38,7 @@ class TextReport:
     Attributes
     ----------
     n_bytes : int
-        Bytes read from the files.
+        Bytes read from the sources, as they are stored.
     n_lines : int
         Lines, empty ones too; an unfinished last line of a file counts.
     n_types : int
@@ -55,11 +56,17 @@ class TextReport:
     n_beyond_max_vocab : int
         Tokens dropped because the vocabulary was full of more frequent words.
     n_bad_bytes : int
-        Bytes that are not UTF-8, replaced or ignored.
+        Bytes that are not text in the encoding, replaced or ignored.
     n_empty_words : int
         Empty words that the tokenizer returned, dropped; not among the tokens.
     n_rewritten_words : int
         Tokens in which ``_`` replaced white space that the tokenizer left in a word.
+    n_text_bytes : int
+        Bytes of text: decompressed, of the field that is read, as UTF-8, all lines ended.
+    n_sources : int
+        Files and streams read.
+    repeated_sources : tuple of str
+        Files that were read more than once, because they were given so.
     seconds : float
         Wall time, without compiling.
     """
@@ -76,6 +83,9 @@ class TextReport:
     n_bad_bytes: int
     n_empty_words: int
     n_rewritten_words: int
+    n_text_bytes: int
+    n_sources: int
+    repeated_sources: tuple[str, ...]
     seconds: float
 
 
@@ -128,31 +138,35 @@ class Corpus:
 
 
 def read_corpus(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[str | os.PathLike[str] | Source],
     config: TextConfig | None = None,
     *,
     directory: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     _chunk_bytes: int = CHUNK_BYTES,
 ) -> Corpus:
-    r"""Read text files into word ids.
+    r"""Read text into word ids.
 
-    Text is UTF-8; a byte order mark at the start of a file is skipped. A line is a sentence: it
-    ends with ``\n`` or with its file, and is never cut, however long. ``\r`` is white space, so
-    files from Windows read as they should (and one with ``\r`` alone is a single line). NUL bytes
-    are characters like any other to ``"whitespace"``, and separate words for ``"word"``.
+    Files may be compressed by gzip, bzip2, xz or zstd, which is seen from what they hold rather
+    than from their names. A byte order mark at the start of a file is skipped. A line is a
+    sentence: it ends with ``\n`` or with its file, and is never cut, however long. ``\r`` is white
+    space, so files from Windows read as they should (and one with ``\r`` alone is a single line).
+    NUL bytes are characters like any other to ``"whitespace"``, and separate words for ``"word"``;
+    a file whose head is full of them is taken for binary and refused.
 
     Parameters
     ----------
-    paths : sequence of path-like
-        Files, read in this order, once each.
+    paths : sequence of path-like or Source
+        Files, directories, patterns, or ``"-"`` for standard input, read in this order, once
+        each; see `find_sources`.
     config : TextConfig, optional
         How text becomes words.
     directory : path-like, optional
         Where temporary files go: about 8 bytes for each token. Default: the system's
         temporary directory, which ``TMPDIR`` sets.
     on_progress : callable, optional
-        Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so.
+        Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so. Bytes are
+        those stored; their number in all is 0 if a source is a stream.
 
     Returns
     -------
@@ -164,8 +178,9 @@ def read_corpus(
     SettingError
         If ``paths`` is empty or a single path.
     TextError
-        If a file cannot be read or is not UTF-8, if no word is left, if the tokenizer fails, or
-        if ``directory`` cannot hold the temporary files.
+        If a source cannot be read, is not text in the encoding, is truncated or corrupt, or
+        changes while it is read, if a record lacks the field, if no word is left, if the tokenizer
+        fails, or if ``directory`` cannot hold the temporary files.
 
     Examples
     --------
@@ -177,14 +192,17 @@ def read_corpus(
     from .typewords import WordIdMap, tokenize_types
 
     config = TextConfig() if config is None else config
-    names, n_bytes_expected = check_paths(paths)
+    sources = check_sources(paths, config)
+    names = [source.name for source in sources]
+    n_bytes_expected = total_bytes(sources)
     compile_kernels()
     began = time.perf_counter()
     types = TypeScanner(names)
-    n_bytes = 0
+    n_bytes = n_text_bytes = n_bad_bytes = 0
     with _NumberFile(directory) as type_file:
-        for chunk in read_chunks(names, chunk_bytes=_chunk_bytes):
-            n_bytes = chunk.n_bytes_read
+        for chunk in read_chunks(sources, config, directory=directory, chunk_bytes=_chunk_bytes):
+            n_bytes, n_bad_bytes = chunk.n_bytes_read, chunk.n_bad_bytes
+            n_text_bytes += chunk.n_bytes
             for type_numbers in types.scan(chunk):
                 # Should the disk be full: the word ids need about as much as the type numbers.
                 n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
@@ -222,9 +240,12 @@ def read_corpus(
         n_kept_tokens=n_kept_tokens,
         n_below_min_count=n_tokens - n_frequent,
         n_beyond_max_vocab=n_frequent - n_kept_tokens,
-        n_bad_bytes=type_words.n_bad_bytes,
+        n_bad_bytes=n_bad_bytes + type_words.n_bad_bytes,
         n_empty_words=type_words.n_empty_words,
         n_rewritten_words=type_words.n_rewritten_words,
+        n_text_bytes=n_text_bytes,
+        n_sources=len(sources),
+        repeated_sources=repeated(sources),
         seconds=time.perf_counter() - began,
     )
     return Corpus(vocabulary, mapped, report)
