@@ -15,14 +15,16 @@ _BYTE_ORDER_MARK = "\ufeff"
 _lost = threading.local()  # by the call that decodes or encodes at the moment
 
 
-def _handler(replacement: str) -> Callable[[UnicodeError], tuple[str, int]]:
+def _handler(replacement: str) -> Callable[[UnicodeError], tuple[str | bytes, int]]:
     """Return a handler of errors that puts something in place of what is bad, and counts it."""
 
-    def handle(error: UnicodeError) -> tuple[str, int]:
+    def handle(error: UnicodeError) -> tuple[str | bytes, int]:
         if not isinstance(error, UnicodeDecodeError | UnicodeEncodeError):
             raise error
         _lost.n += error.end - error.start
-        return replacement, error.end
+        # The encoder of UTF-8 takes a str only if it is ASCII.
+        decoding = isinstance(error, UnicodeDecodeError)
+        return replacement if decoding else replacement.encode(), error.end
 
     return handle
 

@@ -35,8 +35,11 @@ def json_records(text: Iterator[str], name: str, field: str) -> Records:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
+            reason: object = error
+            if isinstance(error, json.JSONDecodeError):
+                reason = f"{error.msg}, column {error.colno}"
             raise TextError(
-                f"{name}, line {number}: not JSON ({error}); expected one object on each line"
+                f"{name}, line {number}: not JSON ({reason}); expected one object on each line"
             ) from error
         if not isinstance(record, dict):
             raise TextError(
@@ -61,8 +64,11 @@ def csv_records(text: Iterator[str], name: str, field: str) -> Records:
     try:
         yield from _column(((rows.line_num, row) for row in rows), name, field)
     except csv.Error as error:
+        # Of a carriage return alone, it speaks as if this program's author had erred.
+        alone = "new-line" in str(error)
+        reason = "a carriage return without a line feed" if alone else error
         raise TextError(
-            f"{name}, line {rows.line_num}: not CSV ({error}); quote fields as RFC 4180 says, or "
+            f"{name}, line {rows.line_num}: not CSV ({reason}); quote fields as RFC 4180 says, or "
             "pass --format tsv if tabs separate them"
         ) from error
 

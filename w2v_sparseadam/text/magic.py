@@ -14,7 +14,7 @@ _BZIP2_BLOCK, _BZIP2_END = bytes.fromhex("314159265359"), bytes.fromhex("1772453
 # The first two bytes of bzip2 data could be those of a text; the others are no UTF-8, or control
 # characters.
 _COMPRESSED = {
-    "gzip": (b"\x1f\x8b",),
+    "gzip": (b"\x1f\x8b\x08",),
     "bzip2": tuple(
         b"BZh%d" % level + block for level in range(1, 10) for block in (_BZIP2_BLOCK, _BZIP2_END)
     ),
@@ -97,14 +97,13 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
     if kind:
         advice = _ADVICE.get(kind.split(" (")[0], "give the text in it")
         raise TextError(f"{name}: is {kind}, not text; {advice}")
-    marks = [(family, mark) for family, mark in _MARKS if head.startswith(mark)]
-    if marks and not any(encoding.startswith(family) for family, _ in marks):
-        family, mark = marks[0]
+    family, mark = next((pair for pair in _MARKS if head.startswith(pair[1])), ("", b""))
+    if not encoding.startswith(family):
         raise TextError(
             f"{name}: begins with a {family.upper()} byte order mark (bytes {mark.hex(' ')}), but "
             f"is read as {encoding.upper()}; pass --encoding {family}"
         )
-    if encoding in ("utf-16", "utf-32") and head and not marks:
+    if encoding in ("utf-16", "utf-32") and head and not mark:
         raise TextError(
             f"{name}: begins without a byte order mark (bytes {head[:4].hex(' ')}); "
             f"pass --encoding {encoding}-le or {encoding}-be"

@@ -41,7 +41,7 @@ class Source:
     @property
     def name(self) -> str:
         """What to call it in messages."""
-        return "standard input" if self.path == STANDARD_INPUT else self.path
+        return _name_of(self.path)
 
     @property
     def is_stream(self) -> bool:
@@ -109,6 +109,11 @@ def repeated(sources: Sequence[Source]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.name for s in sources if times[s.identity] > 1 and s.n_bytes))
 
 
+def _name_of(path: str) -> str:
+    """Return what to call a path in messages."""
+    return "standard input" if path == STANDARD_INPUT else path
+
+
 def _expanded(path: str) -> list[str]:
     """Return the files that a path, directory or pattern stands for."""
     if path == STANDARD_INPUT:
@@ -162,7 +167,7 @@ def _source_at(path: str) -> Source:
     try:
         status = os.fstat(0) if path == STANDARD_INPUT else os.stat(path)
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(_name_of(path), error) from error
     if path != STANDARD_INPUT and not os.access(path, os.R_OK):
         raise TextError(f"{path}: cannot be read: Permission denied")
     n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else None

@@ -121,8 +121,8 @@ def _decode(types: TypeScanner, first: int, last: int, errors: str) -> tuple[str
             type_number = int(np.searchsorted(types.starts, place, side="right")) - 1
             where = types.place_of(type_number, place - int(types.starts[type_number]))
             raise TextError(
-                f"{where}: not UTF-8 (byte 0x{data[error.start]:02x}); pass --errors replace or "
-                "ignore, or convert the file (iconv -f latin1 -t utf-8)"
+                f"{where}: not UTF-8 (byte 0x{data[error.start]:02x}); pass another --encoding, "
+                "or --errors replace or ignore"
             ) from error
     n_bad = [len(t) - len(t.decode(errors="ignore").encode()) for t in data.split(b" ")[:-1]]
     return data.decode(errors=errors), int(np.dot(n_bad, types.counts[first:last]))
