@@ -105,7 +105,7 @@ def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
                 text = decompressor.decompress(block, _OUT_BYTES)
             except errors as error:
                 raise TextError(
-                    f"{file.name}: corrupt {kind} data between bytes {begin} and "
+                    f"{file.name}: corrupt {kind} data, noticed between bytes {begin} and "
                     f"{file.n_bytes_read} ({error}); fetch or compress it again"
                 ) from error
             block = b""
