@@ -117,8 +117,8 @@ def test_a_wrong_check_sum_is_an_error(tmp_path):
     data = bytearray(gzip.compress(b"words"))
     data[-8] ^= 1
     assert error_of(tmp_path, bytes(data), "gzip") == (
-        f": corrupt gzip data, noticed between bytes 0 and {len(data)} (Error -3 while decompressing data: "
-        "incorrect data check); fetch or compress it again"
+        f": corrupt gzip data, noticed between bytes 0 and {len(data)} (Error -3 while "
+        "decompressing data: incorrect data check); fetch or compress it again"
     )
 
 

@@ -1,6 +1,8 @@
 """From files to word ids, against ten lines of plain Python."""
 
 import contextlib
+import gzip
+import json
 import os
 import subprocess
 import sys
@@ -262,6 +264,56 @@ def test_a_path_may_be_a_string_and_may_come_twice(tmp_path):
     (path,) = write(tmp_path, b"a b")
     with read_corpus([str(path), path], ALL_WORDS) as corpus:
         assert lines_of(corpus) == [["a", "b"], ["a", "b"]]
+
+
+def test_any_source_gives_the_same_corpus(tmp_path):
+    """Plain or packed, as files, as a folder, by a pattern, in another encoding, in records."""
+    lines = ["the cät sat", "on the mat", "the end"]
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    for name, text in (("a.txt", lines[0]), ("b.gz", lines[1]), ("sub/c", lines[2])):
+        packed = gzip.compress(text.encode()) if name == "b.gz" else text.encode()
+        (folder / name).write_bytes(packed)
+    wide, records = write(
+        tmp_path,
+        "\n".join(lines).encode("utf-16"),
+        "\n".join(json.dumps({"body": line}) for line in lines).encode(),
+    )
+    for paths, n_sources, options in (
+        ([folder], 3, {}),
+        ([folder / "*"], 3, {}),
+        ([folder / "a.txt", folder / "b.gz", folder / "sub/*"], 3, {}),
+        ([wide], 1, {"encoding": "utf-16"}),
+        ([records], 1, {"format": "jsonl", "field": "body"}),
+    ):
+        with read_corpus(paths, TextConfig(min_count=1, **options)) as corpus:
+            assert lines_of(corpus) == [line.split() for line in lines]
+            assert corpus.vocabulary.words == ["the", "cät", "end", "mat", "on", "sat"]
+            assert corpus.report.n_text_bytes == 32
+            assert corpus.report.n_sources == n_sources
+
+
+def test_sources_are_reported(tmp_path):
+    plain, packed = write(tmp_path, b"a b", gzip.compress(b"a b c d\n" * 100))
+    with read_corpus([plain, packed, plain], ALL_WORDS) as corpus:
+        report = corpus.report
+    assert report.n_bytes == 3 + packed.stat().st_size + 3
+    assert report.n_text_bytes == 4 + 800 + 4
+    assert report.n_sources == 3
+    assert report.repeated_sources == (str(plain),)
+
+
+def test_bad_bytes_of_another_encoding_are_reported(tmp_path):
+    with read(tmp_path, b"a\x81\x8d b\n", encoding="cp1252", errors="ignore") as corpus:
+        assert lines_of(corpus) == [["a", "b"]]
+        assert corpus.report.n_bad_bytes == 2
+
+
+def test_the_place_in_an_archive_is_that_in_its_text(tmp_path):
+    (path,) = write(tmp_path, gzip.compress(b"a b\n" * 1000 + b"caf\xe9"))
+    with pytest.raises(TextError) as caught:
+        read_corpus([path], ALL_WORDS)
+    assert str(caught.value).startswith(f"{path}, line 1001, byte offset 4003: not UTF-8")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")

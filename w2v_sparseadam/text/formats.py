@@ -35,9 +35,11 @@ def json_records(text: Iterator[str], name: str, field: str) -> Records:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            reason: object = error
+            reason = str(error)
             if isinstance(error, json.JSONDecodeError):
                 reason = f"{error.msg}, column {error.colno}"
+            elif isinstance(error, RecursionError):
+                reason = "nested too deeply"
             raise TextError(
                 f"{name}, line {number}: not JSON ({reason}); expected one object on each line"
             ) from error
@@ -64,9 +66,11 @@ def csv_records(text: Iterator[str], name: str, field: str) -> Records:
     try:
         yield from _column(((rows.line_num, row) for row in rows), name, field)
     except csv.Error as error:
-        # Of a carriage return alone, it speaks as if this program's author had erred.
-        alone = "new-line" in str(error)
-        reason = "a carriage return without a line feed" if alone else error
+        reason = str(error)
+        if "new-line" in reason:  # its words are for programmers
+            reason = "a carriage return without a line feed"
+        elif "field limit" in reason:
+            reason = f"a field of more than {_MAX_CSV_CHARACTERS} characters, maybe an open quote"
         raise TextError(
             f"{name}, line {rows.line_num}: not CSV ({reason}); quote fields as RFC 4180 says, or "
             "pass --format tsv if tabs separate them"
