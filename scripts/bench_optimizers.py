@@ -67,7 +67,8 @@ def in_ranges(
 ) -> Step:
     """Step as training does: the rows come grouped, and all threads move ranges of them."""
     optimizer = start_optimizer(kind, param)
-    return lambda rows: time_step(optimizer, group_rows(rows), grads, workers)
+    slots = np.full(param.shape[0], -1, np.int32)
+    return lambda rows: time_step(optimizer, group_rows(rows, slots), grads, workers)
 
 
 def torch_sparse(param: np.ndarray, grads: np.ndarray) -> Step:

@@ -56,7 +56,7 @@ class Planner:
             counts = np.maximum(1, np.bincount(words, minlength=1))
         self.counts = np.asarray(counts, np.int64)
         self.window, self.dynamic, self.seed = window, dynamic, seed
-        self.sampler = Sampler.build(self.counts, subsample, noise_exponent)
+        self.sampler = Sampler.build(self.counts, subsample, noise_exponent, n_shared)
         self._room = BatchPlan.allocate(capacity or max(1, self.word_ids.size), window, n_shared)
         self._scratch = PlanScratch.allocate(self.counts.size, self._room)
 

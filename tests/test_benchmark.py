@@ -24,6 +24,8 @@ from w2v_sparseadam.benchmark import (
 )
 from w2v_sparseadam.engine import SHARED_NEGATIVES
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
+from w2v_sparseadam.lanes import zeros
+from w2v_sparseadam.optimizers import SparseAdam
 from w2v_sparseadam.text.vocabulary import LINE_END
 from w2v_sparseadam.training import OptimizerConfig, RunConfig, SkipGramConfig
 
@@ -150,6 +152,22 @@ def test_resident_state_is_what_was_touched():
     assert module._resident_bytes([pages[3:60]]) == 2 * page
     left, right = pages[3:60, : page // 2], pages[3:60, page // 2 :]
     assert module._resident_bytes([right, left]) == 2 * page
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux' mincore")
+def test_state_of_rows_that_are_never_touched_is_not_resident():
+    """A vocabulary of 10⁶ words of which a text has the 10⁴ most frequent."""
+    param = zeros(1_000_000, 112)
+    optimizer = SparseAdam(param)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        rows = rng.permutation(10_000)
+        optimizer.step(rows, np.ones((rows.size, 112), np.float32))
+    in_use = 10_000 * 2 * 112 * 4
+    assert sum(array.nbytes for array in optimizer.state.values()) == 100 * in_use
+    huge_page = 1 << 21
+    resident = module._resident_bytes(optimizer.state.values())
+    assert in_use <= resident <= in_use + 2 * huge_page
 
 
 def test_steps_tell_what_is_resident(text, short_rounds):

@@ -104,7 +104,7 @@ def n_chunks(plan):
 def run_kernel(matrices, plan, window, ranges=None, fill=np.nan):
     """Return the losses by chunk and the gradients by place, done in the given order."""
     scratch = Scratch.allocate(matrices[0].shape[1], window, N_SHARED)
-    for room in scratch:
+    for room in scratch[1:]:
         room[...] = fill
     grads = [
         np.full((groups.places.size, matrices[0].shape[1]), np.float32(fill))

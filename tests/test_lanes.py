@@ -1,45 +1,31 @@
-"""Lanes: tiles, inner products and sums against NumPy at double precision."""
-
-import inspect
-import re
+"""Lanes: products, inner products, updates and sums against NumPy at double precision."""
 
 import numpy as np
 import pytest
 from numba import njit
 
-from w2v_sparseadam import gradients
 from w2v_sparseadam.lanes import (
     LANES,
+    copy_row,
     dot,
     dot_tile,
-    multiply_tile,
+    multiply,
     prefetch_row,
+    root,
+    row_product,
     row_sum,
+    row_update,
+    width_of,
     zeros,
 )
 
-# (height, width in vectors, add) of every tile that the gradients are made of.
-TILES = sorted(
-    {
-        tuple(map(int, found))
-        for found in re.findall(
-            r"multiply_tile\((\d+), (\d+), (\d+),", inspect.getsource(gradients)
-        )
-    }
-)
+# Vectors in a row: one, groups of equal and unequal size, more than a group holds.
+WIDTHS = [LANES * n for n in (1, 3, 7, 10)]
 
 
 def whole_numbers(seed, *shape):
     """Small whole numbers: every product and sum of them is exact."""
     return np.random.default_rng(seed).integers(-9, 10, shape).astype(np.float32)
-
-
-def compile_tile(n_rows, n_vectors, add):
-    @njit
-    def tile(a, b, c, row, column, first, last):
-        multiply_tile(n_rows, n_vectors, add, a, b, c, row, column, first, last)
-
-    return tile
 
 
 def layouts(a):
@@ -51,49 +37,73 @@ def layouts(a):
     yield "strided", storage[:, 1, 2:-3]
 
 
-def test_the_tiles_in_use_were_found():
-    assert len(TILES) >= 2
+@njit
+def call_multiply(width, a, b, c, n_rows, n):
+    multiply(width, a, b, c, n_rows, n)
 
 
-@pytest.mark.parametrize("shape", TILES)
-def test_multiply_tile(shape):
-    n_rows, n_vectors, add = shape
-    tile = compile_tile(*shape)
-    height, width, row, column = n_rows + 3, LANES * (n_vectors + 2), 2, LANES
-    a, b = whole_numbers(1, height, 11), whole_numbers(2, 11, width)
-    before = whole_numbers(3, height, width)
-    within = slice(row, row + n_rows), slice(column, column + LANES * n_vectors)
-    for first, last in [(0, 11), (3, 10), (5, 6), (4, 4), (0, 0)]:
+@njit
+def call_row_product(width, a, b, c, row, first, last):
+    row_product(width, 0, a, b, c, row, first, last)
+
+
+@njit
+def add_row_product(width, a, b, c, row, first, last):
+    row_product(width, 1, a, b, c, row, first, last)
+
+
+@pytest.mark.parametrize("n_dims", WIDTHS)
+def test_multiply(n_dims):
+    a, b = whole_numbers(1, 24, 11), whole_numbers(2, 12, n_dims)
+    before = whole_numbers(3, 25, n_dims)
+    for n_rows, n in [(24, 11), (16, 5), (8, 1), (8, 0), (0, 3)]:
         expected = before.copy()
-        product = a[within[0], first:last].astype(float) @ b[first:last, within[1]].astype(float)
-        expected[within] = product + (before[within] if add else 0)
+        expected[:n_rows] = a[:n_rows, :n].astype(float) @ b[:n].astype(float)
         for layout, same_a in layouts(a):
             c = before.copy()
-            tile(same_a, b, c, row, column, first, last)
-            np.testing.assert_array_equal(c, expected, err_msg=f"{layout}, k = {first} … {last}")
+            call_multiply(width_of(n_dims), same_a, b, c, n_rows, n)
+            np.testing.assert_array_equal(c, expected, err_msg=f"{layout}, {n_rows} × {n}")
 
 
-@pytest.mark.parametrize("add", [0, 1])
-def test_multiply_tile_rounds_like_float32(add):
+@pytest.mark.parametrize("n_dims", WIDTHS)
+@pytest.mark.parametrize("function", [call_row_product, add_row_product])
+def test_row_product(n_dims, function):
+    a, b = whole_numbers(1, 4, 11), whole_numbers(2, 11, n_dims)
+    before = whole_numbers(3, 4, n_dims)
+    for row, first, last in [(0, 0, 11), (2, 3, 10), (3, 5, 6), (1, 4, 4), (1, 0, 0)]:
+        expected = before.copy()
+        expected[row] = a[row, first:last].astype(float) @ b[first:last].astype(float)
+        if function is add_row_product:
+            expected[row] += before[row]
+        for layout, same_a in layouts(a):
+            c = before.copy()
+            function(width_of(n_dims), same_a, b, c, row, first, last)
+            np.testing.assert_array_equal(c, expected, err_msg=f"{layout}, {first} … {last}")
+
+
+def test_products_round_like_float32():
     rng = np.random.default_rng(4)
     a = rng.standard_normal((8, 200), dtype=np.float32)
     b = rng.standard_normal((200, 2 * LANES), dtype=np.float32)
     before = rng.standard_normal((8, 2 * LANES), dtype=np.float32)
-    c = before.copy()
-    compile_tile(8, 2, add)(a, b, c, 0, 0, 0, 200)
-    exact = a.astype(float) @ b.astype(float) + add * before
+    product = a.astype(float) @ b.astype(float)
     terms = np.abs(a).astype(float) @ np.abs(b).astype(float) + np.abs(before)
-    assert np.all(np.abs(c - exact) <= 1e-6 * terms)
+    c = before.copy()
+    call_multiply(width_of(2 * LANES), a, b, c, 8, 200)
+    assert np.all(np.abs(c - product) <= 1e-6 * terms)
+    c = before.copy()
+    add_row_product(width_of(2 * LANES), a, b, c, 3, 0, 200)
+    assert np.all(np.abs(c[3] - before[3] - product[3]) <= 1e-6 * terms[3])
 
 
 @njit
-def call_dot(a, i, b, j):
-    return dot(a, i, b, j)
+def call_dot(width, a, i, b, j):
+    return dot(width, a, i, b, j)
 
 
 @njit
-def call_dot_tile(a, b, c, row, column):
-    dot_tile(a, b, c, row, column)
+def call_dot_tile(width, a, b, c, row, column):
+    dot_tile(width, a, b, c, row, column)
 
 
 @njit
@@ -102,48 +112,118 @@ def call_row_sum(a, i):
 
 
 @njit
-def call_prefetch_row(a, i):
-    prefetch_row(a, i)
+def call_copy_row(width, a, i, b, j):
+    copy_row(width, a, i, b, j)
 
 
-@pytest.mark.parametrize("width", [16, 48, 112, 160])
-def test_dot(width):
-    a, b = whole_numbers(5, 4, width), whole_numbers(6, 6, width)
-    for i in range(4):
-        for j in range(6):
-            assert call_dot(a, i, b, j) == a[i].astype(float) @ b[j].astype(float)
+@njit
+def call_prefetch_row(width, a, i):
+    prefetch_row(width, a, i)
+
+
+@pytest.mark.parametrize("n_dims", WIDTHS)
+def test_dot(n_dims):
+    a, b = whole_numbers(5, 4, n_dims), whole_numbers(6, 6, n_dims)
+    for i, j in np.ndindex(4, 6):
+        expected = a[i].astype(float) @ b[j].astype(float)
+        assert call_dot(width_of(n_dims), a, i, b, j) == expected
+
+
+def test_dot_goes_as_far_as_the_width():
+    a = np.ones((1, 20), np.float32)
+    assert call_dot(width_of(20), a, 0, a, 0) == 16
 
 
 def test_dot_rounds_like_float32():
-    a, b = np.random.default_rng(7).standard_normal((2, 1, 320), dtype=np.float32)
+    a, b = np.random.default_rng(7).standard_normal((2, 1, 160), dtype=np.float32)
     exact = a[0].astype(float) @ b[0].astype(float)
     terms = np.abs(a[0]).astype(float) @ np.abs(b[0]).astype(float)
-    assert abs(call_dot(a, 0, b, 0) - exact) <= 1e-6 * terms
+    assert abs(call_dot(width_of(160), a, 0, b, 0) - exact) <= 1e-6 * terms
 
 
-@pytest.mark.parametrize("width", [16, 48, 160])
-def test_dot_tile(width):
-    a, b = whole_numbers(9, 10, width), whole_numbers(10, 9, width)
+@pytest.mark.parametrize("n_dims", WIDTHS)
+def test_dot_tile(n_dims):
+    a, b = whole_numbers(9, 10, n_dims), whole_numbers(10, 9, n_dims)
     before = whole_numbers(11, 11, 12)
     for row, column in [(0, 0), (4, 1), (6, 5)]:
         c, expected = before.copy(), before.copy()
         tile = slice(row, row + 4), slice(column, column + 4)
         expected[tile] = a[tile[0]].astype(float) @ b[tile[1]].T.astype(float)
-        call_dot_tile(a, b, c, row, column)
+        call_dot_tile(width_of(n_dims), a, b, c, row, column)
         np.testing.assert_array_equal(c, expected)
 
 
 def test_dot_tile_of_single_numbers():
     # Each number alone, so that one that is lost or misplaced shows.
-    a, c = np.zeros((4, 32), np.float32), np.zeros((4, 4), np.float32)
-    b = np.arange(1, 4 * 32 + 1, dtype=np.float32).reshape(4, 32)
-    for i, d in np.ndindex(4, 32):
+    a, c = np.zeros((4, 16), np.float32), np.zeros((4, 4), np.float32)
+    b = np.arange(1, 4 * 16 + 1, dtype=np.float32).reshape(4, 16)
+    for i, d in np.ndindex(4, 16):
         a[:] = 0
         a[i, d] = 1
         expected = np.zeros((4, 4))
         expected[i] = b[:, d]
-        call_dot_tile(a, b, c, 0, 0)
+        call_dot_tile(width_of(16), a, b, c, 0, 0)
         np.testing.assert_array_equal(c, expected)
+
+
+@row_update
+def follow(grad, value, trace, *, old, rate):
+    trace = old * trace + grad * grad
+    return value - rate * grad / root(trace), trace
+
+
+@row_update
+def take_sum(grad, value):
+    return (grad,)
+
+
+@njit
+def call_follow(width, grads, places, first, last, row, numbers, value, trace):
+    follow(width, grads, places, first, last, row, numbers, value, trace)
+
+
+@njit
+def call_take_sum(width, grads, places, first, last, row, value):
+    take_sum(width, grads, places, first, last, row, (), value)
+
+
+@pytest.mark.parametrize("n_dims", [3, 16, 50, 112, 163])
+def test_row_update_moves_one_row_by_its_sum(n_dims):
+    rng = np.random.default_rng(12)
+    grads = rng.standard_normal((9, n_dims), dtype=np.float32)
+    state = rng.random((5, 2 * n_dims), dtype=np.float32) + 1
+    value, trace = state[:, :n_dims], state[:, n_dims:]  # strided, as moments are
+    before = state.copy()
+    places = np.array([8, 1, 4, 4, 0], np.int32)
+    numbers = np.float32(0.5), np.float32(0.25)
+    call_follow(width_of(n_dims), grads, places, 1, 4, 2, numbers, value, trace)
+    grad = grads[1] + grads[4] + grads[4]
+    new_trace = np.float32(0.5) * before[2, n_dims:] + grad * grad
+    new_value = before[2, :n_dims] - np.float32(0.25) * grad / np.sqrt(new_trace)
+    np.testing.assert_array_equal(trace[2], new_trace)
+    np.testing.assert_array_equal(value[2], new_value)
+    others = [0, 1, 3, 4]
+    np.testing.assert_array_equal(state[others], before[others])
+
+
+@pytest.mark.parametrize("n_dims", [5, 20])
+def test_row_update_sums_in_order_and_none_to_zero(n_dims):
+    grads = np.ones((3, n_dims), np.float32)
+    grads[0], grads[2] = 2.0**24, -(2.0**24)  # to which float32 cannot add 1
+    value = np.full((1, n_dims), np.float32(np.nan))
+    for places, expected in [([0, 1, 2], 0), ([0, 2, 1], 1), ([], 0)]:
+        places = np.array(places, np.int64)
+        call_take_sum(width_of(n_dims), grads, places, 0, places.size, 0, value)
+        np.testing.assert_array_equal(value, np.full((1, n_dims), expected))
+
+
+@pytest.mark.parametrize("n_dims", WIDTHS)
+def test_copy_row(n_dims):
+    a, b = whole_numbers(8, 5, n_dims), whole_numbers(9, 4, n_dims)
+    expected = b.copy()
+    expected[1] = a[3]
+    call_copy_row(width_of(n_dims), a, 3, b, 1)
+    np.testing.assert_array_equal(b, expected)
 
 
 @pytest.mark.parametrize("width", [16, 64, 1408])
@@ -159,8 +239,8 @@ def test_sums_do_not_hide_nan_or_infinity():
     ones = np.ones((1, 32), np.float32)
     assert np.isnan(call_row_sum(a, 0))
     assert call_row_sum(a, 1) == np.inf
-    assert np.isnan(call_dot(a, 0, ones, 0))
-    assert call_dot(a, 1, ones, 0) == np.inf
+    assert np.isnan(call_dot(width_of(32), a, 0, ones, 0))
+    assert call_dot(width_of(32), a, 1, ones, 0) == np.inf
 
 
 @pytest.mark.parametrize("shape", [(1, 16), (5, 48), (7,)])
@@ -179,5 +259,5 @@ def test_prefetch_row_changes_nothing():
     a = whole_numbers(8, 5, 48)
     before = a.tobytes()
     for i in range(5):
-        call_prefetch_row(a, i)
+        call_prefetch_row(width_of(48), a, i)
     assert a.tobytes() == before

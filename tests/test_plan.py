@@ -19,6 +19,7 @@ from w2v_sparseadam.plan import (
     CHUNK,
     Groups,
     Sampler,
+    _draw_negative,
     _mix_int,
     draw_key,
     fill_uniform,
@@ -158,14 +159,14 @@ def test_words_are_kept_as_often_as_the_formula_says(planner):
 
 def test_keep_share_is_the_expected_share(planner):
     counts = np.array([6000, 2500, 900, 400, 150, 50])
-    sampler = Sampler.build(counts, 0.01, 0.75)
+    sampler = Sampler.build(counts, 0.01, 0.75, 16)
     expected = counts @ keep_probability(counts, 0.01) / counts.sum()
     assert sampler.keep_share(counts) == pytest.approx(expected, rel=1e-8)
 
 
 def test_without_subsampling_every_token_is_kept(planner):
     counts = np.array([1, 10**9])
-    assert Sampler.build(counts, 0, 0.75).keep_share(counts) == 1
+    assert Sampler.build(counts, 0, 0.75, 16).keep_share(counts) == 1
     batches = planner([1, 0] * 500, counts=counts)
     assert batches.plan().n_centers[0] == 1000
 
@@ -205,19 +206,40 @@ def test_negatives_are_drawn_as_often_as_the_formula_says(planner, exponent):
 
 
 @given(
-    counts=st.lists(st.integers(1, 10**9), min_size=1, max_size=50),
+    counts=st.lists(st.integers(0, 10**9), min_size=1, max_size=50).filter(any),
     exponent=st.sampled_from([0.0, 0.5, 0.75, 1.0, 2.0]),
 )
-def test_alias_table_holds_the_exact_distribution(counts, exponent):
+def test_words_share_out_the_noise_as_the_formula_says(counts, exponent):
     counts = np.array(counts)
-    sampler = Sampler.build(counts, 1e-3, exponent)
-    n_words = counts.size
-    own = sampler.accept / 2.0**32
-    share = np.zeros(n_words)
-    for column in range(n_words):
-        share[column] += own[column] / n_words
-        share[sampler.alias[column]] += (1 - own[column]) / n_words
-    np.testing.assert_allclose(share, noise_probability(counts, exponent), rtol=0, atol=1e-9)
+    sampler = Sampler.build(counts, 1e-3, exponent, 16)
+    share = np.diff(sampler.ends, prepend=0) / (16 * 2.0**40)
+    expected = noise_probability(counts, exponent) if counts.all() else None
+    if expected is None:
+        expected = np.zeros(counts.size)
+        expected[counts > 0] = noise_probability(counts[counts > 0], exponent)
+    np.testing.assert_allclose(share, expected, rtol=0, atol=1e-12)
+
+
+@given(
+    counts=st.lists(st.integers(0, 10**9), min_size=1, max_size=50).filter(any),
+    stratum=st.integers(0, 15),
+    bits=st.integers(0, 2**64 - 1),
+)
+def test_a_negative_is_the_word_whose_share_holds_the_point(counts, stratum, bits):
+    sampler = Sampler.build(np.array(counts), 0, 0.75, 16)
+    point = (stratum << 40) + (bits >> 24)
+    word = _draw_negative(sampler, stratum, np.uint64(bits))
+    begin = sampler.ends[word - 1] if word else 0
+    assert begin <= point < sampler.ends[word]
+    assert counts[word] > 0
+
+
+def test_every_block_draws_from_all_strata(planner):
+    # As common as each other, 64 words fill 16 strata by fours.
+    batches = planner(np.arange(64).repeat(4), counts=[4] * 64, n_shared=16, noise_exponent=0)
+    negatives = batches.plan().negatives[: 256 // BLOCK]
+    np.testing.assert_array_equal(negatives // 4, np.tile(np.arange(16), (256 // BLOCK, 1)))
+    assert len(set(map(bytes, negatives))) == 256 // BLOCK
 
 
 def test_negatives_of_one_word(planner):
@@ -307,7 +329,9 @@ def test_a_smaller_batch_after_a_larger_leaves_nothing_behind(planner):
 
 @given(ids=st.lists(st.integers(0, 1000), max_size=40))
 def test_group_rows(ids):
-    groups = group_rows(np.array(ids, np.int64))
+    slots = np.full(max(ids, default=0) + 1, -1, np.int32)
+    groups = group_rows(np.array(ids, np.int64), slots)
+    assert (slots == -1).all()
     assert isinstance(groups, Groups)
     assert read_groups(groups) == by_word((row, place) for place, row in enumerate(ids))
 

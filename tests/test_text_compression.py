@@ -21,7 +21,7 @@ from w2v_sparseadam.text.sources import SourceFile, find_sources
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
-    zstd = pytest.importorskip("backports.zstd")
+    from backports import zstd
 
 COMPRESS = {
     "gzip": gzip.compress,

@@ -4,9 +4,22 @@ import sys
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from w2v_sparseadam.errors import TextError
-from w2v_sparseadam.text.tokenizers import checked, whitespace, word
+from w2v_sparseadam.errors import SettingError, TextError
+from w2v_sparseadam.text.config import TextConfig
+from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.tokenizers import (
+    char,
+    checked,
+    named_tokenizer,
+    whitespace,
+    word,
+    writable,
+)
+
+EVERY_CHARACTER = [chr(code_point) for code_point in range(sys.maxunicode + 1)]
 
 
 def test_every_character_is_classed_by_its_unicode_category():
@@ -70,8 +83,185 @@ def test_word(text, words):
     assert word(text) == words
 
 
-def test_whitespace_takes_text_as_it_is():
-    assert whitespace("«Don't»\0") == ["«Don't»\0"]
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("«Don't»\0", ["«Don't»\0"]),
+        ("no\xa0break", ["no", "break"]),
+        ("\u3000全角\u3000空白", ["全角", "空白"]),
+        ("line\u2028paragraph\u2029next\x85", ["line", "paragraph", "next"]),
+        ("unit\x1fseparator", ["unit", "separator"]),
+        ("zero\u200bwidth\ufeff", ["zero\u200bwidth\ufeff"]),
+        ("", []),
+    ],
+)
+def test_whitespace(text, words):
+    assert whitespace(text) == words
+
+
+def test_whitespace_finds_the_words_that_gensim_finds(tmp_path):
+    sentences = pytest.importorskip("gensim.models.word2vec").LineSentence
+    path = tmp_path / "text.txt"
+    characters = [char for char in EVERY_CHARACTER if char.isspace() or char in "\0\u200b\ufeff"]
+    path.write_bytes("".join(f"a{char}b " for char in characters).encode())
+    with read_corpus([path], TextConfig("whitespace", min_count=1)) as corpus:
+        words = [*corpus.vocabulary.words, "\n"]
+        ours = [words[word_id] for word_id in corpus.word_ids]
+    assert ours == [word for line in sentences(str(path)) for word in [*line, "\n"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ab c\x1f", ["a", "b", "c"]),
+        ("我爱\u3000北京。", ["我", "爱", "北", "京", "。"]),
+        ("e\u0301te\u0301", ["e\u0301", "t", "e\u0301"]),
+        ("हिन्दी", ["हि", "न्", "दी"]),
+        ("❤️\u200b👩\u200d👧", ["❤️", "\u200b", "👩\u200d", "👧"]),
+        ("\u0301a\n\u0301", ["\u0301", "a", "\n\u0301"]),
+        ("", []),
+    ],
+)
+def test_char(text, words):
+    assert char(text) == words
+
+
+@given(st.text())
+def test_char_loses_only_white_space(text):
+    assert "".join(char(text)).split() == "".join(text.split()).split()
+    assert all(unicodedata.category(found[0])[0] != "M" for found in char("a" + text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("word", "well-known", ["well", "known"]),
+        ("whitespace", "well-known", ["well-known"]),
+        ("char", "ab", ["a", "b"]),
+        (r"regex:[\w-]+", "(well-known),so", ["well-known", "so"]),
+        (r"regex:(\w)+", "well-known", ["well", "known"]),
+        (r"regex:(a|b):(\w)", "a:c,b:d", ["a:c", "b:d"]),
+        ("regex:(?i)A*", "aXA", ["a", "", "A", ""]),
+        ("regex:regex:.", "regex:1", ["regex:1"]),
+        ("python:re:escape", "a.b", r"a\.b"),
+        ("python:os:path.splitext", "a.b", ("a", ".b")),
+        ("python-lines:re:escape", "a.b", r"a\.b"),
+    ],
+)
+def test_named_tokenizers(name, text, words):
+    assert named_tokenizer(name)(text) == words
+
+
+KNOWN = (
+    "tokenizer must be 'word', 'whitespace', 'char', 'regex:PATTERN', 'python:MODULE:FUNCTION', "
+    "'python-lines:MODULE:FUNCTION' or a callable, got "
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("words", f"{KNOWN}'words'"),
+        ("", f"{KNOWN}''"),
+        (None, f"{KNOWN}None"),
+        (["word"], f"{KNOWN}['word']"),
+        ("regex:", f"{KNOWN}'regex:'"),
+        ("python:json", f"{KNOWN}'python:json'"),
+        ("python::loads", f"{KNOWN}'python::loads'"),
+        ("ruby:json:loads", f"{KNOWN}'ruby:json:loads'"),
+        (
+            "regex:[a-",
+            "tokenizer 'regex:[a-' is not a regular expression: unterminated character set at "
+            "position 0",
+        ),
+        (
+            "regex:a{99999999999999999999}",
+            "tokenizer 'regex:a{99999999999999999999}' is not a regular expression: the "
+            "repetition number is too large",
+        ),
+        (
+            "python:nowhere:f",
+            "tokenizer 'python:nowhere:f': cannot import 'nowhere': ModuleNotFoundError: No "
+            "module named 'nowhere'; install it, or run in its folder",
+        ),
+        (
+            "python:.local:f",
+            "tokenizer 'python:.local:f': cannot import '.local': TypeError: the 'package' "
+            "argument is required to perform a relative import for '.local'",
+        ),
+        (
+            "python:broken_module:f",
+            "tokenizer 'python:broken_module:f': cannot import 'broken_module': ValueError: two "
+            "lines",
+        ),
+        (
+            "python:leaving_module:f",
+            "tokenizer 'python:leaving_module:f': cannot import 'leaving_module': SystemExit: 3",
+        ),
+        (
+            "python-lines:good_module:g",
+            "tokenizer 'python-lines:good_module:g': module 'good_module' ({folder}/good_module.py)"
+            " has no 'g'",
+        ),
+        ("python:sys:g", "tokenizer 'python:sys:g': module 'sys' (built in) has no 'g'"),
+        (
+            "python:good_module:NAMES",
+            "tokenizer 'python:good_module:NAMES': 'NAMES' is not a function but ['f']",
+        ),
+    ],
+)
+def test_names_without_a_tokenizer(own_modules, name, message):
+    with pytest.raises(SettingError) as caught:
+        TextConfig(name)
+    assert str(caught.value) == message.replace("{folder}", str(own_modules))
+
+
+@pytest.fixture
+def own_modules(tmp_path, monkeypatch):
+    """Work in a folder with some modules, as the console script does: it is not importable yet."""
+    (tmp_path / "good_module.py").write_text(
+        "NAMES = ['f']\n\n\ndef f(text):\n    return text.split('-')\n"
+    )
+    (tmp_path / "broken_module.py").write_text("raise ValueError('two\\nlines')\n")
+    (tmp_path / "leaving_module.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "textwrap.py").write_text("raise ImportError('hides the real one')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in ("good_module", "broken_module", "leaving_module", "textwrap"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["python", "python-lines"])
+def test_a_function_of_a_module_in_the_current_directory(own_modules, kind):
+    (own_modules / "text.txt").write_text("a-b c-b\n")
+    config = TextConfig(f"{kind}:good_module:f", min_count=1)
+    with read_corpus(["text.txt"], config) as corpus:
+        expected = ["b", "a", "c"] if kind == "python" else ["a", "b", "b_c"]
+        assert corpus.vocabulary.words == expected
+
+
+def test_a_module_in_the_current_directory_hides_no_other(own_modules):
+    assert named_tokenizer("python:textwrap:wrap")("a b") == ["a b"]
+    assert sys.path[-1] == str(own_modules)
+    named_tokenizer("python:good_module:f")
+    assert sys.path.count(str(own_modules)) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("a b\r", "a_b_"),
+        ("\ud800", "_"),
+        ("\u3000", ""),
+        (" \n", ""),
+        ("", ""),
+        ("a\u3000b", "a\u3000b"),
+    ],
+)
+def test_writable(word, written):
+    assert writable(word) == written
 
 
 def test_checked_returns_what_the_tokenizer_returns():

@@ -135,6 +135,10 @@ def test_options_reach_the_configs(folder, monkeypatch):
     given = {
         "tokenizer": ["--tokenizer", "whitespace"],
         "lowercase": ["--lowercase"],
+        "normalize": ["--normalize", "nfkc"],
+        "digits": ["--digits", "zero"],
+        "stopwords": ["--stopwords", "news.txt"],
+        "vocab": ["--vocab", "news.txt"],
         "min_count": ["--min-count", "2"],
         "max_vocab": ["--max-vocab", "70"],
         "errors": ["--errors", "ignore"],
@@ -148,7 +152,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "subsample": ["--subsample", "0"],
         "optimizer": ["--optimizer", "dense-adam"],
         "lr": ["--lr", "0.5"],
-        "beta1": ["--beta1", "0"],
+        "beta1": ["--beta1", "0.5"],
         "beta2": ["--beta2", "0.25"],
         "eps": ["--eps", "0.125"],
         "bias_correction": ["--bias-correction", "row"],
@@ -217,6 +221,18 @@ def test_options_reach_the_configs(folder, monkeypatch):
             "news.txt is a corpus file and would be overwritten; name another with --log",
         ),
         (
+            ["--stopwords", "words.txt", "-o", "words.txt"],
+            "words.txt is a word list and would be overwritten; name another with -o",
+        ),
+        (
+            ["--vocab", "words.txt", "--log", "words.txt"],
+            "words.txt is a word list and would be overwritten; name another with --log",
+        ),
+        (
+            ["--vocab", "missing.txt"],
+            "Invalid value for '--vocab': File 'missing.txt' does not exist.",
+        ),
+        (
             ["--log", "news.vec"],
             "news.vec cannot hold both the vectors and the log; name another file",
         ),
@@ -224,6 +240,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
 )
 def test_usage_errors(folder, no_training, args, message):
     os.link("news.txt", "link.txt")
+    Path("words.txt").write_text("a\n")
     assert error_of("news.txt", *args, exit_code=2) == message
 
 
@@ -332,6 +349,52 @@ def test_an_archive_that_is_no_text_is_refused_before_training(folder):
         "Error: last.txt: is a zip archive (or a docx, xlsx, epub or npz file), not text; unpack "
         "it, or pipe in what it holds (unzip -p)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--tokenizer", "regex:["], "tokenizer 'regex:[' is not a regular expression: "),
+        (["--tokenizer", "python:nowhere:f"], "tokenizer 'python:nowhere:f': cannot import "),
+        (["--tokenizer", "sentences"], "tokenizer must be 'word', 'whitespace', 'char', "),
+    ],
+)
+def test_a_tokenizer_that_is_not_there(folder, no_training, args, message):
+    assert error_of("news.txt", *args, exit_code=1).startswith(message)
+
+
+def test_a_fault_of_a_word_list(folder):
+    Path("list.txt").write_text("of the\n")
+    result = run("news.txt", "--vocab", "list.txt", exit_code=1)
+    assert result.stderr.splitlines()[-1] == (
+        "Error: list.txt, line 1: expected a word, or a word and its count, found 'of the'"
+    )
+
+
+def test_what_the_options_of_the_text_take_away_is_reported(folder):
+    Path("own_words.py").write_text("def split(line):\n    return line.split('+')\n")
+    Path("text.txt").write_text("A+2+b c+The\na+b c+The+x\n" * 20)
+    Path("stop.txt").write_text("the\nof\n")
+    Path("vocab.txt").write_text("A 9\nB_C 8\nZ 7\n")
+    args = ["--tokenizer", "python-lines:own_words:split", "--lowercase", "--digits", "drop"]
+    args += ["--stopwords", "stop.txt", "--vocab", "vocab.txt", "--log", "log.jsonl"]
+    lines = run("text.txt", *SMALL, *args).stderr.splitlines()
+    assert Vectors.load("text.vec").words == ("a", "b_c")
+    for line in (
+        "Kept 2 words, 80 tokens (50.0%).",
+        "Dropped 20 tokens that are numbers (--digits drop).",
+        "Dropped 40 tokens that are --stopwords.",
+        "Dropped 20 tokens of words that --vocab lacks.",
+        "Words of --stopwords that the text lacks: 1.",
+        "Words of --vocab that the text lacks: 1, such as 'z'.",
+    ):
+        assert line in lines
+    (event,) = [event for event in read_log("log.jsonl") if event["event"] == "text"]
+    expected = {"tokens": 160, "kept_tokens": 80, "numbers": 20, "stopwords": 40}
+    expected |= {"outside_vocab": 20, "unseen_stopwords": 1, "unseen_vocab": 1}
+    assert expected.items() <= event.items()
+    assert event["unseen_vocab_words"] == ["z"]
+    assert event["rewritten_words"] == 40
 
 
 def test_a_text_without_frequent_words(folder):

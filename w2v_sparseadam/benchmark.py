@@ -446,8 +446,8 @@ def _measure_steps(
 
 def _expected_touches(counts: np.ndarray, skip_gram: SkipGramConfig, batch_size: int) -> np.ndarray:
     """Return how often a batch is expected to meet each row of the context matrix."""
-    sampler = Sampler.build(counts, skip_gram.subsample, skip_gram.noise_exponent)
-    kept = counts * (sampler.keep / 2.0**32)
+    sampler = Sampler.build(counts, skip_gram.subsample, skip_gram.noise_exponent, SHARED_NEGATIVES)
+    kept = counts * sampler.keep_prob()
     noise = counts.astype(np.float64) ** skip_gram.noise_exponent
     negatives = SHARED_NEGATIVES / BLOCK
     return batch_size * (kept / kept.sum() + negatives * noise / noise.sum())
@@ -472,7 +472,7 @@ def _time_size(
     fill_uniform(draw_key(seed, "start"), skip_gram.dim, param)
     grads[:, : skip_gram.dim] = rng.standard_normal((n_rows, skip_gram.dim), np.float32)
     optimizers = {
-        name: OptimizerConfig(name).build(param, param.shape[1]) for name in STEP_CONTESTANTS
+        name: _step_config(name).build(param, param.shape[1]) for name in STEP_CONTESTANTS
     }
     resident = {}
     for name, optimizer in optimizers.items():
@@ -504,7 +504,8 @@ def _draw_rows(rng: np.random.Generator, rates: np.ndarray, n_rows: int) -> Grou
     """Draw rows one after another in proportion to their rates, until so many are met."""
     # Independent Poisson processes have their first arrivals in just that order.
     arrivals = rng.standard_exponential(rates.size) / rates
-    return group_rows(np.argpartition(arrivals, n_rows - 1)[:n_rows])
+    rows = np.argpartition(arrivals, n_rows - 1)[:n_rows]
+    return group_rows(rows, np.full(arrivals.size, -1, np.int32))
 
 
 def _time_round(
@@ -523,9 +524,14 @@ def _zero_rows(n_rows: int, skip_gram: SkipGramConfig) -> np.ndarray:
     return zeros(n_rows, -(-skip_gram.dim // LANES) * LANES)
 
 
+def _step_config(name: str) -> OptimizerConfig:
+    """Return a contestant's settings: PyTorch's decays, so that all move both moments."""
+    return OptimizerConfig(name, beta1=0.9, beta2=0.999)
+
+
 def _row_bytes(name: str, skip_gram: SkipGramConfig) -> int:
     """Return the bytes of a row and its state."""
-    optimizer = OptimizerConfig(name).build(_zero_rows(1, skip_gram), skip_gram.dim)
+    optimizer = _step_config(name).build(_zero_rows(1, skip_gram), skip_gram.dim)
     return optimizer.param.nbytes + sum(array.nbytes for array in optimizer.state.values())
 
 

@@ -276,7 +276,7 @@ class Engine:
         self._optimizers = (center, context)
         self._seed = seed
         self._workers = workers
-        sampler = Sampler.build(counts, subsample, noise_exponent)
+        sampler = Sampler.build(counts, subsample, noise_exponent, SHARED_NEGATIVES)
         n_kept = max(1.0, sampler.keep_share(counts) * float(counts.sum()))
         positions = np.ceil(batch_size * word_ids.size / n_kept)
         self.positions = int(min(positions, batch_size * _MOST_POSITIONS_A_CENTER))

@@ -10,7 +10,17 @@ from typing import NamedTuple
 import numpy as np
 
 from .kernels import kernel
-from .lanes import LANES, dot, dot_tile, multiply_tile, prefetch_row, row_sum, zeros
+from .lanes import (
+    copy_row,
+    dot,
+    dot_tile,
+    multiply,
+    prefetch_row,
+    row_product,
+    row_sum,
+    width_of,
+    zeros,
+)
 from .plan import BLOCK, CHUNK
 
 AHEAD = 8
@@ -23,13 +33,14 @@ class Scratch(NamedTuple):
     C is the chunk's length, b the block's, c the window, N the negatives of a block.
     """
 
+    width: tuple[int, ...]  # of rows of D numbers
     center_vectors: np.ndarray  # (C, D) float32
     context_vectors: np.ndarray  # (C + 2c, D)
     noise_vectors: np.ndarray  # (N, D)
     scores: np.ndarray  # (b, N)
     losses: np.ndarray  # (b, N)
-    band: np.ndarray  # (1, C (2c + 1)): storage of the banded matrix that follows
-    band_losses: np.ndarray  # (1, C (2c + 1))
+    band: np.ndarray  # (C / b, b (2c + 1)): storage of the banded matrix that follows, by blocks
+    band_losses: np.ndarray  # (1, b (2c + 1))
     by_center: np.ndarray  # (C, C + 2c): entry (i, j) is center i against span place j
     by_context: np.ndarray  # (C + 2c, C): the same, transposed
 
@@ -38,19 +49,20 @@ class Scratch(NamedTuple):
         """Make room for vectors of ``n_dims`` numbers and ``n_shared`` negatives a block."""
 
         span = CHUNK + 2 * window
-        band = zeros(1, CHUNK * (2 * window + 1))
+        band = zeros(CHUNK // BLOCK, BLOCK * (2 * window + 1))
         # Entry (i, j) stands at 2c i + j of the storage, so row i holds j = i … i + 2c. Outside
         # the band the places belong to other entries and are never read.
         steps = (2 * window * band.itemsize, band.itemsize)
         by_center = np.lib.stride_tricks.as_strided(band[0], (CHUNK, span), steps)
         return cls(
+            width=width_of(n_dims),
             center_vectors=zeros(CHUNK, n_dims),
             context_vectors=zeros(span, n_dims),
             noise_vectors=zeros(n_shared, n_dims),
             scores=zeros(BLOCK, n_shared),
             losses=zeros(BLOCK, n_shared),
             band=band,
-            band_losses=zeros(*band.shape),
+            band_losses=zeros(1, band.shape[1]),
             by_center=by_center,
             by_context=by_center.T,
         )
@@ -98,43 +110,6 @@ def logistic(scores, losses):
 
 
 @kernel
-def _multiply(a, b, c, n_rows, n):
-    """C[:n_rows] = A[:n_rows, :n] · B[:n], n_rows a multiple of the tile's height."""
-    for row in range(0, n_rows, 8):
-        column = 0
-        while column + 3 * LANES <= c.shape[1]:
-            multiply_tile(8, 3, 0, a, b, c, row, column, 0, n)
-            column += 3 * LANES
-        if column + 2 * LANES == c.shape[1]:
-            multiply_tile(8, 2, 0, a, b, c, row, column, 0, n)
-        elif column < c.shape[1]:
-            multiply_tile(8, 1, 0, a, b, c, row, column, 0, n)
-
-
-@kernel
-def _add_row_product(a, b, c, row, first, last):
-    """C[row] += Σ_k A[row, k] · B[k] over k = first … last − 1."""
-    column = 0
-    while column + 8 * LANES <= c.shape[1]:
-        multiply_tile(1, 8, 1, a, b, c, row, column, first, last)
-        column += 8 * LANES
-    n_vectors = (c.shape[1] - column) // LANES
-    if n_vectors == 7:
-        multiply_tile(1, 7, 1, a, b, c, row, column, first, last)
-        return
-    if n_vectors >= 4:
-        multiply_tile(1, 4, 1, a, b, c, row, column, first, last)
-        column += 4 * LANES
-        n_vectors -= 4
-    if n_vectors == 3:
-        multiply_tile(1, 3, 1, a, b, c, row, column, first, last)
-    elif n_vectors == 2:
-        multiply_tile(1, 2, 1, a, b, c, row, column, first, last)
-    elif n_vectors == 1:
-        multiply_tile(1, 1, 1, a, b, c, row, column, first, last)
-
-
-@kernel
 def chunk_gradients(
     center_param, context_param, plan, chunk, weight, scratch, center_grads, context_grads
 ):
@@ -175,83 +150,83 @@ def chunk_gradients(
     shared in a block as in Ji et al. (2016), "Parallelizing word2vec in shared and distributed
     memory", section 3.
     """
-    centers, contexts = scratch.center_vectors, scratch.context_vectors
-    noise = scratch.noise_vectors
-    scores, losses = scratch.scores, scratch.losses
-    band, by_center = scratch.band, scratch.by_center
+    width, centers, contexts = scratch.width, scratch.center_vectors, scratch.context_vectors
+    noise, scores, losses = scratch.noise_vectors, scratch.scores, scratch.losses
+    band, by_center, by_context = scratch.band, scratch.by_center, scratch.by_context
     n_chunk = centers.shape[0]
     n_span = contexts.shape[0]
     window = (n_span - n_chunk) // 2
     n_block, n_noise = scores.shape
     start = chunk * n_chunk
     n_centers = min(n_chunk, plan.n_centers[0] - start)
+    n_left, n_right = plan.n_left[start:], plan.n_right[start:]
+    tokens, negatives = plan.tokens[start:], plan.negatives[start // n_block :]
+    center_rows = center_grads[start : start + n_chunk]
+    context_rows = context_grads[chunk * n_span : (chunk + 1) * n_span]
+    noise_rows = context_grads[plan.noise_place[0] + start // n_block * n_noise :]
+    all_scores, all_losses = scores.reshape(scores.size), losses.reshape(losses.size)
+    scores_transposed = scores.T
+    n_copied = n_done = 0
     loss = 0.0
 
-    for i in range(n_chunk):
-        ahead = start + i + window + AHEAD
-        if ahead < plan.tokens.size:
-            prefetch_row(center_param, plan.tokens[ahead])
-            prefetch_row(context_param, plan.tokens[ahead])
-        vector = centers[i]
-        if i < n_centers and plan.n_left[start + i] + plan.n_right[start + i] > 0:
-            source = center_param[plan.tokens[start + i + window]]
-            for d in range(vector.shape[0]):
-                vector[d] = source[d]
-        else:
-            vector[:] = np.float32(0)
-    for j in range(n_centers + 2 * window):
-        vector, source = contexts[j], context_param[plan.tokens[start + j]]
-        for d in range(vector.shape[0]):
-            vector[d] = source[d]
-
-    # The band holds −v·u, and −∞ (no loss, no gradient) where a center's reach has ended.
-    band[0, :] = -np.float32(np.inf)
-    for i in range(n_centers):
-        place = i + window
-        for j in range(place - plan.n_left[start + i], place + plan.n_right[start + i] + 1):
-            if j != place:
-                by_center[i, j] = -dot(centers, i, contexts, j)
-    logistic(band[0], scratch.band_losses[0])
-    loss += row_sum(scratch.band_losses, 0)
-    for k in range(band.shape[1]):
-        band[0, k] = -band[0, k]
-
     for first in range(0, n_centers, n_block):
-        block = (start + first) // n_block
+        block = first // n_block
+        last = min(first + n_block, n_centers)
+
+        for i in range(first, first + n_block):
+            ahead = i + window + AHEAD
+            if ahead < tokens.size:
+                prefetch_row(width, center_param, tokens[ahead])
+                prefetch_row(width, context_param, tokens[ahead])
+            if i < n_centers and n_left[i] + n_right[i] > 0:
+                copy_row(width, center_param, tokens[i + window], centers, i)
+            else:
+                centers[i] = np.float32(0)
+        for j in range(n_copied, last + 2 * window):
+            copy_row(width, context_param, tokens[j], contexts, j)
+        n_copied = last + 2 * window
         for k in range(n_noise):
             ahead = block * n_noise + k + AHEAD
-            if ahead < plan.negatives.size:
-                prefetch_row(context_param, plan.negatives[ahead // n_noise, ahead % n_noise])
-            vector, source = noise[k], context_param[plan.negatives[block, k]]
-            for d in range(vector.shape[0]):
-                vector[d] = source[d]
-        rows = centers[first : first + n_block]
+            if ahead < negatives.size:
+                row = negatives[ahead // n_noise, ahead % n_noise]
+                prefetch_row(width, context_param, row)
+            copy_row(width, context_param, negatives[block, k], noise, k)
+
+        # The band holds −v·u, and −∞ (no loss, no gradient) where a center's reach has ended.
+        positives = band[block]
+        positives[:] = -np.float32(np.inf)
+        for i in range(first, last):
+            place = i + window
+            for j in range(place - n_left[i], place + n_right[i] + 1):
+                if j != place:
+                    by_center[i, j] = -dot(width, centers, i, contexts, j)
+        logistic(positives, scratch.band_losses[0])
+        loss += row_sum(scratch.band_losses, 0)
+        for k in range(positives.size):
+            positives[k] = -positives[k]
+
+        block_centers = centers[first : first + n_block]
         for i in range(0, n_block, 4):
             for k in range(0, n_noise, 4):
-                dot_tile(rows, noise, scores, i, k)
-        logistic(scores.reshape(scores.size), losses.reshape(losses.size))
-        for i in range(n_block):
-            n_pairs = 0
-            if first + i < n_centers:
-                n_pairs = plan.n_left[start + first + i] + plan.n_right[start + first + i]
+                dot_tile(width, block_centers, noise, scores, i, k)
+        logistic(all_scores, all_losses)
+        for i in range(first, first + n_block):
+            n_pairs = n_left[i] + n_right[i] if i < n_centers else 0
             factor = weight * np.float32(n_pairs)
-            loss += float(factor) * row_sum(losses, i)
-            row = scores[i]
-            for k in range(row.shape[0]):
-                row[k] *= factor
-        rows = center_grads[start + first : start + first + n_block]
-        _multiply(scores, noise, rows, n_block, n_noise)
-        rows = context_grads[plan.noise_place[0] + block * n_noise :]
-        _multiply(scores.T, centers[first : first + n_block], rows, n_noise, n_block)
+            loss += float(factor) * row_sum(losses, i - first)
+            for k in range(n_noise):
+                scores[i - first, k] *= factor
 
-    rows = center_grads[start : start + n_chunk]
-    for i in range(n_centers):
-        place = i + window
-        first, last = place - plan.n_left[start + i], place + plan.n_right[start + i] + 1
-        _add_row_product(by_center, contexts, rows, i, first, last)
-    rows = context_grads[chunk * n_span : (chunk + 1) * n_span]
-    rows[:] = np.float32(0)
-    for j in range(n_centers + 2 * window):
-        first, last = max(0, j - 2 * window), min(n_centers, j + 1)
-        _add_row_product(scratch.by_context, centers, rows, j, first, last)
+        multiply(width, scores, noise, center_rows[first:], n_block, n_noise)
+        block_noise_rows = noise_rows[block * n_noise :]
+        multiply(width, scores_transposed, block_centers, block_noise_rows, n_noise, n_block)
+        for i in range(first, last):
+            left, right = i + window - n_left[i], i + window + n_right[i] + 1
+            row_product(width, 1, by_center, contexts, center_rows, i, left, right)
+        # A context beyond this block's last center is also one of the next block's.
+        n_complete = last if last < n_centers else last + 2 * window
+        for j in range(n_done, n_complete):
+            left, right = max(0, j - 2 * window), min(last, j + 1)
+            row_product(width, 0, by_context, centers, context_rows, j, left, right)
+        n_done = n_complete
     return loss

@@ -9,13 +9,17 @@ Each function has a NumPy body, which runs when the JIT is off, and an intrinsic
 in compiled code.
 """
 
+import inspect
+import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic, lower_builtin, overload, type_callable
 
 LANES = 16
 """Floats in a vector; padded dimensions and shared negatives are multiples of it."""
@@ -31,7 +35,10 @@ def zeros(*shape: int) -> np.ndarray:
     """Return zeros, float32, that begin on a cache line.
 
     So do all rows of a width that is a multiple of 16: a vector that straddles two lines costs
-    two loads. As with ``numpy.zeros``, memory is not resident before it is written.
+    two loads. As with ``numpy.zeros``, memory is not resident before it is written. It becomes so
+    by pages, 2 MB at a time where NumPy gets huge pages, which make steps over rows in random
+    order about twice as fast: rows that are never written cost nothing where they lie together,
+    as the rarest words do.
     """
     n_bytes = 4 * math.prod(shape)
     room = np.zeros(n_bytes + 64, np.uint8)
@@ -63,13 +70,13 @@ class _Matrix:
         # A constant step, so that the parts of a row differ by constants.
         return self._place(row, self.builder.mul(column, _index(4)), kind)
 
-    def vector(self, row, column):
-        """Load 16 floats of a row; rows are aligned to 4 bytes only."""
-        return self.builder.load(self.part(row, column), align=4)
+    def load(self, row, column, kind=_VECTOR):
+        """Load 16 floats of a row, or one; rows are aligned to 4 bytes only."""
+        return self.builder.load(self.part(row, column, kind), align=4)
 
-    def set_vector(self, row, column, value):
-        """Store 16 floats into a row."""
-        self.builder.store(value, self.part(row, column), align=4)
+    def store(self, row, column, value):
+        """Store 16 floats into a row, or one."""
+        self.builder.store(value, self.part(row, column, value.type), align=4)
 
     def _place(self, row, offset, kind):
         start = self.builder.gep(self._data, [self.builder.mul(row, self._row_step)])
@@ -133,103 +140,308 @@ def _loop(builder, n_steps, starts, step):
     return carried
 
 
-@intrinsic(prefer_literal=True)
-def _multiply_tile(typing, n_rows, n_vectors, add, a, b, c, row, column, first, last):
-    rows, vectors, adds = n_rows.literal_value, n_vectors.literal_value, add.literal_value
-    signature = types.void(n_rows, n_vectors, add, a, b, c, *[types.int64] * 4)
+def width_of(n_dims: int) -> tuple[int, ...]:
+    """Return the width of rows of ``n_dims`` numbers, a multiple of 16, for the functions below.
+
+    It is a tuple with an entry for each vector of a row. The length of a tuple is part of its
+    type, so compiled code knows it, and needs no loops over a row.
+    """
+    return (0,) * (n_dims // LANES)
+
+
+def _columns(width, most):
+    """Return where the vectors of a row start, in groups of about equal size up to ``most``."""
+    n_groups = -(-len(width) // most)
+    bounds = [len(width) * k // n_groups for k in range(n_groups + 1)] if n_groups else []
+    return [
+        [_index(LANES * v) for v in range(first, last)]
+        for first, last in itertools.pairwise(bounds)
+    ]
+
+
+class _Value:
+    """A vector or a number while code is generated; arithmetic on it emits instructions."""
+
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+        self._builder = builder
+        self.value = value
+
+    def _emit(self, instruction: str, *values: ir.Value) -> "_Value":
+        return _Value(self._builder, getattr(self._builder, instruction)(*values))
+
+    def __add__(self, other: "_Value") -> "_Value":
+        return self._emit("fadd", self.value, other.value)
+
+    def __sub__(self, other: "_Value") -> "_Value":
+        return self._emit("fsub", self.value, other.value)
+
+    def __mul__(self, other: "_Value") -> "_Value":
+        return self._emit("fmul", self.value, other.value)
+
+    def __truediv__(self, other: "_Value") -> "_Value":
+        return self._emit("fdiv", self.value, other.value)
+
+    def root(self) -> "_Value":
+        kind = self.value.type
+        name = "llvm.sqrt.f32" if kind == _FLOAT else "llvm.sqrt.v16f32"
+        module = self._builder.module
+        function = cgutils.get_or_insert_function(module, ir.FunctionType(kind, [kind]), name)
+        return self._emit("call", function, [self.value])
+
+
+def root(value):
+    """Return the square root, in the arithmetic of a :func:`row_update`."""
+    return value.root() if isinstance(value, _Value) else np.sqrt(value)
+
+
+def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None]:
+    """Make a function for kernels that sums some rows of gradients and moves one row by them.
+
+    Parameters
+    ----------
+    arithmetic : callable
+        Given the gradient's sum and the arrays' numbers at the same columns, by position, and
+        the constants, by keyword, returns the arrays' new numbers. It may use + − * / and
+        :func:`root`. It is called with arrays of numbers if the JIT is off, otherwise once, to
+        generate code from.
+
+    Returns
+    -------
+    callable
+        ``update(width, grads, places, first, last, row, constants, *arrays)`` with the
+        :func:`width_of` the rows (of which D mod 16 more numbers are left), the gradients, shape
+        (places, D), the places of which those from ``first`` to ``last`` − 1 are summed in
+        this order (none: the sum is 0), a tuple of the float32 constants in their order, and the
+        arrays, each of shape (V, D), float32, whose row ``row`` is changed in place.
+    """
+    parameters = inspect.signature(arithmetic).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    n_args = 7 + len(parameters) - len(names) - 1
+
+    def update(width, grads, places, first, last, row, constants, *arrays):
+        grad = np.zeros(grads.shape[1], np.float32)
+        for place in places[first:last]:
+            grad += grads[place]
+        numbers = dict(zip(names, constants, strict=True))
+        results = arithmetic(grad, *[a[row] for a in arrays], **numbers)
+        for a, result in zip(arrays, results, strict=True):
+            a[row] = result
+
+    @type_callable(update)
+    def type_of_update(context):
+        def typer(*args):
+            return types.none
+
+        # Numba would take *args for one tuple.
+        places = [
+            inspect.Parameter(f"p{k}", inspect.Parameter.POSITIONAL_ONLY) for k in range(n_args)
+        ]
+        vars(typer)["__signature__"] = inspect.Signature(places)
+        return typer
+
+    @lower_builtin(update, types.VarArg(types.Any))
+    def generate(context, builder, signature, args):
+        kinds, args = signature.args[1:], args[1:]
+        grads = _Matrix(context, builder, kinds[0], args[0])
+        places = context.make_array(kinds[1])(context, builder, args[1]).data
+        first, last, row = (
+            context.cast(builder, args[k], kinds[k], types.int64) for k in (2, 3, 4)
+        )
+        constants = cgutils.unpack_tuple(builder, args[5], len(kinds[5]))
+        matrices = [
+            _Matrix(context, builder, kind, value)
+            for kind, value in zip(kinds[6:], args[6:], strict=True)
+        ]
+        n_summed = builder.sub(last, first)
+
+        def move(columns, kind):
+            """Move the numbers at some columns of the row: vectors of them, or one number."""
+
+            def add_place(k, sums):
+                place = builder.load(builder.gep(places, [builder.add(first, k)]))
+                place = context.cast(builder, place, kinds[1].dtype, types.int64)
+                parts = [grads.load(place, column, kind) for column in columns]
+                return [builder.fadd(*pair) for pair in zip(sums, parts, strict=True)]
+
+            zero = ir.Constant(kind, [0.0] * LANES if kind is _VECTOR else 0.0)
+            numbers = {}
+            for name, constant in zip(names, constants, strict=True):
+                number = _broadcast(builder, constant) if kind is _VECTOR else constant
+                numbers[name] = _Value(builder, number)
+            sums = _loop(builder, n_summed, [zero] * len(columns), add_place)
+            for column, grad in zip(columns, sums, strict=True):
+                values = [grad, *(matrix.load(row, column, kind) for matrix in matrices)]
+                results = arithmetic(*[_Value(builder, value) for value in values], **numbers)
+                for matrix, result in zip(matrices, results, strict=True):
+                    matrix.store(row, column, result.value)
+
+        def move_one(k, _):
+            move([builder.add(done, k)], _FLOAT)
+            return []
+
+        for columns in _columns(signature.args[0], _ROW_VECTORS):
+            move(columns, _VECTOR)
+        done = builder.and_(grads.n_columns, _index(-LANES))
+        _loop(builder, builder.sub(grads.n_columns, done), [], move_one)
+        return context.get_dummy_value()
+
+    return update
+
+
+def _tile(builder, a, b, c, rows, columns, adds, first, last):
+    """Emit C[rows, columns] = (C if ``adds`` else 0) + Σ_k A[rows, k] · B[k, columns]."""
+    fma = _fma(builder)
+    places = [(row, column) for row in rows for column in columns]
+    starts = [c.load(*place) if adds else _zeros(_VECTOR) for place in places]
+
+    def step(k, sums):
+        k = builder.add(first, k)
+        vectors = [b.load(k, column) for column in columns]
+        results: list[ir.Value] = []
+        for row in rows:
+            factor = _broadcast(builder, a.number(row, k))
+            for vector in vectors:
+                results.append(builder.call(fma, [factor, vector, sums[len(results)]]))
+        return results
+
+    sums = _loop(builder, builder.sub(last, first), starts, step)
+    for place, value in zip(places, sums, strict=True):
+        c.store(*place, value)
+
+
+_TILE_ROWS, _TILE_VECTORS = 8, 3  # 24 sums and 3 vectors in the 32 registers of AVX-512
+_ROW_VECTORS = 8
+
+
+@intrinsic
+def _multiply(typing, width, a, b, c, n_rows, n):
+    signature = types.void(width, a, b, c, types.int64, types.int64)
 
     def generate(context, builder, sig, args):
-        matrix_a, matrix_b, matrix_c = (
-            _Matrix(context, builder, sig.args[k], args[k]) for k in (3, 4, 5)
-        )
-        row, column, first, last = args[6:]
-        tile_rows = [builder.add(row, _index(r)) for r in range(rows)]
-        tile_columns = [builder.add(column, _index(LANES * v)) for v in range(vectors)]
-        places = [(r, v) for r in tile_rows for v in tile_columns]
-        fma = _fma(builder)
-        if adds:
-            starts = [matrix_c.vector(*place) for place in places]
-        else:
-            starts = [_zeros(_VECTOR)] * len(places)
+        matrices = [_Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)]
+        n_rows, n = args[4:]
 
-        def step(k, sums):
-            k = builder.add(first, k)
-            b_vectors = [matrix_b.vector(k, v) for v in tile_columns]
-            results: list[ir.Value] = []
-            for r in tile_rows:
-                factor = _broadcast(builder, matrix_a.number(r, k))
-                for b_vector in b_vectors:
-                    results.append(builder.call(fma, [factor, b_vector, sums[len(results)]]))
-            return results
+        def step(k, _):
+            row = builder.mul(k, _index(_TILE_ROWS))
+            rows = [builder.add(row, _index(r)) for r in range(_TILE_ROWS)]
+            for columns in _columns(width, _TILE_VECTORS):
+                _tile(builder, *matrices, rows, columns, False, _index(0), n)
+            return []
 
-        sums = _loop(builder, builder.sub(last, first), starts, step)
-        for place, value in zip(places, sums, strict=True):
-            matrix_c.set_vector(*place, value)
+        _loop(builder, builder.udiv(n_rows, _index(_TILE_ROWS)), [], step)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def multiply_tile(n_rows, n_vectors, add, a, b, c, row, column, first, last):
-    """Compute one tile of a matrix product C = A B, which stays in registers meanwhile.
-
-        C[i, j] ← (C[i, j] if add else 0) + Σ_k A[i, k] · B[k, j]     k = first … last − 1, in order
-
-    for the rows i = row … row + n_rows − 1 and columns j = column … column + 16 n_vectors − 1.
-    A is read one number at a time, so it may be strided or transposed at no cost; B and C are
-    read and written in vectors of 16.
+def multiply(width, a, b, c, n_rows, n):
+    """Compute a matrix product: C[:n_rows] ← A[:n_rows, :n] · B[:n], summed in the order of n.
 
     Parameters
     ----------
-    n_rows, n_vectors, add : int literal
-        Height of the tile, its width in vectors, and 1 to add to what C holds.
+    width : tuple
+        :func:`width_of` the rows of B and C.
     a, b, c : ndarray of float32, 2-D
-        The matrices; rows of ``b`` and ``c`` are contiguous. ``c`` is written.
-    row, column, first, last : int
-        Where the tile begins, and the range of the sum.
+        The matrices; rows of ``b`` and ``c`` are contiguous. A is read one number at a time, so
+        it may be strided or transposed at no cost. ``c`` is written.
+    n_rows : int
+        Rows, a multiple of 8.
+    n : int
+        Columns of A, rows of B.
     """
-    rows = slice(row, row + n_rows)
-    columns = slice(column, column + LANES * n_vectors)
-    product = a[rows, first:last] @ b[first:last, columns]
-    c[rows, columns] = c[rows, columns] + product if add else product
+    c[:n_rows] = a[:n_rows, :n] @ b[:n]
 
 
-@overload(multiply_tile, prefer_literal=True)
-def _compiled_multiply_tile(n_rows, n_vectors, add, a, b, c, row, column, first, last):
-    def call(n_rows, n_vectors, add, a, b, c, row, column, first, last):
-        _multiply_tile(n_rows, n_vectors, add, a, b, c, row, column, first, last)
+@overload(multiply)
+def _compiled_multiply(width, a, b, c, n_rows, n):
+    return lambda width, a, b, c, n_rows, n: _multiply(width, a, b, c, n_rows, n)
+
+
+@intrinsic(prefer_literal=True)
+def _row_product(typing, width, add, a, b, c, row, first, last):
+    adds = bool(add.literal_value)
+    signature = types.void(width, add, a, b, c, *[types.int64] * 3)
+
+    def generate(context, builder, sig, args):
+        matrices = [_Matrix(context, builder, sig.args[k], args[k]) for k in (2, 3, 4)]
+        row, first, last = args[5:]
+        for columns in _columns(width, _ROW_VECTORS):
+            _tile(builder, *matrices, [row], columns, adds, first, last)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def row_product(width, add, a, b, c, row, first, last):
+    """Compute one row of a matrix product.
+
+        C[row] ← (C[row] if add else 0) + Σ_k A[row, k] · B[k]       k = first … last − 1, in order
+
+    ``add`` is a literal, 0 or 1; the matrices are those of :func:`multiply`.
+    """
+    product = a[row, first:last] @ b[first:last]
+    c[row] = c[row] + product if add else product
+
+
+@overload(row_product, prefer_literal=True)
+def _compiled_row_product(width, add, a, b, c, row, first, last):
+    def call(width, add, a, b, c, row, first, last):
+        _row_product(width, add, a, b, c, row, first, last)
 
     return call
 
 
 @intrinsic
-def _dot(typing, a, i, b, j):
-    signature = types.float32(a, types.int64, b, types.int64)
+def _copy_row(typing, width, a, i, b, j):
+    signature = types.void(width, a, types.int64, b, types.int64)
 
     def generate(context, builder, sig, args):
-        left = _Matrix(context, builder, sig.args[0], args[0])
-        right = _Matrix(context, builder, sig.args[2], args[2])
-        fma = _fma(builder)
-
-        def step(k, sums):
-            column = builder.mul(k, _index(LANES))
-            factors = left.vector(args[1], column), right.vector(args[3], column)
-            return [builder.call(fma, [*factors, sums[0]])]
-
-        n_vectors = builder.lshr(left.n_columns, _index(4))
-        return _fold(builder, _loop(builder, n_vectors, [_zeros(_VECTOR)], step)[0])
+        source = _Matrix(context, builder, sig.args[1], args[1])
+        target = _Matrix(context, builder, sig.args[3], args[3])
+        for columns in _columns(width, _ROW_VECTORS):
+            vectors = [source.load(args[2], column) for column in columns]
+            for column, vector in zip(columns, vectors, strict=True):
+                target.store(args[4], column, vector)
+        return context.get_dummy_value()
 
     return signature, generate
 
 
-def dot(a, i, b, j):
-    """Return the inner product of row i of ``a`` and row j of ``b``, of width a multiple of 16."""
-    return np.dot(a[i], b[j])
+def copy_row(width, a, i, b, j):
+    """Copy row i of ``a`` to row j of ``b``."""
+    b[j] = a[i]
+
+
+@overload(copy_row)
+def _compiled_copy_row(width, a, i, b, j):
+    return lambda width, a, i, b, j: _copy_row(width, a, i, b, j)
+
+
+@intrinsic
+def _dot(typing, width, a, i, b, j):
+    signature = types.float32(width, a, types.int64, b, types.int64)
+
+    def generate(context, builder, sig, args):
+        left = _Matrix(context, builder, sig.args[1], args[1])
+        right = _Matrix(context, builder, sig.args[3], args[3])
+        fma, total = _fma(builder), _zeros(_VECTOR)
+        for column in (_index(LANES * v) for v in range(len(width))):
+            factors = left.load(args[2], column), right.load(args[4], column)
+            total = builder.call(fma, [*factors, total])
+        return _fold(builder, total)
+
+    return signature, generate
+
+
+def dot(width, a, i, b, j):
+    """Return the inner product of row i of ``a`` and row j of ``b``, as far as ``width`` goes."""
+    n = LANES * len(width)
+    return np.dot(a[i, :n], b[j, :n])
 
 
 @overload(dot)
-def _compiled_dot(a, i, b, j):
-    return lambda a, i, b, j: _dot(a, i, b, j)
+def _compiled_dot(width, a, i, b, j):
+    return lambda width, a, i, b, j: _dot(width, a, i, b, j)
 
 
 def _transposed_sums(builder, vectors):
@@ -261,51 +473,46 @@ def _transposed_sums(builder, vectors):
 
 
 @intrinsic
-def _dot_tile(typing, a, b, c, row, column):
-    signature = types.void(a, b, c, types.int64, types.int64)
+def _dot_tile(typing, width, a, b, c, row, column):
+    signature = types.void(width, a, b, c, types.int64, types.int64)
 
     def generate(context, builder, sig, args):
         matrix_a, matrix_b, matrix_c = (
-            _Matrix(context, builder, sig.args[k], args[k]) for k in range(3)
+            _Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)
         )
-        rows = [builder.add(args[3], _index(k)) for k in range(4)]
-        columns = [builder.add(args[4], _index(k)) for k in range(4)]
-        fma = _fma(builder)
-
-        def step(k, sums):
-            place = builder.mul(k, _index(LANES))
-            left = [matrix_a.vector(i, place) for i in rows]
-            right = [matrix_b.vector(j, place) for j in columns]
+        rows = [builder.add(args[4], _index(k)) for k in range(4)]
+        columns = [builder.add(args[5], _index(k)) for k in range(4)]
+        fma, sums = _fma(builder), [_zeros(_VECTOR)] * 16
+        for place in (_index(LANES * v) for v in range(len(width))):
+            left = [matrix_a.load(i, place) for i in rows]
+            right = [matrix_b.load(j, place) for j in columns]
             pairs = [(x, y) for x in left for y in right]
-            return [builder.call(fma, [*pair, sums[k]]) for k, pair in enumerate(pairs)]
-
-        n_vectors = builder.lshr(matrix_a.n_columns, _index(4))
-        sums = _loop(builder, n_vectors, [_zeros(_VECTOR)] * 16, step)
+            sums = [builder.call(fma, [*pair, sums[k]]) for k, pair in enumerate(pairs)]
         return_ = _transposed_sums(builder, sums)
         for k, i in enumerate(rows):
             lanes = ir.Constant(ir.VectorType(_INT32, 4), [4 * k + n for n in range(4)])
             quarter = builder.shuffle_vector(return_, return_, lanes)
-            place = matrix_c.part(i, args[4], ir.VectorType(_FLOAT, 4))
+            place = matrix_c.part(i, args[5], ir.VectorType(_FLOAT, 4))
             builder.store(quarter, place, align=4)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def dot_tile(a, b, c, row, column):
+def dot_tile(width, a, b, c, row, column):
     """Put into C the inner products of four rows of A with four rows of B.
 
         C[i, j] ← Σ_d A[i, d] · B[j, d]       i = row … row + 3, j = column … column + 3
 
-    The width of A and B is a multiple of 16.
+    ``width`` is that of A and B.
     """
     rows, columns = slice(row, row + 4), slice(column, column + 4)
     c[rows, columns] = a[rows] @ b[columns].T
 
 
 @overload(dot_tile)
-def _compiled_dot_tile(a, b, c, row, column):
-    return lambda a, b, c, row, column: _dot_tile(a, b, c, row, column)
+def _compiled_dot_tile(width, a, b, c, row, column):
+    return lambda width, a, b, c, row, column: _dot_tile(width, a, b, c, row, column)
 
 
 @intrinsic
@@ -316,7 +523,7 @@ def _row_sum(typing, a, i):
         matrix = _Matrix(context, builder, sig.args[0], args[0])
 
         def step(k, sums):
-            part = matrix.vector(args[1], builder.mul(k, _index(LANES)))
+            part = matrix.load(args[1], builder.mul(k, _index(LANES)))
             return [builder.fadd(sums[0], builder.fpext(part, _DOUBLES))]
 
         n_vectors = builder.lshr(matrix.n_columns, _index(4))
@@ -336,31 +543,26 @@ def _compiled_row_sum(a, i):
 
 
 @intrinsic
-def _prefetch_row(typing, a, i):
-    signature = types.void(a, types.int64)
+def _prefetch_row(typing, width, a, i):
+    signature = types.void(width, a, types.int64)
 
     def generate(context, builder, sig, args):
-        matrix = _Matrix(context, builder, sig.args[0], args[0])
+        matrix = _Matrix(context, builder, sig.args[1], args[1])
         pointer = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer, _INT32, _INT32, _INT32])
         prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        hints = _INT32(0), _INT32(3), _INT32(1)
-
-        def step(k, _):
-            place = matrix.part(args[1], builder.mul(k, _index(LANES)), ir.IntType(8))
-            builder.call(prefetch, [place, *hints])
-            return []
-
-        _loop(builder, builder.lshr(matrix.n_columns, _index(4)), [], step)
+        for v in range(len(width)):
+            place = matrix.part(args[2], _index(LANES * v), ir.IntType(8))
+            builder.call(prefetch, [place, _INT32(0), _INT32(3), _INT32(1)])
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def prefetch_row(a, i):
+def prefetch_row(width, a, i):
     """Ask the processor to fetch row i of ``a``, which will be read soon."""
 
 
 @overload(prefetch_row)
-def _compiled_prefetch_row(a, i):
-    return lambda a, i: _prefetch_row(a, i)
+def _compiled_prefetch_row(width, a, i):
+    return lambda width, a, i: _prefetch_row(width, a, i)

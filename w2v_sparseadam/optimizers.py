@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import SettingError, ShapeError
-from .lanes import zeros
+from .lanes import width_of, zeros
 from .plan import group_rows
 from .rules import (
     AdagradRule,
@@ -40,6 +40,7 @@ class Optimizer(ABC):
         self.param = param
         self.lr = lr
         self.step_count = 0
+        self._slots: np.ndarray | None = None  # for grouping rows; training groups its own
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
@@ -78,7 +79,9 @@ class Optimizer(ABC):
             bad = ids[(ids < 0) | (ids >= n_words)][0]
             raise ShapeError(f"row {bad} is outside the matrix, which has {n_words} rows")
         grads = np.ascontiguousarray(row_grads, np.float32).reshape(-1, n_dims)
-        groups = group_rows(ids)
+        if self._slots is None:
+            self._slots = np.full(n_words, -1, np.int32)
+        groups = group_rows(ids, self._slots)
         scalars = self.next_scalars(self.lr)
         move(self.rule, groups, grads, 0, prepare(self.rule, groups), scalars)
 
@@ -119,21 +122,21 @@ class _Adam(Optimizer):
             size *= (1 - beta2**self.step_count) ** 0.5 / (1 - beta1**self.step_count)
         return np.array([beta1, beta2, self.eps, size, 1.0])
 
-    def _new_moments(self) -> np.ndarray:
-        """Return zeros for a row's m and v side by side: one stretch of memory instead of two."""
+    def _new_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return m and v, a row's side by side in memory; m has no columns if β₁ is 0."""
         n_words, n_dims = self.param.shape
-        return zeros(n_words, n_dims if self.betas[0] == 0 else 2 * n_dims)
+        n_avg = 0 if self.betas[0] == 0 else n_dims
+        moments = zeros(n_words, n_avg + n_dims)
+        return moments[:, :n_avg], moments[:, n_avg:]
 
     def _new_row_steps(self) -> np.ndarray:
         n_counts = self.param.shape[0] if self.bias_correction == "row" else 0
         return np.zeros(n_counts, np.int64)
 
 
-def _moment_views(moments: np.ndarray, n_dims: int) -> dict[str, np.ndarray]:
-    """Return the arrays that lie side by side in ``moments``, by PyTorch's names."""
-    if moments.shape[1] == n_dims:
-        return {"exp_avg_sq": moments}
-    return {"exp_avg": moments[:, :n_dims], "exp_avg_sq": moments[:, n_dims:]}
+def _in_use(**arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays that hold anything."""
+    return {name: array for name, array in arrays.items() if array.size}
 
 
 class SparseAdam(_Adam):
@@ -208,14 +211,14 @@ class SparseAdam(_Adam):
     ) -> None:
         super().__init__(param, lr, betas, eps, bias_correction)
         self.rule: SparseAdamRule = SparseAdamRule(
-            param, self._new_moments(), self._new_row_steps()
+            width_of(param.shape[1]), param, *self._new_moments(), self._new_row_steps()
         )
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
         """What is kept for each row, as views."""
-        views = _moment_views(self.rule.moments, self.param.shape[1])
-        return views | _row_steps_view(self.rule.row_steps)
+        _, _, exp_avg, exp_avg_sq, row_steps = self.rule
+        return _in_use(exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, step=row_steps)
 
 
 class RowwiseAdam(_Adam):
@@ -250,6 +253,7 @@ class RowwiseAdam(_Adam):
         super().__init__(param, lr, betas, eps, bias_correction)
         n_words, n_dims = param.shape
         self.rule: RowwiseAdamRule = RowwiseAdamRule(
+            width_of(param.shape[1]),
             param,
             exp_avg=zeros(n_words, 0 if betas[0] == 0 else n_dims),
             exp_avg_sq=np.zeros(n_words, np.float32),
@@ -260,13 +264,8 @@ class RowwiseAdam(_Adam):
     @property
     def state(self) -> Mapping[str, np.ndarray]:
         """What is kept for each row, as views."""
-        views = {"exp_avg": self.rule.exp_avg} if self.rule.exp_avg.size else {}
-        views["exp_avg_sq"] = self.rule.exp_avg_sq
-        return views | _row_steps_view(self.rule.row_steps)
-
-
-def _row_steps_view(row_steps: np.ndarray) -> dict[str, np.ndarray]:
-    return {"step": row_steps} if row_steps.size else {}
+        _, _, exp_avg, exp_avg_sq, row_steps, _ = self.rule
+        return _in_use(exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, step=row_steps)
 
 
 class DenseAdam(_Adam):
@@ -293,12 +292,14 @@ class DenseAdam(_Adam):
     ) -> None:
         super().__init__(param, lr, betas, eps)
         group_of = np.full(param.shape[0], -1, np.int32)
-        self.rule: DenseAdamRule = DenseAdamRule(param, self._new_moments(), group_of)
+        self.rule: DenseAdamRule = DenseAdamRule(
+            width_of(param.shape[1]), param, *self._new_moments(), group_of
+        )
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
         """What is kept for each row, as views."""
-        return _moment_views(self.rule.moments, self.param.shape[1])
+        return _in_use(exp_avg=self.rule.exp_avg, exp_avg_sq=self.rule.exp_avg_sq)
 
     def next_scalars(self, lr: float) -> np.ndarray:
         """Count a step, and return its scalars: v is corrected before ε is added."""
@@ -332,7 +333,7 @@ class Adagrad(Optimizer):
         super().__init__(param, lr)
         _require("eps", eps, eps > 0, "above 0")
         self.eps = eps
-        self.rule: AdagradRule = AdagradRule(param, zeros(*param.shape))
+        self.rule: AdagradRule = AdagradRule(width_of(param.shape[1]), param, zeros(*param.shape))
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:
@@ -358,7 +359,7 @@ class SGD(Optimizer):
 
     def __init__(self, param: np.ndarray, lr: float = 1e-2) -> None:
         super().__init__(param, lr)
-        self.rule: SGDRule = SGDRule(param)
+        self.rule: SGDRule = SGDRule(width_of(param.shape[1]), param)
 
     def next_scalars(self, lr: float) -> np.ndarray:
         """Count a step, and return its scalars: shape (5,), float64."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from .kernels import kernel
 
-BLOCK = 16
+BLOCK = 32
 """Centers that share one draw of negatives."""
 
 CHUNK = 128
@@ -29,8 +29,8 @@ class Groups(NamedTuple):
     """
 
     rows: np.ndarray  # (capacity,) int32: words, each once
-    starts: np.ndarray  # (capacity + 1,) int64
-    places: np.ndarray  # (capacity,) int64
+    starts: np.ndarray  # (capacity + 2,) int32; the last is for building them
+    places: np.ndarray  # (capacity,) int32
     n_rows: np.ndarray  # (1,) int64
 
     @classmethod
@@ -38,8 +38,8 @@ class Groups(NamedTuple):
         """Make room for ``capacity`` places."""
         return cls(
             rows=np.zeros((*ring, capacity), np.int32),
-            starts=np.zeros((*ring, capacity + 1), np.int64),
-            places=np.zeros((*ring, capacity), np.int64),
+            starts=np.zeros((*ring, capacity + 2), np.int32),
+            places=np.zeros((*ring, capacity), np.int32),
             n_rows=np.zeros((*ring, 1), np.int64),
         )
 
@@ -105,77 +105,82 @@ def plan_of_ring(ring, k):
 
 
 class Sampler(NamedTuple):
-    """The distributions that a plan draws from, as integers to compare 32 random bits with."""
+    """The distributions that a plan draws from, as integers to compare random bits with."""
 
-    keep: np.ndarray  # (V,) uint64: a token stays when its 32 bits are below this
-    accept: np.ndarray  # (V,) uint64: alias method, chance of the column's own word
-    alias: np.ndarray  # (V,) int32: alias method, the column's other word
+    keep: np.ndarray  # (V,) uint32: a token stays when its 32 bits are not above this
+    ends: np.ndarray  # (V,) int64: where a word's share of the noise ends, N · 2⁴⁰ being the whole
+    guide: np.ndarray  # (guide,) int32: the word that each of so many equal steps begins in
+    step_bits: int  # length of a step, as a power of 2
 
     @classmethod
-    def build(cls, counts: np.ndarray, subsample: float, noise_exponent: float) -> "Sampler":
+    def build(
+        cls, counts: np.ndarray, subsample: float, noise_exponent: float, n_shared: int
+    ) -> "Sampler":
         """Prepare both distributions from the words' counts.
 
         A token of a word with relative frequency f is kept with probability
         min(1, √(t/f) + t/f), t = ``subsample``, or always if t is 0; a negative is drawn with
         probability proportional to count ** ``noise_exponent``.
 
+        A block's ``n_shared`` negatives are drawn in strata: the words, in their order, which is
+        that of frequency, share out a line in proportion to their noise; the line is cut into
+        ``n_shared`` equal pieces, and one negative is drawn in each. A word is expected as often
+        as it would be if all were drawn from the whole line, and the loss has the same mean, but
+        every block meets frequent and rare words in the same proportion.
+
         Parameters
         ----------
         counts : ndarray of shape (V,), int64
-            Occurrences in the text, each above 0.
+            Occurrences in the text, 0 or more, above 0 in sum. A word with 0 is never drawn.
         subsample : float
             Threshold t, 0 or more.
         noise_exponent : float
             Usually 0.75.
+        n_shared : int
+            Negatives of a block, N.
 
         References
         ----------
         Mikolov et al. (2013), section 2.3; the formula is word2vec.c's, which gensim shares, not
-        the paper's. Alias method: Vose (1991).
+        the paper's. Stratified sampling: Cochran (1977), "Sampling techniques", chapter 5. The
+        table that guides the search: Chen & Asau (1974).
         """
-        frequency = counts / counts.sum()
+        frequency = np.maximum(counts, 1) / counts.sum()
         keep = np.ones(len(counts))
         if subsample > 0:
             keep = np.minimum(1, np.sqrt(subsample / frequency) + subsample / frequency)
-        weights = counts.astype(np.float64) ** noise_exponent
-        accept, alias = _alias_table(weights * (len(weights) / weights.sum()))
-        return cls(_as_bits(keep), _as_bits(accept), alias)
+        weights = np.where(counts > 0, counts.astype(np.float64) ** noise_exponent, 0)
+        sums = np.cumsum(weights)
+        whole = n_shared << 40
+        ends = np.rint(sums * (whole / sums[-1])).astype(np.int64)
+        ends[ends == ends[-1]] = whole
+        step_bits = (whole // len(counts)).bit_length() - 1
+        steps = np.arange(-(-whole >> step_bits)) << step_bits
+        guide = np.searchsorted(ends, steps, side="right").astype(np.int32)
+        return cls(_as_bits(keep), ends, guide, step_bits)
 
     def keep_share(self, counts: np.ndarray) -> float:
         """Return the share of the text's tokens that subsampling is expected to keep."""
-        return float(counts @ (self.keep / 2.0**32) / counts.sum())
+        return float(counts @ self.keep_prob() / counts.sum())
+
+    def keep_prob(self) -> np.ndarray:
+        """Return the chance of each word's tokens to stay, shape (V,), float64."""
+        return (self.keep + 1.0) / 2.0**32
 
 
 def _as_bits(probability: np.ndarray) -> np.ndarray:
-    return np.rint(probability * 2.0**32).astype(np.uint64)
+    """Return the largest of 32 random bits, as a number, at which to say yes."""
+    return np.maximum(np.rint(probability * 2.0**32) - 1, 0).astype(np.uint32)
 
 
 @kernel
-def _alias_table(scaled):
-    """Split V columns of height 1 between two words each; ``scaled`` has mean 1 and is used up."""
-    n_words = scaled.size
-    accept = np.ones(n_words)
-    alias = np.arange(n_words).astype(np.int32)
-    queue = np.empty(n_words, np.int64)
-    n_small, large = 0, n_words
-    for word in range(n_words):
-        if scaled[word] < 1:
-            queue[n_small] = word
-            n_small += 1
-        else:
-            large -= 1
-            queue[large] = word
-    while n_small > 0 and large < n_words:
-        n_small -= 1
-        small, giver = queue[n_small], queue[large]
-        accept[small] = scaled[small]
-        alias[small] = giver
-        scaled[giver] -= 1 - scaled[small]
-        if scaled[giver] < 1:
-            large += 1
-            queue[n_small] = giver
-            n_small += 1
-    return accept, alias
+def _draw_negative(sampler, k, bits):
+    """Draw from the k-th stratum: the word whose share of the line holds the point drawn."""
+    point = np.int64((np.uint64(k) << np.uint64(40)) | (bits >> np.uint64(24)))
+    word = np.int64(sampler.guide[point >> sampler.step_bits])
+    while sampler.ends[word] <= point:
+        word += 1
+    return word
 
 
 _USES = {"position": 0, "negative": 1, "start": 2}
@@ -227,42 +232,43 @@ def fill_uniform(key, width, rows):
 
 
 @kernel
-def _group(words, places, n, slots, groups):
-    """Group ``places[:n]`` by word, words in order of first place; ``slots`` is −1 and stays so."""
+def _group(words, places, n, slots, row_of, groups):
+    """Group ``places[:n]`` by word, words in order of first place.
+
+    ``slots`` is −1 for each word and stays so; ``row_of`` is room for n numbers.
+    """
     rows, starts = groups.rows, groups.starts
     n_rows = 0
+    starts[0] = starts[1] = 0
     for k in range(n):
         row = slots[words[k]]
         if row < 0:
             row = n_rows
             slots[words[k]] = row
             rows[row] = words[k]
-            starts[row + 1] = 0
+            starts[row + 2] = 0
             n_rows += 1
-        starts[row + 1] += 1
-    starts[0] = 0
+        row_of[k] = row
+        starts[row + 2] += 1
+    # starts[row + 1] runs through a row's places, and so ends where the next row starts.
     for row in range(n_rows):
-        starts[row + 1] += starts[row]
-    for k in range(n):
-        row = slots[words[k]]
-        groups.places[starts[row]] = places[k]
-        starts[row] += 1
-    for row in range(n_rows, 0, -1):
-        starts[row] = starts[row - 1]
-    starts[0] = 0
-    for row in range(n_rows):
+        starts[row + 2] += starts[row + 1]
         slots[rows[row]] = -1
+    for k in range(n):
+        place = starts[row_of[k] + 1]
+        groups.places[place] = places[k]
+        starts[row_of[k] + 1] = place + 1
     groups.n_rows[0] = n_rows
 
 
-def group_rows(ids: np.ndarray) -> Groups:
-    """Group the places 0 … n − 1 of an array of row numbers, shape (n,), by row."""
+def group_rows(ids: np.ndarray, slots: np.ndarray) -> Groups:
+    """Group the places 0 … n − 1 of an array of row numbers, shape (n,), by row.
+
+    ``slots``, of shape (V,), int32, is −1 for each row of the matrix and stays so.
+    """
     groups = Groups.allocate(ids.size)
-    rows, words = np.unique(ids, return_inverse=True)
-    slots = np.full(rows.size, -1, np.int32)
-    _group(words.astype(np.int32), np.arange(ids.size), ids.size, slots, groups)
-    n_rows = int(groups.n_rows[0])
-    groups.rows[:n_rows] = rows[groups.rows[:n_rows]]
+    places, row_of = np.arange(ids.size, dtype=np.int32), np.empty(ids.size, np.int32)
+    _group(ids, places, ids.size, slots, row_of, groups)
     return groups
 
 
@@ -270,10 +276,11 @@ class PlanScratch(NamedTuple):
     """Room to plan a batch; only ``slots`` carries anything over, and that is all −1."""
 
     slots: np.ndarray  # (V,) int32, −1
-    sentence: np.ndarray  # (capacity,) int64
+    sentence: np.ndarray  # (capacity,) int32
     covered: np.ndarray  # (chunk + 2 window + 1,) int64
     words: np.ndarray  # (places,) int32
-    places: np.ndarray  # (places,) int64
+    places: np.ndarray  # (places,) int32
+    row_of: np.ndarray  # (places,) int32
 
     @classmethod
     def allocate(cls, n_words: int, plan: BatchPlan) -> "PlanScratch":
@@ -283,10 +290,11 @@ class PlanScratch(NamedTuple):
         window = (plan.tokens.shape[-1] - capacity) // 2
         return cls(
             slots=np.full(n_words, -1, np.int32),
-            sentence=np.zeros(capacity, np.int64),
+            sentence=np.zeros(capacity, np.int32),
             covered=np.zeros(CHUNK + 2 * window + 1, np.int64),
             words=np.zeros(n_places, np.int32),
-            places=np.zeros(n_places, np.int64),
+            places=np.zeros(n_places, np.int32),
+            row_of=np.zeros(n_places, np.int32),
         )
 
 
@@ -326,7 +334,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     position = start - 1
     while position >= 0 and n_before < window and word_ids[position] >= 0:
         word = word_ids[position]
-        if random_bits(keys[0], position) >> half < sampler.keep[word]:
+        if random_bits(keys[0], position) >> half <= sampler.keep[word]:
             n_before += 1
             tokens[window - n_before] = word
         position -= 1
@@ -345,7 +353,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
             continue
         n_tokens += 1
         bits = random_bits(keys[0], position)
-        if bits >> half >= sampler.keep[word]:
+        if bits >> half > sampler.keep[word]:
             continue
         reach = window
         if dynamic:
@@ -360,7 +368,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     position = stop
     while position < word_ids.size and n_after < window and word_ids[position] >= 0:
         word = word_ids[position]
-        if random_bits(keys[0], position) >> half < sampler.keep[word]:
+        if random_bits(keys[0], position) >> half <= sampler.keep[word]:
             tokens[window + n_centers + n_after] = word
             n_after += 1
         position += 1
@@ -383,7 +391,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         if n_left[i] + n_right[i] > 0:
             words[n], places[n] = tokens[window + i], i
             n += 1
-    _group(words, places, n, scratch.slots, plan.center_groups)
+    _group(words, places, n, scratch.slots, scratch.row_of, plan.center_groups)
 
     n = 0
     for chunk in range((n_centers + CHUNK - 1) // CHUNK):
@@ -408,15 +416,13 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
                 used = used or n_left[i] + n_right[i] > 0
             for k in range(n_noise):
                 draw = np.int64(start) * n_noise + block * n_noise + k
-                bits = random_bits(keys[1], draw)
-                column = np.int64(((bits & low_bits) * np.uint64(sampler.keep.size)) >> half)
-                word = column if bits >> half < sampler.accept[column] else sampler.alias[column]
+                word = _draw_negative(sampler, k, random_bits(keys[1], draw))
                 plan.negatives[block, k] = word
                 if used:
                     words[n] = word
                     places[n] = plan.noise_place[0] + block * n_noise + k
                     n += 1
-    _group(words, places, n, scratch.slots, plan.context_groups)
+    _group(words, places, n, scratch.slots, scratch.row_of, plan.context_groups)
     plan.n_centers[0] = n_centers
     plan.n_pairs[0] = n_pairs
     plan.n_tokens[0] = n_tokens

@@ -15,7 +15,7 @@ import numpy as np
 from numba.extending import overload
 
 from .kernels import kernel
-from .lanes import LANES, dot, prefetch_row
+from .lanes import LANES, dot, prefetch_row, root, row_update
 from .plan import Groups
 
 AHEAD = 4
@@ -25,14 +25,17 @@ AHEAD = 4
 class SparseAdamRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.SparseAdam`."""
 
+    width: tuple[int, ...]  # of rows of D numbers
     param: np.ndarray  # (V, D) float32
-    moments: np.ndarray  # (V, 2 D) float32: a row's m, then its v; (V, D), only v, if β₁ is 0
+    exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
+    exp_avg_sq: np.ndarray  # (V, D) float32; in memory a row's m and v are neighbors
     row_steps: np.ndarray  # (V,) int64: steps of each row; (0,) if they are not counted
 
 
 class RowwiseAdamRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.RowwiseAdam`."""
 
+    width: tuple[int, ...]  # of rows of D numbers
     param: np.ndarray  # (V, D) float32
     exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
     exp_avg_sq: np.ndarray  # (V,) float32
@@ -43,14 +46,17 @@ class RowwiseAdamRule(NamedTuple):
 class DenseAdamRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.DenseAdam`."""
 
+    width: tuple[int, ...]  # of rows of D numbers
     param: np.ndarray  # (V, D) float32
-    moments: np.ndarray  # (V, 2 D) float32: a row's m, then its v; (V, D), only v, if β₁ is 0
+    exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
+    exp_avg_sq: np.ndarray  # (V, D) float32; in memory a row's m and v are neighbors
     group_of: np.ndarray  # (V,) int32: a row's group in this step, −1 where it has none
 
 
 class AdagradRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.Adagrad`."""
 
+    width: tuple[int, ...]  # of rows of D numbers
     param: np.ndarray  # (V, D) float32
     sum: np.ndarray  # (V, D) float32
 
@@ -58,198 +64,175 @@ class AdagradRule(NamedTuple):
 class SGDRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.SGD`."""
 
+    width: tuple[int, ...]  # of rows of D numbers
     param: np.ndarray  # (V, D) float32
 
 
 @kernel
-def _sum_group(groups, k, grads, out):
-    """Sum the gradients of group k into ``out``, in their order."""
-    first, last = groups.starts[k], groups.starts[k + 1]
-    row = grads[groups.places[first]]
-    for d in range(out.shape[0]):
-        out[d] = row[d]
-    for place in range(first + 1, last):
-        row = grads[groups.places[place]]
-        for d in range(out.shape[0]):
-            out[d] += row[d]
-
-
-@kernel
-def _step_size(rule, row, scalars):
+def _step_size(row_steps, row, scalars):
     """Return a row's step size: of the whole matrix, or by the row's own count of steps."""
-    if rule.row_steps.size == 0:
+    if row_steps.size == 0:
         return np.float32(scalars[3])
-    rule.row_steps[row] += 1
-    t = rule.row_steps[row]
+    row_steps[row] += 1
+    t = row_steps[row]
     return np.float32(scalars[3] * np.sqrt(1 - scalars[1] ** t) / (1 - scalars[0] ** t))
 
 
 @kernel
-def _sparse_adam_row(theta, exp_avg, exp_avg_sq, grad, beta1, beta2, eps, size):
-    # Subtracted in float64: 1 − float32(0.999) is wrong from the fifth digit on.
-    old1, new1 = np.float32(beta1), np.float32(1 - beta1)
-    old2, new2 = np.float32(beta2), np.float32(1 - beta2)
-    eps = np.float32(eps)
-    for d in range(theta.shape[0]):
-        m = old1 * exp_avg[d] + new1 * grad[d]
-        v = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
-        exp_avg[d] = m
-        exp_avg_sq[d] = v
-        theta[d] -= size * m / (np.sqrt(v) + eps)
+def _decays(scalars):
+    """Return β₁, 1 − β₁, β₂, 1 − β₂; 1 − float32(0.999) would be wrong from the fifth digit on."""
+    beta1, beta2 = scalars[0], scalars[1]
+    return np.float32(beta1), np.float32(1 - beta1), np.float32(beta2), np.float32(1 - beta2)
 
 
-@kernel
-def _sparse_adam_row_without_avg(theta, exp_avg_sq, grad, beta2, eps, size):
-    old2, new2 = np.float32(beta2), np.float32(1 - beta2)
-    eps = np.float32(eps)
-    for d in range(theta.shape[0]):
-        v = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
-        exp_avg_sq[d] = v
-        theta[d] -= size * grad[d] / (np.sqrt(v) + eps)
+@row_update
+def _sparse_adam_row(grad, theta, exp_avg, exp_avg_sq, *, old1, new1, old2, new2, eps, size):
+    exp_avg = old1 * exp_avg + new1 * grad
+    exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
+    return theta - size * exp_avg / (root(exp_avg_sq) + eps), exp_avg, exp_avg_sq
+
+
+@row_update
+def _sparse_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, size):
+    exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
+    return theta - size * grad / (root(exp_avg_sq) + eps), exp_avg_sq
 
 
 @kernel
 def _move_sparse_adam(rule, groups, grads, first, last, scalars):
     """Adam on the grouped rows; step size lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ), or lr with row steps."""
-    param, moments = rule.param, rule.moments
-    beta1, beta2, eps = scalars[0], scalars[1], scalars[2]
-    n_dims = param.shape[1]
-    grad = np.empty(n_dims, np.float32)
+    width, param, exp_avg, exp_avg_sq, row_steps = rule
+    rows, starts, places = groups.rows, groups.starts, groups.places
+    old1, new1, old2, new2 = _decays(scalars)
+    eps = np.float32(scalars[2])
     for k in range(first, last):
         if k + AHEAD < last:
-            prefetch_row(param, groups.rows[k + AHEAD])
-            prefetch_row(moments, groups.rows[k + AHEAD])
-        _sum_group(groups, k, grads, grad)
-        row = groups.rows[k]
-        size = _step_size(rule, row, scalars)
-        state = moments[row]
-        if state.size == n_dims:
-            _sparse_adam_row_without_avg(param[row], state, grad, beta2, eps, size)
+            prefetch_row(width, param, rows[k + AHEAD])
+            prefetch_row(width, exp_avg_sq, rows[k + AHEAD])
+            if exp_avg.shape[1] > 0:
+                prefetch_row(width, exp_avg, rows[k + AHEAD])
+        row, start, stop = rows[k], starts[k], starts[k + 1]
+        size = _step_size(row_steps, row, scalars)
+        if exp_avg.shape[1] > 0:
+            numbers = (old1, new1, old2, new2, eps, size)
+            _sparse_adam_row(
+                width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
+            )
         else:
-            exp_avg, exp_avg_sq = state[:n_dims], state[n_dims:]
-            _sparse_adam_row(param[row], exp_avg, exp_avg_sq, grad, beta1, beta2, eps, size)
+            fewer = (old2, new2, eps, size)
+            _sparse_adam_row_without_avg(
+                width, grads, places, start, stop, row, fewer, param, exp_avg_sq
+            )
+
+
+@row_update
+def _sum_row(grad, total):
+    return (grad,)
+
+
+@row_update
+def _rowwise_adam_row(grad, theta, exp_avg, *, old1, new1, factor):
+    exp_avg = old1 * exp_avg + new1 * grad
+    return theta - factor * exp_avg, exp_avg
 
 
 @kernel
 def _move_rowwise_adam(rule, groups, grads, first, last, scalars):
     """Adam on the grouped rows with one v for a row; step size as for SparseAdam."""
-    param = rule.param
-    beta1, beta2 = scalars[0], scalars[1]
-    old1, new1 = np.float32(beta1), np.float32(1 - beta1)
+    width, param, exp_avg, exp_avg_sq, row_steps, n_columns = rule
+    rows, starts, places = groups.rows, groups.starts, groups.places
+    old1, new1, _, _ = _decays(scalars)
+    beta2, eps = scalars[1], np.float32(scalars[2])
     n_dims = param.shape[1]
-    # A matrix of one row, as wide as whole vectors, for the inner product.
-    grad = np.zeros((1, (n_dims + LANES - 1) // LANES * LANES), np.float32)
-    total = grad[0, :n_dims]
+    total, only = np.zeros((1, n_dims), np.float32), np.zeros(1, np.int64)
     for k in range(first, last):
+        row, start, stop = rows[k], starts[k], starts[k + 1]
         if k + AHEAD < last:
-            prefetch_row(param, groups.rows[k + AHEAD])
-            prefetch_row(rule.exp_avg, groups.rows[k + AHEAD])
-        _sum_group(groups, k, grads, total)
-        row = groups.rows[k]
-        square = np.float64(dot(grad, 0, grad, 0)) / rule.n_columns
-        v = np.float32(beta2 * rule.exp_avg_sq[row] + (1 - beta2) * square)
-        rule.exp_avg_sq[row] = v
-        factor = _step_size(rule, row, scalars) / (np.sqrt(v) + np.float32(scalars[2]))
-        theta, exp_avg = param[row], rule.exp_avg[row]
-        if exp_avg.size == 0:
-            for d in range(theta.shape[0]):
-                theta[d] -= factor * total[d]
+            prefetch_row(width, param, rows[k + AHEAD])
+            prefetch_row(width, exp_avg, rows[k + AHEAD])
+        _sum_row(width, grads, places, start, stop, 0, (), total)
+        square = np.float64(dot(width, total, 0, total, 0))
+        for d in range(len(width) * LANES, n_dims):
+            square += total[0, d] * total[0, d]
+        v = np.float32(beta2 * exp_avg_sq[row] + (1 - beta2) * (square / n_columns))
+        exp_avg_sq[row] = v
+        factor = _step_size(row_steps, row, scalars) / (np.sqrt(v) + eps)
+        if exp_avg.shape[1] > 0:
+            _rowwise_adam_row(width, total, only, 0, 1, row, (old1, new1, factor), param, exp_avg)
         else:
-            for d in range(theta.shape[0]):
-                m = old1 * exp_avg[d] + new1 * total[d]
-                exp_avg[d] = m
-                theta[d] -= factor * m
+            _sgd_row(width, total, only, 0, 1, row, (factor,), param)
 
 
-@kernel
-def _dense_adam_row(theta, exp_avg, exp_avg_sq, grad, scalars):
-    old1, new1 = np.float32(scalars[0]), np.float32(1 - scalars[0])
-    old2, new2 = np.float32(scalars[1]), np.float32(1 - scalars[1])
-    eps, size = np.float32(scalars[2]), np.float32(scalars[3])
-    factor = np.float32(1 / scalars[4])
-    for d in range(theta.shape[0]):
-        m = old1 * exp_avg[d] + new1 * grad[d]
-        v = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
-        exp_avg[d] = m
-        exp_avg_sq[d] = v
-        theta[d] -= size * m / (np.sqrt(v) * factor + eps)
+@row_update
+def _dense_adam_row(grad, theta, exp_avg, exp_avg_sq, *, old1, new1, old2, new2, eps, size, factor):
+    exp_avg = old1 * exp_avg + new1 * grad
+    exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
+    return theta - size * exp_avg / (root(exp_avg_sq) * factor + eps), exp_avg, exp_avg_sq
 
 
-@kernel
-def _coast_dense_adam_row(theta, exp_avg, exp_avg_sq, scalars):
-    """The same with g = 0."""
-    old1, old2 = np.float32(scalars[0]), np.float32(scalars[1])
-    eps, size = np.float32(scalars[2]), np.float32(scalars[3])
-    factor = np.float32(1 / scalars[4])
-    for d in range(theta.shape[0]):
-        m = old1 * exp_avg[d]
-        v = old2 * exp_avg_sq[d]
-        exp_avg[d] = m
-        exp_avg_sq[d] = v
-        theta[d] -= size * m / (np.sqrt(v) * factor + eps)
-
-
-@kernel
-def _dense_adam_row_without_avg(theta, exp_avg_sq, grad, scalars):
-    old2, new2 = np.float32(scalars[1]), np.float32(1 - scalars[1])
-    eps, size = np.float32(scalars[2]), np.float32(scalars[3])
-    factor = np.float32(1 / scalars[4])
-    for d in range(theta.shape[0]):
-        v = old2 * exp_avg_sq[d] + new2 * (grad[d] * grad[d])
-        exp_avg_sq[d] = v
-        theta[d] -= size * grad[d] / (np.sqrt(v) * factor + eps)
+@row_update
+def _dense_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, size, factor):
+    exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
+    return theta - size * grad / (root(exp_avg_sq) * factor + eps), exp_avg_sq
 
 
 @kernel
 def _move_dense_adam(rule, groups, grads, first, last, scalars):
     """Adam on all rows; step size lr / (1 − β₁ᵗ). A row without a gradient has g = 0."""
-    param, moments = rule.param, rule.moments
-    n_dims = param.shape[1]
-    grad = np.empty(n_dims, np.float32)
+    width, param, exp_avg, exp_avg_sq, group_of = rule
+    starts, places = groups.starts, groups.places
+    old1, new1, old2, new2 = _decays(scalars)
+    eps, size, factor = np.float32(scalars[2]), np.float32(scalars[3]), np.float32(1 / scalars[4])
     for row in range(first, last):
-        k = rule.group_of[row]
-        state = moments[row]
-        has_avg = state.size > n_dims
-        if k < 0 and has_avg:
-            _coast_dense_adam_row(param[row], state[:n_dims], state[n_dims:], scalars)
-            continue
-        if k < 0:
-            grad[:] = np.float32(0)
+        start = stop = 0
+        if group_of[row] >= 0:
+            start, stop = starts[group_of[row]], starts[group_of[row] + 1]
+        if exp_avg.shape[1] > 0:
+            numbers = (old1, new1, old2, new2, eps, size, factor)
+            _dense_adam_row(
+                width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
+            )
         else:
-            _sum_group(groups, k, grads, grad)
-        if has_avg:
-            _dense_adam_row(param[row], state[:n_dims], state[n_dims:], grad, scalars)
-        else:
-            _dense_adam_row_without_avg(param[row], state, grad, scalars)
+            fewer = (old2, new2, eps, size, factor)
+            _dense_adam_row_without_avg(
+                width, grads, places, start, stop, row, fewer, param, exp_avg_sq
+            )
+
+
+@row_update
+def _adagrad_row(grad, theta, s, *, eps, size):
+    s = s + grad * grad
+    return theta - size * grad / (root(s) + eps), s
 
 
 @kernel
 def _move_adagrad(rule, groups, grads, first, last, scalars):
     """s ← s + g²; θ ← θ − lr · g / (√s + ε) on the grouped rows; the step size is lr."""
-    grad = np.empty(rule.param.shape[1], np.float32)
-    eps, size = np.float32(scalars[2]), np.float32(scalars[3])
+    width, param, s = rule
+    rows, starts, places = groups.rows, groups.starts, groups.places
+    numbers = np.float32(scalars[2]), np.float32(scalars[3])
     for k in range(first, last):
         if k + AHEAD < last:
-            prefetch_row(rule.param, groups.rows[k + AHEAD])
-            prefetch_row(rule.sum, groups.rows[k + AHEAD])
-        _sum_group(groups, k, grads, grad)
-        theta, total = rule.param[groups.rows[k]], rule.sum[groups.rows[k]]
-        for d in range(theta.shape[0]):
-            s = total[d] + grad[d] * grad[d]
-            total[d] = s
-            theta[d] -= size * grad[d] / (np.sqrt(s) + eps)
+            prefetch_row(width, param, rows[k + AHEAD])
+            prefetch_row(width, s, rows[k + AHEAD])
+        _adagrad_row(width, grads, places, starts[k], starts[k + 1], rows[k], numbers, param, s)
+
+
+@row_update
+def _sgd_row(grad, theta, *, size):
+    return (theta - size * grad,)
 
 
 @kernel
 def _move_sgd(rule, groups, grads, first, last, scalars):
     """θ ← θ − lr · g on the grouped rows; the step size is lr."""
-    grad = np.empty(rule.param.shape[1], np.float32)
-    size = np.float32(scalars[3])
+    width, param = rule
+    rows, starts, places = groups.rows, groups.starts, groups.places
+    numbers = (np.float32(scalars[3]),)
     for k in range(first, last):
-        _sum_group(groups, k, grads, grad)
-        theta = rule.param[groups.rows[k]]
-        for d in range(theta.shape[0]):
-            theta[d] -= size * grad[d]
+        if k + AHEAD < last:
+            prefetch_row(width, param, rows[k + AHEAD])
+        _sgd_row(width, grads, places, starts[k], starts[k + 1], rows[k], numbers, param)
 
 
 @kernel

@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from .workers import Workers
 
 START_LR = {
-    "sparse-adam": 0.02,
+    "sparse-adam": 0.015,
     "rowwise-adam": 0.02,
     "dense-adam": 0.02,
     "adagrad": 0.2,
     "sgd": 0.025,
 }
 """The optimizers, and the learning rate that each starts with by default."""
+
+START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
+"""The decay of the first moment, by default, of the optimizers that have one."""
 
 VECTOR_KINDS = ("center", "context", "sum")
 """What a model can give as the vector of a word."""
@@ -95,8 +98,11 @@ class OptimizerConfig:
     lr : float or None
         Learning rate at the start, above 0; it falls linearly to 0. None takes it from
         `START_LR`.
-    beta1, beta2 : float
-        Decay of Adam's two moments, in [0, 1); with ``beta1`` 0 no first moment is stored.
+    beta1 : float or None
+        Decay of Adam's first moment, in [0, 1); at 0 none is stored. None takes it from
+        `START_BETA1`.
+    beta2 : float
+        Decay of Adam's second moment, in [0, 1).
     eps : float
         Added to the denominator of Adam and Adagrad, above 0.
     bias_correction : {"global", "row"}
@@ -106,7 +112,7 @@ class OptimizerConfig:
 
     optimizer: str = "sparse-adam"
     lr: float | None = None
-    beta1: float = 0.9
+    beta1: float | None = None
     beta2: float = 0.999
     eps: float = 1e-8
     bias_correction: str = "global"
@@ -118,13 +124,20 @@ class OptimizerConfig:
         if self.lr is not None:
             _check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
         for name in ("beta1", "beta2"):
-            _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
+            if getattr(self, name) is not None:
+                _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
         _check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
 
     @property
     def start_lr(self) -> float:
         """The learning rate at the start, once None is resolved."""
         return START_LR[self.optimizer] if self.lr is None else self.lr
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """The decays of Adam's moments, once None is resolved."""
+        beta1 = START_BETA1[self.optimizer] if self.beta1 is None else self.beta1
+        return beta1, self.beta2
 
     @property
     def used(self) -> frozenset[str]:
@@ -146,7 +159,7 @@ class OptimizerConfig:
             return SGD(param, self.start_lr)
         if self.optimizer == "adagrad":
             return Adagrad(param, self.start_lr, self.eps)
-        adam = param, self.start_lr, (self.beta1, self.beta2), self.eps
+        adam = param, self.start_lr, self.betas, self.eps
         if self.optimizer == "dense-adam":
             return DenseAdam(*adam)
         if self.optimizer == "rowwise-adam":
@@ -261,8 +274,10 @@ def train(
         ``text``
             The text has been read: bytes (as they are stored), text_bytes (of text), sources,
             repeated_sources (names of files given more than once), lines, tokens, words (the
-            vocabulary), kept_tokens, distinct_words, below_min_count, beyond_max_vocab, bad_bytes,
-            empty_words, rewritten_words, seconds, mb_per_s (of text).
+            vocabulary), kept_tokens, distinct_words, numbers, stopwords, outside_vocab,
+            below_min_count, beyond_max_vocab (tokens dropped, by cause), bad_bytes, empty_words,
+            rewritten_words, unseen_stopwords, unseen_vocab, unseen_vocab_words (the first five),
+            seconds, mb_per_s (of text).
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
             threads.
@@ -324,11 +339,17 @@ def train(
                 "words": report.n_words,
                 "kept_tokens": report.n_kept_tokens,
                 "distinct_words": report.n_distinct_words,
+                "numbers": report.n_numbers,
+                "stopwords": report.n_stopwords,
+                "outside_vocab": report.n_outside_vocab,
                 "below_min_count": report.n_below_min_count,
                 "beyond_max_vocab": report.n_beyond_max_vocab,
                 "bad_bytes": report.n_bad_bytes,
                 "empty_words": report.n_empty_words,
                 "rewritten_words": report.n_rewritten_words,
+                "unseen_stopwords": report.n_unseen_stopwords,
+                "unseen_vocab": report.n_unseen_vocab,
+                "unseen_vocab_words": list(report.unseen_vocab),
                 "text_bytes": report.n_text_bytes,
                 "sources": report.n_sources,
                 "repeated_sources": list(report.repeated_sources),
@@ -445,7 +466,7 @@ def compile_run(
     word_ids = np.array([0, 1, -1], np.int32)
     word_ids.flags.writeable = False
     # Everything is kept, so that the step has a pair and reaches every kernel.
-    small = replace(skip_gram, dim=1, window=1, subsample=0)
+    small = replace(skip_gram, window=1, subsample=0)
     with install_listener("numba:compile", Announcer()), Workers(1) as workers:
         compile_kernels()
         *_, engine = build_engine(

@@ -14,7 +14,6 @@ import click
 
 from .. import __version__
 from ..text.config import TextConfig
-from ..text.tokenizers import TOKENIZERS
 from ..training import RunConfig, SkipGramConfig
 from . import W2VCommand
 
@@ -111,10 +110,10 @@ class _Sizes(click.ParamType):
 )
 @click.option(
     "--tokenizer",
-    type=click.Choice(list(TOKENIZERS)),
+    metavar="NAME",
     default=TextConfig.tokenizer,
     show_default=True,
-    help="'word' for prose; 'whitespace' for text that is tokenized already.",
+    help="What finds the words, as in w2v-train.",
 )
 @click.option(
     "--min-count",

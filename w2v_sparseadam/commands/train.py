@@ -19,10 +19,10 @@ from click.core import ParameterSource
 
 from .. import __version__
 from ..output import check_writable
-from ..text.config import FORMATS, ON_BAD_BYTES, TextConfig
-from ..text.sources import STANDARD_INPUT, Source, find_sources, is_pattern
-from ..text.tokenizers import TOKENIZERS
+from ..text.config import DIGITS, FORMATS, NORMAL_FORMS, ON_BAD_BYTES, TextConfig
+from ..text.sources import STANDARD_INPUT, find_sources, is_pattern
 from ..training import (
+    START_BETA1,
     START_LR,
     VECTOR_KINDS,
     Event,
@@ -79,7 +79,9 @@ _optimizer = partial(_setting, "Optimizer", OptimizerConfig)
 _run = partial(_setting, "Run", RunConfig)
 _output = partial(click.option, cls=_Option, section="Output")
 
+_WORD_LIST = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
 _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
 
@@ -93,13 +95,38 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 )
 @_text(
     "--tokenizer",
-    type=click.Choice(list(TOKENIZERS)),
-    help="'word' for prose; 'whitespace' for text that is tokenized already.",
+    metavar="NAME",
+    help="'word' for prose; 'whitespace' for text that is tokenized already; 'char'; "
+    "'regex:PATTERN'; 'python:MODULE:FUNCTION' for one of your own, or "
+    "'python-lines:MODULE:FUNCTION' if it needs whole lines.",
 )
 @_text(
     "--lowercase/--no-lowercase",
     show_default="with 'word' only",
     help="Lower-case the text.",
+)
+@_text(
+    "--normalize",
+    type=click.Choice(NORMAL_FORMS),
+    show_default="nfc with 'word', else none",
+    help="Bring the text into a normal form of Unicode.",
+)
+@_text(
+    "--digits",
+    type=click.Choice(DIGITS),
+    help="Keep digits, make each a 0, or drop words that have digits and no letters.",
+)
+@_text(
+    "--stopwords",
+    metavar="FILE",
+    type=_WORD_LIST,
+    help="Drop the words of this file, one a line.",
+)
+@_text(
+    "--vocab",
+    metavar="FILE",
+    type=_WORD_LIST,
+    help="Keep only the words of this file, one a line; a count may follow.",
 )
 @_text(
     "--min-count",
@@ -174,6 +201,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--beta1",
     metavar="X",
     type=click.FloatRange(0, 1, max_open=True),
+    show_default=_BETA1_DEFAULTS,
     help="Decay of Adam's first moment; 0 stores none.",
 )
 @_optimizer(
@@ -264,7 +292,9 @@ def main(
         )
     target = output or _named_after(corpus[0])
     sources = find_sources(corpus)
-    _check_distinct(sources, target, log)
+    texts = [Path(source.path) for source in sources]
+    word_lists = [path for path in (settings["stopwords"], settings["vocab"]) if path]
+    _check_distinct(texts, word_lists, target, log)
     text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
     optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
     for name in ("beta1", "beta2", "eps", "bias_correction"):
@@ -314,13 +344,15 @@ def _named_after(corpus: str) -> Path:
     return Path(name).with_suffix(".vec")
 
 
-def _check_distinct(sources: Sequence[Source], target: Path, log: Path | None) -> None:
-    """Refuse to overwrite the text, or the vectors with the log."""
+def _check_distinct(
+    texts: Sequence[Path], word_lists: Sequence[Path], target: Path, log: Path | None
+) -> None:
+    """Refuse to overwrite what is read, or the vectors with the log."""
     for option, path in (("-o", target), ("--log", log)):
-        for source in sources:
-            if path and _same_file(path, Path(source.path)):
+        for kind, inputs in (("corpus file", texts), ("word list", word_lists)):
+            if path and any(_same_file(path, other) for other in inputs):
                 raise click.UsageError(
-                    f"{path} is a corpus file and would be overwritten; name another with {option}"
+                    f"{path} is a {kind} and would be overwritten; name another with {option}"
                 )
     if log and _same_file(log, target):
         raise click.UsageError(f"{log} cannot hold both the vectors and the log; name another file")
@@ -489,12 +521,17 @@ class _Report:
         kept = event["kept_tokens"] / event["tokens"]
         self._say(f"Kept {event['words']:,} words, {event['kept_tokens']:,} tokens ({kept:.1%}).")
         for key, what in (
+            ("numbers", "Dropped {:,} tokens that are numbers (--digits drop)."),
+            ("stopwords", "Dropped {:,} tokens that are --stopwords."),
+            ("outside_vocab", "Dropped {:,} tokens of words that --vocab lacks."),
             ("below_min_count", "Dropped {:,} tokens of words below --min-count."),
             ("beyond_max_vocab", "Dropped {:,} tokens of words beyond --max-vocab."),
             ("bad_bytes", "Met {:,} bytes that are not text in the encoding."),
+            ("unseen_stopwords", "Words of --stopwords that the text lacks: {:,}."),
+            ("unseen_vocab", "Words of --vocab that the text lacks: {:,}, such as {!r}."),
         ):
             if event[key]:
-                self._say(what.format(event[key]))
+                self._say(what.format(event[key], *event["unseen_vocab_words"]))
         if event["repeated_sources"]:
             self._say(f"Read more than once, as given: {', '.join(event['repeated_sources'])}.")
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import os
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from numbers import Integral
 
 from ..errors import SettingError
-from .tokenizers import TOKENIZERS, Tokenizer
+from .tokenizers import LINES, Tokenizer, named_tokenizer
 
 ON_BAD_BYTES = ("strict", "replace", "ignore")
 """What can be done with bytes that are not text in the encoding."""
@@ -15,21 +18,61 @@ ON_BAD_BYTES = ("strict", "replace", "ignore")
 FORMATS = ("lines", "jsonl", "csv", "tsv", "parquet")
 """How files can hold text: as it is, or as a field of their records."""
 
+NORMAL_FORMS = ("nfc", "nfkc", "none")
+"""Unicode's normal forms that text can be brought into."""
+
+DIGITS = ("keep", "zero", "drop")
+"""What can be done with decimal digits."""
+
+WordList = str | os.PathLike[str] | Collection[str]
+"""A file of words, or the words themselves."""
+
 
 @dataclass(frozen=True)
 class TextConfig:
     """How text becomes words.
 
+    The steps, in their order:
+
+    1. Bytes are decoded (``errors``).
+    2. Text is brought into a normal form (``normalize``) and lower-cased (``lowercase``).
+    3. The tokenizer finds the words. Empty ones are dropped.
+    4. Digits are replaced, or numbers dropped (``digits``).
+    5. Stop-words are dropped (``stopwords``).
+    6. Words that a given vocabulary lacks are dropped (``vocab``).
+    7. Words are counted, and rare ones dropped (``min_count``).
+    8. Of the rest, the most frequent are kept (``max_vocab``).
+
+    A word that is dropped leaves no gap: those around it become neighbours.
+
     Attributes
     ----------
-    tokenizer : {"word", "whitespace"} or callable
-        Finds the words. ``"word"`` is for prose, ``"whitespace"`` for text that is tokenized
-        already; see `word` and `whitespace`. A callable takes a str without ASCII white space and
-        returns a list of str. It runs once for each distinct run of characters between white
-        space, so it must always return the same words for the same text.
+    tokenizer : str or callable
+        Finds the words: ``"word"`` (for prose), ``"whitespace"`` (for text that is tokenized
+        already), ``"char"``, or what else `named_tokenizer` knows. A callable takes a str without
+        ASCII white space (though ``"nfkc"`` may put spaces into it) and returns a list of str. It
+        runs once for each distinct run of characters between white space, so it must always return
+        the same words for the same text; and the distinct runs are kept in memory, so that text
+        without spaces, such as Chinese, needs ``"python-lines:MODULE:FUNCTION"``: a function that
+        runs for each line, with the white space in it.
     lowercase : bool or None
         Apply `str.lower` (the full Unicode mapping, of no particular language: İ becomes i and a
         combining dot) before the tokenizer. None stands for True with ``"word"``, else False.
+    normalize : {"nfc", "nfkc", "none"} or None
+        The normal form: ``"nfc"`` makes é one character however it is written, ``"nfkc"`` also
+        takes ﬁ for fi, ｗ for w and ² for 2. None stands for ``"nfc"`` with ``"word"``, else
+        ``"none"``.
+    digits : {"keep", "zero", "drop"}
+        ``"zero"`` replaces each decimal digit, of any script, by 0 (1984 and 2001 are one word);
+        ``"drop"`` drops words that have a decimal digit and no letter (``3.14`` and ``50%``, but
+        not ``mp3``).
+    stopwords : path, collection of str, or None
+        Words to drop. A file is UTF-8 and has one a line; a count behind a word is ignored.
+    vocab : path, collection of str, or None
+        Words to keep, in a file of the same form, such as word2vec's ``word count`` lines. All
+        counts are of the text, and ``min_count`` and ``max_vocab`` apply as ever. Words of both
+        lists go through steps 2 to 4 as the text does, though one that the tokenizer takes for
+        several words, or none, stays as it is.
     min_count : int
         Words that occur less often have no vector; 1 or more.
     max_vocab : int or None
@@ -50,11 +93,15 @@ class TextConfig:
     Raises
     ------
     SettingError
-        If a value is not one of those.
+        If a value is not one of those, or names a tokenizer that cannot be imported.
     """
 
     tokenizer: str | Tokenizer = "word"
     lowercase: bool | None = None
+    normalize: str | None = None
+    digits: str = "keep"
+    stopwords: WordList | None = None
+    vocab: WordList | None = None
     min_count: int = 5
     max_vocab: int | None = None
     errors: str = "strict"
@@ -64,23 +111,31 @@ class TextConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        named = isinstance(self.tokenizer, str) and self.tokenizer in TOKENIZERS
-        if not named and not callable(self.tokenizer):
-            names = ", ".join(map(repr, TOKENIZERS))
-            raise SettingError(f"tokenizer must be {names} or a callable, got {self.tokenizer!r}")
+        if not callable(self.tokenizer):
+            named_tokenizer(self.tokenizer)
         if self.lowercase not in (None, True, False):
             raise SettingError(f"lowercase must be True, False or None, got {self.lowercase!r}")
+        for name, words in (("stopwords", self.stopwords), ("vocab", self.vocab)):
+            if words is None or isinstance(words, str | os.PathLike):
+                continue
+            if not isinstance(words, Collection) or not all(isinstance(w, str) for w in words):
+                raise SettingError(
+                    f"{name} must be a path, a collection of str or None, got {words!r:.80}"
+                )
         for name, value in (("min_count", self.min_count), ("max_vocab", self.max_vocab)):
             if name == "max_vocab" and value is None:
                 continue
             if not isinstance(value, Integral) or value < 1:
                 raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")
-        if self.errors not in ON_BAD_BYTES:
-            names = ", ".join(map(repr, ON_BAD_BYTES))
-            raise SettingError(f"errors must be one of {names}, got {self.errors!r}")
-        if self.format not in FORMATS:
-            names = ", ".join(map(repr, FORMATS))
-            raise SettingError(f"format must be one of {names}, got {self.format!r}")
+        for name, choice, choices in (
+            ("normalize", self.normalize, (*NORMAL_FORMS, None)),
+            ("digits", self.digits, DIGITS),
+            ("errors", self.errors, ON_BAD_BYTES),
+            ("format", self.format, FORMATS),
+        ):
+            if choice not in choices:
+                names = ", ".join(map(repr, choices))
+                raise SettingError(f"{name} must be one of {names}, got {choice!r}")
         codec = self.codec
         if self.field is not None and self.format == "lines":
             raise SettingError(f"format 'lines' has no fields, got field {self.field!r}")
@@ -112,6 +167,32 @@ class TextConfig:
         return self.tokenizer == "word" if self.lowercase is None else self.lowercase
 
     @property
+    def normal_form(self) -> str:
+        """One of `NORMAL_FORMS`, once None is resolved."""
+        if self.normalize is not None:
+            return self.normalize
+        return "nfc" if self.tokenizer == "word" else "none"
+
+    @property
     def tokenize(self) -> Tokenizer:
         """The tokenizer itself, once its name is resolved."""
-        return TOKENIZERS[self.tokenizer] if isinstance(self.tokenizer, str) else self.tokenizer
+        return self.tokenizer if callable(self.tokenizer) else named_tokenizer(self.tokenizer)
+
+    @property
+    def by_line(self) -> bool:
+        """Whether the tokenizer is given whole lines."""
+        return isinstance(self.tokenizer, str) and self.tokenizer.startswith(LINES)
+
+    def prepare(self, text: str) -> str:
+        """Return text in the normal form, lower-cased; its line ends are where they were."""
+        normalized = self._normalized(text)
+        # Lower-casing may leave the form: ǰ is one character, its capital J̌ is two.
+        return self._normalized(normalized.lower()) if self.lowers else normalized
+
+    def _normalized(self, text: str) -> str:
+        match self.normal_form:
+            case "nfc":
+                return unicodedata.normalize("NFC", text)
+            case "nfkc":
+                return unicodedata.normalize("NFKC", text)
+        return text

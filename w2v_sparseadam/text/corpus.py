@@ -26,14 +26,16 @@ from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
 
 if TYPE_CHECKING:
-    from .typewords import TypeWords
+    from .wordlists import FilteredWords
 
 
 @dataclass(frozen=True)
 class TextReport:
     """What was read, kept and dropped.
 
-    Always ``n_tokens == n_kept_tokens + n_below_min_count + n_beyond_max_vocab``.
+    Always ``n_tokens == n_kept_tokens + n_numbers + n_stopwords + n_outside_vocab +
+    n_below_min_count + n_beyond_max_vocab``: a token is counted at the first step of `TextConfig`
+    that drops it.
 
     Attributes
     ----------
@@ -42,7 +44,8 @@ class TextReport:
     n_lines : int
         Lines, empty ones too; an unfinished last line of a file counts.
     n_types : int
-        Distinct runs of bytes between white space: how often the tokenizer ran.
+        Distinct runs of bytes between white space: how often the tokenizer ran. Of a tokenizer
+        that is given whole lines, distinct words.
     n_tokens : int
         Words that the tokenizer found, with repetition.
     n_distinct_words : int
@@ -51,6 +54,12 @@ class TextReport:
         Size of the vocabulary.
     n_kept_tokens : int
         Tokens whose word is in the vocabulary.
+    n_numbers : int
+        Tokens dropped by ``digits="drop"``.
+    n_stopwords : int
+        Tokens dropped because their word is a stop-word.
+    n_outside_vocab : int
+        Tokens dropped because the vocabulary that was given lacks their word.
     n_below_min_count : int
         Tokens dropped because their word is too rare.
     n_beyond_max_vocab : int
@@ -61,6 +70,12 @@ class TextReport:
         Empty words that the tokenizer returned, dropped; not among the tokens.
     n_rewritten_words : int
         Tokens in which ``_`` replaced white space that the tokenizer left in a word.
+    n_unseen_stopwords : int
+        Words of the stop-word list that the text does not have.
+    n_unseen_vocab : int
+        Words of the vocabulary that was given that the text does not have.
+    unseen_vocab : tuple of str
+        The first five of them.
     n_text_bytes : int
         Bytes of text: decompressed, of the field that is read, as UTF-8, all lines ended.
     n_sources : int
@@ -78,11 +93,17 @@ class TextReport:
     n_distinct_words: int
     n_words: int
     n_kept_tokens: int
+    n_numbers: int
+    n_stopwords: int
+    n_outside_vocab: int
     n_below_min_count: int
     n_beyond_max_vocab: int
     n_bad_bytes: int
     n_empty_words: int
     n_rewritten_words: int
+    n_unseen_stopwords: int
+    n_unseen_vocab: int
+    unseen_vocab: tuple[str, ...]
     n_text_bytes: int
     n_sources: int
     repeated_sources: tuple[str, ...]
@@ -179,8 +200,8 @@ def read_corpus(
         If ``paths`` is empty or a single path.
     TextError
         If a source cannot be read, is not text in the encoding, is truncated or corrupt, or
-        changes while it is read, if a record lacks the field, if no word is left, if the tokenizer
-        fails, or if ``directory`` cannot hold the temporary files.
+        changes while it is read, if a record lacks the field, if a word list has a fault, if no
+        word is left, if the tokenizer fails, or if ``directory`` cannot hold the temporary files.
 
     Examples
     --------
@@ -188,21 +209,30 @@ def read_corpus(
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
     # Numba takes a while to import, and commands ask this module for TextConfig to print --help.
+    from .lines import LineTokenizer
     from .scanner import TypeScanner
     from .typewords import WordIdMap, tokenize_types
+    from .wordlists import WordFilter
 
     config = TextConfig() if config is None else config
     sources = check_sources(paths, config)
     names = [source.name for source in sources]
     n_bytes_expected = total_bytes(sources)
+    word_filter = WordFilter(config)
     compile_kernels()
     began = time.perf_counter()
     types = TypeScanner(names)
     n_bytes = n_text_bytes = n_bad_bytes = 0
+    chunks = read_chunks(sources, config, directory=directory, chunk_bytes=_chunk_bytes)
+    lines = LineTokenizer(names, config)
+    tokenize, prepare = config.tokenize, config.prepare
+    if config.by_line:
+        chunks = lines.tokenized(chunks)
+        tokenize, prepare = _one_word, _as_it_is
     with _NumberFile(directory) as type_file:
-        for chunk in read_chunks(sources, config, directory=directory, chunk_bytes=_chunk_bytes):
-            n_bytes, n_bad_bytes = chunk.n_bytes_read, chunk.n_bad_bytes
-            n_text_bytes += chunk.n_bytes
+        for chunk in chunks:
+            n_bytes, n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
+            n_bad_bytes = chunk.n_bad_bytes
             for type_numbers in types.scan(chunk):
                 # Should the disk be full: the word ids need about as much as the type numbers.
                 n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
@@ -210,26 +240,26 @@ def read_corpus(
                 type_file.append(type_numbers, n_needed / share_read)
             if on_progress is not None:
                 on_progress(n_bytes, n_bytes_expected)
-        type_words = tokenize_types(
-            types, config.tokenize, lowercase=config.lowers, errors=config.errors
-        )
+        type_words = tokenize_types(types, tokenize, prepare=prepare, errors=config.errors)
+        filtered = word_filter.apply(type_words.words, type_words.counts)
         vocabulary, word_ids = select_words(
-            type_words.words,
-            type_words.counts,
+            filtered.words,
+            filtered.counts,
             min_count=config.min_count,
             max_vocab=config.max_vocab,
         )
         if len(vocabulary) == 0:
-            raise _nothing_left(names, type_words, config.min_count)
+            raise _nothing_left(names, filtered, config.min_count)
         n_kept_tokens = int(vocabulary.counts.sum())
-        id_map = WordIdMap(type_words, word_ids)
+        id_map = WordIdMap(type_words, filtered.word_ids(word_ids))
         with _NumberFile(directory) as id_file:
             for type_numbers in type_file.blocks():
                 for ids in id_map.relabel(type_numbers):
                     id_file.append(ids, type_file.n_bytes + 4 * (n_kept_tokens + types.n_lines))
             mapped = id_file.map()
     n_tokens = int(type_words.counts.sum())
-    n_frequent = int(type_words.counts[type_words.counts >= config.min_count].sum())
+    n_filtered = int(filtered.counts.sum())
+    n_frequent = int(filtered.counts[filtered.counts >= config.min_count].sum())
     report = TextReport(
         n_bytes=n_bytes,
         n_lines=types.n_lines,
@@ -238,11 +268,17 @@ def read_corpus(
         n_distinct_words=len(type_words.words),
         n_words=len(vocabulary),
         n_kept_tokens=n_kept_tokens,
-        n_below_min_count=n_tokens - n_frequent,
+        n_numbers=filtered.n_numbers,
+        n_stopwords=filtered.n_stopwords,
+        n_outside_vocab=filtered.n_outside_vocab,
+        n_below_min_count=n_filtered - n_frequent,
         n_beyond_max_vocab=n_frequent - n_kept_tokens,
-        n_bad_bytes=n_bad_bytes + type_words.n_bad_bytes,
-        n_empty_words=type_words.n_empty_words,
-        n_rewritten_words=type_words.n_rewritten_words,
+        n_bad_bytes=n_bad_bytes + lines.n_bad_bytes + type_words.n_bad_bytes,
+        n_empty_words=lines.n_empty_words + type_words.n_empty_words,
+        n_rewritten_words=lines.n_rewritten_words + type_words.n_rewritten_words,
+        n_unseen_stopwords=len(filtered.unseen_stopwords),
+        n_unseen_vocab=len(filtered.unseen_vocab),
+        unseen_vocab=tuple(filtered.unseen_vocab[:5]),
         n_text_bytes=n_text_bytes,
         n_sources=len(sources),
         repeated_sources=repeated(sources),
@@ -260,20 +296,39 @@ def compile_kernels() -> None:
     data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8).copy()
     types = TypeScanner(["-"], _n_types=1)  # so small that it has to grow
     numbers = [part.copy() for part in types.scan(Chunk(data, len(text), 0, 0, len(text)))]
-    type_words = tokenize_types(types, whitespace, lowercase=False, errors="strict")
+    type_words = tokenize_types(types, whitespace, prepare=_as_it_is, errors="strict")
     id_map = WordIdMap(type_words, np.zeros(len(type_words.words), np.int32))
     for part in numbers:
         list(id_map.relabel(part))
 
 
-def _nothing_left(names: Sequence[str], type_words: TypeWords, min_count: int) -> TextError:
+def _one_word(text: str) -> list[str]:
+    """Take a type as the word that a tokenizer of lines made of it."""
+    return [text]
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _nothing_left(names: Sequence[str], left: FilteredWords, min_count: int) -> TextError:
     """Return the error for a text without words, or without frequent ones."""
     place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    if not type_words.words:
+    if not left.words:
+        causes = [
+            f"{n:,} by {option}"
+            for option, n in (
+                ("--digits drop", left.n_numbers),
+                ("--stopwords", left.n_stopwords),
+                ("--vocab", left.n_outside_vocab),
+            )
+            if n
+        ]
+        if causes:
+            return TextError(f"{place}: no word is left; tokens dropped: {', '.join(causes)}")
         return TextError(f"{place}: no words in {'it' if len(names) == 1 else 'them'}")
     count, commonest = min(
-        (-count, word)
-        for count, word in zip(type_words.counts.tolist(), type_words.words, strict=True)
+        (-count, word) for count, word in zip(left.counts.tolist(), left.words, strict=True)
     )
     times = "once" if count == -1 else f"{-count} times"
     return TextError(

@@ -53,6 +53,8 @@ class Chunk(NamedTuple):
         Where ``data`` begins in the source's text, in bytes of UTF-8.
     n_bytes_read : int
         Bytes read from all sources so far, as they are stored.
+    n_text_bytes : int
+        Bytes in the chunks so far, this one among them.
     n_bad_bytes : int
         Bytes replaced or ignored so far, in making UTF-8 of other text.
     """
@@ -62,6 +64,7 @@ class Chunk(NamedTuple):
     file_number: int
     offset: int
     n_bytes_read: int
+    n_text_bytes: int = 0
     n_bad_bytes: int = 0
 
 
@@ -130,6 +133,7 @@ def read_chunks(
         As in `check_sources`, and if a source changes while it is read.
     """
     config = TextConfig() if config is None else config
+    n_text_bytes = 0
     n_bytes_read = n_bad_bytes = 0  # of the sources before
     for file_number, source in enumerate(find_sources(paths)):
         with _opened(source, config, directory) as (file, text):
@@ -153,6 +157,7 @@ def read_chunks(
                     cut = _after_last_space(buffer, carried, filled)
                 if cut:
                     last_byte = buffer[cut - 1]
+                n_text_bytes += cut
                 if cut or at_end:
                     yield Chunk(
                         data=np.frombuffer(buffer, np.uint8, cut + PADDING_BYTES),
@@ -160,6 +165,7 @@ def read_chunks(
                         file_number=file_number,
                         offset=offset,
                         n_bytes_read=n_bytes_read + file.n_bytes_read,
+                        n_text_bytes=n_text_bytes,
                         n_bad_bytes=n_bad_bytes + file.n_bad_bytes,
                     )
                 offset += cut

@@ -1,38 +1,74 @@
 """From a run of characters to words.
 
-A tokenizer is any ``str -> list[str]``. It is given text without ASCII white space, once for each
-distinct run of it, so clarity counts for more than speed here.
+A tokenizer is any ``str -> list[str]``. It is given what stands between ASCII white space, once
+for each distinct run of it, so clarity counts for more than speed here.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
+import sys
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cache
+from operator import attrgetter
 
-from ..errors import TextError
+from ..errors import SettingError, TextError
 
 Tokenizer = Callable[[str], list[str]]
 
 
 def whitespace(text: str) -> list[str]:
-    """Take text as one word, as it is: words are what white space separates.
+    """Split at white space, Unicode's too: words are what it separates.
 
-    The same words as word2vec and gensim's ``LineSentence`` find.
+    The same words as gensim's ``LineSentence`` finds: beside ASCII white space, no-break and
+    ideographic spaces, U+2028 and the like separate, and so do the control characters U+001C to
+    U+001F, as in `str.split`.
 
     Parameters
     ----------
     text : str
-        Text without ASCII white space.
+        Any text.
 
     Returns
     -------
     list of str
-        ``[text]``.
+        The words in order.
     """
-    return [text]
+    return text.split()
+
+
+def char(text: str) -> list[str]:
+    """Take each character as a word, together with the marks that follow it.
+
+    Accents, the vowel signs of Indic scripts, variation selectors and zero-width joiners stay with
+    the character before them. White space is no word.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    list of str
+        The characters in order.
+
+    References
+    ----------
+    The Unicode Standard, section 3.6, D56: combining character sequence.
+
+    Examples
+    --------
+    >>> char("我爱 e\u0301")
+    ['我', '爱', 'é']
+    """
+    if text.isascii():
+        return list("".join(text.split()))
+    return [found for found in _char_pattern().findall(text) if not found.isspace()]
 
 
 def word(text: str) -> list[str]:
@@ -48,7 +84,6 @@ def word(text: str) -> list[str]:
       and soft hyphens vanish.
 
     Unlike them, a run of Chinese characters or kana stays whole: pass a segmenter of your own.
-    Characters are not composed: é as one code point and as two make different words.
 
     Parameters
     ----------
@@ -76,23 +111,104 @@ def word(text: str) -> list[str]:
     return _word_pattern().findall(text)
 
 
-TOKENIZERS: dict[str, Tokenizer] = {"word": word, "whitespace": whitespace}
-"""The tokenizers known by name."""
+TOKENIZERS: dict[str, Tokenizer] = {"word": word, "whitespace": whitespace, "char": char}
+"""The tokenizers that are built in, by name."""
 
+LINES = "python-lines:"
+"""How the name of a tokenizer begins that is given whole lines."""
+
+
+def named_tokenizer(name: str) -> Tokenizer:
+    """Return the tokenizer that a name stands for.
+
+    Parameters
+    ----------
+    name : str
+        One of `TOKENIZERS`, or
+
+        ``regex:PATTERN``
+            What the whole of a pattern of `re` matches is a word; groups only group.
+        ``python:MODULE:FUNCTION``, ``python-lines:MODULE:FUNCTION``
+            A function to import. The module may lie in the current directory, which is added to
+            the end of ``sys.path``, so that it hides no installed module.
+
+    Raises
+    ------
+    SettingError
+        If there is no such tokenizer, the pattern has a fault, or there is nothing to import.
+    """
+    if isinstance(name, str):
+        if name in TOKENIZERS:
+            return TOKENIZERS[name]
+        kind, _, rest = name.partition(":")
+        if rest and kind == "regex":
+            return _matcher(name, rest)
+        module, _, function = rest.partition(":")
+        if module and function and kind in ("python", "python-lines"):
+            return _imported(name, module, function)
+    known = ", ".join(map(repr, TOKENIZERS))
+    raise SettingError(
+        f"tokenizer must be {known}, 'regex:PATTERN', 'python:MODULE:FUNCTION', "
+        f"'python-lines:MODULE:FUNCTION' or a callable, got {name!r}"
+    )
+
+
+def _matcher(name: str, pattern: str) -> Tokenizer:
+    """Return a tokenizer that finds what a pattern matches."""
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise SettingError(f"tokenizer {name!r} is not a regular expression: {error}") from error
+
+    def matches(text: str) -> list[str]:
+        return [match.group() for match in compiled.finditer(text)]
+
+    return matches
+
+
+def _imported(name: str, module: str, function: str) -> Tokenizer:
+    """Return a function of a module."""
+    try:
+        if not {"", os.getcwd()} & set(sys.path):
+            sys.path.append(os.getcwd())
+        imported = importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # a script may end the process when it is imported
+        remedy = "; install it, or run in its folder" * isinstance(error, ModuleNotFoundError)
+        raise SettingError(
+            f"tokenizer {name!r}: cannot import {module!r}: {_one_line(error)}{remedy}"
+        ) from error
+    try:
+        tokenizer = attrgetter(function)(imported)
+    except AttributeError as error:
+        where = getattr(imported, "__file__", None) or "built in"
+        raise SettingError(
+            f"tokenizer {name!r}: module {module!r} ({where}) has no {function!r}"
+        ) from error
+    if not callable(tokenizer):
+        raise SettingError(
+            f"tokenizer {name!r}: {function!r} is not a function but {_shown(tokenizer)}"
+        )
+    return tokenizer
+
+
+_UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
 _REWRITTEN = {ord("’"): "'", ord("\N{SOFT HYPHEN}"): None}
-_JOINERS = "'_\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+_ZERO_WIDTH = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
 # Planes 4 to 13 are unassigned and 15 and 16 private; walking them would take most of the time.
 _ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))
 
 
 @cache
-def _word_pattern() -> re.Pattern[str]:
-    """Build the pattern of `word` from Unicode's categories, which `re` cannot name."""
+def _classes() -> tuple[str, str, str]:
+    """Return what may start a word, what may be inside, and the marks, as classes of `re`.
+
+    They come from Unicode's categories, which `re` cannot name.
+    """
     kinds = dict.fromkeys(["Lu", "Ll", "Lt", "Lm", "Lo", "Nd"], "s")  # may start a word
     kinds |= dict.fromkeys(["Mn", "Mc", "Me"], "m")  # marks: inside only
     kind_of = defaultdict(lambda: ".", kinds)
-    spans: dict[str, str] = {"s+": "", "[sm]+": ""}
+    spans: dict[str, str] = {"s+": "", "[sm]+": "", "m+": ""}
     for code_points in _ASSIGNED:
         categories = map(unicodedata.category, map(chr, code_points))
         text = "".join(map(kind_of.__getitem__, categories))
@@ -100,8 +216,20 @@ def _word_pattern() -> re.Pattern[str]:
             for span in re.finditer(run, text):
                 first, last = code_points[span.start()], code_points[span.end() - 1]
                 spans[run] += f"\\U{first:08x}-\\U{last:08x}"
-    start, inside = (f"[{ranges}]" for ranges in spans.values())
-    return re.compile(f"{start}{inside}*(?:[{_JOINERS}]{inside}+)*")
+    start, inside, marks = spans.values()
+    return start, inside, marks
+
+
+@cache
+def _word_pattern() -> re.Pattern[str]:
+    start, inside, _ = _classes()
+    return re.compile(f"[{start}][{inside}]*(?:['_{_ZERO_WIDTH}][{inside}]+)*")
+
+
+@cache
+def _char_pattern() -> re.Pattern[str]:
+    *_, marks = _classes()
+    return re.compile(f".[{marks}{_ZERO_WIDTH}]*", re.DOTALL)
 
 
 def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
@@ -125,8 +253,9 @@ def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
             several = isinstance(result, Iterable) and not isinstance(result, str)
             words = list(result) if several else None
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise TextError(f"tokenizer {name} failed on {_shown(text)}: {reason}") from error
+            raise TextError(
+                f"tokenizer {name} failed on {_shown(text)}: {_one_line(error)}"
+            ) from error
         if words is None or not all(isinstance(word, str) for word in words):
             raise TextError(
                 f"tokenizer {name} returned {_shown(result)} for {_shown(text)}; "
@@ -137,7 +266,20 @@ def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
     return checked_tokenizer
 
 
+def writable(word: str) -> str:
+    """Return a word as a file of vectors can hold it: empty if it is nothing but white space.
+
+    ``_`` replaces ASCII white space, which separates there, and lone surrogates, which UTF-8 lacks.
+    """
+    return "" if word.isspace() else _UNWRITABLE.sub("_", word)
+
+
 def _shown(value: object) -> str:
     """Return a value's repr, cut to the width of a line."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _one_line(error: BaseException) -> str:
+    """Return the kind of an error and its message, without line ends."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -6,9 +6,8 @@ numbers by word ids (`WordIdMap`) runs once for each occurrence.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -17,13 +16,10 @@ import numpy as np
 from ..errors import TextError
 from ..kernels import kernel
 from .scanner import TypeScanner
-from .tokenizers import TOKENIZERS, Tokenizer, checked
+from .tokenizers import TOKENIZERS, Tokenizer, checked, writable
 from .vocabulary import LINE_END
 
 _BLOCK_TYPES = 1 << 16  # decoded at a time
-
-# What a file of vectors cannot hold inside a word: its separators, and what UTF-8 cannot encode.
-_UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +51,7 @@ class TypeWords:
 
 
 def tokenize_types(
-    types: TypeScanner, tokenizer: Tokenizer, *, lowercase: bool, errors: str
+    types: TypeScanner, tokenizer: Tokenizer, *, prepare: Callable[[str], str], errors: str
 ) -> TypeWords:
     """Decode and tokenize every type once.
 
@@ -65,9 +61,9 @@ def tokenize_types(
         One that has scanned the whole text.
     tokenizer : callable
         Takes text, returns its words. What a caller's own returns is checked; empty words are
-        dropped; in other words ``_`` replaces ASCII white space and lone surrogates.
-    lowercase : bool
-        Apply `str.lower` before the tokenizer.
+        dropped, and others made `writable`.
+    prepare : callable
+        Applied to text before the tokenizer; neither moves line feeds nor makes new ones.
     errors : {"strict", "replace", "ignore"}
         What to do with bytes that are not UTF-8, as in `bytes.decode`.
 
@@ -91,11 +87,10 @@ def tokenize_types(
         last = min(first + _BLOCK_TYPES, types.n_types)
         text, n_bad = _decode(types, first, last, errors)
         n_bad_bytes += n_bad
-        if lowercase:
-            text = text.lower()
+        text = prepare(text.replace(" ", "\n"))  # normal form NFKC makes new spaces
         block_lengths: list[int] = []
         block_words: list[str] = []
-        for type_text in text.split(" ")[:-1]:
+        for type_text in text.split("\n")[:-1]:
             type_words = tokenizer(type_text)
             block_lengths.append(len(type_words))
             block_words += type_words
@@ -107,7 +102,7 @@ def tokenize_types(
     weights = np.repeat(types.counts, np.diff(starts))
     counts = np.bincount(all_numbers, weights, len(words)).astype(np.int64)
     result = TypeWords(words, counts, starts, all_numbers, n_bad_bytes)
-    return result if built_in and "" not in number_of else _writable(result)
+    return result if built_in else _writable(result)
 
 
 def _decode(types: TypeScanner, first: int, last: int, errors: str) -> tuple[str, int]:
@@ -120,12 +115,17 @@ def _decode(types: TypeScanner, first: int, last: int, errors: str) -> tuple[str
             place = int(types.starts[first]) + error.start
             type_number = int(np.searchsorted(types.starts, place, side="right")) - 1
             where = types.place_of(type_number, place - int(types.starts[type_number]))
-            raise TextError(
-                f"{where}: not UTF-8 (byte 0x{data[error.start]:02x}); pass another --encoding, "
-                "or --errors replace or ignore"
-            ) from error
+            raise not_utf8(where, data[error.start]) from error
     n_bad = [len(t) - len(t.decode(errors="ignore").encode()) for t in data.split(b" ")[:-1]]
     return data.decode(errors=errors), int(np.dot(n_bad, types.counts[first:last]))
+
+
+def not_utf8(where: str, byte: int) -> TextError:
+    """Return the error for a byte that is not UTF-8."""
+    return TextError(
+        f"{where}: not UTF-8 (byte 0x{byte:02x}); pass another --encoding, or --errors replace or "
+        "ignore"
+    )
 
 
 def _writable(raw: TypeWords) -> TypeWords:
@@ -134,13 +134,13 @@ def _writable(raw: TypeWords) -> TypeWords:
     new_numbers = np.full(len(raw.words), -1, np.int32)
     n_empty = n_rewritten = 0
     for number, word in enumerate(raw.words):
-        writable = _UNWRITABLE.sub("_", word)
-        if not writable:
+        written = writable(word)
+        if not written:
             n_empty += int(raw.counts[number])
             continue
-        if writable != word:
+        if written != word:
             n_rewritten += int(raw.counts[number])
-        new_numbers[number] = number_of[writable]
+        new_numbers[number] = number_of[written]
     kept = new_numbers >= 0
     counts = np.zeros(len(number_of), np.int64)
     np.add.at(counts, new_numbers[kept], raw.counts[kept])
