@@ -1,6 +1,8 @@
 """From files to word ids, against ten lines of plain Python."""
 
 import contextlib
+import gzip
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from w2v_sparseadam.errors import SettingError, TextError
 from w2v_sparseadam.text import corpus, typewords
 from w2v_sparseadam.text.config import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.magic import HEAD_BYTES, check_controls, check_head
 from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.typewords import TypeWords, WordIdMap
 from w2v_sparseadam.text.vocabulary import LINE_END
@@ -107,10 +110,18 @@ configs = st.builds(
 )
 
 
+def begins_as_text(data):
+    try:
+        check_head(data[:HEAD_BYTES], "", "utf-8")
+        check_controls(data, "")
+    except TextError:
+        return False
+    return True
+
+
 def files_of(pieces):
-    return st.lists(st.lists(pieces, max_size=30).map(b"".join), min_size=1, max_size=3).filter(
-        lambda texts: not any(text.startswith((b"\xff\xfe", b"\xfe\xff")) for text in texts)
-    )
+    text = st.lists(pieces, max_size=30).map(b"".join).filter(begins_as_text)
+    return st.lists(text, min_size=1, max_size=3)
 
 
 def check_against_reference(directory, texts, config, chunk_bytes):
@@ -181,7 +192,8 @@ def test_by_hand(tmp_path):
         assert corpus.vocabulary.counts.tolist() == [3, 2, 2]
         assert corpus.word_ids.tolist() == [0, 2, 0, -1, 1, 2, 1, 0, -1]
         assert LINE_END == -1
-        assert astuple(corpus.report)[:-1] == (38, 4, 8, 9, 5, 3, 7, *[0, 0, 0], 2, *[0] * 6, ())
+        assert astuple(corpus.report)[:12] == (38, 4, 8, 9, 5, 3, 7, *[0, 0, 0], 2, 0)
+        assert astuple(corpus.report)[12:-1] == (*[0] * 5, (), 38, 1, ())
         assert corpus.report.seconds > 0
 
 
@@ -252,6 +264,56 @@ def test_a_path_may_be_a_string_and_may_come_twice(tmp_path):
     (path,) = write(tmp_path, b"a b")
     with read_corpus([str(path), path], ALL_WORDS) as corpus:
         assert lines_of(corpus) == [["a", "b"], ["a", "b"]]
+
+
+def test_any_source_gives_the_same_corpus(tmp_path):
+    """Plain or packed, as files, as a folder, by a pattern, in another encoding, in records."""
+    lines = ["the cät sat", "on the mat", "the end"]
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    for name, text in (("a.txt", lines[0]), ("b.gz", lines[1]), ("sub/c", lines[2])):
+        packed = gzip.compress(text.encode()) if name == "b.gz" else text.encode()
+        (folder / name).write_bytes(packed)
+    wide, records = write(
+        tmp_path,
+        "\n".join(lines).encode("utf-16"),
+        "\n".join(json.dumps({"body": line}) for line in lines).encode(),
+    )
+    for paths, n_sources, options in (
+        ([folder], 3, {}),
+        ([folder / "*"], 3, {}),
+        ([folder / "a.txt", folder / "b.gz", folder / "sub/*"], 3, {}),
+        ([wide], 1, {"encoding": "utf-16"}),
+        ([records], 1, {"format": "jsonl", "field": "body"}),
+    ):
+        with read_corpus(paths, TextConfig(min_count=1, **options)) as corpus:
+            assert lines_of(corpus) == [line.split() for line in lines]
+            assert corpus.vocabulary.words == ["the", "cät", "end", "mat", "on", "sat"]
+            assert corpus.report.n_text_bytes == 32
+            assert corpus.report.n_sources == n_sources
+
+
+def test_sources_are_reported(tmp_path):
+    plain, packed = write(tmp_path, b"a b", gzip.compress(b"a b c d\n" * 100))
+    with read_corpus([plain, packed, plain], ALL_WORDS) as corpus:
+        report = corpus.report
+    assert report.n_bytes == 3 + packed.stat().st_size + 3
+    assert report.n_text_bytes == 4 + 800 + 4
+    assert report.n_sources == 3
+    assert report.repeated_sources == (str(plain),)
+
+
+def test_bad_bytes_of_another_encoding_are_reported(tmp_path):
+    with read(tmp_path, b"a\x81\x8d b\n", encoding="cp1252", errors="ignore") as corpus:
+        assert lines_of(corpus) == [["a", "b"]]
+        assert corpus.report.n_bad_bytes == 2
+
+
+def test_the_place_in_an_archive_is_that_in_its_text(tmp_path):
+    (path,) = write(tmp_path, gzip.compress(b"a b\n" * 1000 + b"caf\xe9"))
+    with pytest.raises(TextError) as caught:
+        read_corpus([path], ALL_WORDS)
+    assert str(caught.value).startswith(f"{path}, line 1001, byte offset 4003: not UTF-8")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")
@@ -463,8 +525,8 @@ def test_bad_bytes(tmp_path):
     with pytest.raises(TextError) as caught:
         read_corpus([path], ALL_WORDS)
     assert str(caught.value) == (
-        f"{path}, line 2, byte offset 7: not UTF-8 (byte 0xe9); pass --errors replace or ignore, "
-        "or convert the file (iconv -f latin1 -t utf-8)"
+        f"{path}, line 2, byte offset 7: not UTF-8 (byte 0xe9); pass another --encoding, or "
+        "--errors replace or ignore"
     )
     with read(tmp_path, text, errors="replace", tokenizer="whitespace") as corpus:
         assert lines_of(corpus) == [["ok"], ["caf\ufffd", "\ufffd\ufffd"], ["caf\ufffd", "\ufffd"]]

@@ -1,6 +1,7 @@
 """w2v-train: what it writes and says, what it refuses, and how it stops."""
 
 import contextlib
+import gzip
 import json
 import os
 import re
@@ -141,6 +142,8 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "min_count": ["--min-count", "2"],
         "max_vocab": ["--max-vocab", "70"],
         "errors": ["--errors", "ignore"],
+        "encoding": ["--encoding", "latin-1"],
+        "format": ["--format", "jsonl"],
         "dim": ["--dim", "7"],
         "window": ["--window", "8"],
         "dynamic_window": ["--fixed-window"],
@@ -158,13 +161,15 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "seed": ["--seed", "0"],
         "threads": ["--threads", "6"],
     }
-    assert given.keys() == defaults.keys()
+    assert given.keys() | {"field"} == defaults.keys()
     for name, option in given.items():
         run("news.txt", *option, exit_code=1)
         changed = {key for key in seen if seen[key] != defaults[key]}
         assert changed == {name}
         expected = {"--lowercase": True, "--fixed-window": False}.get(option[0], option[-1])
         assert seen[name] == type(seen[name])(expected)
+    run("news.txt", "--format", "csv", "--field", "a", exit_code=1)
+    assert seen == {**defaults, "format": "csv", "field": "a"}
     run("news.txt", "--dense-adam", exit_code=1)
     assert seen == {**defaults, "optimizer": "dense-adam"}
 
@@ -195,10 +200,13 @@ def test_options_reach_the_configs(folder, monkeypatch):
             "--optimizer dense-adam has no --bias-correction",
         ),
         (
-            ["missing.txt"],
-            "Invalid value for 'CORPUS...': File 'missing.txt' does not exist.",
+            ["--field", "text"],
+            "--field needs records to take it from; give their --format, such as jsonl",
         ),
-        (["."], "Invalid value for 'CORPUS...': File '.' is a directory."),
+        (
+            [".", "-o", "link.txt"],
+            "link.txt is a corpus file and would be overwritten; name another with -o",
+        ),
         (["-o", "."], "Invalid value for '-o' / '--output': File '.' is a directory."),
         (
             ["-o", "./news.txt"],
@@ -243,6 +251,61 @@ def test_a_corpus_named_like_the_default_output(folder, no_training):
     )
 
 
+@pytest.mark.parametrize("corpus", ["-", ".", "..", "*.txt", "/dev/fd/0"])
+def test_a_corpus_that_gives_the_vectors_no_name(folder, no_training, corpus):
+    assert error_of(corpus, exit_code=2) == (
+        f"'{corpus}' gives the vectors no name; give one with -o"
+    )
+
+
+@pytest.mark.parametrize(
+    ("corpus", "output"),
+    [
+        ("texts", "texts.vec"),
+        ("texts/", "texts.vec"),
+        ("texts/news.txt.gz", "news.vec"),
+        ("news[1].txt", "news[1].vec"),
+    ],
+)
+def test_a_corpus_that_gives_the_vectors_a_name(folder, corpus, output):
+    Path("texts").mkdir()
+    Path("texts/news.txt.gz").write_bytes(gzip.compress(Path("news.txt").read_bytes()))
+    os.replace("news.txt", "news[1].txt")
+    run(corpus, *SMALL)
+    assert Vectors.load(output).words
+
+
+def test_all_kinds_of_sources(folder):
+    """The same text gives the same bytes, wherever it comes from."""
+    text = Path("news.txt").read_bytes()
+    run("news.txt", *SMALL, "-o", "v.bin")
+    expected = Path("v.bin").read_bytes()
+    Path("texts").mkdir()
+    Path("texts/packed").write_bytes(gzip.compress(text))
+    Path("wide").write_text(text.decode(), encoding="utf-16")
+    Path("table").write_bytes(b"n\ttext\n" + re.sub(rb"(?m)^(?=.)", b"1\t", text))
+    for args in (
+        ["texts"],
+        ["tex*/*"],
+        ["wide", "--encoding", "utf-16"],
+        ["table", "--format", "tsv"],
+        ["table", "--format", "tsv", "--field", "text"],
+    ):
+        Path("v.bin").unlink()
+        run(*args, *SMALL, "-o", "v.bin")
+        assert Path("v.bin").read_bytes() == expected
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_standard_input(start, folder, pack):
+    run("news.txt", *SMALL)
+    args = [*SMALL, "-o", "v.vec", "-q"]
+    process = start("-", *args, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    errors = process.communicate(pack(Path("news.txt").read_bytes()), timeout=600)[1]
+    assert (process.returncode, errors) == (0, b"")
+    assert Path("v.vec").read_bytes() == Path("news.vec").read_bytes()
+
+
 def test_no_corpus_at_all(folder, no_training):
     assert error_of(exit_code=2) == "Missing argument 'CORPUS...'."
 
@@ -253,6 +316,16 @@ def test_no_corpus_at_all(folder, no_training):
         (
             ["-o", "no/v.vec"],
             r"no/v\.vec: the folder '.*no' does not exist; create it, or write elsewhere",
+        ),
+        (["gone.txt"], r"gone\.txt: cannot be read: No such file or directory"),
+        (["*.gz"], r"\*\.gz: no file matches this pattern"),
+        (
+            ["--format", "parquet", "--encoding", "latin-1"],
+            "Parquet is always UTF-8, got encoding 'latin-1'",
+        ),
+        (
+            ["--encoding", "latin-99"],
+            "encoding must be one that Python can decode to text, got 'latin-99'",
         ),
         (
             ["--log", "no/log.jsonl"],
@@ -268,6 +341,14 @@ def test_no_corpus_at_all(folder, no_training):
 )
 def test_what_can_be_known_before_training_is(folder, no_training, args, message):
     assert re.fullmatch(message, error_of("news.txt", *args, exit_code=1))
+
+
+def test_an_archive_that_is_no_text_is_refused_before_training(folder):
+    Path("last.txt").write_bytes(b"PK\x03\x04")
+    assert run("news.txt", "last.txt", *SMALL, exit_code=1).stderr == (
+        "Error: last.txt: is a zip archive (or a docx, xlsx, epub or npz file), not text; unpack "
+        "it, or pipe in what it holds (unzip -p)\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -544,7 +625,8 @@ def test_a_signal_while_training(start, folder, number, code, word):
 
 @posix_only
 @SIGNALS
-def test_a_signal_while_reading(start, folder, number, code, word):
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_signal_while_reading(start, folder, number, code, word, pack):
     """A pipe that nobody closes keeps the reader waiting."""
     import fcntl
     import termios
@@ -555,7 +637,7 @@ def test_a_signal_while_reading(start, folder, number, code, word):
 
     os.mkfifo("pipe")
     pipe = os.open("pipe", os.O_RDWR)  # for writing alone, it would wait for the reader
-    os.write(pipe, b"some words\n" * 100)
+    os.write(pipe, pack(os.urandom(9000).hex(" ").encode()))  # to fill what is looked at first
     process = start("pipe", *SMALL, stderr=subprocess.PIPE, text=True)
     wait_for(drained, process)
     process.send_signal(number)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .optimizers import Optimizer
     from .text.config import TextConfig
     from .text.corpus import Corpus
+    from .text.sources import Source
     from .vectors import Vectors
     from .workers import Workers
 
@@ -241,7 +242,7 @@ class Model:
 
 
 def train(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
     *,
     text: TextConfig | None = None,
     skip_gram: SkipGramConfig | None = None,
@@ -256,7 +257,8 @@ def train(
     Parameters
     ----------
     paths : path or sequence of paths
-        Text files, UTF-8, one sentence or paragraph a line.
+        Text, one sentence or paragraph a line: files, compressed or not, directories, patterns,
+        or ``"-"`` for standard input; see `text.sources.find_sources`.
     text, skip_gram, optimizer, run : optional
         Settings; None takes the defaults.
     on_event : callable, optional
@@ -267,12 +269,15 @@ def train(
             A kernel is about to be compiled, which may take seconds: kernel. A later run finds
             all kernels in Numba's cache.
         ``read``
-            Five times a second at most: bytes, total_bytes.
+            Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
+            a stream).
         ``text``
-            The text has been read: bytes, lines, tokens, words (the vocabulary), kept_tokens,
-            distinct_words, numbers, stopwords, outside_vocab, below_min_count, beyond_max_vocab
-            (tokens dropped, by cause), bad_bytes, empty_words, rewritten_words, unseen_stopwords,
-            unseen_vocab, unseen_vocab_words (the first five), seconds, mb_per_s.
+            The text has been read: bytes (as they are stored), text_bytes (of text), sources,
+            repeated_sources (names of files given more than once), lines, tokens, words (the
+            vocabulary), kept_tokens, distinct_words, numbers, stopwords, outside_vocab,
+            below_min_count, beyond_max_vocab (tokens dropped, by cause), bad_bytes, empty_words,
+            rewritten_words, unseen_stopwords, unseen_vocab, unseen_vocab_words (the first five),
+            seconds, mb_per_s (of text).
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
             threads.
@@ -305,13 +310,13 @@ def train(
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
     from .text.corpus import read_corpus
-    from .text.reader import check_paths
+    from .text.reader import check_sources
 
     emit = on_event or (lambda event: None)
-    sources = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     skip_gram = skip_gram or SkipGramConfig()
     optimizer = optimizer or OptimizerConfig()
-    check_paths(sources)  # a misspelt name should not show after compiling
+    # A misspelt name should not show after compiling.
+    sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
     compile_run(skip_gram, optimizer, emit)
 
     last_read = time.perf_counter()
@@ -345,8 +350,11 @@ def train(
                 "unseen_stopwords": report.n_unseen_stopwords,
                 "unseen_vocab": report.n_unseen_vocab,
                 "unseen_vocab_words": list(report.unseen_vocab),
+                "text_bytes": report.n_text_bytes,
+                "sources": report.n_sources,
+                "repeated_sources": list(report.repeated_sources),
                 "seconds": report.seconds,
-                "mb_per_s": report.n_bytes / 1e6 / report.seconds,
+                "mb_per_s": report.n_text_bytes / 1e6 / report.seconds,
             }
         )
         return _train_corpus(corpus, skip_gram, optimizer, run or RunConfig(), emit)

@@ -19,7 +19,8 @@ from click.core import ParameterSource
 
 from .. import __version__
 from ..output import check_writable
-from ..text.config import DIGITS, NORMAL_FORMS, ON_BAD_BYTES, TextConfig
+from ..text.config import DIGITS, FORMATS, NORMAL_FORMS, ON_BAD_BYTES, TextConfig
+from ..text.sources import STANDARD_INPUT, find_sources, is_pattern
 from ..training import (
     START_BETA1,
     START_LR,
@@ -90,7 +91,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="CORPUS...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
+    type=click.Path(),
 )
 @_text(
     "--tokenizer",
@@ -143,7 +144,19 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 @_text(
     "--errors",
     type=click.Choice(ON_BAD_BYTES),
-    help="On bytes that are not UTF-8: stop, put U+FFFD, or drop them.",
+    help="On bytes that are not text in the encoding: stop, put U+FFFD, or drop them.",
+)
+@_text("--encoding", metavar="NAME", help="Encoding of the text, of those that Python has.")
+@_text(
+    "--format",
+    type=click.Choice(FORMATS),
+    help="Text as it is, or a field of JSON Lines, CSV, tab-separated values or Parquet.",
+)
+@_text(
+    "--field",
+    metavar="NAME",
+    show_default="text, unless --format lines",
+    help="The field to read.",
 )
 @_model("--dim", metavar="N", type=click.IntRange(1), help="Dimensions of a vector.")
 @_model(
@@ -250,7 +263,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 def main(
     ctx: click.Context,
     /,
-    corpus: tuple[Path, ...],
+    corpus: tuple[str, ...],
     output: Path | None,
     vectors: str,
     log: Path | None,
@@ -258,11 +271,13 @@ def main(
     dense_adam: bool,
     **settings: Any,
 ) -> None:
-    """Train word vectors on the text files CORPUS, one sentence or paragraph a line.
+    """Train word vectors on the text CORPUS, one sentence or paragraph a line.
+
+    CORPUS are files, compressed or not, directories, patterns, or - for standard input.
 
     \b
     w2v-train corpus.txt
-    w2v-train news.txt books.txt --dim 200 --epochs 5 -o all.bin
+    w2v-train news.txt.gz books/ --dim 200 --epochs 5 -o all.bin
     w2v-neighbors corpus.vec river
     """
     if dense_adam:
@@ -271,9 +286,15 @@ def main(
                 f"--dense-adam contradicts --optimizer {settings['optimizer']}; give one of them"
             )
         settings["optimizer"] = "dense-adam"
-    target = output or Path(corpus[0].name).with_suffix(".vec")
+    if settings["format"] == "lines" and settings["field"] is not None:
+        raise click.UsageError(
+            "--field needs records to take it from; give their --format, such as jsonl"
+        )
+    target = output or _named_after(corpus[0])
+    sources = find_sources(corpus)
+    texts = [Path(source.path) for source in sources]
     word_lists = [path for path in (settings["stopwords"], settings["vocab"]) if path]
-    _check_distinct(corpus, word_lists, target, log)
+    _check_distinct(texts, word_lists, target, log)
     text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
     optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
     for name in ("beta1", "beta2", "eps", "bias_correction"):
@@ -297,7 +318,7 @@ def main(
                 listener(event)
 
         model = train(
-            corpus, text=text, skip_gram=skip_gram, optimizer=optimizer, run=run, on_event=on_event
+            sources, text=text, skip_gram=skip_gram, optimizer=optimizer, run=run, on_event=on_event
         )
         model.vectors(vectors).save(target)
         for listener in listeners:
@@ -312,12 +333,23 @@ def _config(kind: type[_Config], settings: dict[str, Any]) -> _Config:
     return kind(**{field.name: settings[field.name] for field in fields(kind)})
 
 
+def _named_after(corpus: str) -> Path:
+    """Return where vectors go that are not told where."""
+    name = Path(corpus).name
+    for suffix in (".gz", ".bz2", ".xz", ".zst"):
+        name = name.removesuffix(suffix)
+    is_path = corpus != STANDARD_INPUT and (os.path.exists(corpus) or not is_pattern(corpus))
+    if not is_path or not name.strip(".") or corpus.startswith("/dev/"):
+        raise click.UsageError(f"'{corpus}' gives the vectors no name; give one with -o")
+    return Path(name).with_suffix(".vec")
+
+
 def _check_distinct(
-    corpus: Sequence[Path], word_lists: Sequence[Path], target: Path, log: Path | None
+    texts: Sequence[Path], word_lists: Sequence[Path], target: Path, log: Path | None
 ) -> None:
     """Refuse to overwrite what is read, or the vectors with the log."""
     for option, path in (("-o", target), ("--log", log)):
-        for kind, inputs in (("corpus file", corpus), ("word list", word_lists)):
+        for kind, inputs in (("corpus file", texts), ("word list", word_lists)):
             if path and any(_same_file(path, other) for other in inputs):
                 raise click.UsageError(
                     f"{path} is a {kind} and would be overwritten; name another with {option}"
@@ -474,12 +506,15 @@ class _Report:
                 self._bar = _new_bar(whole, "B", "Reading", "{n_fmt} of {total_fmt}, {rate_fmt}")
             self._bar.update(done - self._bar.n)
         elif self._pace.due(done, whole):
-            self._say(f"{done / max(whole, done):4.0%}  reading, {done / 1e6:,.0f} MB")
+            share = f"{done / max(whole, done):4.0%}  " if whole else ""
+            self._say(f"{share}reading, {done / 1e6:,.0f} MB")
 
     def _show_text(self, event: Event) -> None:
         self.close()
+        stored, text = (f"{event[key] / 1e6:,.1f} MB" for key in ("bytes", "text_bytes"))
         self._say(
-            f"Read {event['bytes'] / 1e6:,.1f} MB in {_duration(event['seconds'])}: "
+            f"Read {stored if stored == text else f'{stored}, {text} of text,'} "
+            f"in {_duration(event['seconds'])}: "
             f"{event['lines']:,} lines, {event['tokens']:,} tokens, "
             f"{event['distinct_words']:,} words."
         )
@@ -491,12 +526,14 @@ class _Report:
             ("outside_vocab", "Dropped {:,} tokens of words that --vocab lacks."),
             ("below_min_count", "Dropped {:,} tokens of words below --min-count."),
             ("beyond_max_vocab", "Dropped {:,} tokens of words beyond --max-vocab."),
-            ("bad_bytes", "Met {:,} bytes that are not UTF-8."),
+            ("bad_bytes", "Met {:,} bytes that are not text in the encoding."),
             ("unseen_stopwords", "Words of --stopwords that the text lacks: {:,}."),
             ("unseen_vocab", "Words of --vocab that the text lacks: {:,}, such as {!r}."),
         ):
             if event[key]:
                 self._say(what.format(event[key], *event["unseen_vocab_words"]))
+        if event["repeated_sources"]:
+            self._say(f"Read more than once, as given: {', '.join(event['repeated_sources'])}.")
 
     def _show_start(self, event: Event) -> None:
         self._start = event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import unicodedata
 from collections.abc import Collection
@@ -12,7 +13,10 @@ from ..errors import SettingError
 from .tokenizers import LINES, Tokenizer, named_tokenizer
 
 ON_BAD_BYTES = ("strict", "replace", "ignore")
-"""What can be done with bytes that are not UTF-8."""
+"""What can be done with bytes that are not text in the encoding."""
+
+FORMATS = ("lines", "jsonl", "csv", "tsv", "parquet")
+"""How files can hold text: as it is, or as a field of their records."""
 
 NORMAL_FORMS = ("nfc", "nfkc", "none")
 """Unicode's normal forms that text can be brought into."""
@@ -74,8 +78,17 @@ class TextConfig:
     max_vocab : int or None
         Keep only the most frequent words; 1 or more.
     errors : {"strict", "replace", "ignore"}
-        What to do with bytes that are not UTF-8: stop with an error, put U+FFFD, or drop them; as
-        in `bytes.decode`.
+        What to do with bytes that are not text in the encoding: stop with an error, put U+FFFD,
+        or drop them; as in `bytes.decode`.
+    encoding : str
+        Of all files: any that Python can decode to text. Parquet is always UTF-8.
+    format : {"lines", "jsonl", "csv", "tsv", "parquet"}
+        How files hold text. ``"lines"`` is plain text. The others have records, of which one field
+        is read; a record ends a line, and so does a line feed in the field. In ``"csv"`` and
+        ``"tsv"`` the first row names the fields.
+    field : str or None
+        The field to read, which every record must have, as a string. None stands for
+        ``"text"``, and is all that ``"lines"`` can do with.
 
     Raises
     ------
@@ -92,6 +105,9 @@ class TextConfig:
     min_count: int = 5
     max_vocab: int | None = None
     errors: str = "strict"
+    encoding: str = "utf-8"
+    format: str = "lines"
+    field: str | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -115,10 +131,35 @@ class TextConfig:
             ("normalize", self.normalize, (*NORMAL_FORMS, None)),
             ("digits", self.digits, DIGITS),
             ("errors", self.errors, ON_BAD_BYTES),
+            ("format", self.format, FORMATS),
         ):
             if choice not in choices:
                 names = ", ".join(map(repr, choices))
                 raise SettingError(f"{name} must be one of {names}, got {choice!r}")
+        codec = self.codec
+        if self.field is not None and self.format == "lines":
+            raise SettingError(f"format 'lines' has no fields, got field {self.field!r}")
+        if self.format == "parquet" and codec != "utf-8":
+            raise SettingError(f"Parquet is always UTF-8, got encoding {self.encoding!r}")
+
+    @property
+    def codec(self) -> str:
+        """The encoding, as `codecs.lookup` calls it; UTF-8 with a byte order mark is UTF-8."""
+        try:
+            name = codecs.lookup(self.encoding).name
+            is_text = isinstance(codecs.getincrementaldecoder(name)().decode(b"", True), str)
+        except (LookupError, TypeError, ValueError):
+            is_text = False
+        if not is_text:
+            raise SettingError(
+                f"encoding must be one that Python can decode to text, got {self.encoding!r}"
+            )
+        return name.removesuffix("-sig")
+
+    @property
+    def field_name(self) -> str:
+        """The field, once None is resolved."""
+        return "text" if self.field is None else self.field
 
     @property
     def lowers(self) -> bool:

@@ -20,7 +20,8 @@ import numpy as np
 
 from ..errors import TextError
 from .config import TextConfig
-from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk, check_paths, read_chunks
+from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk, check_sources, read_chunks
+from .sources import Source, repeated, total_bytes
 from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
 
@@ -39,7 +40,7 @@ class TextReport:
     Attributes
     ----------
     n_bytes : int
-        Bytes read from the files.
+        Bytes read from the sources, as they are stored.
     n_lines : int
         Lines, empty ones too; an unfinished last line of a file counts.
     n_types : int
@@ -64,7 +65,7 @@ class TextReport:
     n_beyond_max_vocab : int
         Tokens dropped because the vocabulary was full of more frequent words.
     n_bad_bytes : int
-        Bytes that are not UTF-8, replaced or ignored.
+        Bytes that are not text in the encoding, replaced or ignored.
     n_empty_words : int
         Empty words that the tokenizer returned, dropped; not among the tokens.
     n_rewritten_words : int
@@ -75,6 +76,12 @@ class TextReport:
         Words of the vocabulary that was given that the text does not have.
     unseen_vocab : tuple of str
         The first five of them.
+    n_text_bytes : int
+        Bytes of text: decompressed, of the field that is read, as UTF-8, all lines ended.
+    n_sources : int
+        Files and streams read.
+    repeated_sources : tuple of str
+        Files that were read more than once, because they were given so.
     seconds : float
         Wall time, without compiling.
     """
@@ -97,6 +104,9 @@ class TextReport:
     n_unseen_stopwords: int
     n_unseen_vocab: int
     unseen_vocab: tuple[str, ...]
+    n_text_bytes: int
+    n_sources: int
+    repeated_sources: tuple[str, ...]
     seconds: float
 
 
@@ -149,31 +159,35 @@ class Corpus:
 
 
 def read_corpus(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[str | os.PathLike[str] | Source],
     config: TextConfig | None = None,
     *,
     directory: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     _chunk_bytes: int = CHUNK_BYTES,
 ) -> Corpus:
-    r"""Read text files into word ids.
+    r"""Read text into word ids.
 
-    Text is UTF-8; a byte order mark at the start of a file is skipped. A line is a sentence: it
-    ends with ``\n`` or with its file, and is never cut, however long. ``\r`` is white space, so
-    files from Windows read as they should (and one with ``\r`` alone is a single line). NUL bytes
-    are characters like any other to ``"whitespace"``, and separate words for ``"word"``.
+    Files may be compressed by gzip, bzip2, xz or zstd, which is seen from what they hold rather
+    than from their names. A byte order mark at the start of a file is skipped. A line is a
+    sentence: it ends with ``\n`` or with its file, and is never cut, however long. ``\r`` is white
+    space, so files from Windows read as they should (and one with ``\r`` alone is a single line).
+    NUL bytes are characters like any other to ``"whitespace"``, and separate words for ``"word"``;
+    a file whose head is full of them is taken for binary and refused.
 
     Parameters
     ----------
-    paths : sequence of path-like
-        Files, read in this order, once each.
+    paths : sequence of path-like or Source
+        Files, directories, patterns, or ``"-"`` for standard input, read in this order, once
+        each; see `find_sources`.
     config : TextConfig, optional
         How text becomes words.
     directory : path-like, optional
         Where temporary files go: about 8 bytes for each token. Default: the system's
         temporary directory, which ``TMPDIR`` sets.
     on_progress : callable, optional
-        Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so.
+        Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so. Bytes are
+        those stored; their number in all is 0 if a source is a stream.
 
     Returns
     -------
@@ -185,8 +199,9 @@ def read_corpus(
     SettingError
         If ``paths`` is empty or a single path.
     TextError
-        If a file cannot be read or is not UTF-8, if a word list has a fault, if no word is left,
-        if the tokenizer fails, or if ``directory`` cannot hold the temporary files.
+        If a source cannot be read, is not text in the encoding, is truncated or corrupt, or
+        changes while it is read, if a record lacks the field, if a word list has a fault, if no
+        word is left, if the tokenizer fails, or if ``directory`` cannot hold the temporary files.
 
     Examples
     --------
@@ -200,13 +215,15 @@ def read_corpus(
     from .wordlists import WordFilter
 
     config = TextConfig() if config is None else config
-    names, n_bytes_expected = check_paths(paths)
+    sources = check_sources(paths, config)
+    names = [source.name for source in sources]
+    n_bytes_expected = total_bytes(sources)
     word_filter = WordFilter(config)
     compile_kernels()
     began = time.perf_counter()
     types = TypeScanner(names)
-    n_bytes = 0
-    chunks = read_chunks(names, chunk_bytes=_chunk_bytes)
+    n_bytes = n_text_bytes = n_bad_bytes = 0
+    chunks = read_chunks(sources, config, directory=directory, chunk_bytes=_chunk_bytes)
     lines = LineTokenizer(names, config)
     tokenize, prepare = config.tokenize, config.prepare
     if config.by_line:
@@ -214,7 +231,8 @@ def read_corpus(
         tokenize, prepare = _one_word, _as_it_is
     with _NumberFile(directory) as type_file:
         for chunk in chunks:
-            n_bytes = chunk.n_bytes_read
+            n_bytes, n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
+            n_bad_bytes = chunk.n_bad_bytes
             for type_numbers in types.scan(chunk):
                 # Should the disk be full: the word ids need about as much as the type numbers.
                 n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
@@ -255,12 +273,15 @@ def read_corpus(
         n_outside_vocab=filtered.n_outside_vocab,
         n_below_min_count=n_filtered - n_frequent,
         n_beyond_max_vocab=n_frequent - n_kept_tokens,
-        n_bad_bytes=lines.n_bad_bytes + type_words.n_bad_bytes,
+        n_bad_bytes=n_bad_bytes + lines.n_bad_bytes + type_words.n_bad_bytes,
         n_empty_words=lines.n_empty_words + type_words.n_empty_words,
         n_rewritten_words=lines.n_rewritten_words + type_words.n_rewritten_words,
         n_unseen_stopwords=len(filtered.unseen_stopwords),
         n_unseen_vocab=len(filtered.unseen_vocab),
         unseen_vocab=tuple(filtered.unseen_vocab[:5]),
+        n_text_bytes=n_text_bytes,
+        n_sources=len(sources),
+        repeated_sources=repeated(sources),
         seconds=time.perf_counter() - began,
     )
     return Corpus(vocabulary, mapped, report)

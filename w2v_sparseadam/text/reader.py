@@ -1,20 +1,26 @@
-"""From paths to chunks of bytes.
+"""From sources to chunks of bytes: UTF-8, however it was compressed, encoded or tabulated.
 
-A chunk holds whole tokens and ends in white space, wherever the file happened to be cut, so that
-nothing after this module has to think about cuts. Files are read once, from start to end, and
-never all at once: other sources of bytes need only another `_open`.
+A chunk holds whole tokens and ends in white space, wherever the text happened to be cut, so that
+nothing after this module has to think about cuts. Sources are read once, from start to end, and
+never all at once.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from io import FileIO
-from typing import NamedTuple
+from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from ..errors import SettingError, TextError
+from .compression import decompressed, read_ahead
+from .config import TextConfig
+from .encodings import decoded, encoded
+from .formats import RECORDS, parquet_lines, record_lines, spooled
+from .magic import HEAD_BYTES, check_controls, check_head, compression_of
+from .sources import Source, SourceFile, find_sources
 
 WHITE_SPACE = b" \n\t\r\v\f"
 """What separates tokens: the ASCII white space of `bytes.split`, commonest first."""
@@ -27,25 +33,30 @@ PADDING_BYTES = 8
 _LINE_FEED = 0x0A
 _SPARE_BYTES = 1 + PADDING_BYTES  # behind what is read; 1 for a line feed that a file lacks
 _UTF8_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+_Piece = TypeVar("_Piece", str, bytes)
 
 
 class Chunk(NamedTuple):
-    """Some whole tokens of one file.
+    """Some whole tokens of one source.
 
     Attributes
     ----------
     data : ndarray of shape (n_bytes + PADDING_BYTES,), uint8
         The bytes, then padding. Valid until the next chunk is asked for.
     n_bytes : int
-        Bytes before the padding; the last is white space, and the last of a file is a line feed
-        (added where the file has none). 0 only at the end of a file.
+        Bytes before the padding; the last is white space, and the last of a source is a line feed
+        (added where it has none). 0 only at the end of a source.
     file_number : int
-        Place of the file among the paths.
+        Place of the source among all.
     offset : int
-        Where ``data`` begins in the file, in bytes.
+        Where ``data`` begins in the source's text, in bytes of UTF-8.
     n_bytes_read : int
-        Bytes read from all files so far.
+        Bytes read from all sources so far, as they are stored.
+    n_text_bytes : int
+        Bytes in the chunks so far, this one among them.
+    n_bad_bytes : int
+        Bytes replaced or ignored so far, in making UTF-8 of other text.
     """
 
     data: np.ndarray
@@ -53,63 +64,88 @@ class Chunk(NamedTuple):
     file_number: int
     offset: int
     n_bytes_read: int
+    n_text_bytes: int = 0
+    n_bad_bytes: int = 0
 
 
-def check_paths(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[str], int]:
-    """Return the paths as strings and their total size in bytes, once all prove to be readable.
+def check_sources(
+    paths: Sequence[str | os.PathLike[str] | Source], config: TextConfig | None = None
+) -> list[Source]:
+    """Return the sources that paths stand for, once all prove to be there and to be text.
 
-    Looking at every file before reading the first spares a wait of hours for a misspelt last one.
+    Looking at every file before reading the first spares a wait of hours for the last one. Of
+    streams nothing is read, and sources that are among ``paths`` count as checked.
 
-    Raises
-    ------
-    SettingError
-        If ``paths`` is a single string, or empty.
-    TextError
-        If a path does not exist, is a directory or may not be read.
-    """
-    if isinstance(paths, str | os.PathLike):
-        raise SettingError(f"paths must be a sequence of paths, got {paths!r}; pass [{paths!r}]")
-    if not paths:
-        raise SettingError("no corpus paths given; pass at least one")
-    names = [os.fspath(path) for path in paths]
-    n_bytes = 0
-    for name in names:
-        try:
-            n_bytes += os.stat(name).st_size
-        except (OSError, ValueError) as error:
-            raise _unreadable(name, error) from error
-        if os.path.isdir(name):
-            raise TextError(f"{name}: is a directory; give the files in it")
-        if not os.access(name, os.R_OK):
-            raise TextError(f"{name}: cannot be read: Permission denied")
-    return names, n_bytes
+    Parameters
+    ----------
+    paths : sequence of path-like or Source
+        As in `find_sources`.
+    config : TextConfig, optional
+        How they hold text.
 
-
-def read_chunks(paths: Sequence[str], *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
-    """Yield the bytes of the files, in order, as chunks of whole tokens.
-
-    A UTF-8 byte order mark at the start of a file is skipped. Memory is one buffer of
-    ``chunk_bytes``, larger only while a single token fills it.
+    Returns
+    -------
+    list of Source
 
     Raises
     ------
-    TextError
-        If a file cannot be opened or read, or begins with a UTF-16 byte order mark.
+    SettingError, TextError
+        As in `find_sources`, and if a file cannot be read or does not begin as it should.
     """
-    n_bytes_read = 0
-    for file_number, path in enumerate(paths):
-        with _open(path) as file:
+    config = TextConfig() if config is None else config
+    sources = find_sources(paths)
+    checked = {path for path in paths if isinstance(path, Source)}
+    for source in dict.fromkeys(sources):
+        if not source.is_stream and source not in checked:
+            with SourceFile(source) as file:
+                _text_blocks(file, config, None)
+    return sources
+
+
+def read_chunks(
+    paths: Sequence[str | os.PathLike[str] | Source],
+    config: TextConfig | None = None,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Iterator[Chunk]:
+    """Yield the text of the sources as UTF-8, in order, as chunks of whole tokens.
+
+    A byte order mark at the start of a source is skipped. Memory is one buffer of
+    ``chunk_bytes``, larger only while a single token fills it. Text that is compressed, in
+    another encoding or in records is made by a thread of its own, some blocks of about 1 MiB
+    ahead; a record is held whole.
+
+    Parameters
+    ----------
+    paths : sequence of path-like or Source
+        As in `find_sources`.
+    config : TextConfig, optional
+        Of which the encoding, the format, its field and ``errors`` are heeded.
+    directory : path-like, optional
+        Where to keep a copy of Parquet that comes as a stream or compressed, while it is read.
+    chunk_bytes : int
+        How much to read at a time.
+
+    Raises
+    ------
+    SettingError, TextError
+        As in `check_sources`, and if a source changes while it is read.
+    """
+    config = TextConfig() if config is None else config
+    n_text_bytes = 0
+    n_bytes_read = n_bad_bytes = 0  # of the sources before
+    for file_number, source in enumerate(find_sources(paths)):
+        with _opened(source, config, directory) as (file, text):
             buffer = bytearray(chunk_bytes + _SPARE_BYTES)
-            filled = _fill(file, buffer, 0, len(_UTF8_BOM), path)
-            n_bytes_read += filled
-            offset = _mark_length(buffer[:filled], path)  # of buffer[0] in the file
+            filled = _fill(text, buffer, 0, len(_UTF8_BOM))
+            offset = len(_UTF8_BOM) if buffer.startswith(_UTF8_BOM) else 0  # of buffer[0]
             filled -= offset
             last_byte = _LINE_FEED
             at_end = False
             while not at_end:
                 carried, room = filled, len(buffer) - _SPARE_BYTES
-                filled = _fill(file, buffer, carried, room, path)
-                n_bytes_read += filled - carried
+                filled = _fill(text, buffer, carried, room)
                 at_end = filled < room
                 if at_end:
                     last_byte = buffer[filled - 1] if filled else last_byte
@@ -121,41 +157,127 @@ def read_chunks(paths: Sequence[str], *, chunk_bytes: int = CHUNK_BYTES) -> Iter
                     cut = _after_last_space(buffer, carried, filled)
                 if cut:
                     last_byte = buffer[cut - 1]
+                n_text_bytes += cut
                 if cut or at_end:
-                    data = np.frombuffer(buffer, np.uint8, cut + PADDING_BYTES)
-                    yield Chunk(data, cut, file_number, offset, n_bytes_read)
+                    yield Chunk(
+                        data=np.frombuffer(buffer, np.uint8, cut + PADDING_BYTES),
+                        n_bytes=cut,
+                        file_number=file_number,
+                        offset=offset,
+                        n_bytes_read=n_bytes_read + file.n_bytes_read,
+                        n_text_bytes=n_text_bytes,
+                        n_bad_bytes=n_bad_bytes + file.n_bad_bytes,
+                    )
                 offset += cut
                 filled -= cut
                 buffer = _starting_with(buffer[cut : cut + filled], buffer, chunk_bytes)
+            n_bytes_read += file.n_bytes_read
+            n_bad_bytes += file.n_bad_bytes
 
 
-def _open(path: str) -> FileIO:
-    """Open a file of the corpus."""
-    try:
-        return open(path, "rb", buffering=0)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+class _Readable(Protocol):
+    """What text can be read from."""
+
+    def readinto(self, view: memoryview, /) -> int:
+        """Read some bytes into ``view``; return how many, 0 at the end."""
 
 
-def _fill(file: FileIO, buffer: bytearray, begin: int, end: int, path: str) -> int:
-    """Read into ``buffer[begin:end]`` until it is full or the file ends; return where that is."""
-    with memoryview(buffer) as view:
-        try:
-            while begin < end and (n_read := file.readinto(view[begin:end])):
-                begin += n_read
-        except OSError as error:
-            raise _unreadable(path, error) from error
-    return begin
+class _Blocks:
+    """Blocks of bytes, to be read into a buffer."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._left = memoryview(b"")
+
+    def readinto(self, view: memoryview, /) -> int:
+        """Read some bytes into ``view``; return how many, 0 at the end."""
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = memoryview(block)
+        n_read = min(len(view), len(self._left))
+        view[:n_read] = self._left[:n_read]
+        self._left = self._left[n_read:]
+        return n_read
 
 
-def _mark_length(head: bytearray, path: str) -> int:
-    """Return the length of the byte order mark that a file begins with."""
-    if head.startswith(_UTF16_BOMS):
-        raise TextError(
-            f"{path}: begins with a UTF-16 byte order mark (bytes {head[:2].hex(' ')}), expected "
-            "UTF-8; convert the file (iconv -f utf-16 -t utf-8)"
+@contextmanager
+def _opened(
+    source: Source, config: TextConfig, directory: str | os.PathLike[str] | None
+) -> Iterator[tuple[SourceFile, _Readable]]:
+    """Open a source, and what its text can be read from: itself, if it is plain UTF-8."""
+    with ExitStack() as stack:
+        file = stack.enter_context(SourceFile(source))
+        blocks = _text_blocks(file, config, directory)
+        if blocks is None:
+            yield file, file
+            return
+        owned = stack.pop_all()
+
+    def made() -> Iterator[bytes]:
+        with owned:  # by the thread, which may still be reading when nobody asks any more
+            yield from blocks
+
+    with closing(read_ahead(made())) as ahead:
+        yield file, _Blocks(ahead)
+
+
+def _text_blocks(
+    file: SourceFile, config: TextConfig, directory: str | os.PathLike[str] | None
+) -> Iterator[bytes] | None:
+    """Look at a file's head; return its text as blocks of UTF-8, or None if it holds just that."""
+    head = file.peek(HEAD_BYTES)
+    blocks = file.blocks()
+    kind = compression_of(head)
+    if kind:
+        head, blocks = _peeked(decompressed(file, kind), b"")
+    if config.format == "parquet":
+        return _parquet_blocks(file, config, blocks if kind else None, directory)
+    check_head(head, file.name, config.codec)
+    if config.format == "lines" and config.codec == "utf-8":
+        check_controls(head, file.name)
+        return blocks if kind else None
+    first, text = _peeked(decoded(blocks, file, config.codec, config.errors), "")
+    check_controls(first.encode(errors="ignore"), file.name)
+    if config.format == "lines":
+        return (encoded(block, file, config.errors) for block in text)
+    records = RECORDS[config.format](text, file.name, config.field_name)
+    return record_lines(records, file, config.errors)
+
+
+def _parquet_blocks(
+    file: SourceFile,
+    config: TextConfig,
+    unpacked: Iterator[bytes] | None,
+    directory: str | os.PathLike[str] | None,
+) -> Iterator[bytes]:
+    """Return a column of a Parquet file, which may have been unpacked, as blocks of UTF-8."""
+    table = file.seekable()
+    if unpacked is None and table is not None:
+        return parquet_lines(
+            table, config.field_name, file.name, config.errors, on_share=file.tell_share
         )
-    return len(_UTF8_BOM) if head.startswith(_UTF8_BOM) else 0
+
+    def copied() -> Iterator[bytes]:
+        with spooled(unpacked or file.blocks(), file.name, directory) as copy:
+            yield from parquet_lines(copy, config.field_name, file.name, config.errors)
+
+    return copied()
+
+
+def _peeked(pieces: Iterator[_Piece], none: _Piece) -> tuple[_Piece, Iterator[_Piece]]:
+    """Return the first of some pieces, or ``none`` if there is none, and all of them."""
+    first = next(pieces, none)
+    return first, chain([first], pieces)
+
+
+def _fill(text: _Readable, buffer: bytearray, begin: int, end: int) -> int:
+    """Read into ``buffer[begin:end]`` until it is full or the text ends; return where that is."""
+    with memoryview(buffer) as view:
+        while begin < end and (n_read := text.readinto(view[begin:end])):
+            begin += n_read
+    return begin
 
 
 def _after_last_space(buffer: bytearray, begin: int, end: int) -> int:
@@ -175,9 +297,3 @@ def _starting_with(rest: bytearray, buffer: bytearray, chunk_bytes: int) -> byte
         buffer = bytearray(size + _SPARE_BYTES)
     buffer[: len(rest)] = rest
     return buffer
-
-
-def _unreadable(path: str, error: Exception) -> TextError:
-    """Return the error that says why a file cannot be read."""
-    reason = getattr(error, "strerror", None) or str(error)
-    return TextError(f"{path}: cannot be read: {reason}")

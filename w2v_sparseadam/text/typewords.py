@@ -123,8 +123,8 @@ def _decode(types: TypeScanner, first: int, last: int, errors: str) -> tuple[str
 def not_utf8(where: str, byte: int) -> TextError:
     """Return the error for a byte that is not UTF-8."""
     return TextError(
-        f"{where}: not UTF-8 (byte 0x{byte:02x}); pass --errors replace or ignore, or convert the "
-        "file (iconv -f latin1 -t utf-8)"
+        f"{where}: not UTF-8 (byte 0x{byte:02x}); pass another --encoding, or --errors replace or "
+        "ignore"
     )
 
 
