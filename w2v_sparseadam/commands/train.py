@@ -20,11 +20,11 @@ from click.core import ParameterSource
 from .. import __version__
 from ..output import check_writable
 from ..text.config import ON_BAD_BYTES, TextConfig
+from ..text.events import Event
 from ..text.tokenizers import TOKENIZERS
 from ..training import (
     START_LR,
     VECTOR_KINDS,
-    Event,
     OptimizerConfig,
     RunConfig,
     SkipGramConfig,

@@ -12,9 +12,10 @@ import mmap
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
 
 if TYPE_CHECKING:
+    from .phrases import Phrase
     from .typewords import TypeWords
 
 
@@ -32,20 +34,28 @@ if TYPE_CHECKING:
 class TextReport:
     """What was read, kept and dropped.
 
-    Always ``n_tokens == n_kept_tokens + n_below_min_count + n_beyond_max_vocab``.
+    Always ``n_tokens == n_kept_tokens + n_joined_tokens + n_below_min_count + n_beyond_max_vocab``.
 
     Attributes
     ----------
+    n_sources : int
+        Files read.
     n_bytes : int
         Bytes read from the files.
     n_lines : int
         Lines, empty ones too; an unfinished last line of a file counts.
+    n_longest_line : int
+        Runs of bytes between white space in the line that has most of them.
     n_types : int
         Distinct runs of bytes between white space: how often the tokenizer ran.
     n_tokens : int
         Words that the tokenizer found, with repetition.
     n_distinct_words : int
         The same without repetition.
+    n_joined_tokens : int
+        Tokens that became part of a phrase, but for the first of each phrase.
+    n_phrases : int
+        Pairs of words that were joined to phrases, in all passes.
     n_words : int
         Size of the vocabulary.
     n_kept_tokens : int
@@ -64,11 +74,15 @@ class TextReport:
         Wall time, without compiling.
     """
 
+    n_sources: int
     n_bytes: int
     n_lines: int
+    n_longest_line: int
     n_types: int
     n_tokens: int
     n_distinct_words: int
+    n_joined_tokens: int
+    n_phrases: int
     n_words: int
     n_kept_tokens: int
     n_below_min_count: int
@@ -77,6 +91,11 @@ class TextReport:
     n_empty_words: int
     n_rewritten_words: int
     seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them, without ``n_``, and mb_per_s."""
+        fields = {name.removeprefix("n_"): value for name, value in asdict(self).items()}
+        return {**fields, "mb_per_s": self.n_bytes / 1e6 / self.seconds}
 
 
 class Corpus:
@@ -91,11 +110,25 @@ class Corpus:
         The words.
     report : TextReport
         Counts of everything read, kept and dropped.
+    distinct_counts : ndarray of shape (W,), int64
+        How often each distinct word occurs, also those left out of the vocabulary, in any order;
+        once phrases are joined.
+    phrases : list of Phrase
+        The phrases found: by pass, and in a pass the best score first.
     """
 
-    def __init__(self, vocabulary: Vocabulary, word_ids: np.ndarray, report: TextReport) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        word_ids: np.ndarray,
+        report: TextReport,
+        distinct_counts: np.ndarray,
+        phrases: list[Phrase],
+    ) -> None:
         self.vocabulary = vocabulary
         self.report = report
+        self.distinct_counts = distinct_counts
+        self.phrases = phrases
         self._word_ids: np.ndarray | None = word_ids
 
     @property
@@ -133,6 +166,7 @@ def read_corpus(
     *,
     directory: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_join: Callable[[int, int], None] | None = None,
     _chunk_bytes: int = CHUNK_BYTES,
 ) -> Corpus:
     r"""Read text files into word ids.
@@ -153,6 +187,9 @@ def read_corpus(
         temporary directory, which ``TMPDIR`` sets.
     on_progress : callable, optional
         Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so.
+    on_join : callable, optional
+        Called likewise while phrases are found, with (words gone through, words to go through in
+        all); see `join_phrases`.
 
     Returns
     -------
@@ -173,12 +210,15 @@ def read_corpus(
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
     # Numba takes a while to import, and commands ask this module for TextConfig to print --help.
+    from .phrases import compile_phrase_kernels, join_phrases
     from .scanner import TypeScanner
-    from .typewords import WordIdMap, tokenize_types
+    from .typewords import tokenize_types
 
     config = TextConfig() if config is None else config
     names, n_bytes_expected = check_paths(paths)
     compile_kernels()
+    if config.phrases is not None:
+        compile_phrase_kernels()
     began = time.perf_counter()
     types = TypeScanner(names)
     n_bytes = 0
@@ -195,6 +235,28 @@ def read_corpus(
         type_words = tokenize_types(
             types, config.tokenize, lowercase=config.lowers, errors=config.errors
         )
+        n_tokens, n_distinct_words = int(type_words.counts.sum()), len(type_words.words)
+        text: Iterable[np.ndarray] = type_file.blocks()
+        phrases: list[Phrase] = []
+
+        def save(blocks: Iterable[np.ndarray], n_ids: int) -> np.ndarray:
+            return _saved(blocks, directory, type_file.n_bytes + 4 * n_ids)
+
+        if config.phrases is not None and n_tokens:
+            all_words = np.arange(n_distinct_words, dtype=np.int32)
+            n_ids = n_tokens + types.n_lines
+            all_ids = [save(_relabelled(type_words, all_words, text), n_ids)]
+            type_file.clear()
+            joined = join_phrases(
+                all_ids.pop(),  # the only reference, so that each pass frees the text before
+                type_words.words,
+                type_words.counts,
+                config.phrases,
+                min_count=config.phrase_min_count,
+                save=partial(save, n_ids=n_ids),
+                on_progress=on_join,
+            )
+            type_words, text, phrases = joined.type_words(), [joined.word_ids], joined.phrases
         vocabulary, word_ids = select_words(
             type_words.words,
             type_words.counts,
@@ -204,30 +266,30 @@ def read_corpus(
         if len(vocabulary) == 0:
             raise _nothing_left(names, type_words, config.min_count)
         n_kept_tokens = int(vocabulary.counts.sum())
-        id_map = WordIdMap(type_words, word_ids)
-        with _NumberFile(directory) as id_file:
-            for type_numbers in type_file.blocks():
-                for ids in id_map.relabel(type_numbers):
-                    id_file.append(ids, type_file.n_bytes + 4 * (n_kept_tokens + types.n_lines))
-            mapped = id_file.map()
-    n_tokens = int(type_words.counts.sum())
+        mapped = save(_relabelled(type_words, word_ids, text), n_kept_tokens + types.n_lines)
+    n_joined_tokens = n_tokens - int(type_words.counts.sum())
     n_frequent = int(type_words.counts[type_words.counts >= config.min_count].sum())
     report = TextReport(
+        n_sources=len(names),
         n_bytes=n_bytes,
         n_lines=types.n_lines,
+        n_longest_line=types.n_longest_line,
         n_types=types.n_types,
         n_tokens=n_tokens,
-        n_distinct_words=len(type_words.words),
+        n_distinct_words=n_distinct_words,
+        n_joined_tokens=n_joined_tokens,
+        n_phrases=len(phrases),
         n_words=len(vocabulary),
         n_kept_tokens=n_kept_tokens,
-        n_below_min_count=n_tokens - n_frequent,
+        n_below_min_count=n_tokens - n_joined_tokens - n_frequent,
         n_beyond_max_vocab=n_frequent - n_kept_tokens,
         n_bad_bytes=type_words.n_bad_bytes,
         n_empty_words=type_words.n_empty_words,
         n_rewritten_words=type_words.n_rewritten_words,
         seconds=time.perf_counter() - began,
     )
-    return Corpus(vocabulary, mapped, report)
+    counts = type_words.counts[type_words.counts > 0]
+    return Corpus(vocabulary, mapped, report, counts, phrases)
 
 
 def compile_kernels() -> None:
@@ -243,6 +305,29 @@ def compile_kernels() -> None:
     id_map = WordIdMap(type_words, np.zeros(len(type_words.words), np.int32))
     for part in numbers:
         list(id_map.relabel(part))
+
+
+def _relabelled(
+    type_words: TypeWords, word_ids: np.ndarray, text: Iterable[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Yield the word ids of a text of types, in blocks."""
+    from .typewords import WordIdMap
+
+    id_map = WordIdMap(type_words, word_ids)
+    for type_numbers in text:
+        yield from id_map.relabel(type_numbers)
+
+
+def _saved(
+    blocks: Iterable[np.ndarray],
+    directory: str | os.PathLike[str] | None,
+    n_bytes_needed: float,
+) -> np.ndarray:
+    """Store word ids in a temporary file, and return it mapped into memory."""
+    with _NumberFile(directory) as id_file:
+        for ids in blocks:
+            id_file.append(ids, n_bytes_needed)
+        return id_file.map()
 
 
 def _nothing_left(names: Sequence[str], type_words: TypeWords, min_count: int) -> TextError:
@@ -304,6 +389,10 @@ class _NumberFile:
         self._file.seek(0)
         while (block := np.fromfile(self._file, np.int32, self._BLOCK_NUMBERS)).size:
             yield block
+
+    def clear(self) -> None:
+        """Free the disk space."""
+        self._file.truncate(0)
 
     def map(self) -> np.ndarray:
         """Return what was written, mapped into memory, read-only; it must not be empty."""
