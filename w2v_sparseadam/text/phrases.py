@@ -8,6 +8,7 @@ of its range, and the text is gone through again for the other half.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import kernel
+from ..output import atomic_write
 from .config import PhraseConfig
 from .typewords import TypeWords
 from .vocabulary import LINE_END
@@ -310,6 +312,27 @@ def compile_phrase_kernels() -> None:
         min_count=1,
         save=lambda blocks: np.concatenate([block.copy() for block in blocks]),
     )
+
+
+def save_phrases(phrases: Iterable[Phrase], path: str | os.PathLike[str]) -> None:
+    """Write phrases as UTF-8: a heading, then a line each, with tabs between the fields.
+
+    Parameters
+    ----------
+    phrases : iterable of Phrase
+        Written in this order.
+    path : path-like
+        Replaced as a whole.
+
+    Raises
+    ------
+    W2VError
+        As `atomic_write`.
+    """
+    with atomic_write(path) as file:
+        file.write(b"phrase\tcount\tscore\tpass\n")
+        for text, pair_count, score, pass_number in phrases:
+            file.write(f"{text}\t{pair_count}\t{score:.6g}\t{pass_number}\n".encode())
 
 
 class _Reading:
