@@ -28,15 +28,15 @@ _PHRASES_SHOWN = 5  # of each pass
 
 # What became of the tokens: the key of the event, and what to say.
 _OUTCOMES = (
-    ("joined_tokens", "joined to the word before, {phrases:,} phrases"),
+    ("joined_tokens", "joined to the word before; phrases: {phrases:,}"),
     ("below_min_count", "of words below --min-count"),
     ("beyond_max_vocab", "of words beyond --max-vocab"),
     ("kept_tokens", "kept, {words:,} words"),
 )
 _NOTES = (
-    ("bad_bytes", "Met {:,} bytes that are not UTF-8."),
-    ("empty_words", "Dropped {:,} empty words of the tokenizer."),
-    ("rewritten_words", "Put _ for white space in {:,} words of the tokenizer."),
+    ("bad_bytes", "Bytes that are not UTF-8"),
+    ("empty_words", "Empty words of the tokenizer, dropped"),
+    ("rewritten_words", "Words of the tokenizer with white space, for which _ stands"),
 )
 
 
@@ -170,7 +170,7 @@ def _text_block(event: Event) -> Iterator[str]:
         yield f"  {number:>{width},}  {share:>6}  {what.format(**event)}"
     for key, what in _NOTES:
         if event[key]:
-            yield what.format(event[key])
+            yield f"{what}: {event[key]:,}."
 
 
 def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
         found = list(of_pass)
         often = sorted(found, key=lambda phrase: -phrase.pair_count)[:_PHRASES_SHOWN]
         texts = [printable(phrase.text) for phrase in often]
-        yield f"Pass {number} found {len(found):,} phrases. The most frequent, count and score:"
+        yield f"Phrases of pass {number}: {len(found):,}; the most frequent, with count and score:"
         width = max(map(columns, texts))
         for text, phrase in zip(texts, often, strict=True):
             yield f"  {pad(text, width)}  {phrase.pair_count:>9,}  {phrase.score:>11,.2f}"
