@@ -1,9 +1,12 @@
 """Phrases: against ten lines of plain Python, and against gensim's Phrases."""
 
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 from math import log
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -317,3 +320,35 @@ def test_progress_ends_with_the_whole(tmp_path):
     lines = [["a", "b", "c"]] * 4
     join(lines, PhraseConfig(threshold=1), 1, on_progress=lambda *call: calls.append(call))
     assert calls == [(16, 32), (32, 32)]
+
+
+ADDED = """
+import sys
+from numba.core.dispatcher import Dispatcher
+from w2v_sparseadam import PhraseConfig, TextConfig
+from w2v_sparseadam.text import corpus, phrases, scanner, typewords
+
+def compiled():
+    return {
+        (name, str(signature))
+        for module in (phrases, scanner, typewords)
+        for name, kernel in vars(module).items() if isinstance(kernel, Dispatcher)
+        for signature in kernel.signatures
+    }
+
+corpus.compile_kernels()
+phrases.compile_phrase_kernels()
+before = compiled()
+phrases._MIN_SLOTS, phrases._MAX_SLOTS = 2, 4
+config = TextConfig(min_count=1, phrases=PhraseConfig(2, threshold=0.1, min_count=1))
+report = corpus.read_corpus([sys.argv[1]], config).report
+print(report.n_phrases > 1, sorted(compiled() - before))
+"""
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_nothing_is_compiled_while_the_clock_runs(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("a b c d\n" * 9)
+    command = [sys.executable, "-c", ADDED, path]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "True []\n"

@@ -327,6 +327,23 @@ def test_log(folder):
     assert done["peak_memory_bytes"] > 1e6
 
 
+def test_phrases(folder):
+    """The list goes to a file, its length to the log, and the phrases have vectors.
+
+    Of 99 tokens, new and york are 27 each: (27 − 9) · 99 / (27 · 27) = 2.44.
+    """
+    Path("news.txt").write_text("in new york\nnew york city\n" * 9 + "city of new york in\n" * 9)
+    args = ["--phrases", "2", "--phrase-threshold", "2", "--phrase-min-count", "9"]
+    run("news.txt", *SMALL, *args, "--phrases-out", "p.tsv", "--log", "log.jsonl")
+    heading, *phrases = Path("p.tsv").read_text().splitlines()
+    assert heading == "phrase\tcount\tscore\tpass"
+    assert phrases == ["new_york\t27\t2.44444\t1"]
+    assert Vectors.load("news.vec").words == ["new_york", "city", "in", "of"]
+    text = next(event for event in read_log("log.jsonl") if event["event"] == "text")
+    assert (text["phrases"], text["joined_tokens"], text["kept_tokens"]) == (1, 27, 72)
+    assert "phrases" not in {event["event"] for event in read_log("log.jsonl")}
+
+
 class Clock:
     now = 100.0
 

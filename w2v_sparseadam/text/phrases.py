@@ -18,7 +18,7 @@ import numpy as np
 from ..kernels import kernel
 from ..output import atomic_write
 from .config import PhraseConfig
-from .typewords import TypeWords
+from .typewords import TypeWords, WordIdMap
 from .vocabulary import LINE_END
 
 _BLOCK_IDS = 1 << 20
@@ -301,10 +301,10 @@ def score_pairs(
 
 
 def compile_phrase_kernels() -> None:
-    """Compile what `join_phrases` calls, or load it from Numba's cache, before a clock starts."""
+    """Compile what joining phrases needs, or load it from Numba's cache, before a clock starts."""
     word_ids = np.array([0, 1, LINE_END], np.int32)
     word_ids.flags.writeable = False
-    join_phrases(
+    joined = join_phrases(
         word_ids,
         ["a", "b"],
         np.array([1, 1]),
@@ -312,6 +312,8 @@ def compile_phrase_kernels() -> None:
         min_count=1,
         save=lambda blocks: np.concatenate([block.copy() for block in blocks]),
     )
+    # A joined text is read-only, as one mapped into memory is; for Numba that is another type.
+    list(WordIdMap(joined.type_words(), np.zeros(3, np.int32)).relabel(word_ids))
 
 
 def save_phrases(phrases: Iterable[Phrase], path: str | os.PathLike[str]) -> None:
@@ -396,10 +398,18 @@ def _count_in_slices(
                     waiting.append((middle + _Word(1), last))
                     last = middle
                     reading.n_ids += word_ids.size
-                larger = np.zeros(size, np.uint64)
-                cursor[_N_PAIRS] = _put(slots, first, last, larger)
-                slots = larger
+                slots, cursor[_N_PAIRS] = _moved(slots, first, last, size)
         yield slots
+
+
+def _moved(
+    slots: np.ndarray, first_hash: np.uint64, last_hash: np.uint64, size: int
+) -> tuple[np.ndarray, int]:
+    """Return another table with the pairs whose hash is in range, and how many they are."""
+    moved = np.zeros(size, np.uint64)
+    # In parts, because compiled code keeps Ctrl-C waiting.
+    parts = (slots[i : i + 2 * _BLOCK_IDS] for i in range(0, slots.size, 2 * _BLOCK_IDS))
+    return moved, sum(_put(part, first_hash, last_hash, moved) for part in parts)
 
 
 def _joined(
@@ -416,9 +426,7 @@ def _table_of(pairs: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return a table with a value for each pair."""
     entries = np.empty(2 * pairs.size, np.uint64)
     entries[::2], entries[1::2] = pairs, values
-    slots = np.zeros(4 << pairs.size.bit_length(), np.uint64)
-    _put(entries, *_ALL_HASHES, slots)
-    return slots
+    return _moved(entries, *_ALL_HASHES, 4 << pairs.size.bit_length())[0]
 
 
 def _add_words(words: list[str], texts: list[str]) -> np.ndarray:
