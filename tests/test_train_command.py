@@ -338,7 +338,7 @@ def test_phrases(folder):
     heading, *phrases = Path("p.tsv").read_text().splitlines()
     assert heading == "phrase\tcount\tscore\tpass"
     assert phrases == ["new_york\t27\t2.44444\t1"]
-    assert Vectors.load("news.vec").words == ["new_york", "city", "in", "of"]
+    assert Vectors.load("news.vec").words == ("new_york", "city", "in", "of")
     text = next(event for event in read_log("log.jsonl") if event["event"] == "text")
     assert (text["phrases"], text["joined_tokens"], text["kept_tokens"]) == (1, 27, 72)
     assert "phrases" not in {event["event"] for event in read_log("log.jsonl")}
