@@ -402,12 +402,12 @@ def test_what_the_options_of_the_text_take_away_is_reported(folder):
     lines = run("text.txt", *SMALL, *args).stderr.splitlines()
     assert Vectors.load("text.vec").words == ("a", "b_c")
     for line in (
-        "Kept 2 words, 80 tokens (50.0%).",
-        "Dropped 20 tokens that are numbers (--digits drop).",
-        "Dropped 40 tokens that are --stopwords.",
-        "Dropped 20 tokens of words that --vocab lacks.",
+        "   80   50.0%  kept, 2 words",
+        "   20   12.5%  that are numbers, dropped (--digits drop)",
+        "   40   25.0%  that are --stopwords, dropped",
+        "   20   12.5%  of words that --vocab lacks",
         "Words of --stopwords that the text lacks: 1.",
-        "Words of --vocab that the text lacks: 1, such as 'z'.",
+        "Words of --vocab that the text lacks: 1, such as z.",
     ):
         assert line in lines
     (event,) = [event for event in read_log("log.jsonl") if event["event"] == "text"]
@@ -544,7 +544,7 @@ def test_what_a_run_says_off_a_terminal(folder):
     counts = np.unique(Path("news.txt").read_text().split(), return_counts=True)[1]
     kept, rare = counts[counts >= 2], int((counts < 2).sum())
     expected = [
-        r"Read 0\.0 MB from 1 file in \d+\.\d s, \d+ MB/s\.",
+        r"Read 0\.0 MB from 1 source in \d+\.\d s, \d+ MB/s\.",
         r"   15          lines, the longest 8 pieces between white space",
         rf"  120          tokens, {counts.size} words",
         rf" {rare:>4}  {rare / 120:>6.1%}  of words below --min-count",

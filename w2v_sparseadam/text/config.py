@@ -95,11 +95,12 @@ class TextConfig:
     1. Bytes are decoded (``errors``).
     2. Text is brought into a normal form (``normalize``) and lower-cased (``lowercase``).
     3. The tokenizer finds the words. Empty ones are dropped.
-    4. Digits are replaced, or numbers dropped (``digits``).
-    5. Stop-words are dropped (``stopwords``).
-    6. Words that a given vocabulary lacks are dropped (``vocab``).
-    7. Words are counted, and rare ones dropped (``min_count``).
-    8. Of the rest, the most frequent are kept (``max_vocab``).
+    4. Neighbours are joined to phrases (``phrases``).
+    5. Digits are replaced, or numbers dropped (``digits``).
+    6. Stop-words are dropped (``stopwords``).
+    7. Words that a given vocabulary lacks are dropped (``vocab``).
+    8. Words are counted, and rare ones dropped (``min_count``).
+    9. Of the rest, the most frequent are kept (``max_vocab``).
 
     A word that is dropped leaves no gap: those around it become neighbours.
 
