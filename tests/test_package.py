@@ -34,7 +34,9 @@ STATIONS = [
     "text.scanner",
     "text.typewords",
     "text.lines",
+    "text.phrases",
     "text.corpus",
+    "text.events",
     "lanes",
     "atomics",
     "workers",
@@ -50,7 +52,10 @@ STATIONS = [
     "plots",
     "",  # the package itself, which gives its public names
     "commands",
+    "commands.text_options",
+    "commands.reading",
     "commands.train",
+    "commands.vocab",
     "commands.eval",
     "commands.neighbors",
     "commands.bench",
@@ -157,6 +162,7 @@ def test_version_is_that_of_the_metadata():
     [
         ("import w2v_sparseadam", ["click", "numpy", "numba", "tqdm"]),
         ("import w2v_sparseadam.commands.train", ["numpy", "numba", "tqdm"]),
+        ("import w2v_sparseadam.commands.vocab", ["numpy", "numba", "tqdm"]),
         ("import w2v_sparseadam.commands.eval", ["numpy", "numba", "tqdm"]),
         ("import w2v_sparseadam.commands.neighbors", ["numpy", "numba", "tqdm"]),
     ],
@@ -167,9 +173,11 @@ def test_nothing_heavy_is_imported_early(statement, absent):
     assert (result.stdout, result.stderr) == ("\n", "")
 
 
-@pytest.mark.parametrize("name", [name for name in STATIONS if name.startswith("commands.")])
+@pytest.mark.parametrize(
+    "name", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+)
 def test_the_readme_names_every_option(name):
-    command = importlib.import_module(f"w2v_sparseadam.{name}").main
+    command = importlib.import_module(f"w2v_sparseadam.commands.{name.removeprefix('w2v-')}").main
     readme = (ROOT / "README.md").read_text()
     named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", readme))
     options = {

@@ -69,7 +69,7 @@ def test_a_given_vocabulary(tmp_path):
         assert counts_of(corpus) == {"cat": 3, "mat": 1, "sat": 1}
         assert n_dropped(corpus.report) == (0, 0, 6)
         assert corpus.report.n_unseen_vocab == 2
-        assert corpus.report.unseen_vocab == ("s", "zyx")
+        assert corpus.report.unseen_vocab_words == ("s", "zyx")
     with read(tmp_path, text, vocab=words, min_count=2) as corpus:
         assert counts_of(corpus) == {"cat": 3}
         assert corpus.report.n_below_min_count == 2

@@ -18,8 +18,10 @@ from numba import config
 
 import w2v_sparseadam
 from w2v_sparseadam import TextConfig, Vectors, __version__, training
+from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
 from w2v_sparseadam.errors import DivergenceError
+from w2v_sparseadam.text.config import PhraseConfig
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
@@ -144,6 +146,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "errors": ["--errors", "ignore"],
         "encoding": ["--encoding", "latin-1"],
         "format": ["--format", "jsonl"],
+        "phrases": ["--phrases", "2"],
         "dim": ["--dim", "7"],
         "window": ["--window", "8"],
         "dynamic_window": ["--fixed-window"],
@@ -166,12 +169,18 @@ def test_options_reach_the_configs(folder, monkeypatch):
         run("news.txt", *option, exit_code=1)
         changed = {key for key in seen if seen[key] != defaults[key]}
         assert changed == {name}
+        if name == "phrases":
+            assert seen[name] == PhraseConfig(passes=2)
+            continue
         expected = {"--lowercase": True, "--fixed-window": False}.get(option[0], option[-1])
         assert seen[name] == type(seen[name])(expected)
     run("news.txt", "--format", "csv", "--field", "a", exit_code=1)
     assert seen == {**defaults, "format": "csv", "field": "a"}
     run("news.txt", "--dense-adam", exit_code=1)
     assert seen == {**defaults, "optimizer": "dense-adam"}
+    args = ["--phrase-score", "npmi", "--phrase-threshold", "-0.5", "--phrase-min-count", "3"]
+    run("news.txt", "--phrases", "1", *args, exit_code=1)
+    assert seen["phrases"] == PhraseConfig(1, "npmi", -0.5, 3)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +243,19 @@ def test_options_reach_the_configs(folder, monkeypatch):
         ),
         (
             ["--log", "news.vec"],
-            "news.vec cannot hold both the vectors and the log; name another file",
+            "news.vec cannot hold what both -o and --log write; name another file",
+        ),
+        (
+            ["--phrases", "1", "--log", "p", "--phrases-out", "p"],
+            "p cannot hold what both --log and --phrases-out write; name another file",
+        ),
+        (
+            ["--phrases-out", "p.tsv"],
+            "--phrases-out says how phrases are joined; add --phrases 1",
+        ),
+        (
+            ["--phrases", "0", "--phrase-min-count", "9"],
+            "--phrase-min-count says how phrases are joined; add --phrases 1",
         ),
     ],
 )
@@ -450,6 +471,23 @@ def test_log(folder):
     assert done["peak_memory_bytes"] > 1e6
 
 
+def test_phrases(folder):
+    """The list goes to a file, its length to the log, and the phrases have vectors.
+
+    Of 99 tokens, new and york are 27 each: (27 − 9) · 99 / (27 · 27) = 2.44.
+    """
+    Path("news.txt").write_text("in new york\nnew york city\n" * 9 + "city of new york in\n" * 9)
+    args = ["--phrases", "2", "--phrase-threshold", "2", "--phrase-min-count", "9"]
+    run("news.txt", *SMALL, *args, "--phrases-out", "p.tsv", "--log", "log.jsonl")
+    heading, *phrases = Path("p.tsv").read_text().splitlines()
+    assert heading == "phrase\tcount\tscore\tpass"
+    assert phrases == ["new_york\t27\t2.44444\t1"]
+    assert Vectors.load("news.vec").words == ("new_york", "city", "in", "of")
+    text = next(event for event in read_log("log.jsonl") if event["event"] == "text")
+    assert (text["phrases"], text["joined_tokens"], text["kept_tokens"]) == (1, 27, 72)
+    assert "phrases" not in {event["event"] for event in read_log("log.jsonl")}
+
+
 class Clock:
     now = 100.0
 
@@ -459,7 +497,7 @@ class Clock:
 
 def test_the_log_of_a_long_run_stays_small(tmp_path, monkeypatch):
     """Two days of five events a second make a thousand lines, in which no pair is lost."""
-    monkeypatch.setattr(command.time, "monotonic", clock := Clock())
+    monkeypatch.setattr(time, "monotonic", clock := Clock())
     log = command._Log(tmp_path / "log.jsonl")
     n_events, rng = 5 * 2 * 24 * 3600, np.random.default_rng(1)
     log({"event": "start", "tokens": 10 * n_events})
@@ -480,7 +518,7 @@ def test_the_log_of_a_long_run_stays_small(tmp_path, monkeypatch):
 
 
 def test_the_log_of_a_short_run_has_a_line_a_second(tmp_path, monkeypatch):
-    monkeypatch.setattr(command.time, "monotonic", clock := Clock())
+    monkeypatch.setattr(time, "monotonic", clock := Clock())
     log = command._Log(tmp_path / "log.jsonl")
     for k in range(1, 51):
         clock.now += 0.2
@@ -506,9 +544,11 @@ def test_what_a_run_says_off_a_terminal(folder):
     counts = np.unique(Path("news.txt").read_text().split(), return_counts=True)[1]
     kept, rare = counts[counts >= 2], int((counts < 2).sum())
     expected = [
-        rf"Read 0\.0 MB in \d+\.\d s: 15 lines, 120 tokens, {counts.size} words\.",
-        rf"Kept {kept.size} words, {kept.sum()} tokens \({kept.sum() / 120:.1%}\)\.",
-        rf"Dropped {rare} tokens of words below --min-count\.",
+        r"Read 0\.0 MB from 1 file in \d+\.\d s, \d+ MB/s\.",
+        r"   15          lines, the longest 8 pieces between white space",
+        rf"  120          tokens, {counts.size} words",
+        rf" {rare:>4}  {rare / 120:>6.1%}  of words below --min-count",
+        rf" {kept.sum():>4}  {kept.sum() / 120:>6.1%}  kept, {kept.size} words",
         r"Epoch 1/2: loss \d\.\d{4} a pair, \d+\.\d s\.",
         r"Epoch 2/2: loss \d\.\d{4} a pair, \d+\.\d s\.",
         r"Trained in \d+\.\d s: [\d,]+ words/s, [\d,]+ MB of memory at the peak\.",
@@ -521,11 +561,14 @@ def test_what_a_run_says_off_a_terminal(folder):
 
 
 def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
-    monkeypatch.setattr(command.time, "monotonic", clock := Clock())
+    monkeypatch.setattr(time, "monotonic", clock := Clock())
     report = command._Report()
     for k in range(1, 4):
         clock.now += 11
         report({"event": "read", "bytes": k * 10**9, "total_bytes": 4 * 10**9})
+    for k in range(3):
+        clock.now += 11
+        report({"event": "join", "words": k * 10**8, "total_words": 5 * 10**8})
     report({"event": "start", "tokens": 1000, "epochs": 2})
     for k in range(1, 80):
         clock.now += 0.25
@@ -535,6 +578,8 @@ def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
         " 25%  reading, 1,000 MB\n"
         " 50%  reading, 2,000 MB\n"
         " 75%  reading, 3,000 MB\n"
+        " 20%  joining phrases\n"
+        " 40%  joining phrases\n"
         " 20%  Epoch 1/2, loss 2.500, lr 0.013, 20 words/s, 40.0 s left\n"
     )
 
@@ -568,16 +613,17 @@ def test_quiet(folder):
     [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1:00"), (3599.4, "59:59"), (90061, "25:01:01")],
 )
 def test_durations(seconds, text):
-    assert command._duration(seconds) == text
+    assert reading.duration(seconds) == text
 
 
 def test_help(folder):
     page = CliRunner().invoke(command.main, ["--help"], terminal_width=80).output
     assert max(map(len, page.splitlines())) <= 80
     sections = re.split(r"\n\n(\w+):\n", page)
-    assert sections[1::2] == ["Text", "Model", "Optimizer", "Run", "Output", "Other"]
-    text, model, optimizer, run_, output, other = sections[2::2]
+    assert sections[1::2] == ["Text", "Phrases", "Model", "Optimizer", "Run", "Output", "Other"]
+    text, phrases, model, optimizer, run_, output, other = sections[2::2]
     assert "--min-count N" in text
+    assert "[default: (word2phrase 100, npmi 0.5)]" in " ".join(phrases.split())
     assert "[default: 100; x>=1]" in " ".join(model.split())
     assert "--dense-adam" in optimizer
     assert "[default: (all processors); x>=1]" in " ".join(run_.split())
@@ -764,5 +810,5 @@ def test_a_bar_on_a_terminal(start, folder):
     assert max(map(len, bars)) <= 80
     lines = [frame for frame in frames if frame.strip() and frame not in bars]
     assert [line.split()[0] for line in lines if line.split()[0] != "Compiling"] == (
-        ["Read", "Kept", "Epoch", "Epoch", "Epoch", "Trained", "Wrote"]
+        ["Read", "400", "3,200", "3,200", "Epoch", "Epoch", "Epoch", "Trained", "Wrote"]
     )

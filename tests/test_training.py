@@ -12,9 +12,18 @@ import numpy as np
 import pytest
 from numba import config, njit
 
-from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train, training
+from w2v_sparseadam import (
+    OptimizerConfig,
+    PhraseConfig,
+    RunConfig,
+    SkipGramConfig,
+    TextConfig,
+    train,
+    training,
+)
 from w2v_sparseadam.errors import DivergenceError, SettingError, TextError
 from w2v_sparseadam.text import corpus
+from w2v_sparseadam.text import events as text_events
 from w2v_sparseadam.training import START_LR
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
@@ -285,11 +294,28 @@ def test_what_a_callback_raises_ends_the_run(text, when, error):
 
 def test_reading_is_reported(text, monkeypatch):
     assert not [event for event in events_of(text)[1] if event["event"] == "read"]
-    monkeypatch.setattr(training, "_EVENT_SECONDS", 0)
+    monkeypatch.setattr(text_events, "EVENT_SECONDS", 0)
     reads = [event for event in events_of([text, text])[1] if event["event"] == "read"]
     size = text.stat().st_size
     assert [event["bytes"] for event in reads] == [size, 2 * size]
     assert {event["total_bytes"] for event in reads} == {2 * size}
+
+
+def test_phrases_are_reported(text, monkeypatch):
+    """Counting, joining, and counting again, which finds no more."""
+    phrases = PhraseConfig(passes=2, threshold=0.01, min_count=1)
+    settings = {"text": TextConfig(min_count=1, phrases=phrases)}
+    assert not [event for event in events_of(text, **settings)[1] if event["event"] == "join"]
+    monkeypatch.setattr(text_events, "EVENT_SECONDS", 0)
+    model, told = events_of(text, **settings)
+    joins = [event for event in told if event["event"] == "join"]
+    assert [event["words"] for event in joins] == sorted(event["words"] for event in joins)
+    assert len(joins) == 3
+    (report,) = (event for event in told if event["event"] == "text")
+    (found,) = (event["found"] for event in told if event["event"] == "phrases")
+    assert report["phrases"] == len(found) > 0
+    assert report["joined_tokens"] == report["tokens"] - report["kept_tokens"] > 0
+    assert {phrase.text for phrase in found} & set(model.words)
 
 
 @compiled_only
@@ -300,8 +326,9 @@ def test_compiling_is_announced_and_before_any_clock(text, monkeypatch):
     events_of(text)  # so that double alone is left to compile
     monkeypatch.setattr(corpus, "compile_kernels", lambda: njit(double)(1))
     events = events_of(text)[1]
-    assert events[0] == {"event": "compile", "kernel": "double"}
-    assert events[1]["event"] == "text"
+    first_text = [event["event"] for event in events].index("text")
+    assert first_text > 0
+    assert events[:first_text] == [{"event": "compile", "kernel": "double"}] * first_text
 
 
 ADDED = """

@@ -1,8 +1,8 @@
 """word2vec on a CPU: skip-gram with a SparseAdam that moves only the touched rows.
 
-`train` makes a model of text files, with settings in `TextConfig`, `SkipGramConfig`,
-`OptimizerConfig` and `RunConfig`. `Vectors` loads, saves and searches word vectors. `SparseAdam`,
-`DenseAdam` and `SGD` move the rows of any float32 matrix.
+`train` makes a model of text files, with settings in `TextConfig` (and its `PhraseConfig`),
+`SkipGramConfig`, `OptimizerConfig` and `RunConfig`. `Vectors` loads, saves and searches word
+vectors. `SparseAdam`, `DenseAdam` and `SGD` move the rows of any float32 matrix.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .optimizers import DenseAdam as DenseAdam
     from .optimizers import RowwiseAdam as RowwiseAdam
     from .optimizers import SparseAdam as SparseAdam
+    from .text.config import PhraseConfig as PhraseConfig
     from .text.config import TextConfig as TextConfig
     from .training import Model as Model
     from .training import OptimizerConfig as OptimizerConfig
@@ -32,6 +33,7 @@ _HOMES = {
     "DenseAdam": "optimizers",
     "Model": "training",
     "OptimizerConfig": "training",
+    "PhraseConfig": "text.config",
     "RowwiseAdam": "optimizers",
     "RunConfig": "training",
     "SGD": "optimizers",

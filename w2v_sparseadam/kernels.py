@@ -1,11 +1,13 @@
 """How this package compiles its kernels, and when it trusts a compiled one on disk."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.event import Listener, install_listener
 
 
 def _source_digest() -> str:
@@ -30,3 +32,25 @@ def kernel(function: Callable[..., Any]) -> Any:
     if cache_file is not None:  # None when the JIT is off, or the cache folder cannot be written
         cache_file._source_stamp = (*cache_file._source_stamp, _SOURCE)
     return compiled
+
+
+@contextmanager
+def compiling_told(on_event: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Tell of each kernel that is about to be compiled in the block, which may take seconds.
+
+    Parameters
+    ----------
+    on_event : callable
+        Receives ``{"event": "compile", "kernel": name}``. What it raises may be lost: LLVM calls
+        back into Python.
+    """
+
+    class Announcer(Listener):
+        def on_start(self, event: Any) -> None:
+            on_event({"event": "compile", "kernel": event.data["dispatcher"].__name__})
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with install_listener("numba:compile", Announcer()):
+        yield

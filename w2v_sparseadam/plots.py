@@ -1,4 +1,4 @@
-"""Pictures of a benchmark: time of a step against the vocabulary, loss against seconds."""
+"""Pictures: of a benchmark, and of how often the words of a text occur."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import html
 import importlib.util
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,9 @@ from .errors import SettingError, W2VError
 from .output import atomic_write, check_writable
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".html")
 """What the name of a plot may end in."""
@@ -34,12 +38,12 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>w2v-bench</title>
+<title>{command}</title>
 <style>
 body {{ font-family: sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em }}
 svg {{ width: 100%; height: auto }}
 </style>
-<h1>What does sparse buy?</h1>
+<h1>{title}</h1>
 <p>{caption}</p>
 {svg}
 </html>
@@ -89,21 +93,98 @@ def save_plot(report: Report, path: str | os.PathLike[str]) -> None:
     check_plot(path)
     if not (report.steps or report.training):
         raise W2VError(f"{path}: nothing was measured, so there is nothing to draw")
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     n_panels = bool(report.steps) + bool(report.training)
-    # The letters of an SVG stay letters; and the same report gives the same file.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "w2v-bench", "font.size": 10}):
+    with _saving(path, "w2v-bench", "What does sparse buy?", _caption(report)) as figure:
         # With both panels 1000 pixels wide.
-        figure = Figure(figsize=(5 * n_panels, 4.4), dpi=100, layout="constrained")
+        figure.set_size_inches(5 * n_panels, 4.4)
         panels = list(figure.subplots(1, n_panels, squeeze=False)[0])
         if report.steps:
             _draw_steps(panels.pop(0), report)
         if report.training:
             _draw_training(panels.pop(0), report)
+
+
+def save_zipf_plot(counts: np.ndarray, min_count: int, path: str | os.PathLike[str]) -> None:
+    """Draw how often each word occurs against its rank, both logarithmic, and write the picture.
+
+    By Zipf's law the points lie near a falling line. What min-count leaves out is shaded.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (W,), int64
+        How often each distinct word occurs, in any order; at least one word.
+    min_count : int
+        Words that occur less often are left out; 1 or more.
+    path : path-like
+        Replaced as a whole; its name ends in one of `FORMATS`.
+
+    Raises
+    ------
+    SettingError, W2VError
+        As `check_plot`.
+
+    References
+    ----------
+    Zipf (1949), Human Behavior and the Principle of Least Effort.
+    """
+    check_plot(path)
+    import numpy as np
+
+    descending = np.sort(counts)[::-1]
+    n_words = descending.size
+    # Thousands of points that would lie within a pixel of each other only make the file large.
+    ranks = np.unique(np.geomspace(1, n_words, 400).astype(np.int64))
+    n_kept = int(np.count_nonzero(counts >= min_count))
+    share = counts[counts >= min_count].sum() / counts.sum()
+    caption = f"{n_words:,} distinct words, {counts.sum():,} tokens"
+    with _saving(path, "w2v-vocab", "How often do the words occur?", caption) as figure:
+        figure.set_size_inches(7, 4.8)
+        axes = figure.subplots()
+        axes.set(xscale="log", yscale="log")
+        axes.plot(ranks, descending[ranks - 1], color=_COLORS[0], marker=".", label="words")
+        zipf = descending[0] / ranks
+        shown = zipf >= 1
+        axes.plot(
+            ranks[shown],
+            zipf[shown],
+            color="0.5",
+            linewidth=1,
+            linestyle=":",
+            label="Zipf's law: the commonest word's count / rank",
+        )
+        if min_count > 1:
+            axes.axhspan(
+                0.8,
+                min_count - 0.5,
+                color=_COLORS[1],
+                alpha=0.12,
+                linewidth=0,
+                label=f"min-count {min_count:,} leaves {n_kept:,} words, {share:.1%} of tokens",
+            )
+        axes.set(
+            title="How often the words occur",
+            xlabel="rank of the word",
+            ylabel="occurrences",
+            ylim=(0.8, 2 * descending[0]),
+        )
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        _finish(axes)
+
+
+@contextmanager
+def _saving(
+    path: str | os.PathLike[str], command: str, title: str, caption: str
+) -> Iterator[Figure]:
+    """Give an empty figure, and write it with a caption when the block ends."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    # The letters of an SVG stay letters; and the same report gives the same file.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": command, "font.size": 10}):
+        figure = Figure(dpi=100, layout="constrained")
+        yield figure
         suffix = Path(path).suffix.lower()
-        caption = _caption(report)
         if suffix != ".html":
             figure.supxlabel(caption, fontsize=8, color="0.35")
         stream = io.BytesIO()
@@ -114,7 +195,12 @@ def save_plot(report: Report, path: str | os.PathLike[str]) -> None:
     content = stream.getvalue()
     if suffix == ".html":
         svg = content.decode()
-        page = _PAGE.format(caption=html.escape(caption), svg=svg[svg.index("<svg") :])
+        page = _PAGE.format(
+            command=command,
+            title=title,
+            caption=html.escape(caption),
+            svg=svg[svg.index("<svg") :],
+        )
         content = page.encode()
     with atomic_write(path) as file:
         file.write(content)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import DivergenceError, SettingError, TextError
+from .text.events import EVENT_SECONDS, Event
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,12 +40,6 @@ START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
 
 VECTOR_KINDS = ("center", "context", "sum")
 """What a model can give as the vector of a word."""
-
-Event = dict[str, Any]
-"""What happened on the way; :func:`train` lists the keys."""
-
-# Often enough for a bar that moves, seldom enough to cost nothing.
-_EVENT_SECONDS = 0.2
 
 # Long enough that Python's part in it is small, short enough that Ctrl-C is soon served.
 _RUN_SECONDS = 0.1
@@ -265,19 +260,9 @@ def train(
         Receives a dict for each event, in the caller's thread; an exception that it raises ends
         the run. ``event`` is one of
 
-        ``compile``
-            A kernel is about to be compiled, which may take seconds: kernel. A later run finds
-            all kernels in Numba's cache.
-        ``read``
-            Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
-            a stream).
-        ``text``
-            The text has been read: bytes (as they are stored), text_bytes (of text), sources,
-            repeated_sources (names of files given more than once), lines, tokens, words (the
-            vocabulary), kept_tokens, distinct_words, numbers, stopwords, outside_vocab,
-            below_min_count, beyond_max_vocab (tokens dropped, by cause), bad_bytes, empty_words,
-            rewritten_words, unseen_stopwords, unseen_vocab, unseen_vocab_words (the first five),
-            seconds, mb_per_s (of text).
+        ``compile``, ``read``, ``join``, ``text``, ``phrases``
+            Reading the text, as told by `text.events.read_with_events`; kernels of the training
+            are compiled first.
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
             threads.
@@ -309,7 +294,7 @@ def train(
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
-    from .text.corpus import read_corpus
+    from .text.events import read_with_events
     from .text.reader import check_sources
 
     emit = on_event or (lambda event: None)
@@ -319,44 +304,7 @@ def train(
     sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
     compile_run(skip_gram, optimizer, emit)
 
-    last_read = time.perf_counter()
-
-    def on_progress(n_bytes: int, n_bytes_total: int) -> None:
-        nonlocal last_read
-        now = time.perf_counter()
-        if now - last_read >= _EVENT_SECONDS:
-            last_read = now
-            emit({"event": "read", "bytes": n_bytes, "total_bytes": n_bytes_total})
-
-    with read_corpus(sources, text, on_progress=on_progress) as corpus:
-        report = corpus.report
-        emit(
-            {
-                "event": "text",
-                "bytes": report.n_bytes,
-                "lines": report.n_lines,
-                "tokens": report.n_tokens,
-                "words": report.n_words,
-                "kept_tokens": report.n_kept_tokens,
-                "distinct_words": report.n_distinct_words,
-                "numbers": report.n_numbers,
-                "stopwords": report.n_stopwords,
-                "outside_vocab": report.n_outside_vocab,
-                "below_min_count": report.n_below_min_count,
-                "beyond_max_vocab": report.n_beyond_max_vocab,
-                "bad_bytes": report.n_bad_bytes,
-                "empty_words": report.n_empty_words,
-                "rewritten_words": report.n_rewritten_words,
-                "unseen_stopwords": report.n_unseen_stopwords,
-                "unseen_vocab": report.n_unseen_vocab,
-                "unseen_vocab_words": list(report.unseen_vocab),
-                "text_bytes": report.n_text_bytes,
-                "sources": report.n_sources,
-                "repeated_sources": list(report.repeated_sources),
-                "seconds": report.seconds,
-                "mb_per_s": report.n_text_bytes / 1e6 / report.seconds,
-            }
-        )
+    with read_with_events(sources, text, emit) as corpus:
         return _train_corpus(corpus, skip_gram, optimizer, run or RunConfig(), emit)
 
 
@@ -451,23 +399,16 @@ def compile_run(
 ) -> None:
     """Compile what a run will call, or load it from Numba's cache; say so if it is the former."""
     import numpy as np
-    from numba.core.event import Listener, install_listener
 
+    from .kernels import compiling_told
     from .text.corpus import compile_kernels
     from .workers import Workers
-
-    class Announcer(Listener):
-        def on_start(self, event: Any) -> None:
-            emit({"event": "compile", "kernel": event.data["dispatcher"].__name__})
-
-        def on_end(self, event: Any) -> None:
-            pass
 
     word_ids = np.array([0, 1, -1], np.int32)
     word_ids.flags.writeable = False
     # Everything is kept, so that the step has a pair and reaches every kernel.
     small = replace(skip_gram, window=1, subsample=0)
-    with install_listener("numba:compile", Announcer()), Workers(1) as workers:
+    with compiling_told(emit), Workers(1) as workers:
         compile_kernels()
         *_, engine = build_engine(
             word_ids, np.array([1, 1]), small, optimizer, RunConfig(batch_size=32), workers
@@ -521,7 +462,7 @@ def _take_steps(
                 f"nothing to learn from: in epoch {epoch_number} no line had two words left; "
                 "lower --min-count, or keep frequent words with --subsample 0"
             )
-        if interval.n_pairs and (ends_epoch or interval.seconds >= _EVENT_SECONDS):
+        if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
             emit(
                 {
                     "event": "progress",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import threading
 import unicodedata
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import click
@@ -94,6 +98,39 @@ class StopSignals:
         self.received = number
         if not self.deferred:
             raise Stopped
+
+
+def check_distinct(
+    inputs: Mapping[str, Sequence[Path]], outputs: Mapping[str, Path | None]
+) -> None:
+    """Refuse to write a file over what is read, or over another file that is written.
+
+    Parameters
+    ----------
+    inputs : mapping of str to sequence of Path
+        What is read, by what it is, such as ``"corpus file"``.
+    outputs : mapping of str to Path or None
+        What is written, if at all, under the option that names it.
+    """
+    written = {option: path for option, path in outputs.items() if path is not None}
+    for option, path in written.items():
+        for kind, paths in inputs.items():
+            if any(_same_file(path, other) for other in paths):
+                raise click.UsageError(
+                    f"{path} is a {kind} and would be overwritten; name another with {option}"
+                )
+    for (one, path), (other, other_path) in combinations(written.items(), 2):
+        if _same_file(path, other_path):
+            raise click.UsageError(
+                f"{other_path} cannot hold what both {one} and {other} write; name another file"
+            )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # at least one does not exist
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def printable(text: str) -> str:

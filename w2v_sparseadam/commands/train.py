@@ -4,80 +4,51 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import time
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from .. import __version__
 from ..output import check_writable
-from ..text.config import DIGITS, FORMATS, NORMAL_FORMS, ON_BAD_BYTES, TextConfig
-from ..text.sources import STANDARD_INPUT, find_sources, is_pattern
+from ..text.events import Event
+from ..text.sources import STANDARD_INPUT, is_pattern
 from ..training import (
     START_BETA1,
     START_LR,
     VECTOR_KINDS,
-    Event,
     OptimizerConfig,
     RunConfig,
     SkipGramConfig,
     train,
 )
-from . import W2VCommand
+from .reading import Pace, ReadingReport, duration, new_bar, phrases_to, teller
+from .text_options import (
+    SectionedCommand,
+    SectionOption,
+    checked_sources,
+    corpus_argument,
+    given,
+    setting,
+    text_config,
+    text_options,
+)
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-# Off a terminal, a line comes no sooner than after so many seconds and such a share of the work.
-_LINE_SECONDS, _LINE_SHARE = 10, 0.01
-
-_Config = TypeVar("_Config", TextConfig, SkipGramConfig, OptimizerConfig, RunConfig)
+_Config = TypeVar("_Config", SkipGramConfig, OptimizerConfig, RunConfig)
 
 
-class _TrainCommand(W2VCommand):
-    """Lists the options in sections, in the order in which they are declared."""
-
+class _TrainCommand(SectionedCommand):
     left_undone = "; no vectors were written"
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
-                section = param.section if isinstance(param, _Option) else "Other"
-                sections.setdefault(section, []).append(record)
-        for section, records in sections.items():
-            with formatter.section(section):
-                formatter.write_dl(records)
 
-
-class _Option(click.Option):
-    """An option that knows its section of the help page."""
-
-    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.section = section
-
-
-def _setting(section: str, config: type, flag: str, **attributes: Any) -> Callable[[Any], Any]:
-    """Return an option for the field of a config that has its name, with the same default."""
-    name = flag.split("/")[0].strip().removeprefix("--").replace("-", "_")
-    attributes = {"show_default": True, "default": getattr(config, name), **attributes}
-    return click.option(flag, cls=_Option, section=section, **attributes)
-
-
-_text = partial(_setting, "Text", TextConfig)
-_model = partial(_setting, "Model", SkipGramConfig)
-_optimizer = partial(_setting, "Optimizer", OptimizerConfig)
-_run = partial(_setting, "Run", RunConfig)
-_output = partial(click.option, cls=_Option, section="Output")
+_model = partial(setting, "Model", SkipGramConfig)
+_optimizer = partial(setting, "Optimizer", OptimizerConfig)
+_run = partial(setting, "Run", RunConfig)
+_output = partial(click.option, cls=SectionOption, section="Output")
 
 _WORD_LIST = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -86,78 +57,8 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
 
 @click.command(cls=_TrainCommand)
-@click.argument(
-    "corpus",
-    metavar="CORPUS...",
-    nargs=-1,
-    required=True,
-    type=click.Path(),
-)
-@_text(
-    "--tokenizer",
-    metavar="NAME",
-    help="'word' for prose; 'whitespace' for text that is tokenized already; 'char'; "
-    "'regex:PATTERN'; 'python:MODULE:FUNCTION' for one of your own, or "
-    "'python-lines:MODULE:FUNCTION' if it needs whole lines.",
-)
-@_text(
-    "--lowercase/--no-lowercase",
-    show_default="with 'word' only",
-    help="Lower-case the text.",
-)
-@_text(
-    "--normalize",
-    type=click.Choice(NORMAL_FORMS),
-    show_default="nfc with 'word', else none",
-    help="Bring the text into a normal form of Unicode.",
-)
-@_text(
-    "--digits",
-    type=click.Choice(DIGITS),
-    help="Keep digits, make each a 0, or drop words that have digits and no letters.",
-)
-@_text(
-    "--stopwords",
-    metavar="FILE",
-    type=_WORD_LIST,
-    help="Drop the words of this file, one a line.",
-)
-@_text(
-    "--vocab",
-    metavar="FILE",
-    type=_WORD_LIST,
-    help="Keep only the words of this file, one a line; a count may follow.",
-)
-@_text(
-    "--min-count",
-    metavar="N",
-    type=click.IntRange(1),
-    help="Leave out words that occur less often.",
-)
-@_text(
-    "--max-vocab",
-    metavar="N",
-    type=click.IntRange(1),
-    show_default="all",
-    help="Keep only this many words, the most frequent.",
-)
-@_text(
-    "--errors",
-    type=click.Choice(ON_BAD_BYTES),
-    help="On bytes that are not text in the encoding: stop, put U+FFFD, or drop them.",
-)
-@_text("--encoding", metavar="NAME", help="Encoding of the text, of those that Python has.")
-@_text(
-    "--format",
-    type=click.Choice(FORMATS),
-    help="Text as it is, or a field of JSON Lines, CSV, tab-separated values or Parquet.",
-)
-@_text(
-    "--field",
-    metavar="NAME",
-    show_default="text, unless --format lines",
-    help="The field to read.",
-)
+@corpus_argument
+@text_options
 @_model("--dim", metavar="N", type=click.IntRange(1), help="Dimensions of a vector.")
 @_model(
     "--window",
@@ -185,7 +86,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 @_optimizer("--optimizer", type=click.Choice(list(START_LR)), help="What moves the vectors.")
 @click.option(
     "--dense-adam",
-    cls=_Option,
+    cls=SectionOption,
     section="Optimizer",
     is_flag=True,
     help="The same as --optimizer dense-adam: every row moves at every step.",
@@ -268,6 +169,7 @@ def main(
     vectors: str,
     log: Path | None,
     quiet: bool,
+    phrases_out: Path | None,
     dense_adam: bool,
     **settings: Any,
 ) -> None:
@@ -281,52 +183,41 @@ def main(
     w2v-neighbors corpus.vec river
     """
     if dense_adam:
-        if _given(ctx, "optimizer") and settings["optimizer"] != "dense-adam":
+        if given(ctx, "optimizer") and settings["optimizer"] != "dense-adam":
             raise click.UsageError(
                 f"--dense-adam contradicts --optimizer {settings['optimizer']}; give one of them"
             )
         settings["optimizer"] = "dense-adam"
-    if settings["format"] == "lines" and settings["field"] is not None:
-        raise click.UsageError(
-            "--field needs records to take it from; give their --format, such as jsonl"
-        )
     target = output or _named_after(corpus[0])
-    sources = find_sources(corpus)
-    texts = [Path(source.path) for source in sources]
-    word_lists = [path for path in (settings["stopwords"], settings["vocab"]) if path]
-    _check_distinct(texts, word_lists, target, log)
-    text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
+    outputs = {"-o": target, "--log": log, "--phrases-out": phrases_out}
+    sources = checked_sources(ctx, outputs)
+    text, skip_gram = text_config(ctx), _config(SkipGramConfig, settings)
     optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
     for name in ("beta1", "beta2", "eps", "bias_correction"):
-        if _given(ctx, name) and name not in optimizer.used:
+        if given(ctx, name) and name not in optimizer.used:
             flag = name.replace("_", "-")
             raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
 
     check_writable(target)
     with ExitStack() as stack:
-        listeners: list[_Report | _Log] = []
+        reports: list[_Report | _Log] = []
         if not quiet:
-            listeners.append(stack.enter_context(closing(_Report())))
+            reports.append(stack.enter_context(closing(_Report())))
         if log:
-            listeners.append(stack.enter_context(closing(_Log(log))))
-
-        def on_event(event: Event) -> None:
-            # LLVM calls back into Python, where an exception would be printed and lost.
-            ctx.obj.deferred = event["event"] == "compile"
-            ctx.obj.check()
-            for listener in listeners:
-                listener(event)
+            reports.append(stack.enter_context(closing(_Log(log))))
+        writers = [phrases_to(phrases_out)] if phrases_out else []
 
         model = train(
-            sources, text=text, skip_gram=skip_gram, optimizer=optimizer, run=run, on_event=on_event
+            sources,
+            text=text,
+            skip_gram=skip_gram,
+            optimizer=optimizer,
+            run=run,
+            on_event=teller(ctx.obj, [*reports, *writers]),
         )
         model.vectors(vectors).save(target)
-        for listener in listeners:
-            listener.saved(target)
-
-
-def _given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+        for report in reports:
+            report.saved(target)
 
 
 def _config(kind: type[_Config], settings: dict[str, Any]) -> _Config:
@@ -344,49 +235,12 @@ def _named_after(corpus: str) -> Path:
     return Path(name).with_suffix(".vec")
 
 
-def _check_distinct(
-    texts: Sequence[Path], word_lists: Sequence[Path], target: Path, log: Path | None
-) -> None:
-    """Refuse to overwrite what is read, or the vectors with the log."""
-    for option, path in (("-o", target), ("--log", log)):
-        for kind, inputs in (("corpus file", texts), ("word list", word_lists)):
-            if path and any(_same_file(path, other) for other in inputs):
-                raise click.UsageError(
-                    f"{path} is a {kind} and would be overwritten; name another with {option}"
-                )
-    if log and _same_file(log, target):
-        raise click.UsageError(f"{log} cannot hold both the vectors and the log; name another file")
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # at least one does not exist
-        return os.path.realpath(one) == os.path.realpath(other)
-
-
-class _Pace:
-    """Says when a line is due: some seconds after the last, and a share of the work."""
-
-    def __init__(self, seconds: float, share: float) -> None:
-        self._seconds, self._share = seconds, share
-        self._last_time, self._last_share = time.monotonic(), 0.0
-
-    def due(self, done: float, whole: float) -> bool:
-        """Whether a line should come now; if so, it is the last one from now on."""
-        now, share = time.monotonic(), done / max(whole, 1)
-        if now < self._last_time + self._seconds or share < self._last_share + self._share:
-            return False
-        self._last_time, self._last_share = now, share
-        return True
-
-
 class _Log:
     """Writes events to a file, one JSON object a line.
 
-    ``read`` and ``progress`` come at most once a second and a thousand times in a run, so that
-    the log of a long run stays small. A ``progress`` left out is merged into the next one, and
-    ``done`` waits for the vectors to be saved.
+    ``read``, ``join`` and ``progress`` come at most once a second and a thousand times in a run,
+    so that the log of a long run stays small. A ``progress`` left out is merged into the next one,
+    and ``done`` waits for the vectors to be saved.
     """
 
     def __init__(self, path: Path) -> None:
@@ -397,7 +251,7 @@ class _Log:
             raise click.ClickException(
                 f"{path}: cannot be written ({error.strerror}); write the log elsewhere"
             ) from error
-        self._pace = _Pace(1, 1e-3)
+        self._pace, self._join_pace = Pace(1, 1e-3), Pace(1, 1e-3)
         self._n_tokens = 0
         self._waiting: list[Event] = []
         self._last: Event = {"tokens": 0, "seconds": 0.0}
@@ -409,8 +263,13 @@ class _Log:
             case "read":
                 if self._pace.due(event["bytes"], event["total_bytes"]):
                     self._write(event)
+            case "join":
+                if self._join_pace.due(event["words"], event["total_words"]):
+                    self._write(event)
+            case "phrases":
+                pass  # their number is in ``text``, and there may be a million of them
             case "start":
-                self._pace = _Pace(1, 1e-3)
+                self._pace = Pace(1, 1e-3)
                 self._n_tokens = event["tokens"]
                 self._write(event)
             case "progress":
@@ -462,84 +321,23 @@ class _Log:
             )
 
 
-class _Report:
+class _Report(ReadingReport):
     """Shows events on stderr: bars on a terminal, now and then a line elsewhere."""
 
     def __init__(self) -> None:
-        self._on_terminal = sys.stderr.isatty()
-        self._bar: tqdm[Any] | None = None
-        self._pace = _Pace(_LINE_SECONDS, _LINE_SHARE)
-        self._compiling = False
+        super().__init__()
         self._start: Event = {}
-
-    def __call__(self, event: Event) -> None:
-        """Show an event."""
-        getattr(self, f"_show_{event['event']}")(event)
 
     def saved(self, target: Path) -> None:
         """Show that the file is there."""
         words, dim = self._start["words"], self._start["dim"]
         self._say(f"Wrote {target}: {words:,} words, {dim} dimensions.")
 
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def _say(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-        click.echo(line, err=True)
-        if self._bar is not None:
-            self._bar.refresh()
-
-    def _show_compile(self, event: Event) -> None:
-        if not self._compiling:
-            self._compiling = True
-            self._say("Compiling for this machine; the next run will start at once.")
-
-    def _show_read(self, event: Event) -> None:
-        done, whole = event["bytes"], event["total_bytes"]
-        if self._on_terminal:
-            if self._bar is None:
-                self._bar = _new_bar(whole, "B", "Reading", "{n_fmt} of {total_fmt}, {rate_fmt}")
-            self._bar.update(done - self._bar.n)
-        elif self._pace.due(done, whole):
-            share = f"{done / max(whole, done):4.0%}  " if whole else ""
-            self._say(f"{share}reading, {done / 1e6:,.0f} MB")
-
-    def _show_text(self, event: Event) -> None:
-        self.close()
-        stored, text = (f"{event[key] / 1e6:,.1f} MB" for key in ("bytes", "text_bytes"))
-        self._say(
-            f"Read {stored if stored == text else f'{stored}, {text} of text,'} "
-            f"in {_duration(event['seconds'])}: "
-            f"{event['lines']:,} lines, {event['tokens']:,} tokens, "
-            f"{event['distinct_words']:,} words."
-        )
-        kept = event["kept_tokens"] / event["tokens"]
-        self._say(f"Kept {event['words']:,} words, {event['kept_tokens']:,} tokens ({kept:.1%}).")
-        for key, what in (
-            ("numbers", "Dropped {:,} tokens that are numbers (--digits drop)."),
-            ("stopwords", "Dropped {:,} tokens that are --stopwords."),
-            ("outside_vocab", "Dropped {:,} tokens of words that --vocab lacks."),
-            ("below_min_count", "Dropped {:,} tokens of words below --min-count."),
-            ("beyond_max_vocab", "Dropped {:,} tokens of words beyond --max-vocab."),
-            ("bad_bytes", "Met {:,} bytes that are not text in the encoding."),
-            ("unseen_stopwords", "Words of --stopwords that the text lacks: {:,}."),
-            ("unseen_vocab", "Words of --vocab that the text lacks: {:,}, such as {!r}."),
-        ):
-            if event[key]:
-                self._say(what.format(event[key], *event["unseen_vocab_words"]))
-        if event["repeated_sources"]:
-            self._say(f"Read more than once, as given: {', '.join(event['repeated_sources'])}.")
-
     def _show_start(self, event: Event) -> None:
         self._start = event
-        self._pace = _Pace(_LINE_SECONDS, _LINE_SHARE)
+        self._pace = Pace()
         if self._on_terminal:
-            self._bar = _new_bar(
+            self._bar = new_bar(
                 event["tokens"], " words", self._epoch(1), "{rate_fmt}, {remaining} left{postfix}"
             )
 
@@ -551,7 +349,7 @@ class _Report:
             self._bar.set_postfix_str(f"{loss}, {lr}", refresh=False)
             self._bar.update(done - self._bar.n)
         elif self._pace.due(done, whole):
-            left = _duration((whole - done) * event["seconds"] / done)
+            left = duration((whole - done) * event["seconds"] / done)
             self._say(
                 f"{done / whole:4.0%}  {self._epoch(event['epoch'])}, {loss}, {lr}, "
                 f"{event['tokens_per_s']:,.0f} words/s, {left} left"
@@ -560,7 +358,7 @@ class _Report:
     def _show_epoch(self, event: Event) -> None:
         self._say(
             f"{self._epoch(event['epoch'])}: loss {event['loss']:.4f} a pair, "
-            f"{_duration(event['seconds'])}."
+            f"{duration(event['seconds'])}."
         )
 
     def _epoch(self, number: int) -> str:
@@ -570,33 +368,9 @@ class _Report:
         self.close()
         memory = event["peak_memory_bytes"]
         self._say(
-            f"Trained in {_duration(event['train_seconds'])}: {event['tokens_per_s']:,.0f} words/s"
+            f"Trained in {duration(event['train_seconds'])}: {event['tokens_per_s']:,.0f} words/s"
             + (f", {memory / 1e6:,.0f} MB of memory at the peak." if memory else ".")
         )
-
-
-def _new_bar(total: int, unit: str, description: str, details: str) -> tqdm[Any]:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total or None,  # of a pipe, nobody knows
-        unit=unit,
-        unit_scale=True,
-        desc=description,
-        bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar:10}}| {details}",
-        dynamic_ncols=True,
-        miniters=1,
-        leave=False,
-    )
-
-
-def _duration(seconds: float) -> str:
-    """Return seconds as a person says them: ``4.2 s``, ``3:07`` or ``11:03:07``."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 if __name__ == "__main__":

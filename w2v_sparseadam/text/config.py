@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import math
 import os
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 from ..errors import SettingError
 from .tokenizers import LINES, Tokenizer, named_tokenizer
@@ -26,6 +27,63 @@ DIGITS = ("keep", "zero", "drop")
 
 WordList = str | os.PathLike[str] | Collection[str]
 """A file of words, or the words themselves."""
+
+
+START_THRESHOLD = {"word2phrase": 100.0, "npmi": 0.5}
+"""The scores of phrases, and what they must exceed unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class PhraseConfig:
+    """How neighbours are joined to phrases; `join_phrases` has the equations.
+
+    Attributes
+    ----------
+    passes : int
+        How often neighbours are joined; 1 or more. Two passes find phrases of up to four words.
+    score : {"word2phrase", "npmi"}
+        How much more often than by chance words are neighbours. ``"word2phrase"`` is the ratio,
+        once ``min_count`` is taken off their count; ``"npmi"`` the normalized pointwise mutual
+        information, from -1 (never) to 1 (always).
+    threshold : float or None
+        Only pairs with a higher score are joined; above 0 for ``"word2phrase"``, from -1 to 1 for
+        ``"npmi"``. None stands for 100 and 0.5.
+    min_count : int or None
+        Pairs that occur less often are not joined; 1 or more. None stands for 5, or for the
+        ``min_count`` of words if that is more: a rarer phrase would be left out as a word.
+
+    Raises
+    ------
+    SettingError
+        If a value is not one of those.
+    """
+
+    passes: int = 1
+    score: str = "word2phrase"
+    threshold: float | None = None
+    min_count: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        _check_count("passes", self.passes)
+        if self.score not in START_THRESHOLD:
+            names = ", ".join(map(repr, START_THRESHOLD))
+            raise SettingError(f"score must be one of {names}, got {self.score!r}")
+        if self.threshold is not None:
+            low, high = (-1, 1) if self.score == "npmi" else (0, math.inf)
+            fits = isinstance(self.threshold, Real) and low <= self.threshold <= high
+            if not fits or self.threshold == low == 0:
+                expected = "a number from -1 to 1" if self.score == "npmi" else "a number above 0"
+                raise SettingError(
+                    f"threshold of score {self.score!r} must be {expected}, got {self.threshold!r}"
+                )
+        if self.min_count is not None:
+            _check_count("min_count", self.min_count)
+
+    @property
+    def lowest_score(self) -> float:
+        """The threshold, once None is resolved."""
+        return START_THRESHOLD[self.score] if self.threshold is None else self.threshold
 
 
 @dataclass(frozen=True)
@@ -89,6 +147,9 @@ class TextConfig:
     field : str or None
         The field to read, which every record must have, as a string. None stands for
         ``"text"``, and is all that ``"lines"`` can do with.
+    phrases : PhraseConfig or None
+        Join neighbours to phrases, such as new_york, once the tokenizer has found the words; None
+        does not.
 
     Raises
     ------
@@ -108,6 +169,7 @@ class TextConfig:
     encoding: str = "utf-8"
     format: str = "lines"
     field: str | None = None
+    phrases: PhraseConfig | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -122,11 +184,9 @@ class TextConfig:
                 raise SettingError(
                     f"{name} must be a path, a collection of str or None, got {words!r:.80}"
                 )
-        for name, value in (("min_count", self.min_count), ("max_vocab", self.max_vocab)):
-            if name == "max_vocab" and value is None:
-                continue
-            if not isinstance(value, Integral) or value < 1:
-                raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")
+        _check_count("min_count", self.min_count)
+        if self.max_vocab is not None:
+            _check_count("max_vocab", self.max_vocab)
         for name, choice, choices in (
             ("normalize", self.normalize, (*NORMAL_FORMS, None)),
             ("digits", self.digits, DIGITS),
@@ -141,6 +201,8 @@ class TextConfig:
             raise SettingError(f"format 'lines' has no fields, got field {self.field!r}")
         if self.format == "parquet" and codec != "utf-8":
             raise SettingError(f"Parquet is always UTF-8, got encoding {self.encoding!r}")
+        if self.phrases is not None and not isinstance(self.phrases, PhraseConfig):
+            raise SettingError(f"phrases must be a PhraseConfig or None, got {self.phrases!r}")
 
     @property
     def codec(self) -> str:
@@ -183,6 +245,12 @@ class TextConfig:
         """Whether the tokenizer is given whole lines."""
         return isinstance(self.tokenizer, str) and self.tokenizer.startswith(LINES)
 
+    @property
+    def phrase_min_count(self) -> int:
+        """How often a pair must occur to be a phrase, once None is resolved."""
+        given = None if self.phrases is None else self.phrases.min_count
+        return max(5, self.min_count) if given is None else given
+
     def prepare(self, text: str) -> str:
         """Return text in the normal form, lower-cased; its line ends are where they were."""
         normalized = self._normalized(text)
@@ -196,3 +264,9 @@ class TextConfig:
             case "nfkc":
                 return unicodedata.normalize("NFKC", text)
         return text
+
+
+def _check_count(name: str, value: object) -> None:
+    """Refuse what is not a whole number, 1 or more."""
+    if not isinstance(value, Integral) or value < 1:
+        raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")

@@ -12,9 +12,10 @@ import mmap
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
 
 if TYPE_CHECKING:
+    from .phrases import Phrase
+    from .typewords import TypeWords
     from .wordlists import FilteredWords
 
 
@@ -33,9 +36,9 @@ if TYPE_CHECKING:
 class TextReport:
     """What was read, kept and dropped.
 
-    Always ``n_tokens == n_kept_tokens + n_numbers + n_stopwords + n_outside_vocab +
-    n_below_min_count + n_beyond_max_vocab``: a token is counted at the first step of `TextConfig`
-    that drops it.
+    Always ``n_tokens == n_kept_tokens + n_joined_tokens + n_numbers + n_stopwords +
+    n_outside_vocab + n_below_min_count + n_beyond_max_vocab``: a token is counted at the first
+    step of `TextConfig` that takes it away.
 
     Attributes
     ----------
@@ -43,6 +46,8 @@ class TextReport:
         Bytes read from the sources, as they are stored.
     n_lines : int
         Lines, empty ones too; an unfinished last line of a file counts.
+    n_longest_line : int
+        Runs of bytes between white space in the line that has most of them.
     n_types : int
         Distinct runs of bytes between white space: how often the tokenizer ran. Of a tokenizer
         that is given whole lines, distinct words.
@@ -50,6 +55,10 @@ class TextReport:
         Words that the tokenizer found, with repetition.
     n_distinct_words : int
         The same without repetition.
+    n_joined_tokens : int
+        Tokens that became part of a phrase, but for the first of each phrase.
+    n_phrases : int
+        Pairs of words that were joined to phrases, in all passes.
     n_words : int
         Size of the vocabulary.
     n_kept_tokens : int
@@ -74,7 +83,7 @@ class TextReport:
         Words of the stop-word list that the text does not have.
     n_unseen_vocab : int
         Words of the vocabulary that was given that the text does not have.
-    unseen_vocab : tuple of str
+    unseen_vocab_words : tuple of str
         The first five of them.
     n_text_bytes : int
         Bytes of text: decompressed, of the field that is read, as UTF-8, all lines ended.
@@ -88,9 +97,12 @@ class TextReport:
 
     n_bytes: int
     n_lines: int
+    n_longest_line: int
     n_types: int
     n_tokens: int
     n_distinct_words: int
+    n_joined_tokens: int
+    n_phrases: int
     n_words: int
     n_kept_tokens: int
     n_numbers: int
@@ -103,11 +115,16 @@ class TextReport:
     n_rewritten_words: int
     n_unseen_stopwords: int
     n_unseen_vocab: int
-    unseen_vocab: tuple[str, ...]
+    unseen_vocab_words: tuple[str, ...]
     n_text_bytes: int
     n_sources: int
     repeated_sources: tuple[str, ...]
     seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them, without ``n_``, and mb_per_s."""
+        fields = {name.removeprefix("n_"): value for name, value in asdict(self).items()}
+        return {**fields, "mb_per_s": self.n_text_bytes / 1e6 / self.seconds}
 
 
 class Corpus:
@@ -122,11 +139,25 @@ class Corpus:
         The words.
     report : TextReport
         Counts of everything read, kept and dropped.
+    distinct_counts : ndarray of shape (W,), int64
+        How often each distinct word occurs, also those too rare for the vocabulary, in any order;
+        once phrases are joined and the words dropped that `TextConfig` names.
+    phrases : list of Phrase
+        The phrases found: by pass, and in a pass the best score first.
     """
 
-    def __init__(self, vocabulary: Vocabulary, word_ids: np.ndarray, report: TextReport) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        word_ids: np.ndarray,
+        report: TextReport,
+        distinct_counts: np.ndarray,
+        phrases: list[Phrase],
+    ) -> None:
         self.vocabulary = vocabulary
         self.report = report
+        self.distinct_counts = distinct_counts
+        self.phrases = phrases
         self._word_ids: np.ndarray | None = word_ids
 
     @property
@@ -164,6 +195,7 @@ def read_corpus(
     *,
     directory: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_join: Callable[[int, int], None] | None = None,
     _chunk_bytes: int = CHUNK_BYTES,
 ) -> Corpus:
     r"""Read text into word ids.
@@ -188,6 +220,9 @@ def read_corpus(
     on_progress : callable, optional
         Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so. Bytes are
         those stored; their number in all is 0 if a source is a stream.
+    on_join : callable, optional
+        Called likewise while phrases are found, with (words gone through, words to go through in
+        all); see `join_phrases`.
 
     Returns
     -------
@@ -210,8 +245,9 @@ def read_corpus(
     """
     # Numba takes a while to import, and commands ask this module for TextConfig to print --help.
     from .lines import LineTokenizer
+    from .phrases import compile_phrase_kernels, join_phrases
     from .scanner import TypeScanner
-    from .typewords import WordIdMap, tokenize_types
+    from .typewords import tokenize_types
     from .wordlists import WordFilter
 
     config = TextConfig() if config is None else config
@@ -220,6 +256,8 @@ def read_corpus(
     n_bytes_expected = total_bytes(sources)
     word_filter = WordFilter(config)
     compile_kernels()
+    if config.phrases is not None:
+        compile_phrase_kernels()
     began = time.perf_counter()
     types = TypeScanner(names)
     n_bytes = n_text_bytes = n_bad_bytes = 0
@@ -241,6 +279,31 @@ def read_corpus(
             if on_progress is not None:
                 on_progress(n_bytes, n_bytes_expected)
         type_words = tokenize_types(types, tokenize, prepare=prepare, errors=config.errors)
+        n_tokens, n_distinct_words = int(type_words.counts.sum()), len(type_words.words)
+        text: Iterable[np.ndarray] = type_file.blocks()
+        phrases: list[Phrase] = []
+
+        def save(blocks: Iterable[np.ndarray], n_ids: int) -> np.ndarray:
+            return _saved(blocks, directory, type_file.n_bytes + 4 * n_ids)
+
+        n_empty_words = lines.n_empty_words + type_words.n_empty_words
+        n_rewritten_words = lines.n_rewritten_words + type_words.n_rewritten_words
+        n_bad_bytes += lines.n_bad_bytes + type_words.n_bad_bytes
+        if config.phrases is not None and n_tokens:
+            all_words = np.arange(n_distinct_words, dtype=np.int32)
+            n_ids = n_tokens + types.n_lines
+            all_ids = [save(_relabelled(type_words, all_words, text), n_ids)]
+            type_file.clear()
+            joined = join_phrases(
+                all_ids.pop(),  # the only reference, so that each pass frees the text before
+                type_words.words,
+                type_words.counts,
+                config.phrases,
+                min_count=config.phrase_min_count,
+                save=partial(save, n_ids=n_ids),
+                on_progress=on_join,
+            )
+            type_words, text, phrases = joined.type_words(), [joined.word_ids], joined.phrases
         filtered = word_filter.apply(type_words.words, type_words.counts)
         vocabulary, word_ids = select_words(
             filtered.words,
@@ -251,21 +314,20 @@ def read_corpus(
         if len(vocabulary) == 0:
             raise _nothing_left(names, filtered, config.min_count)
         n_kept_tokens = int(vocabulary.counts.sum())
-        id_map = WordIdMap(type_words, filtered.word_ids(word_ids))
-        with _NumberFile(directory) as id_file:
-            for type_numbers in type_file.blocks():
-                for ids in id_map.relabel(type_numbers):
-                    id_file.append(ids, type_file.n_bytes + 4 * (n_kept_tokens + types.n_lines))
-            mapped = id_file.map()
-    n_tokens = int(type_words.counts.sum())
+        left_ids = filtered.word_ids(word_ids)
+        mapped = save(_relabelled(type_words, left_ids, text), n_kept_tokens + types.n_lines)
+    n_joined_tokens = n_tokens - int(type_words.counts.sum())
     n_filtered = int(filtered.counts.sum())
     n_frequent = int(filtered.counts[filtered.counts >= config.min_count].sum())
     report = TextReport(
         n_bytes=n_bytes,
         n_lines=types.n_lines,
+        n_longest_line=types.n_longest_line,
         n_types=types.n_types,
         n_tokens=n_tokens,
-        n_distinct_words=len(type_words.words),
+        n_distinct_words=n_distinct_words,
+        n_joined_tokens=n_joined_tokens,
+        n_phrases=len(phrases),
         n_words=len(vocabulary),
         n_kept_tokens=n_kept_tokens,
         n_numbers=filtered.n_numbers,
@@ -273,18 +335,19 @@ def read_corpus(
         n_outside_vocab=filtered.n_outside_vocab,
         n_below_min_count=n_filtered - n_frequent,
         n_beyond_max_vocab=n_frequent - n_kept_tokens,
-        n_bad_bytes=n_bad_bytes + lines.n_bad_bytes + type_words.n_bad_bytes,
-        n_empty_words=lines.n_empty_words + type_words.n_empty_words,
-        n_rewritten_words=lines.n_rewritten_words + type_words.n_rewritten_words,
+        n_bad_bytes=n_bad_bytes,
+        n_empty_words=n_empty_words,
+        n_rewritten_words=n_rewritten_words,
         n_unseen_stopwords=len(filtered.unseen_stopwords),
         n_unseen_vocab=len(filtered.unseen_vocab),
-        unseen_vocab=tuple(filtered.unseen_vocab[:5]),
+        unseen_vocab_words=tuple(filtered.unseen_vocab[:5]),
         n_text_bytes=n_text_bytes,
         n_sources=len(sources),
         repeated_sources=repeated(sources),
         seconds=time.perf_counter() - began,
     )
-    return Corpus(vocabulary, mapped, report)
+    counts = filtered.counts[filtered.counts > 0]
+    return Corpus(vocabulary, mapped, report, counts, phrases)
 
 
 def compile_kernels() -> None:
@@ -309,6 +372,29 @@ def _one_word(text: str) -> list[str]:
 
 def _as_it_is(text: str) -> str:
     return text
+
+
+def _relabelled(
+    type_words: TypeWords, word_ids: np.ndarray, text: Iterable[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Yield the word ids of a text of types, in blocks."""
+    from .typewords import WordIdMap
+
+    id_map = WordIdMap(type_words, word_ids)
+    for type_numbers in text:
+        yield from id_map.relabel(type_numbers)
+
+
+def _saved(
+    blocks: Iterable[np.ndarray],
+    directory: str | os.PathLike[str] | None,
+    n_bytes_needed: float,
+) -> np.ndarray:
+    """Store word ids in a temporary file, and return it mapped into memory."""
+    with _NumberFile(directory) as id_file:
+        for ids in blocks:
+            id_file.append(ids, n_bytes_needed)
+        return id_file.map()
 
 
 def _nothing_left(names: Sequence[str], left: FilteredWords, min_count: int) -> TextError:
@@ -380,6 +466,10 @@ class _NumberFile:
         self._file.seek(0)
         while (block := np.fromfile(self._file, np.int32, self._BLOCK_NUMBERS)).size:
             yield block
+
+    def clear(self) -> None:
+        """Free the disk space."""
+        self._file.truncate(0)
 
     def map(self) -> np.ndarray:
         """Return what was written, mapped into memory, read-only; it must not be empty."""

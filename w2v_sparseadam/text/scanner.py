@@ -20,7 +20,7 @@ from .vocabulary import LINE_END
 _DONE, _NUMBERS_FULL, _TABLE_FULL = 0, 1, 2
 
 # Places in the cursor that a scan leaves behind.
-_POS, _LINE, _N_TYPES, _N_NUMBERS, _LENGTH = range(5)
+_POS, _LINE, _N_TYPES, _N_NUMBERS, _LENGTH, _LINE_TYPES, _LONGEST = range(7)
 
 
 class _Table(NamedTuple):
@@ -96,6 +96,7 @@ def _scan(
     room, end = _Word(numbers.size), _Word(n_bytes)
     pos, line, n_types = _Word(cursor[_POS]), cursor[_LINE], _Word(cursor[_N_TYPES])
     n_numbers = _Word(0)
+    line_begin, longest = -cursor[_LINE_TYPES], cursor[_LONGEST]
     status = _DONE
     while pos < end:
         if n_numbers == room:
@@ -104,8 +105,10 @@ def _scan(
         byte = data[pos]
         if byte == 32 or (byte >= 9 and byte <= 13):
             if byte == 10:
+                longest = max(longest, np.int64(n_numbers) - line_begin)
                 numbers[n_numbers] = LINE_END
                 n_numbers += one
+                line_begin = np.int64(n_numbers)
                 line += 1
             pos += one
             continue
@@ -165,6 +168,8 @@ def _scan(
     cursor[_LINE] = line
     cursor[_N_TYPES] = n_types
     cursor[_N_NUMBERS] = n_numbers
+    cursor[_LINE_TYPES] = np.int64(n_numbers) - line_begin
+    cursor[_LONGEST] = longest
     return status
 
 
@@ -199,6 +204,8 @@ class TypeScanner:
         Types met so far, T.
     n_lines : int
         Lines ended so far.
+    n_longest_line : int
+        Most tokens in one of them.
     """
 
     def __init__(
@@ -221,7 +228,7 @@ class TypeScanner:
             first_offset=np.empty(_n_types, np.int64),
             first_line=np.empty(_n_types, np.int64),
         )
-        self._cursor = np.array([0, 1, 0, 0, 0], np.int64)
+        self._cursor = np.array([0, 1, 0, 0, 0, 0, 0], np.int64)
         self._numbers = np.empty(_n_numbers, np.int32)
 
     @property
@@ -233,6 +240,11 @@ class TypeScanner:
     def n_lines(self) -> int:
         """Lines ended so far."""
         return self._lines_before + int(self._cursor[_LINE]) - 1
+
+    @property
+    def n_longest_line(self) -> int:
+        """Most tokens in a line."""
+        return int(self._cursor[_LONGEST])
 
     @property
     def counts(self) -> np.ndarray:

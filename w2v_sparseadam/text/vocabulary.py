@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+
+from ..output import atomic_write
 
 LINE_END = -1
 """What stands among word ids where a line ends."""
@@ -65,3 +69,68 @@ def select_words(
     kept_counts = counts[chosen]
     kept_counts.flags.writeable = False
     return Vocabulary([words[number] for number in chosen.tolist()], kept_counts), word_ids
+
+
+class Coverage(NamedTuple):
+    """What a min-count keeps of a text.
+
+    Attributes
+    ----------
+    min_count : int
+        Words that occur less often are left out.
+    n_words : int
+        Words kept.
+    n_tokens : int
+        Their occurrences.
+    share : float
+        These, of all tokens.
+    """
+
+    min_count: int
+    n_words: int
+    n_tokens: int
+    share: float
+
+
+def coverage(counts: np.ndarray, min_counts: Iterable[int]) -> list[Coverage]:
+    """Find what each of several min-counts keeps of a text.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (W,), int64
+        How often each distinct word occurs; at least one word.
+    min_counts : iterable of int
+        1 or more, each.
+
+    Returns
+    -------
+    list of Coverage
+        One for each min-count, in the same order.
+    """
+    n_tokens = int(counts.sum())
+    rows = []
+    for min_count in min_counts:
+        kept = counts[counts >= min_count]
+        n_kept = int(kept.sum())
+        rows.append(Coverage(min_count, kept.size, n_kept, n_kept / n_tokens))
+    return rows
+
+
+def save_vocabulary(vocabulary: Vocabulary, path: str | os.PathLike[str]) -> None:
+    """Write a vocabulary as word2vec does: UTF-8, a line ``word count`` for each word.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Written in its order, the commonest word first.
+    path : path-like
+        Replaced as a whole.
+
+    Raises
+    ------
+    W2VError
+        As `atomic_write`.
+    """
+    with atomic_write(path) as file:
+        for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
+            file.write(f"{word} {count}\n".encode())

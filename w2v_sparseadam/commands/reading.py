@@ -1,0 +1,225 @@
+"""How a command shows that it reads text, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..output import check_writable
+from ..text.events import Event
+from . import StopSignals, columns, pad, printable
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from ..text.phrases import Phrase
+
+# Off a terminal, a line comes no sooner than after so many seconds and such a share of the work.
+_LINE_SECONDS, _LINE_SHARE = 10, 0.01
+
+_PHRASES_SHOWN = 5  # of each pass
+
+# What became of the tokens: the key of the event, and what to say.
+_OUTCOMES = (
+    ("joined_tokens", "joined to the word before; phrases: {phrases:,}"),
+    ("numbers", "that are numbers, dropped (--digits drop)"),
+    ("stopwords", "that are --stopwords, dropped"),
+    ("outside_vocab", "of words that --vocab lacks"),
+    ("below_min_count", "of words below --min-count"),
+    ("beyond_max_vocab", "of words beyond --max-vocab"),
+    ("kept_tokens", "kept, {words:,} words"),
+)
+_NOTES = (
+    ("bad_bytes", "Bytes that are not text in the encoding"),
+    ("empty_words", "Empty words of the tokenizer, dropped"),
+    ("rewritten_words", "Words of the tokenizer with white space, for which _ stands"),
+    ("unseen_stopwords", "Words of --stopwords that the text lacks"),
+    ("unseen_vocab", "Words of --vocab that the text lacks"),
+)
+
+
+def teller(
+    signals: StopSignals, listeners: Sequence[Callable[[Event], None]]
+) -> Callable[[Event], None]:
+    """Return a function that hands events on, and lets a signal end the work at the next one."""
+
+    def tell(event: Event) -> None:
+        # LLVM calls back into Python, where an exception would be printed and lost.
+        signals.deferred = event["event"] == "compile"
+        signals.check()
+        for listener in listeners:
+            listener(event)
+
+    return tell
+
+
+def phrases_to(path: Path) -> Callable[[Event], None]:
+    """Return a listener that writes the phrases to a file; find out first whether it can."""
+    check_writable(path)
+
+    def write(event: Event) -> None:
+        if event["event"] == "phrases":
+            from ..text.phrases import save_phrases
+
+            save_phrases(event["found"], path)
+
+    return write
+
+
+class Pace:
+    """Says when a line is due: some seconds after the last, and a share of the work."""
+
+    def __init__(self, seconds: float = _LINE_SECONDS, share: float = _LINE_SHARE) -> None:
+        self._seconds, self._share = seconds, share
+        self._last_time, self._last_share = time.monotonic(), 0.0
+
+    def due(self, done: float, whole: float) -> bool:
+        """Whether a line should come now; if so, it is the last one from now on."""
+        now, share = time.monotonic(), done / max(whole, 1)
+        if now < self._last_time + self._seconds or share < self._last_share + self._share:
+            return False
+        self._last_time, self._last_share = now, share
+        return True
+
+
+class ReadingReport:
+    """Shows the events of reading on stderr: bars on a terminal, now and then a line elsewhere."""
+
+    def __init__(self) -> None:
+        self._on_terminal = sys.stderr.isatty()
+        self._bar: tqdm[Any] | None = None
+        self._pace = Pace()
+        self._joining = self._compiling = False
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        getattr(self, f"_show_{event['event']}")(event)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _say(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        click.echo(line, err=True)
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def _show_compile(self, event: Event) -> None:
+        if not self._compiling:
+            self._compiling = True
+            self._say("Compiling for this machine; the next run will start at once.")
+
+    def _show_read(self, event: Event) -> None:
+        done, whole = event["bytes"], event["total_bytes"]
+        if self._on_terminal:
+            if self._bar is None:
+                self._bar = new_bar(whole, "B", "Reading", "{n_fmt} of {total_fmt}, {rate_fmt}")
+            self._bar.update(done - self._bar.n)
+        elif self._pace.due(done, whole):
+            share = f"{done / max(whole, done):4.0%}  " if whole else ""
+            self._say(f"{share}reading, {done / 1e6:,.0f} MB")
+
+    def _show_join(self, event: Event) -> None:
+        done, whole = event["words"], event["total_words"]
+        if not self._joining:
+            self._joining = True
+            self.close()
+            self._pace = Pace()
+        if self._on_terminal:
+            if self._bar is None:
+                self._bar = new_bar(whole, " words", "Joining", "{rate_fmt}, {remaining} left")
+            self._bar.total = whole
+            self._bar.update(done - self._bar.n)
+        elif self._pace.due(done, whole):
+            self._say(f"{done / whole:4.0%}  joining phrases")
+
+    def _show_text(self, event: Event) -> None:
+        self.close()
+        for line in _text_block(event):
+            self._say(line)
+
+    def _show_phrases(self, event: Event) -> None:
+        for line in _phrases_block(event["found"]):
+            self._say(line)
+
+
+def _text_block(event: Event) -> Iterator[str]:
+    """Yield the lines that say what was read, kept and left out."""
+    n_sources = event["sources"]
+    stored, text = (f"{event[key] / 1e6:,.1f} MB" for key in ("bytes", "text_bytes"))
+    yield (
+        f"Read {stored if stored == text else f'{stored}, {text} of text,'} from {n_sources:,} "
+        f"source{'s'[: n_sources != 1]} in {duration(event['seconds'])}, "
+        f"{event['mb_per_s']:,.0f} MB/s."
+    )
+    n_tokens = event["tokens"]
+    rows = [
+        (event["lines"], "", "lines, the longest {longest_line:,} pieces between white space"),
+        (n_tokens, "", "tokens, {distinct_words:,} words"),
+        *(
+            (event[key], f"{event[key] / n_tokens:.1%}", what)
+            for key, what in _OUTCOMES
+            if event[key]
+        ),
+    ]
+    width = max(len(f"{number:,}") for number, *_ in rows)
+    for number, share, what in rows:
+        yield f"  {number:>{width},}  {share:>6}  {what.format(**event)}"
+    for key, what in _NOTES:
+        if event[key]:
+            such = ""
+            if key == "unseen_vocab":
+                such = f", such as {printable(event['unseen_vocab_words'][0])}"
+            yield f"{what}: {event[key]:,}{such}."
+    if event["repeated_sources"]:
+        yield f"Read more than once, as given: {', '.join(event['repeated_sources'])}."
+
+
+def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
+    """Yield the lines that show the most frequent phrases."""
+    if not phrases:
+        yield "Found no phrases; a lower --phrase-threshold or --phrase-min-count finds more."
+    for number, of_pass in groupby(phrases, attrgetter("pass_number")):
+        found = list(of_pass)
+        often = sorted(found, key=lambda phrase: -phrase.pair_count)[:_PHRASES_SHOWN]
+        texts = [printable(phrase.text) for phrase in often]
+        yield f"Phrases of pass {number}: {len(found):,}; the most frequent, with count and score:"
+        width = max(map(columns, texts))
+        for text, phrase in zip(texts, often, strict=True):
+            yield f"  {pad(text, width)}  {phrase.pair_count:>9,}  {phrase.score:>11,.2f}"
+
+
+def new_bar(total: int, unit: str, description: str, details: str) -> tqdm[Any]:
+    """Return a progress bar; a total of 0 stands for unknown."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total or None,  # of a pipe, nobody knows
+        unit=unit,
+        unit_scale=True,
+        desc=description,
+        bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar:10}}| {details}",
+        dynamic_ncols=True,
+        miniters=1,
+        leave=False,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them: ``4.2 s``, ``3:07`` or ``11:03:07``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,163 @@
+"""``w2v-vocab``: the words of text files and how often they occur, without training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+from ..output import check_writable
+from ..text.config import TextConfig
+from ..text.events import read_with_events
+from . import columns, pad, printable
+from .reading import ReadingReport, phrases_to, teller
+from .text_options import (
+    SectionedCommand,
+    SectionOption,
+    checked_sources,
+    corpus_argument,
+    text_config,
+    text_options,
+)
+
+if TYPE_CHECKING:
+    from ..text.corpus import Corpus
+    from ..text.vocabulary import Coverage
+
+_MIN_COUNTS = {1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000}
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_output = partial(click.option, cls=SectionOption, section="Output")
+
+
+@click.command(cls=SectionedCommand)
+@corpus_argument
+@text_options
+@_output(
+    "--top",
+    metavar="N",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Show this many words, the most frequent.",
+)
+@_output(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=_FILE,
+    help="Write the whole vocabulary: 'word count', a line each.",
+)
+@_output(
+    "--plot",
+    metavar="FILE",
+    type=_FILE,
+    help="Draw counts against ranks: .png, .svg or .html. Needs the extra 'plot'.",
+)
+@_output("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
+@_output("-q", "--quiet", is_flag=True, help="Print the result only, and errors.")
+@click.version_option(__version__)
+@click.pass_context
+def main(
+    ctx: click.Context,
+    /,
+    top: int,
+    output: Path | None,
+    plot: Path | None,
+    phrases_out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **_: Any,
+) -> None:
+    """Count the words of the text files CORPUS, and show what each min-count would keep.
+
+    \b
+    w2v-vocab corpus.txt
+    w2v-vocab corpus.txt --min-count 10 -o vocabulary.txt --plot zipf.svg
+    """
+    config = text_config(ctx)
+    outputs = {"-o": output, "--plot": plot, "--phrases-out": phrases_out}
+    sources = checked_sources(ctx, outputs)
+    if output:
+        check_writable(output)
+    if plot:
+        from ..plots import check_plot
+
+        check_plot(plot)
+    with ExitStack() as stack:
+        listeners = [phrases_to(phrases_out)] if phrases_out else []
+        if not quiet:
+            listeners.append(stack.enter_context(closing(ReadingReport())))
+        with read_with_events(sources, config, teller(ctx.obj, listeners)) as read:
+            for line in _json_lines(read, config, top) if as_json else _tables(read, config, top):
+                click.echo(line)
+            if output:
+                from ..text.vocabulary import save_vocabulary
+
+                save_vocabulary(read.vocabulary, output)
+            if plot:
+                from ..plots import save_zipf_plot
+
+                save_zipf_plot(read.distinct_counts, config.min_count, plot)
+
+
+def _rows(read: Corpus, config: TextConfig) -> list[Coverage]:
+    """Return what each min-count keeps, up to one that keeps nothing; the one in force, too."""
+    from ..text.vocabulary import coverage
+
+    largest = int(read.vocabulary.counts[0])
+    shown = {min_count for min_count in _MIN_COUNTS if min_count <= largest}
+    return coverage(read.distinct_counts, sorted(shown | {config.min_count}))
+
+
+def _words(read: Corpus, top: int) -> Iterator[tuple[str, int]]:
+    """Yield the most frequent words and their counts."""
+    vocabulary = read.vocabulary
+    return zip(vocabulary.words[:top], vocabulary.counts[:top].tolist(), strict=True)
+
+
+def _json_lines(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:
+    """Yield the result as JSON objects."""
+    yield json.dumps({"kind": "text", **read.report.record()})
+    for min_count, n_words, n_tokens, share in _rows(read, config):
+        row = {"min_count": min_count, "words": n_words, "tokens": n_tokens, "share": share}
+        yield json.dumps({"kind": "coverage", **row})
+    for word, count in _words(read, top):
+        yield json.dumps({"kind": "word", "word": word, "count": count}, ensure_ascii=False)
+
+
+def _tables(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:
+    """Yield the result as tables for a terminal."""
+    rows = [
+        (f"{row.min_count:,}", f"{row.n_words:,}", f"{row.n_tokens:,}", f"{row.share:.2%}")
+        for row in _rows(read, config)
+    ]
+    yield from _aligned([("min-count", "words", "tokens", "kept"), *rows], ">>>>")
+    if top:
+        n_tokens = int(read.distinct_counts.sum())
+        words = [
+            (printable(word), f"{count:,}", f"{count / n_tokens:.2%}")
+            for word, count in _words(read, top)
+        ]
+        yield ""
+        yield from _aligned([("word", "count", "of tokens"), *words], "<>>")
+
+
+def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
+    """Yield lines with the cells in columns, each kept to its side."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(
+            pad(cell, width) if side == "<" else " " * (width - columns(cell)) + cell
+            for cell, side, width in zip(row, sides, widths, strict=True)
+        ).rstrip()
+
+
+if __name__ == "__main__":
+    main()

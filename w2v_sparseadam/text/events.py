@@ -1,0 +1,84 @@
+"""Reading a corpus, told step by step as events: what training and the commands show and log."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import TextConfig
+    from .corpus import Corpus
+    from .sources import Source
+
+Event = dict[str, Any]
+"""What happened; `read_with_events` and `train` list the keys."""
+
+# Often enough for a bar that moves, seldom enough to cost nothing.
+EVENT_SECONDS = 0.2
+
+
+def read_with_events(
+    paths: Sequence[str | os.PathLike[str] | Source],
+    config: TextConfig | None,
+    on_event: Callable[[Event], None],
+) -> Corpus:
+    """Read text files into word ids, and tell how it goes.
+
+    Parameters
+    ----------
+    paths, config
+        As `read_corpus`.
+    on_event : callable
+        Receives a dict for each event; an exception that it raises ends the reading. ``event`` is
+        one of
+
+        ``compile``
+            A kernel is about to be compiled, which may take seconds: kernel. A later run finds
+            all kernels in Numba's cache.
+        ``read``
+            Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
+            a stream).
+        ``join``
+            Likewise, while phrases are found: words, total_words, gone through so far and in all.
+        ``text``
+            The text has been read: the fields of `TextReport`, without ``n_``, and mb_per_s.
+        ``phrases``
+            The phrases that were joined, if any were to be: found, a list of `Phrase`.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    SettingError, TextError
+        As `read_corpus`.
+    """
+    from ..kernels import compiling_told
+    from .corpus import read_corpus
+
+    def telling(event: str, done_key: str, whole_key: str) -> Callable[[int, int], None]:
+        last = time.perf_counter()
+
+        def tell(done: int, whole: int) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if now - last >= EVENT_SECONDS:
+                last = now
+                on_event({"event": event, done_key: done, whole_key: whole})
+
+        return tell
+
+    with compiling_told(on_event):
+        corpus = read_corpus(
+            paths,
+            config,
+            on_progress=telling("read", "bytes", "total_bytes"),
+            on_join=telling("join", "words", "total_words"),
+        )
+    on_event({"event": "text", **corpus.report.record()})
+    if config is not None and config.phrases is not None:
+        on_event({"event": "phrases", "found": corpus.phrases})
+    return corpus
