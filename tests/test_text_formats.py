@@ -231,7 +231,10 @@ class TestParquet:
         )
         values = self.column(["a b", "", "c\nd", "é"] * 500, kind)
         numbers = self.column(range(2000), pyarrow.int64())
-        path = self.table(tmp_path / "records", n=numbers, text=values)
+        try:
+            path = self.table(tmp_path / "records", n=numbers, text=values)
+        except pyarrow.ArrowNotImplementedError:
+            pytest.skip(f"this pyarrow cannot write {type_}")
         assert text_of(path, "parquet") == "a b\n\nc\nd\né\n" * 500
 
     def test_progress_is_by_rows(self, tmp_path):

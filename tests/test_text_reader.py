@@ -241,7 +241,9 @@ def test_heads_that_are_no_text(head, encoding, message):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1", "utf-16-le"])
-@pytest.mark.parametrize("head", [b"", b"BZh9", b"PAR1", b"Rar!", b"PK", b"LZIP", b"7z"])
+@pytest.mark.parametrize(
+    "head", [b"", b"BZh9", b"PAR1", b"Rar!", b"PK", b"LZIP", b"7z", b" " * 256 + b"mustard"]
+)
 def test_heads_that_may_be_text(head, encoding):
     if encoding != "utf-16" or not head:
         check_head(head, "x", encoding)

@@ -113,13 +113,17 @@ def test_a_file_that_may_not_be_read(folder, monkeypatch):
 
 
 def test_a_directory_that_may_not_be_read(folder, monkeypatch):
+    names_in = os.listdir
+
     def refuse(path):
-        raise PermissionError(errno.EACCES, "Permission denied", path)
+        if path == os.path.join("a", "b"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return names_in(path)
 
     monkeypatch.setattr(os, "listdir", refuse)
     with pytest.raises(TextError) as caught:
         find_sources(["a"])
-    assert str(caught.value) == "a: cannot be read: Permission denied"
+    assert str(caught.value) == f"a{os.sep}b: cannot be read: Permission denied"
 
 
 def test_paths_must_be_a_sequence():

@@ -584,6 +584,25 @@ def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
     )
 
 
+def test_reading_a_stream_has_no_share(monkeypatch, capsys):
+    monkeypatch.setattr(command.time, "monotonic", clock := Clock())
+    report = command._Report()
+    for k in range(1, 3):
+        clock.now += 11
+        report({"event": "read", "bytes": k * 10**9, "total_bytes": 0})
+    assert capsys.readouterr().err == "reading, 1,000 MB\nreading, 2,000 MB\n"
+
+
+def test_what_a_run_says_of_its_sources(folder):
+    text = Path("news.txt").read_bytes() * 1000
+    Path("news.gz").write_bytes(gzip.compress(text))
+    lines = run("news.gz", "news.txt", "./news.txt", *SMALL, "--epochs", "1").stderr.splitlines()
+    stored = os.path.getsize("news.gz") / 1e6
+    read = f"Read {stored:.1f} MB, {len(text) / 1e6:.1f} MB of text, in "
+    assert any(line.startswith(read) for line in lines)
+    assert "Read more than once, as given: news.txt, ./news.txt." in lines
+
+
 def test_quiet(folder):
     assert run("news.txt", *SMALL, "-q").output == ""
     assert Vectors.load("news.vec").words

@@ -239,7 +239,7 @@ def _text_blocks(
         check_controls(head, file.name)
         return blocks if kind else None
     first, text = _peeked(decoded(blocks, file, config.codec, config.errors), "")
-    check_controls(first.encode(errors="ignore"), file.name)
+    check_controls(first[:HEAD_BYTES].encode(errors="ignore"), file.name)
     if config.format == "lines":
         return (encoded(block, file, config.errors) for block in text)
     records = RECORDS[config.format](text, file.name, config.field_name)

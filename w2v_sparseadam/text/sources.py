@@ -131,7 +131,7 @@ def _expanded(path: str) -> list[str]:
         # ** matches a directory as well as what is in it.
         files = list(dict.fromkeys(os.path.normpath(file) for files in lists for file in files))
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(getattr(error, "filename", None) or path, error) from error
     if not files:
         raise TextError(f"{path}: no file matches this pattern")
     return files
