@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -15,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from .. import __version__
+from ..errors import W2VError
 from ..output import check_writable
 from ..text.config import ON_BAD_BYTES, TextConfig
 from ..text.tokenizers import TOKENIZERS
 from ..training import (
+    CHECKPOINT_MINUTES,
     START_BETA1,
     START_LR,
     VECTOR_KINDS,
@@ -29,9 +31,19 @@ from ..training import (
     OptimizerConfig,
     RunConfig,
     SkipGramConfig,
+    resume,
     train,
 )
 from . import W2VCommand
+from .runs import (
+    Destination,
+    Epochs,
+    MoreEpochs,
+    check_resumable,
+    given,
+    how_to_resume,
+    set_by_sigusr1,
+)
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -78,8 +90,10 @@ _model = partial(_setting, "Model", SkipGramConfig)
 _optimizer = partial(_setting, "Optimizer", OptimizerConfig)
 _run = partial(_setting, "Run", RunConfig)
 _output = partial(click.option, cls=_Option, section="Output")
+_keeping = partial(click.option, cls=_Option, section="Safety")
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path)
 _BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
 _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
@@ -89,7 +103,6 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "corpus",
     metavar="CORPUS...",
     nargs=-1,
-    required=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
 )
 @_text(
@@ -183,7 +196,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     type=click.Choice(["global", "row"]),
     help="Count Adam's steps for the whole run, or for each row.",
 )
-@_run("--epochs", metavar="N", type=click.IntRange(1), help="Passes over the text.")
+@_run(
+    "--epochs",
+    metavar="N",
+    type=Epochs(),
+    help="Passes over the text; with --resume, +N adds some.",
+)
 @_run(
     "--batch-size",
     metavar="N",
@@ -197,6 +215,27 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     type=click.IntRange(1),
     show_default="all processors",
     help="Threads to use; the result does not depend on it.",
+)
+@_keeping(
+    "--run-dir",
+    metavar="DIR",
+    type=_FOLDER,
+    help="Keep in this new folder all that it takes to go on after an interruption.",
+)
+@_keeping(
+    "--resume",
+    "resume_dir",
+    metavar="DIR",
+    type=_FOLDER,
+    help="Go on with the run in this folder; nothing else need be said.",
+)
+@_keeping(
+    "--checkpoint-every",
+    metavar="MINUTES",
+    type=click.FloatRange(0, min_open=True),
+    default=CHECKPOINT_MINUTES,
+    show_default=True,
+    help="How often the state goes to the folder; it also does at the end of each epoch.",
 )
 @_output(
     "-o",
@@ -231,6 +270,9 @@ def main(
     log: Path | None,
     quiet: bool,
     dense_adam: bool,
+    run_dir: Path | None,
+    resume_dir: Path | None,
+    checkpoint_every: float,
     **settings: Any,
 ) -> None:
     """Train word vectors on the text files CORPUS, one sentence or paragraph a line.
@@ -238,22 +280,43 @@ def main(
     \b
     w2v-train corpus.txt
     w2v-train news.txt books.txt --dim 200 --epochs 5 -o all.bin
+    w2v-train news.txt --run-dir runs/news; w2v-train --resume runs/news
     w2v-neighbors corpus.vec river
     """
     if dense_adam:
-        if _given(ctx, "optimizer") and settings["optimizer"] != "dense-adam":
+        if given(ctx, "optimizer") and settings["optimizer"] != "dense-adam":
             raise click.UsageError(
                 f"--dense-adam contradicts --optimizer {settings['optimizer']}; give one of them"
             )
         settings["optimizer"] = "dense-adam"
+    folder = resume_dir or run_dir
+    if resume_dir:
+        from ..run_folder import read_settings
+
+        kept = read_settings(resume_dir)
+        check_resumable(ctx, resume_dir, kept, {**settings, "corpus": corpus})
+        corpus = tuple(map(Path, kept["paths"]))
+    elif not corpus:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
+    elif isinstance(settings["epochs"], MoreEpochs):
+        raise click.UsageError(
+            f"--epochs +{settings['epochs']} adds to a run: give --resume DIR, or leave '+' out"
+        )
+    elif given(ctx, "checkpoint_every") and not run_dir:
+        raise click.UsageError("--checkpoint-every needs a folder: give --run-dir DIR too")
+    destination = Destination(folder) if folder else None
+    if resume_dir and destination and destination.kept:
+        output = output or Path(destination.kept["output"])
+        vectors = vectors if given(ctx, "vectors") else destination.kept["vectors"]
     target = output or Path(corpus[0].name).with_suffix(".vec")
     _check_distinct(corpus, target, log)
-    text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
-    optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
-    for name in ("beta1", "beta2", "eps", "bias_correction"):
-        if _given(ctx, name) and name not in optimizer.used:
-            flag = name.replace("_", "-")
-            raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
+    if not resume_dir:
+        text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
+        optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
+        for name in ("beta1", "beta2", "eps", "bias_correction"):
+            if given(ctx, name) and name not in optimizer.used:
+                flag = name.replace("_", "-")
+                raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
 
     check_writable(target)
     with ExitStack() as stack:
@@ -261,25 +324,71 @@ def main(
         if not quiet:
             listeners.append(stack.enter_context(closing(_Report())))
         if log:
-            listeners.append(stack.enter_context(closing(_Log(log))))
+            listeners.append(stack.enter_context(closing(_Log(log, append=bool(resume_dir)))))
+        training = False
 
         def on_event(event: Event) -> None:
-            # LLVM calls back into Python, where an exception would be printed and lost.
-            ctx.obj.deferred = event["event"] == "compile"
-            ctx.obj.check()
+            nonlocal training
+            if destination and folder:
+                match event["event"]:
+                    case "folder":
+                        destination.keep(target, vectors)
+                        if not log:
+                            log_here = _Log(folder / "log.jsonl", append=True)
+                            listeners.append(stack.enter_context(closing(log_here)))
+                    case "start":
+                        training = ctx.obj.saves = True
+                        ctx.obj.note = f"; go on with: {how_to_resume(folder)}"
+                    case "checkpoint":
+                        ctx.obj.note = (
+                            f" at step {event['step']:,}; go on with: {how_to_resume(folder)}"
+                        )
+                    case "done":
+                        training = False
+            # LLVM calls back into Python, where an exception would be printed and lost. A step
+            # that is cut short cannot be kept: train() writes a checkpoint if this raises.
+            ctx.obj.deferred = training or event["event"] == "compile"
             for listener in listeners:
                 listener(event)
+            ctx.obj.check()
 
-        model = train(
-            corpus, text=text, skip_gram=skip_gram, optimizer=optimizer, run=run, on_event=on_event
-        )
-        model.vectors(vectors).save(target)
+        keeping: dict[str, Any] = {}
+        if folder:
+            checkpoint_now = threading.Event()
+            stack.enter_context(set_by_sigusr1(checkpoint_now))
+            keeping["checkpoint_minutes"] = checkpoint_every
+            keeping["checkpoint_now"] = checkpoint_now
+        if resume_dir:
+            epochs = settings["epochs"]
+            model = resume(
+                resume_dir,
+                more_epochs=int(epochs) if isinstance(epochs, MoreEpochs) else 0,
+                threads=settings["threads"],
+                on_event=on_event,
+                **keeping,
+            )
+        else:
+            if run_dir:
+                keeping["run_dir"] = run_dir
+            model = train(
+                corpus,
+                text=text,
+                skip_gram=skip_gram,
+                optimizer=optimizer,
+                run=run,
+                on_event=on_event,
+                **keeping,
+            )
+        try:
+            model.vectors(vectors).save(target)
+        except W2VError as error:
+            if not folder:
+                raise
+            raise W2VError(
+                f"{error}; the trained vectors are kept: {how_to_resume(folder)} -o PATH"
+            ) from error
         for listener in listeners:
             listener.saved(target)
-
-
-def _given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _config(kind: type[_Config], settings: dict[str, Any]) -> _Config:
@@ -329,10 +438,10 @@ class _Log:
     ``done`` waits for the vectors to be saved.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, append: bool = False) -> None:
         self._path = path
         try:
-            self._file: FileIO | None = path.open("wb", buffering=0)
+            self._file: FileIO | None = path.open("ab" if append else "wb", buffering=0)
         except OSError as error:
             raise click.ClickException(
                 f"{path}: cannot be written ({error.strerror}); write the log elsewhere"
@@ -352,6 +461,7 @@ class _Log:
             case "start":
                 self._pace = _Pace(1, 1e-3)
                 self._n_tokens = event["tokens"]
+                self._last = {"tokens": event["done_tokens"], "seconds": event["done_seconds"]}
                 self._write(event)
             case "progress":
                 self._waiting.append(event)
@@ -439,6 +549,21 @@ class _Report:
             self._compiling = True
             self._say("Compiling for this machine; the next run will start at once.")
 
+    def _show_folder(self, event: Event) -> None:
+        if event["taken_over_from"]:
+            self._say(
+                f"Took over {event['path']}: {event['taken_over_from']} ended without leaving it."
+            )
+
+    def _show_warning(self, event: Event) -> None:
+        self._say(f"Warning: {event['message']}.")
+
+    def _show_checkpoint(self, event: Event) -> None:
+        self._say(
+            f"Checkpoint at step {event['step']:,}: {event['bytes'] / 1e6:,.1f} MB in "
+            f"{_duration(event['seconds'])}."
+        )
+
     def _show_read(self, event: Event) -> None:
         done, whole = event["bytes"], event["total_bytes"]
         if self._on_terminal:
@@ -468,10 +593,13 @@ class _Report:
     def _show_start(self, event: Event) -> None:
         self._start = event
         self._pace = _Pace(_LINE_SECONDS, _LINE_SHARE)
+        if event["first_step"]:
+            self._say(f"Going on at step {event['first_step']:,} of {event['steps']:,}.")
         if self._on_terminal:
             self._bar = _new_bar(
                 event["tokens"], " words", self._epoch(1), "{rate_fmt}, {remaining} left{postfix}"
             )
+            self._bar.initial = self._bar.n = event["done_tokens"]
 
     def _show_progress(self, event: Event) -> None:
         loss, lr = f"loss {event['loss']:.3f}", f"lr {event['lr']:.2g}"
