@@ -31,9 +31,8 @@ class Epochs(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read ``3`` or ``+2``."""
-        if isinstance(value, str) and value.startswith("+"):
-            return MoreEpochs(super().convert(value[1:], param, ctx))
-        return super().convert(value, param, ctx)
+        number = super().convert(value, param, ctx)  # int() takes a plus sign
+        return MoreEpochs(number) if str(value).startswith("+") else number
 
 
 def given(ctx: click.Context, name: str) -> bool:
