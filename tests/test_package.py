@@ -163,7 +163,9 @@ def test_nothing_heavy_is_imported_early(statement, absent):
     assert (result.stdout, result.stderr) == ("\n", "")
 
 
-@pytest.mark.parametrize("name", [name for name in STATIONS if name.startswith("commands.")])
+@pytest.mark.parametrize(
+    "name", [name for name in STATIONS if re.fullmatch(r"commands\.(?!runs$).+", name)]
+)
 def test_the_readme_names_every_option(name):
     command = importlib.import_module(f"w2v_sparseadam.{name}").main
     readme = (ROOT / "README.md").read_text()

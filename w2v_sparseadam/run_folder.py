@@ -190,11 +190,17 @@ class RunFolder:
         Raises
         ------
         FormatError
-            If a file is not what was written.
+            If a file is missing or not what was written.
         """
-        checksums = _read_json(self.path / _TEXT)["sha256"]
+        checksums = _read_json(self.path / _TEXT).get("sha256", {})
         for name in (_VOCABULARY, _WORD_IDS):
-            if _checksum(self.path / name) != checksums[name]:
+            try:
+                checksum = _checksum(self.path / name)
+            except FileNotFoundError:
+                raise FormatError(
+                    f"{self.path / name}: is missing; start a new run from the text"
+                ) from None
+            if checksum != checksums.get(name):
                 raise FormatError(
                     f"{self.path / name}: is damaged (its checksum is not that of "
                     f"{_TEXT}); start a new run from the text"

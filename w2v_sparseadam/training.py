@@ -345,7 +345,7 @@ def train(
     _check_minutes(checkpoint_minutes)
     names, _ = check_paths(sources)  # a misspelt name should not show after compiling
 
-    last_read = time.perf_counter()
+    last_read = 0.0
 
     def on_progress(n_bytes: int, n_bytes_total: int) -> None:
         nonlocal last_read
@@ -370,6 +370,7 @@ def train(
             folder = stack.enter_context(RunFolder.create(run_dir, settings))
             emit(_folder_event(folder))
         compile_run(skip_gram, optimizer, emit)
+        last_read = time.perf_counter()
         with read_corpus(sources, text, on_progress=on_progress) as corpus:
             report = corpus.report
             emit(
