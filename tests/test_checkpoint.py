@@ -124,7 +124,7 @@ def test_arrays_of_another_run_are_refused(tmp_path):
         with pytest.raises(FormatError, match=message):
             read_checkpoint(tmp_path / "c", {**empty_like(arrays), **change})
     del arrays["center.step"]
-    with pytest.raises(FormatError, match="is not the array|holds other arrays"):
+    with pytest.raises(FormatError, match=r"is not the array|holds other arrays"):
         read_checkpoint(tmp_path / "c", empty_like(arrays))
 
 
@@ -241,7 +241,9 @@ def test_a_failure_keeps_the_last_good_one(tmp_path, monkeypatch, number, free):
         checkpoints.wait()
     assert kept(tmp_path) == [1]
     assert events[-1]["event"] == "warning"
-    assert re.match(r"no checkpoint at step 2: .*(No space left|Input/output)", events[-1]["message"])
+    assert re.match(
+        r"no checkpoint at step 2: .*(No space left|Input/output)", events[-1]["message"]
+    )
     checkpoints.save(3, arrays, None)
     checkpoints.wait()
     assert kept(tmp_path) == [1, 3]

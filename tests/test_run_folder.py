@@ -233,7 +233,9 @@ time.sleep(600)
 def holder(tmp_path):
     """Start a process that holds the folder of a run, and kill it in the end."""
     path = filled(tmp_path / "run")
-    process = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline() == "held\n"
         yield path, process

@@ -791,33 +791,37 @@ def _take_steps(
             progress.epoch = _Tally()
         if stop == n_steps:
             _check_finite(engine, n_steps, epoch_number, schedule.lr(0))
+        reports: list[Event] = []
+        if interval.n_pairs and (ends_epoch or interval.seconds >= _EVENT_SECONDS):
+            reports.append(
+                {
+                    "event": "progress",
+                    "epoch": epoch_number,
+                    "tokens": progress.run.n_tokens,
+                    "seconds": progress.run.seconds,
+                    "loss": interval.mean_loss,
+                    "pairs": interval.n_pairs,
+                    "tokens_per_s": interval.n_tokens / interval.seconds,
+                    "lr": lrs[-1],
+                }
+            )
+            interval = _Tally()
+        if ends_epoch:
+            reports.append(
+                {
+                    "event": "epoch",
+                    "epoch": epoch_number,
+                    "tokens": epoch.n_tokens,
+                    "pairs": epoch.n_pairs,
+                    "loss": progress.loss,
+                    "seconds": epoch_seconds,
+                }
+            )
         # From here to the next job the state is whole, so that an exception costs nothing.
         try:
-            if interval.n_pairs and (ends_epoch or interval.seconds >= _EVENT_SECONDS):
-                emit(
-                    {
-                        "event": "progress",
-                        "epoch": epoch_number,
-                        "tokens": progress.run.n_tokens,
-                        "seconds": progress.run.seconds,
-                        "loss": interval.mean_loss,
-                        "pairs": interval.n_pairs,
-                        "tokens_per_s": interval.n_tokens / interval.seconds,
-                        "lr": lrs[-1],
-                    }
-                )
-                interval = _Tally()
-            if ends_epoch:
-                emit(
-                    {
-                        "event": "epoch",
-                        "epoch": epoch_number,
-                        "tokens": epoch.n_tokens,
-                        "pairs": epoch.n_pairs,
-                        "loss": progress.loss,
-                        "seconds": epoch_seconds,
-                    }
-                )
+            with ExitStack() as stack:  # all are emitted, though one may raise: none comes again
+                for report in reversed(reports):
+                    stack.callback(emit, report)
             if keeping:
                 keeping.keep(progress, ends_epoch)
         except BaseException:
