@@ -1,5 +1,6 @@
 """Interrupted runs: they end in the bytes and the losses of the run that was left alone."""
 
+import contextlib
 import errno
 import json
 import os
@@ -467,20 +468,21 @@ LONG = [*SMALL, "--epochs", "1000000", "--threads", "2"]
 
 @pytest.fixture
 def start(folder):
-    """Start w2v-train in another process, and end it after the test."""
-    processes = []
+    """Start w2v-train in a process of its own, which does not outlive the test."""
+    with contextlib.ExitStack() as stack:
 
-    def start(*args):
-        process = subprocess.Popen(
-            [sys.executable, "-c", MAIN, *args], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-        )
-        processes.append(process)
-        return process
+        def start(*args):
+            process = subprocess.Popen(
+                [sys.executable, "-c", MAIN, *args],
+                stderr=subprocess.PIPE,
+                text=True,
+                env=ENVIRONMENT,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield start
 
 
 def wait_for(condition, process):
