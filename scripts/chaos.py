@@ -30,7 +30,7 @@ OPTIMIZERS = ("sparse-adam", "rowwise-adam", "dense-adam", "adagrad", "sgd")
 def settings_of(trial: int, epochs: int) -> list[str]:
     """Return the settings of a trial: each optimizer in turn."""
     optimizer = OPTIMIZERS[trial % len(OPTIMIZERS)]
-    settings = ["--optimizer", optimizer, "--dim", "20", "--epochs", str(epochs)]
+    settings = ["--optimizer", optimizer, "--dim", "100", "--epochs", str(epochs)]
     if trial % 2 and optimizer in {"sparse-adam", "rowwise-adam"}:
         settings += ["--bias-correction", "row"]
     return settings
@@ -71,8 +71,8 @@ def one_trial(
         again = (run_dir / "text.json").exists()
         arguments = ["--resume", str(run_dir)] if again else list(fresh)
         arguments += ["--threads", str(rng.randint(1, 3)), "--checkpoint-every", "0.0005"]
-        # The fourth time it is left alone, so that a trial ends.
-        limit = rng.uniform(0, seconds) if len(kills) < 3 else None
+        # The fourth time it is left alone, so that a trial ends. Squared, for fewer at the start.
+        limit = seconds * (1 - rng.random() ** 2) if len(kills) < 3 else None
         code, errors = run_for(arguments, limit)
         if code == 0:
             return output.read_bytes(), kills
@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--corpus", type=Path, default=ROOT / "data" / "sample.txt")
     parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(argv)
     rng = random.Random(options.seed)
