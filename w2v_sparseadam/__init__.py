@@ -1,8 +1,9 @@
 """word2vec on a CPU: skip-gram with a SparseAdam that moves only the touched rows.
 
 `train` makes a model of text files, with settings in `TextConfig` (and its `PhraseConfig`),
-`SkipGramConfig`, `OptimizerConfig` and `RunConfig`. `Vectors` loads, saves and searches word
-vectors. `SparseAdam`, `DenseAdam` and `SGD` move the rows of any float32 matrix.
+`SkipGramConfig`, `OptimizerConfig` and `RunConfig`; `resume` goes on with a run that was
+interrupted. `Vectors` loads, saves and searches word vectors. `SparseAdam`, `DenseAdam` and `SGD`
+move the rows of any float32 matrix.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .training import OptimizerConfig as OptimizerConfig
     from .training import RunConfig as RunConfig
     from .training import SkipGramConfig as SkipGramConfig
+    from .training import resume as resume
     from .training import train as train
     from .vectors import Vectors as Vectors
 
@@ -42,6 +44,7 @@ _HOMES = {
     "TextConfig": "text.config",
     "Vectors": "vectors",
     "W2VError": "errors",
+    "resume": "training",
     "train": "training",
 }
 

@@ -273,7 +273,7 @@ class Engine:
         seed: int,
         workers: Workers,
     ) -> None:
-        self._optimizers = (center, context)
+        self.optimizers = (center, context)
         self._seed = seed
         self._workers = workers
         sampler = Sampler.build(counts, subsample, noise_exponent, SHARED_NEGATIVES)
@@ -332,7 +332,7 @@ class Engine:
         epochs, numbers = np.divmod(first_step + np.arange(len(lrs)), self.n_batches)
         starts = numbers * self.positions
         stops = np.minimum(starts + self.positions, self._shared.word_ids.size)
-        center, context = self._optimizers
+        center, context = self.optimizers
         keys = {
             epoch: [draw_key(self._seed, use, epoch) for use in ("position", "negative")]
             for epoch in set(epochs.tolist())

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import DivergenceError, SettingError, TextError
+from .text.config import TextConfig
 from .text.events import EVENT_SECONDS, Event
 
 if TYPE_CHECKING:
@@ -20,9 +23,9 @@ if TYPE_CHECKING:
 
     from .engine import Batch, Engine
     from .optimizers import Optimizer
-    from .text.config import TextConfig
-    from .text.corpus import Corpus
+    from .run_folder import RunFolder
     from .text.sources import Source
+    from .text.vocabulary import Vocabulary
     from .vectors import Vectors
     from .workers import Workers
 
@@ -40,6 +43,9 @@ START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
 
 VECTOR_KINDS = ("center", "context", "sum")
 """What a model can give as the vector of a word."""
+
+CHECKPOINT_MINUTES = 10.0
+"""How often a run with a folder keeps its state there, by default."""
 
 # Long enough that Python's part in it is small, short enough that Ctrl-C is soon served.
 _RUN_SECONDS = 0.1
@@ -146,6 +152,11 @@ class OptimizerConfig:
             names |= {"bias_correction"}
         return frozenset(names)
 
+    def resolved(self) -> OptimizerConfig:
+        """Return the same with each None replaced, which a change of defaults leaves as it is."""
+        beta1 = self.betas[0] if "beta1" in self.used else self.beta1
+        return replace(self, lr=self.start_lr, beta1=beta1)
+
     def build(self, param: np.ndarray, dim: int) -> Optimizer:
         """Return the optimizer of a matrix of shape (V, D), of whose columns ``dim`` are used."""
         from .optimizers import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
@@ -243,11 +254,15 @@ def train(
     skip_gram: SkipGramConfig | None = None,
     optimizer: OptimizerConfig | None = None,
     run: RunConfig | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    checkpoint_now: threading.Event | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Train word vectors on text files.
 
-    The result depends on the text, the settings and the seed alone: not on the number of threads.
+    The result depends on the text, the settings and the seed alone: not on the number of threads,
+    nor on being interrupted and resumed.
 
     Parameters
     ----------
@@ -256,21 +271,34 @@ def train(
         or ``"-"`` for standard input; see `text.sources.find_sources`.
     text, skip_gram, optimizer, run : optional
         Settings; None takes the defaults.
+    run_dir : path, optional
+        A new folder, for all that :func:`resume` needs if the run is interrupted.
+    checkpoint_minutes : float
+        How often the state goes to `run_dir`, above 0; it also does at the end of each epoch.
+    checkpoint_now : threading.Event, optional
+        When set, by any thread, a checkpoint is written after the step in hand, and it is cleared.
     on_event : callable, optional
         Receives a dict for each event, in the caller's thread; an exception that it raises ends
-        the run. ``event`` is one of
+        the run, once a checkpoint is written if there is a `run_dir` and training has begun.
+        ``event`` is one of
 
+        ``folder``
+            `run_dir` is locked: path, taken_over_from (a process that died in it, or None).
+        ``warning``
+            Something went wrong that does not end the run: message.
         ``compile``, ``read``, ``join``, ``text``, ``phrases``
             Reading the text, as told by `text.events.read_with_events`; kernels of the training
             are compiled first.
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
-            threads.
+            threads; first_step, done_tokens and done_seconds, which are 0 unless it is resumed.
         ``progress``
             Five times a second at most, and at the end of each epoch: epoch, tokens and seconds
             since the start; loss, pairs and tokens_per_s since the last such event; lr.
         ``epoch``
             epoch; its tokens, pairs, loss and seconds.
+        ``checkpoint``
+            One was written: step (the number of steps taken), bytes, seconds.
         ``done``
             train_seconds (without reading and compiling), tokens, tokens_per_s, loss,
             peak_memory_bytes (of the process; None where unknown).
@@ -286,6 +314,8 @@ def train(
     ------
     TextError
         If the text cannot be read or leaves nothing to train on.
+    W2VError
+        If `run_dir` cannot take a new run.
     DivergenceError
         If the loss or a vector stops being finite: says at which step, epoch and learning rate.
 
@@ -298,55 +328,171 @@ def train(
     from .text.reader import check_sources
 
     emit = on_event or (lambda event: None)
+    text = text or TextConfig()
     skip_gram = skip_gram or SkipGramConfig()
     optimizer = optimizer or OptimizerConfig()
+    run = run or RunConfig()
+    _check_minutes(checkpoint_minutes)
     # A misspelt name should not show after compiling.
     sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
-    compile_run(skip_gram, optimizer, emit)
 
-    with read_with_events(sources, text, emit) as corpus:
-        return _train_corpus(corpus, skip_gram, optimizer, run or RunConfig(), emit)
+    with ExitStack() as stack:
+        folder = None
+        if run_dir is not None:
+            from .run_folder import RunFolder
+
+            configs = {
+                "text": text,
+                "skip_gram": skip_gram,
+                "optimizer": optimizer.resolved(),
+                "run": run,
+            }
+            settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
+            settings["paths"] = [source.absolute_path for source in sources]
+            folder = stack.enter_context(RunFolder.create(run_dir, settings))
+            emit(_folder_event(folder))
+        compile_run(skip_gram, optimizer, emit)
+        with read_with_events(sources, text, emit) as corpus:
+            vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
+            if folder:
+                folder.keep_text(vocabulary, word_ids, report=asdict(corpus.report))
+        keeping = None
+        if folder:
+            vocabulary, word_ids = folder.load_text()
+            keeping = _Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
+        stages = [run.epochs]
+        return _train(vocabulary, word_ids, skip_gram, optimizer, run, stages, keeping, emit)
 
 
-def _train_corpus(
-    corpus: Corpus,
+def resume(
+    run_dir: str | os.PathLike[str],
+    *,
+    more_epochs: int = 0,
+    threads: int | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    checkpoint_now: threading.Event | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Model:
+    """Go on with a run from its last good checkpoint; return the model that it would have made.
+
+    The text is not needed. A finished run returns its model at once.
+
+    Parameters
+    ----------
+    run_dir : path
+        The folder that :func:`train` was given.
+    more_epochs : int
+        Passes over the text to add, 0 or more. They follow those of the run, which are taken
+        first if they are not done, and have a schedule of their own: the learning rate starts
+        again at its first value and falls linearly to 0. The result does not depend on when they
+        were asked for. They are kept in the folder, so ask once.
+    threads : int, optional
+        Default: as the run was told.
+    checkpoint_minutes, checkpoint_now, on_event
+        As for :func:`train`; there are no events of reading.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    W2VError
+        If the folder holds no run, is in use, or its text was not read to the end.
+    FormatError
+        If the text or all checkpoints are damaged.
+    DivergenceError
+        As for :func:`train`.
+
+    Examples
+    --------
+    >>> model = resume("runs/news", more_epochs=2)  # doctest: +SKIP
+    """
+    from .run_folder import RunFolder
+
+    emit = on_event or (lambda event: None)
+    _check_minutes(checkpoint_minutes)
+    if not isinstance(more_epochs, Integral) or more_epochs < 0:
+        raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
+    with RunFolder.open(run_dir) as folder:
+        emit(_folder_event(folder))
+        settings = folder.settings
+        skip_gram = SkipGramConfig(**settings["skip_gram"])
+        optimizer = OptimizerConfig(**settings["optimizer"])
+        run = RunConfig(**settings["run"])
+        if threads is not None:
+            run = replace(run, threads=threads)
+        stages = epochs_of(settings)
+        if more_epochs:
+            stages.append(int(more_epochs))
+            folder.change_settings(added_epochs=stages[1:])
+        compile_run(skip_gram, optimizer, emit)
+        vocabulary, word_ids = folder.load_text()
+        keeping = _Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
+        return _train(vocabulary, word_ids, skip_gram, optimizer, run, stages, keeping, emit)
+
+
+def epochs_of(settings: Mapping[str, Any]) -> list[int]:
+    """Return the epochs of a run folder's settings: those it began with, and those added."""
+    return [settings["run"]["epochs"], *settings.get("added_epochs", [])]
+
+
+def _folder_event(folder: RunFolder) -> Event:
+    return {
+        "event": "folder",
+        "path": str(folder.path),
+        "taken_over_from": folder.taken_over_from,
+    }
+
+
+def _check_minutes(minutes: float) -> None:
+    if not isinstance(minutes, Real) or not 0 < minutes < math.inf:
+        raise SettingError(f"checkpoint_minutes is {minutes!r}, but must be a number, above 0")
+
+
+def _train(
+    vocabulary: Vocabulary,
+    word_ids: np.ndarray,
     skip_gram: SkipGramConfig,
     optimizer: OptimizerConfig,
     run: RunConfig,
+    stages: Sequence[int],
+    keeping: _Keeping | None,
     emit: Callable[[Event], None],
 ) -> Model:
-    """Train word vectors on a text that has been read."""
+    """Train word vectors on a text that has been read, from the start or from a checkpoint."""
     import numpy as np
 
     from .workers import Workers
 
-    vocabulary = corpus.vocabulary
-    n_tokens = int(vocabulary.counts.sum()) * run.epochs
+    epochs = sum(stages)
+    n_tokens = int(vocabulary.counts.sum()) * epochs
     with Workers(run.n_threads) as workers:
         center, context, engine = build_engine(
-            corpus.word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
+            word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
         )
+        progress = (keeping and keeping.load(engine, skip_gram.dim)) or _Progress()
+        schedule = Schedule(optimizer.start_lr, [n * engine.n_batches for n in stages])
         emit(
             {
                 "event": "start",
                 "tokens": n_tokens,
                 "words": len(vocabulary),
                 "dim": skip_gram.dim,
-                "epochs": run.epochs,
-                "steps": engine.n_batches * run.epochs,
+                "epochs": epochs,
+                "steps": schedule.n_steps,
                 "threads": run.n_threads,
+                "first_step": progress.step,
+                "done_tokens": progress.run.n_tokens,
+                "done_seconds": progress.run.seconds,
             }
         )
-        began = time.perf_counter()
-        with np.errstate(over="ignore"):  # an lr beyond float32 shows in the loss
-            loss = _take_steps(engine, optimizer.start_lr, run.epochs, emit)
-        seconds = time.perf_counter() - began
-    if not _all_finite(center, context):
-        raise DivergenceError(
-            f"the last of {engine.n_batches * run.epochs} steps left a vector that is not finite "
-            f"(epoch {run.epochs}, learning rate {optimizer.start_lr:.3g} at the start); start "
-            "again with a lower --lr"
-        )
+        progress.start_clocks()
+        # An lr beyond float32 shows in the loss.
+        with np.errstate(over="ignore"), keeping or nullcontext():
+            _take_steps(engine, schedule, progress, keeping, emit)
+        seconds = progress.run.seconds
+        loss = progress.loss
     emit(
         {
             "event": "done",
@@ -416,14 +562,40 @@ def compile_run(
         engine.step(0, 1.0)
 
 
+class Schedule:
+    """The learning rate of every step: in each stage it falls from the start linearly to 0.
+
+    Parameters
+    ----------
+    start_lr : float
+    stage_steps : sequence of int
+        Steps of each stage.
+    """
+
+    def __init__(self, start_lr: float, stage_steps: Sequence[int]) -> None:
+        self._start_lr = start_lr
+        self._stages = [(sum(stage_steps[:k]), n) for k, n in enumerate(stage_steps)]
+        self.n_steps = sum(stage_steps)
+
+    def lr(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        first, n = next(stage for stage in reversed(self._stages) if stage[0] <= step)
+        return self._start_lr * (1 - (step - first) / n)
+
+
 class _Tally:
     """Loss, pairs and tokens of a stretch of the run."""
 
-    def __init__(self) -> None:
-        self.began = time.perf_counter()
-        self.loss = 0.0
-        self.n_pairs = 0
-        self.n_tokens = 0
+    def __init__(
+        self, loss: float = 0.0, n_pairs: int = 0, n_tokens: int = 0, seconds: float = 0.0
+    ) -> None:
+        self.loss = loss
+        self.n_pairs = n_pairs
+        self.n_tokens = n_tokens
+        self.start_clock(seconds)
+
+    def start_clock(self, seconds: float) -> None:
+        self._began = time.perf_counter() - seconds
 
     def add(self, batch: Batch) -> None:
         self.loss += batch.loss
@@ -437,74 +609,190 @@ class _Tally:
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.began
+        return time.perf_counter() - self._began
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what makes an equal one."""
+        return {
+            "loss": self.loss,
+            "n_pairs": self.n_pairs,
+            "n_tokens": self.n_tokens,
+            "seconds": self.seconds,
+        }
+
+
+class _Progress:
+    """How far a run is: steps taken, the last finished epoch's loss, and the tallies."""
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        state = state or {"step": 0, "loss": 0.0, "run": {}, "epoch": {}}
+        self.step: int = state["step"]
+        self.loss: float = state["loss"]
+        self.run, self.epoch = _Tally(**state["run"]), _Tally(**state["epoch"])
+        self._seconds = self.run.seconds, self.epoch.seconds
+
+    def start_clocks(self) -> None:
+        """Leave out the time since this was made."""
+        for tally, seconds in zip((self.run, self.epoch), self._seconds, strict=True):
+            tally.start_clock(seconds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what makes an equal one, as JSON can hold it."""
+        return {
+            "step": self.step,
+            "loss": self.loss,
+            "run": self.run.as_dict(),
+            "epoch": self.epoch.as_dict(),
+        }
+
+
+class _Keeping:
+    """Keeps the state of a run in its folder: what to write, and when."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        minutes: float,
+        now: threading.Event | None,
+        emit: Callable[[Event], None],
+    ) -> None:
+        from .checkpoint import Checkpoints
+
+        self._checkpoints = Checkpoints(folder.checkpoints, emit)
+        self._seconds = 60 * minutes
+        self._now = now
+        self._last = time.monotonic()
+
+    def load(self, engine: Engine, dim: int) -> _Progress | None:
+        """Bring the engine to the last good checkpoint; None if there is none."""
+        self._engine = engine
+        self._arrays = {
+            f"{side}.{name}": array[:, :dim] if array.ndim == 2 else array
+            for side, optimizer in zip(("center", "context"), engine.optimizers, strict=True)
+            for name, array in {"vectors": optimizer.param, **optimizer.state}.items()
+        }
+        state = self._checkpoints.load(self._arrays)
+        if state is None:
+            return None
+        for optimizer, count in zip(engine.optimizers, state["step_counts"], strict=True):
+            optimizer.step_count = count
+        return _Progress(state["progress"])
+
+    def keep(self, progress: _Progress, ends_epoch: bool) -> None:
+        """Write a checkpoint if one is due or asked for."""
+        self._checkpoints.poll()
+        asked = self._now is not None and self._now.is_set()
+        if ends_epoch or asked or time.monotonic() - self._last >= self._seconds:
+            self._checkpoints.save(progress.step, self._arrays, self._state(progress))
+            self._last = time.monotonic()
+            if asked and self._now is not None:
+                self._now.clear()
+
+    def keep_before_leaving(self, progress: _Progress) -> None:
+        """Write a checkpoint, whatever ``on_event`` raises."""
+        self._checkpoints.save_before_leaving(progress.step, self._arrays, self._state(progress))
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for the checkpoint that is being written."""
+        self._checkpoints.wait(quietly=kind is not None)
+
+    def _state(self, progress: _Progress) -> dict[str, Any]:
+        return {
+            "progress": progress.as_dict(),
+            "step_counts": [optimizer.step_count for optimizer in self._engine.optimizers],
+        }
 
 
 def _take_steps(
-    engine: Engine, start_lr: float, epochs: int, emit: Callable[[Event], None]
-) -> float:
-    """Take all steps of a run; return the last epoch's loss."""
-    n_steps = engine.n_batches * epochs
-    loss = 0.0
-    run, epoch, interval = _Tally(), _Tally(), _Tally()
-    for step, lr, batch in _batches(engine, start_lr, n_steps):
-        epoch_number = step // engine.n_batches + 1
-        if not math.isfinite(batch.loss):
-            raise DivergenceError(
-                f"the loss became {batch.loss} at step {step + 1} of {n_steps} (epoch "
-                f"{epoch_number}, learning rate {lr:.3g}); start again with a lower --lr"
-            )
-        for tally in (run, epoch, interval):
-            tally.add(batch)
-        ends_epoch = (step + 1) % engine.n_batches == 0
-        if ends_epoch and not epoch.n_pairs:
-            raise TextError(
-                f"nothing to learn from: in epoch {epoch_number} no line had two words left; "
-                "lower --min-count, or keep frequent words with --subsample 0"
-            )
+    engine: Engine,
+    schedule: Schedule,
+    progress: _Progress,
+    keeping: _Keeping | None,
+    emit: Callable[[Event], None],
+) -> None:
+    """Take the steps of a run that are left, several of an epoch at once."""
+    n_steps = schedule.n_steps
+    interval = _Tally()
+    n = 1
+    while progress.step < n_steps:
+        first = progress.step
+        epoch_number = first // engine.n_batches + 1
+        stop = min(first + n, epoch_number * engine.n_batches)
+        lrs = [schedule.lr(step) for step in range(first, stop)]
+        began = time.perf_counter()
+        batches = engine.run(first, lrs)
+        seconds_a_step = (time.perf_counter() - began) / len(lrs)
+        for lr, batch in zip(lrs, batches, strict=True):
+            progress.step += 1
+            if not math.isfinite(batch.loss):
+                raise DivergenceError(
+                    f"the loss became {batch.loss} at step {progress.step} of {n_steps} (epoch "
+                    f"{epoch_number}, learning rate {lr:.3g}); start again with a lower --lr"
+                )
+            for tally in (progress.run, progress.epoch, interval):
+                tally.add(batch)
+        epoch, ends_epoch = progress.epoch, stop == epoch_number * engine.n_batches
+        if ends_epoch:
+            if not epoch.n_pairs:
+                raise TextError(
+                    f"nothing to learn from: in epoch {epoch_number} no line had two words left; "
+                    "lower --min-count, or keep frequent words with --subsample 0"
+                )
+            progress.loss = epoch.mean_loss
+            epoch_seconds = epoch.seconds
+            progress.epoch = _Tally()
+        if stop == n_steps:
+            _check_finite(engine, n_steps, epoch_number, schedule.lr(0))
+        reports: list[Event] = []
         if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
-            emit(
+            reports.append(
                 {
                     "event": "progress",
                     "epoch": epoch_number,
-                    "tokens": run.n_tokens,
-                    "seconds": run.seconds,
+                    "tokens": progress.run.n_tokens,
+                    "seconds": progress.run.seconds,
                     "loss": interval.mean_loss,
                     "pairs": interval.n_pairs,
                     "tokens_per_s": interval.n_tokens / interval.seconds,
-                    "lr": lr,
+                    "lr": lrs[-1],
                 }
             )
             interval = _Tally()
         if ends_epoch:
-            loss = epoch.mean_loss
-            emit(
+            reports.append(
                 {
                     "event": "epoch",
                     "epoch": epoch_number,
                     "tokens": epoch.n_tokens,
                     "pairs": epoch.n_pairs,
-                    "loss": loss,
-                    "seconds": epoch.seconds,
+                    "loss": progress.loss,
+                    "seconds": epoch_seconds,
                 }
             )
-            epoch = _Tally()
-    return loss
-
-
-def _batches(engine: Engine, start_lr: float, n_steps: int) -> Iterator[tuple[int, float, Batch]]:
-    """Yield each step's number, learning rate and batch; several of an epoch are taken at once."""
-    step, n = 0, 1
-    while step < n_steps:
-        stop = min(step + n, (step // engine.n_batches + 1) * engine.n_batches)
-        lrs = [start_lr * (1 - number / n_steps) for number in range(step, stop)]
-        began = time.perf_counter()
-        batches = engine.run(step, lrs)
-        seconds_a_step = (time.perf_counter() - began) / len(lrs)
-        for lr, batch in zip(lrs, batches, strict=True):
-            yield step, lr, batch
-            step += 1
+        # From here to the next job the state is whole, so that an exception costs nothing.
+        try:
+            with ExitStack() as stack:  # all are emitted, though one may raise: none comes again
+                for report in reversed(reports):
+                    stack.callback(emit, report)
+            if keeping:
+                keeping.keep(progress, ends_epoch)
+        except BaseException:
+            if keeping:
+                keeping.keep_before_leaving(progress)
+            raise
         n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
+
+
+def _check_finite(engine: Engine, n_steps: int, epoch: int, start_lr: float) -> None:
+    """Look at the vectors after the last step, of which no loss tells."""
+    if not _all_finite(*(optimizer.param for optimizer in engine.optimizers)):
+        raise DivergenceError(
+            f"the last of {n_steps} steps left a vector that is not finite (epoch {epoch}, "
+            f"learning rate {start_lr:.3g} at the start); start again with a lower --lr"
+        )
 
 
 def _all_finite(*matrices: np.ndarray) -> bool:

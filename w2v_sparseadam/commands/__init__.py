@@ -42,7 +42,7 @@ class W2VCommand(click.Command):
             if signals.received or isinstance(error, KeyboardInterrupt):
                 number = signals.received or signal.SIGINT
                 word = "Terminated" if number == signal.SIGTERM else "Interrupted"
-                click.echo(f"{word}{self.left_undone}.", err=True)
+                click.echo(f"{word}{signals.note or self.left_undone}.", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
                 raise click.ClickException(str(error)) from error
@@ -67,11 +67,18 @@ class StopSignals:
         exception, or not at all.
     deferred : bool
         Whether to wait for the next `check` instead of raising at once.
+    saves : bool
+        Whether what a signal leads to may take a while, so that a second one must end the process
+        at once; else a second one is ignored.
+    note : str
+        What to say of the work, in place of the command's `left_undone`.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self.deferred = False
+        self.saves = False
+        self.note = ""
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> None:
@@ -93,8 +100,10 @@ class StopSignals:
             raise Stopped
 
     def _stop(self, number: int, _: object) -> None:
+        # A second Ctrl-C must not disturb cleaning up, which is soon done.
+        later = signal.SIG_DFL if self.saves else signal.SIG_IGN
         for handled in self._handlers:
-            signal.signal(handled, signal.SIG_IGN)  # a second Ctrl-C must not disturb cleaning up
+            signal.signal(handled, later)
         self.received = number
         if not self.deferred:
             raise Stopped

@@ -75,8 +75,8 @@ def setting(
     return click.option(flag, cls=SectionOption, section=section, **attributes)
 
 
-corpus_argument = click.argument(
-    "corpus", metavar="CORPUS...", nargs=-1, required=True, type=click.Path()
+corpus_argument = partial(
+    click.argument, "corpus", metavar="CORPUS...", nargs=-1, required=True, type=click.Path()
 )
 
 _WORD_LIST = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
@@ -238,4 +238,4 @@ def checked_sources(ctx: click.Context, outputs: Mapping[str, Path | None]) -> l
 
 def given(ctx: click.Context, name: str) -> bool:
     """Tell whether the user gave a parameter."""
-    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+    return ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from functools import partial
@@ -14,19 +15,31 @@ from typing import Any, TypeVar
 import click
 
 from .. import __version__
+from ..errors import W2VError
 from ..output import check_writable
 from ..text.events import Event
 from ..text.sources import STANDARD_INPUT, is_pattern
 from ..training import (
+    CHECKPOINT_MINUTES,
     START_BETA1,
     START_LR,
     VECTOR_KINDS,
     OptimizerConfig,
     RunConfig,
     SkipGramConfig,
+    resume,
     train,
 )
-from .reading import Pace, ReadingReport, duration, new_bar, phrases_to, teller
+from . import check_distinct
+from .reading import Pace, ReadingReport, duration, new_bar, phrases_to
+from .runs import (
+    Destination,
+    Epochs,
+    MoreEpochs,
+    check_resumable,
+    how_to_resume,
+    set_by_sigusr1,
+)
 from .text_options import (
     SectionedCommand,
     SectionOption,
@@ -50,14 +63,16 @@ _optimizer = partial(setting, "Optimizer", OptimizerConfig)
 _run = partial(setting, "Run", RunConfig)
 _output = partial(click.option, cls=SectionOption, section="Output")
 
-_WORD_LIST = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
+_keeping = partial(click.option, cls=SectionOption, section="Safety")
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path)
 _BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
 _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
 
 @click.command(cls=_TrainCommand)
-@corpus_argument
+@corpus_argument(required=False)
 @text_options
 @_model("--dim", metavar="N", type=click.IntRange(1), help="Dimensions of a vector.")
 @_model(
@@ -122,7 +137,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     type=click.Choice(["global", "row"]),
     help="Count Adam's steps for the whole run, or for each row.",
 )
-@_run("--epochs", metavar="N", type=click.IntRange(1), help="Passes over the text.")
+@_run(
+    "--epochs",
+    metavar="N",
+    type=Epochs(),
+    help="Passes over the text; with --resume, +N adds some.",
+)
 @_run(
     "--batch-size",
     metavar="N",
@@ -136,6 +156,27 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     type=click.IntRange(1),
     show_default="all processors",
     help="Threads to use; the result does not depend on it.",
+)
+@_keeping(
+    "--run-dir",
+    metavar="DIR",
+    type=_FOLDER,
+    help="Keep in this new folder all that it takes to go on after an interruption.",
+)
+@_keeping(
+    "--resume",
+    "resume_dir",
+    metavar="DIR",
+    type=_FOLDER,
+    help="Go on with the run in this folder; nothing else need be said.",
+)
+@_keeping(
+    "--checkpoint-every",
+    metavar="MINUTES",
+    type=click.FloatRange(0, min_open=True),
+    default=CHECKPOINT_MINUTES,
+    show_default=True,
+    help="How often the state goes to the folder; it also does at the end of each epoch.",
 )
 @_output(
     "-o",
@@ -171,6 +212,9 @@ def main(
     quiet: bool,
     phrases_out: Path | None,
     dense_adam: bool,
+    run_dir: Path | None,
+    resume_dir: Path | None,
+    checkpoint_every: float,
     **settings: Any,
 ) -> None:
     """Train word vectors on the text CORPUS, one sentence or paragraph a line.
@@ -180,6 +224,7 @@ def main(
     \b
     w2v-train corpus.txt
     w2v-train news.txt.gz books/ --dim 200 --epochs 5 -o all.bin
+    w2v-train news.txt --run-dir runs/news; w2v-train --resume runs/news
     w2v-neighbors corpus.vec river
     """
     if dense_adam:
@@ -188,15 +233,37 @@ def main(
                 f"--dense-adam contradicts --optimizer {settings['optimizer']}; give one of them"
             )
         settings["optimizer"] = "dense-adam"
+    folder = resume_dir or run_dir
+    if resume_dir:
+        from ..run_folder import read_settings
+
+        kept = read_settings(resume_dir)
+        check_resumable(ctx, resume_dir, kept, {**settings, "corpus": corpus})
+        corpus = tuple(kept["paths"])
+    elif not corpus:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
+    elif isinstance(settings["epochs"], MoreEpochs):
+        raise click.UsageError(
+            f"--epochs +{settings['epochs']} adds to a run: give --resume DIR, or leave '+' out"
+        )
+    elif given(ctx, "checkpoint_every") and not run_dir:
+        raise click.UsageError("--checkpoint-every needs a folder: give --run-dir DIR too")
+    destination = Destination(folder) if folder else None
+    if resume_dir and destination and destination.kept:
+        output = output or Path(destination.kept["output"])
+        vectors = vectors if given(ctx, "vectors") else destination.kept["vectors"]
     target = output or _named_after(corpus[0])
     outputs = {"-o": target, "--log": log, "--phrases-out": phrases_out}
-    sources = checked_sources(ctx, outputs)
-    text, skip_gram = text_config(ctx), _config(SkipGramConfig, settings)
-    optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
-    for name in ("beta1", "beta2", "eps", "bias_correction"):
-        if given(ctx, name) and name not in optimizer.used:
-            flag = name.replace("_", "-")
-            raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
+    if resume_dir:
+        check_distinct({"corpus file": list(map(Path, corpus))}, outputs)
+    else:
+        sources = checked_sources(ctx, outputs)
+        text, skip_gram = text_config(ctx), _config(SkipGramConfig, settings)
+        optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
+        for name in ("beta1", "beta2", "eps", "bias_correction"):
+            if given(ctx, name) and name not in optimizer.used:
+                flag = name.replace("_", "-")
+                raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
 
     check_writable(target)
     with ExitStack() as stack:
@@ -204,18 +271,70 @@ def main(
         if not quiet:
             reports.append(stack.enter_context(closing(_Report())))
         if log:
-            reports.append(stack.enter_context(closing(_Log(log))))
+            reports.append(stack.enter_context(closing(_Log(log, append=bool(resume_dir)))))
         writers = [phrases_to(phrases_out)] if phrases_out else []
+        training = False
 
-        model = train(
-            sources,
-            text=text,
-            skip_gram=skip_gram,
-            optimizer=optimizer,
-            run=run,
-            on_event=teller(ctx.obj, [*reports, *writers]),
-        )
-        model.vectors(vectors).save(target)
+        def on_event(event: Event) -> None:
+            nonlocal training
+            if destination and folder:
+                match event["event"]:
+                    case "folder":
+                        destination.keep(target, vectors)
+                        if not log:
+                            log_here = _Log(folder / "log.jsonl", append=True)
+                            reports.append(stack.enter_context(closing(log_here)))
+                    case "start":
+                        training = ctx.obj.saves = True
+                        ctx.obj.note = f"; go on with: {how_to_resume(folder)}"
+                    case "checkpoint":
+                        ctx.obj.note = (
+                            f" at step {event['step']:,}; go on with: {how_to_resume(folder)}"
+                        )
+                    case "done":
+                        training = False
+            # LLVM calls back into Python, where an exception would be printed and lost. A step
+            # that is cut short cannot be kept: train() writes a checkpoint if this raises.
+            ctx.obj.deferred = training or event["event"] == "compile"
+            for listener in [*reports, *writers]:
+                listener(event)
+            ctx.obj.check()
+
+        keeping: dict[str, Any] = {}
+        if folder:
+            checkpoint_now = threading.Event()
+            stack.enter_context(set_by_sigusr1(checkpoint_now))
+            keeping["checkpoint_minutes"] = checkpoint_every
+            keeping["checkpoint_now"] = checkpoint_now
+        if resume_dir:
+            epochs = settings["epochs"]
+            model = resume(
+                resume_dir,
+                more_epochs=int(epochs) if isinstance(epochs, MoreEpochs) else 0,
+                threads=settings["threads"],
+                on_event=on_event,
+                **keeping,
+            )
+        else:
+            if run_dir:
+                keeping["run_dir"] = run_dir
+            model = train(
+                sources,
+                text=text,
+                skip_gram=skip_gram,
+                optimizer=optimizer,
+                run=run,
+                on_event=on_event,
+                **keeping,
+            )
+        try:
+            model.vectors(vectors).save(target)
+        except W2VError as error:
+            if not folder:
+                raise
+            raise W2VError(
+                f"{error}; the trained vectors are kept: {how_to_resume(folder)} -o PATH"
+            ) from error
         for report in reports:
             report.saved(target)
 
@@ -243,10 +362,10 @@ class _Log:
     and ``done`` waits for the vectors to be saved.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, append: bool = False) -> None:
         self._path = path
         try:
-            self._file: FileIO | None = path.open("wb", buffering=0)
+            self._file: FileIO | None = path.open("ab" if append else "wb", buffering=0)
         except OSError as error:
             raise click.ClickException(
                 f"{path}: cannot be written ({error.strerror}); write the log elsewhere"
@@ -271,6 +390,7 @@ class _Log:
             case "start":
                 self._pace = Pace(1, 1e-3)
                 self._n_tokens = event["tokens"]
+                self._last = {"tokens": event["done_tokens"], "seconds": event["done_seconds"]}
                 self._write(event)
             case "progress":
                 self._waiting.append(event)
@@ -333,13 +453,31 @@ class _Report(ReadingReport):
         words, dim = self._start["words"], self._start["dim"]
         self._say(f"Wrote {target}: {words:,} words, {dim} dimensions.")
 
+    def _show_folder(self, event: Event) -> None:
+        if event["taken_over_from"]:
+            self._say(
+                f"Took over {event['path']}: {event['taken_over_from']} ended without leaving it."
+            )
+
+    def _show_warning(self, event: Event) -> None:
+        self._say(f"Warning: {event['message']}.")
+
+    def _show_checkpoint(self, event: Event) -> None:
+        self._say(
+            f"Checkpoint at step {event['step']:,}: {event['bytes'] / 1e6:,.1f} MB in "
+            f"{duration(event['seconds'])}."
+        )
+
     def _show_start(self, event: Event) -> None:
         self._start = event
         self._pace = Pace()
+        if event["first_step"]:
+            self._say(f"Going on at step {event['first_step']:,} of {event['steps']:,}.")
         if self._on_terminal:
             self._bar = new_bar(
                 event["tokens"], " words", self._epoch(1), "{rate_fmt}, {remaining} left{postfix}"
             )
+            self._bar.initial = self._bar.n = event["done_tokens"]
 
     def _show_progress(self, event: Event) -> None:
         loss, lr = f"loss {event['loss']:.3f}", f"lr {event['lr']:.2g}"

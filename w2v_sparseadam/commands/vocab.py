@@ -37,7 +37,7 @@ _output = partial(click.option, cls=SectionOption, section="Output")
 
 
 @click.command(cls=SectionedCommand)
-@corpus_argument
+@corpus_argument()
 @text_options
 @_output(
     "--top",

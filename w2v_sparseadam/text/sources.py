@@ -39,6 +39,11 @@ class Source:
     identity: tuple[int, int]
 
     @property
+    def absolute_path(self) -> str:
+        """The path, to find it from any other folder."""
+        return self.path if self.path == STANDARD_INPUT else os.path.abspath(self.path)
+
+    @property
     def name(self) -> str:
         """What to call it in messages."""
         return _name_of(self.path)

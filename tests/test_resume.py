@@ -1,0 +1,577 @@
+"""Interrupted runs: they end in the bytes and the losses of the run that was left alone."""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import w2v_sparseadam
+from w2v_sparseadam import (
+    OptimizerConfig,
+    RunConfig,
+    SkipGramConfig,
+    TextConfig,
+    checkpoint,
+    resume,
+    train,
+    training,
+)
+from w2v_sparseadam.commands import runs
+from w2v_sparseadam.commands import train as command
+from w2v_sparseadam.errors import DivergenceError, SettingError, W2VError
+from w2v_sparseadam.run_folder import RunFolder, read_settings
+from w2v_sparseadam.training import Schedule
+
+pytest.importorskip("fcntl", reason="needs POSIX file locks")
+
+OPTIMIZERS = {
+    "sparse-adam": OptimizerConfig("sparse-adam"),
+    "sparse-adam with m and row steps": OptimizerConfig(
+        "sparse-adam", beta1=0.9, bias_correction="row"
+    ),
+    "rowwise-adam": OptimizerConfig("rowwise-adam"),
+    "rowwise-adam with row steps": OptimizerConfig("rowwise-adam", bias_correction="row"),
+    "dense-adam": OptimizerConfig("dense-adam"),
+    "adagrad": OptimizerConfig("adagrad"),
+    "sgd": OptimizerConfig("sgd"),
+}
+N_STEPS = 8  # of two epochs
+
+
+class StopError(Exception):
+    """Raised by a callback."""
+
+
+def write_text(path, n_lines=15):
+    rng = np.random.default_rng(3)
+    numbers = np.minimum(rng.zipf(1.4, (n_lines, 8)), 30)
+    path.write_text("".join(" ".join(f"w{n}" for n in line) + "\n" for line in numbers))
+    return path
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Write 15 lines of 8 words."""
+    return write_text(tmp_path / "news.txt")
+
+
+@pytest.fixture
+def step_by_step(monkeypatch):
+    """Let every step be a job with an event of its own."""
+    monkeypatch.setattr(training, "_RUN_SECONDS", 0)
+    monkeypatch.setattr(training, "_EVENT_SECONDS", 0)
+
+
+class Listener:
+    """Collects events, and raises at a step."""
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.events = []
+        self.steps = 0
+
+    def __call__(self, event):
+        self.events.append(event)
+        if event["event"] == "start":
+            self.steps = event["first_step"]
+        if event["event"] == "progress":
+            self.steps += 1
+            if self.steps == self.stop_at:
+                raise StopError
+
+    def of(self, kind):
+        return [event for event in self.events if event["event"] == kind]
+
+
+def settings(optimizer=None, threads=1, epochs=2):
+    return {
+        "text": TextConfig(min_count=1),
+        "skip_gram": SkipGramConfig(dim=3, window=2, subsample=0),
+        "optimizer": optimizer or OptimizerConfig(),
+        "run": RunConfig(epochs=epochs, batch_size=32, threads=threads),
+    }
+
+
+def bytes_of(model):
+    return model.words, model.center_vectors.tobytes(), model.context_vectors.tobytes(), model.loss
+
+
+def losses(*listeners):
+    return [
+        (event["epoch"], event["loss"], event["pairs"], event["tokens"])
+        for listener in listeners
+        for event in listener.of("epoch")
+    ]
+
+
+def interrupt(text, run_dir, stop_at, **changes):
+    listener = Listener(stop_at)
+    with pytest.raises(StopError):
+        train(text, **settings(**changes), run_dir=run_dir, on_event=listener)
+    return listener
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_interrupted_twice_at_other_numbers_of_threads(text, tmp_path, step_by_step, optimizer):
+    config = OPTIMIZERS[optimizer]
+    alone = Listener()
+    expected = bytes_of(train(text, **settings(config), on_event=alone))
+    assert alone.of("start")[0]["steps"] == N_STEPS
+    for first, second in ((1, 3), (3, 4), (4, 5), (7, 8)):
+        run_dir = tmp_path / f"run{first}"
+        one = interrupt(text, run_dir, first, optimizer=config)
+        two, three = Listener(second), Listener()
+        with pytest.raises(StopError):
+            resume(run_dir, threads=3, on_event=two)
+        assert two.of("start")[0]["first_step"] == first
+        model = resume(run_dir, threads=2, on_event=three)
+        assert three.of("start")[0]["first_step"] == second
+        assert bytes_of(model) == expected
+        assert losses(one, two, three) == losses(alone)
+        rates = [event["lr"] for listener in (one, two, three) for event in listener.of("progress")]
+        assert rates == [event["lr"] for event in alone.of("progress")]
+
+
+def test_a_folder_changes_nothing(text, tmp_path):
+    assert bytes_of(train(text, **settings(), run_dir=tmp_path / "run")) == bytes_of(
+        train(text, **settings())
+    )
+
+
+def test_neither_the_text_nor_a_checkpoint_is_needed(text, tmp_path, step_by_step):
+    """As after SIGKILL before the first checkpoint."""
+    expected = bytes_of(train(text, **settings()))
+    interrupt(text, tmp_path / "run", 2)
+    text.unlink()
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.unlink()
+    listener = Listener()
+    assert bytes_of(resume(tmp_path / "run", on_event=listener)) == expected
+    assert listener.of("start")[0]["first_step"] == 0
+
+
+def test_a_finished_run_gives_its_model_again(text, tmp_path):
+    expected = bytes_of(train(text, **settings(), run_dir=tmp_path / "run"))
+    listener = Listener()
+    assert bytes_of(resume(tmp_path / "run", on_event=listener)) == expected
+    (done,) = listener.of("done")
+    assert done["train_seconds"] > 0
+    assert not listener.of("epoch")
+
+
+def test_clocks_go_on(text, tmp_path, step_by_step):
+    one = interrupt(text, tmp_path / "run", 5)
+    listener = Listener()
+    resume(tmp_path / "run", on_event=listener)
+    (start,) = listener.of("start")
+    last = one.of("progress")[-1]
+    assert start["done_tokens"] == last["tokens"]
+    assert start["done_seconds"] >= last["seconds"]
+    assert listener.of("progress")[0]["seconds"] > start["done_seconds"]
+    assert listener.of("progress")[-1]["tokens"] == start["tokens"]
+
+
+def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(text, tmp_path, step_by_step):
+    expected = bytes_of(train(text, **settings()))
+    interrupt(text, tmp_path / "run", 6)
+    _, newer = sorted((tmp_path / "run" / "checkpoints").iterdir())
+    newer.write_bytes(newer.read_bytes()[:100])
+    listener = Listener()
+    assert bytes_of(resume(tmp_path / "run", on_event=listener)) == expected
+    assert listener.of("start")[0]["first_step"] == 4
+    (warning,) = listener.of("warning")
+    assert warning["message"].startswith(f"{newer}: is damaged")
+
+
+def test_checkpoints_come_in_time_at_epochs_and_when_asked(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_RUN_SECONDS", 0)
+
+    def steps(name, **more):
+        listener = Listener()
+        train(text, **settings(), run_dir=tmp_path / name, on_event=listener, **more)
+        return [event["step"] for event in listener.of("checkpoint")]
+
+    assert steps("epochs") == [4, 8]
+    assert steps("time", checkpoint_minutes=1e-9) == list(range(1, 9))
+    now = threading.Event()
+    now.set()
+    assert steps("asked", checkpoint_now=now) == [1, 4, 8]
+    assert not now.is_set()
+
+
+def test_a_full_disk_does_not_end_the_run(text, tmp_path, monkeypatch):
+    expected = bytes_of(train(text, **settings()))
+    write = checkpoint.write_checkpoint
+    full = [False, True]  # the first checkpoint is written, the second is not
+
+    def write_or_fail(*args):
+        if full.pop(0):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(*args)
+
+    monkeypatch.setattr(checkpoint, "write_checkpoint", write_or_fail)
+    listener = Listener()
+    model = train(text, **settings(), run_dir=tmp_path / "run", on_event=listener)
+    assert bytes_of(model) == expected
+    assert [event["step"] for event in listener.of("checkpoint")] == [4]
+    assert [event["message"] for event in listener.of("warning")] == [
+        "no checkpoint at step 8: [Errno 28] No space left on device; training goes on, and the "
+        "next one is tried in its time"
+    ]
+    monkeypatch.undo()
+    assert bytes_of(resume(tmp_path / "run")) == expected
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_divergence_keeps_the_last_good_checkpoint(text, tmp_path):
+    diverging = OptimizerConfig("sgd", lr=1e30)
+    with pytest.raises(DivergenceError):
+        train(text, **settings(diverging), run_dir=tmp_path / "run", checkpoint_minutes=1e-9)
+    paths = list((tmp_path / "run" / "checkpoints").iterdir())
+    assert all(int(path.stem.removeprefix("step-")) < 3 for path in paths)
+    with pytest.raises(DivergenceError):
+        resume(tmp_path / "run")
+
+
+def test_an_error_lets_go_of_the_folder_and_of_threads(text, tmp_path, step_by_step):
+    before = threading.active_count()
+    interrupt(text, tmp_path / "run", 1, threads=3)
+    assert threading.active_count() == before
+    RunFolder.open(tmp_path / "run").close()
+
+
+def test_added_epochs_follow_whenever_they_were_asked_for(text, tmp_path, step_by_step):
+    train(text, **settings(), run_dir=tmp_path / "finished")
+    finished = Listener()
+    expected = bytes_of(resume(tmp_path / "finished", more_epochs=1, on_event=finished))
+    assert [event["lr"] for event in finished.of("progress")] == [
+        0.015 * (1 - step / 4) for step in range(4)
+    ]
+    assert losses(finished)[0][0] == 3
+    interrupt(text, tmp_path / "unfinished", 3)
+    with pytest.raises(StopError):
+        resume(tmp_path / "unfinished", more_epochs=1, on_event=Listener(10))
+    assert bytes_of(resume(tmp_path / "unfinished")) == expected  # they are asked for once
+    assert bytes_of(resume(tmp_path / "finished")) == expected
+
+
+def test_the_schedule():
+    schedule = Schedule(0.5, [4, 2])
+    assert schedule.n_steps == 6
+    assert [schedule.lr(step) for step in range(6)] == [0.5, 0.375, 0.25, 0.125, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"checkpoint_minutes": 0},
+            "checkpoint_minutes is 0, but must be a number, above 0",
+        ),
+        ({"more_epochs": -1}, "more_epochs is -1, but must be a whole number, 0 or more"),
+        ({"threads": 0}, "threads is 0, but must be a whole number, 1 or more"),
+    ],
+)
+def test_settings_of_resume_are_checked(text, tmp_path, more, message):
+    train(text, **settings(), run_dir=tmp_path / "run")
+    with pytest.raises(SettingError) as caught:
+        resume(tmp_path / "run", **more)
+    assert str(caught.value) == message
+
+
+def test_defaults_are_kept_as_they_were(text, tmp_path):
+    """A later version may have others."""
+    train(text, **settings(), run_dir=tmp_path / "run")
+    kept = read_settings(tmp_path / "run")
+    assert (kept["optimizer"]["lr"], kept["optimizer"]["beta1"]) == (0.015, 0.0)
+    assert kept["paths"] == [str(text)]
+
+
+# The command.
+
+SMALL = ["--dim", "3", "--batch-size", "32", "--min-count", "1", "--subsample", "0"]
+SMALL += ["--epochs", "2"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Work in a folder with news.txt and other.txt."""
+    monkeypatch.chdir(tmp_path)
+    write_text(Path("news.txt"))
+    write_text(Path("other.txt"), 9)
+    return tmp_path
+
+
+def run(*args, exit_code=0):
+    result = CliRunner().invoke(command.main, [*args])
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def error_of(*args, exit_code):
+    return run(*args, exit_code=exit_code).stderr.splitlines()[-1].removeprefix("Error: ")
+
+
+def test_resume_remembers_where_the_vectors_go(folder):
+    run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.bin", "--vectors", "sum")
+    written = Path("v.bin").read_bytes()
+    Path("v.bin").unlink()
+    result = run("--resume", "run")
+    assert Path("v.bin").read_bytes() == written
+    assert "Going on at step 8 of 8.\n" in result.stderr
+    run("--resume", "run", "-o", "c.bin", "--vectors", "center", "-q", "--threads", "2")
+    assert Path("c.bin").read_bytes() != written
+    Path("c.bin").unlink()
+    run("--resume", "run")
+    assert Path("c.bin").exists()
+
+
+def test_a_run_started_from_python_is_named_after_its_text(folder):
+    train("news.txt", **settings(), run_dir="run")
+    run("--resume", "run", "-q")
+    assert Path("news.vec").exists()
+
+
+def test_the_log_is_kept_in_the_folder_and_grows(folder):
+    run("news.txt", *SMALL, "--run-dir", "run")
+    first = Path("run/log.jsonl").read_text()
+    run("--resume", "run", "--epochs", "+1")
+    both = Path("run/log.jsonl").read_text()
+    assert both.startswith(first)
+    events = [json.loads(line) for line in both.splitlines()]
+    assert [e["epoch"] for e in events if e["event"] == "epoch"] == [1, 2, 3]
+    assert [e["step"] for e in events if e["event"] == "checkpoint"] == [4, 8, 12]
+
+
+def test_more_epochs(folder):
+    run("news.txt", *SMALL, "--run-dir", "run", "-q")
+    assert "Epoch 4/4" in run("--resume", "run", "--epochs", "+2").stderr
+    assert error_of("--resume", "run", "--epochs", "2", exit_code=2) == (
+        "--epochs is 2, but the run in run has 4; add some with --epochs +N, or leave it out"
+    )
+    run("--resume", "run", "--epochs", "4", "-q")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--dim", "4"], "--dim is 4, but the run in run has 3; leave it out"),
+        (["--lr", "0.5"], "--lr is 0.5, but the run in run has 0.015; leave it out"),
+        (["--lowercase"], "--lowercase is True, but the run in run has None; leave it out"),
+        (
+            ["--dense-adam"],
+            "--dense-adam is dense-adam, but the run in run has sparse-adam; leave it out",
+        ),
+        (["--run-dir", "b"], "--run-dir cannot be given with --resume; leave it out"),
+        (
+            ["news.txt"],
+            "--resume needs no CORPUS: the text is kept in run; leave 'news.txt' out",
+        ),
+    ],
+)
+def test_what_contradicts_the_run_is_refused(folder, args, message):
+    run("news.txt", *SMALL, "--run-dir", "run", "-q")
+    assert error_of("--resume", "run", *args, exit_code=2) == message
+
+
+def test_what_agrees_with_the_run_is_not_refused(folder):
+    run("news.txt", *SMALL, "--run-dir", "run", "-q")
+    run("--resume", "run", *SMALL, "--optimizer", "sparse-adam", "--lr", "0.015", "-q")
+
+
+@pytest.mark.parametrize(
+    ("args", "exit_code", "message"),
+    [
+        (
+            ["news.txt", "--epochs", "+2"],
+            2,
+            "--epochs +2 adds to a run: give --resume DIR, or leave '+' out",
+        ),
+        (
+            ["news.txt", "--checkpoint-every", "1"],
+            2,
+            "--checkpoint-every needs a folder: give --run-dir DIR too",
+        ),
+        (
+            ["--resume", "none"],
+            1,
+            "none: holds no run; start one with w2v-train CORPUS --run-dir none",
+        ),
+        (
+            ["news.txt", "--run-dir", "other.txt"],
+            1,
+            "other.txt: is a file; name a folder for the run",
+        ),
+    ],
+)
+def test_what_can_be_known_before_training_is(folder, monkeypatch, args, exit_code, message):
+    monkeypatch.setattr(training, "compile_run", lambda *_: pytest.fail("compiled"))
+    assert error_of(*args, exit_code=exit_code) == message
+
+
+def test_vectors_that_cannot_be_written_are_not_lost(folder, monkeypatch):
+    def save(*_):
+        raise W2VError("v.bin: no room left to write (disk full); free some, or write elsewhere")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(w2v_sparseadam.Vectors, "save", save)
+        message = error_of("news.txt", *SMALL, "--run-dir", "run", "-o", "v.bin", exit_code=1)
+    assert message == (
+        "v.bin: no room left to write (disk full); free some, or write elsewhere; the trained "
+        "vectors are kept: w2v-train --resume run -o PATH"
+    )
+    run("--resume", "run", "-o", "w.bin")
+    assert Path("w.bin").exists()
+
+
+def test_how_to_resume_can_be_pasted():
+    assert runs.how_to_resume("my run") == "w2v-train --resume 'my run'"
+
+
+# Signals and sudden death, in processes of their own.
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(Path(w2v_sparseadam.__file__).parents[1]),
+    "PYTHONWARNINGS": "ignore",  # of hashes that wrap around, where nothing is compiled
+}
+# Python ignores Ctrl-C in a process that was started with it ignored, as background jobs are.
+MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from w2v_sparseadam.commands.train import main
+main()
+"""
+BUSY = """
+import time
+from w2v_sparseadam import checkpoint, training
+def write(path, arrays, state):
+    if state["progress"]["step"] % 4:
+        print("writing", flush=True)
+        time.sleep(600)
+checkpoint.write_checkpoint = write
+training._RUN_SECONDS = 0
+"""
+LONG = [*SMALL, "--epochs", "1000000", "--threads", "2"]
+
+
+@pytest.fixture
+def start(folder):
+    """Start w2v-train in a process of its own, which does not outlive the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*args):
+            process = subprocess.Popen(
+                [sys.executable, "-c", MAIN, *args],
+                stderr=subprocess.PIPE,
+                text=True,
+                env=ENVIRONMENT,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 500
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def checkpoints():
+    return (
+        sorted(Path("run/checkpoints").glob("step-*")) if Path("run/checkpoints").exists() else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Terminated")],
+)
+def test_a_signal_leaves_a_checkpoint(start, number, code, word):
+    process = start("news.txt", *LONG, "--run-dir", "run", "--checkpoint-every", "100", "-q")
+    wait_for(checkpoints, process)
+    process.send_signal(number)
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode == code
+    found = re.fullmatch(
+        rf"{word} at step ([\d,]+); go on with: w2v-train --resume run\.\n", errors
+    )
+    assert found
+    last = int(checkpoints()[-1].stem.removeprefix("step-"))
+    assert last == int(found[1].replace(",", ""))
+    assert not list(Path("run").rglob("*.tmp"))
+    assert not Path("news.vec").exists()
+
+
+def test_sigusr1_asks_for_a_checkpoint(start):
+    write_text(Path("news.txt"), 3000)  # an epoch has several jobs, so that one comes in between
+    process = start("news.txt", *LONG, "--run-dir", "run", "--checkpoint-every", "100", "-q")
+    wait_for(checkpoints, process)
+    n_steps = json.loads(
+        next(line for line in Path("run/log.jsonl").read_text().splitlines() if '"start"' in line)
+    )["steps"]
+    a_epoch = n_steps // 1000000
+
+    def between_epochs():
+        process.send_signal(signal.SIGUSR1)
+        return any(int(path.stem.removeprefix("step-")) % a_epoch for path in checkpoints())
+
+    wait_for(between_epochs, process)
+
+
+def test_a_second_interrupt_leaves_at_once(folder):
+    """The first is still busy with a checkpoint."""
+    arguments = [*LONG, "--run-dir", "run", "--checkpoint-every", "0.000001", "-q"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY + MAIN, "news.txt", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    try:
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == -signal.SIGINT
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("kills", [4])
+def test_sudden_death_at_any_moment(start, folder, kills):
+    """The short form of scripts/chaos.py."""
+    write_text(Path("news.txt"), 200)
+    args = [*SMALL, "--epochs", "5"]
+    run("news.txt", *args, "-o", "alone.bin", "-q")
+    rng = np.random.default_rng(1)
+    more = ["--checkpoint-every", "0.00001", "-q"]
+    process = start("news.txt", *args, "--run-dir", "run", "-o", "v.bin", *more)
+    wait_for(checkpoints, process)
+    for _ in range(kills):
+        time.sleep(rng.uniform(0, 0.3))
+        process.kill()
+        process.communicate()
+        process = start("--resume", "run", "--threads", str(rng.integers(1, 4)), *more)
+        time.sleep(rng.uniform(0, 2))
+    assert process.communicate(timeout=500)[1] == ""
+    assert process.returncode == 0
+    assert Path("v.bin").read_bytes() == Path("alone.bin").read_bytes()

@@ -1,0 +1,271 @@
+"""The folder of a run: what it holds, what it refuses, and who may use it."""
+
+import errno
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from w2v_sparseadam.errors import FormatError, W2VError
+from w2v_sparseadam.run_folder import RunFolder, read_settings
+from w2v_sparseadam.text.vocabulary import Vocabulary
+
+pytest.importorskip("fcntl", reason="needs POSIX file locks")
+
+SETTINGS = {"paths": ["/texts/news.txt"], "text": {"tokenizer": str.split, "min_count": 5}}
+VOCABULARY = Vocabulary(["the", "don't", "a\u2028b", "\ud800", "\0"], np.array([9, 7, 7, 2, 1]))
+WORD_IDS = np.array([0, 4, -1, 1, 1, -1], np.int32)
+
+
+def filled(path):
+    with RunFolder.create(path, SETTINGS) as folder:
+        folder.keep_text(VOCABULARY, WORD_IDS, report={"n_lines": 2})
+    return path
+
+
+def message_of(do, *args, error=W2VError):
+    with pytest.raises(error) as caught:
+        do(*args)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def names(path):
+    return {entry.name for entry in path.iterdir()}
+
+
+def test_text_and_settings_come_back(tmp_path):
+    path = filled(tmp_path / "run")
+    assert names(path) == {
+        "settings.json",
+        "vocabulary.txt",
+        "word_ids.i32",
+        "text.json",
+        "checkpoints",
+        "lock",
+    }
+    with RunFolder.open(path) as folder:
+        assert folder.settings["text"] == {"tokenizer": "str.split", "min_count": 5}
+        assert folder.taken_over_from is None
+        vocabulary, word_ids = folder.load_text()
+    assert vocabulary.words == VOCABULARY.words
+    assert vocabulary.counts.tolist() == VOCABULARY.counts.tolist()
+    assert word_ids.dtype == np.int32
+    assert word_ids.tolist() == WORD_IDS.tolist()
+    assert not word_ids.flags.writeable
+    assert (path / "vocabulary.txt").read_bytes().startswith(b"the 9\ndon't 7\n")
+
+
+def test_a_long_text_is_copied_in_pieces(tmp_path):
+    word_ids = np.arange(600_000, dtype=np.int32) % 5
+    with RunFolder.create(tmp_path / "run", SETTINGS) as folder:
+        folder.keep_text(VOCABULARY, word_ids)
+        assert np.array_equal(folder.load_text()[1], word_ids)
+
+
+def test_settings_can_be_changed(tmp_path):
+    path = filled(tmp_path / "run")
+    with RunFolder.open(path) as folder:
+        folder.change_settings(added_epochs=[2])
+        assert folder.settings == read_settings(path)
+    assert read_settings(path)["added_epochs"] == [2]
+    assert read_settings(path)["paths"] == ["/texts/news.txt"]
+
+
+def test_a_run_is_not_overwritten(tmp_path):
+    path = filled(tmp_path / "run")
+    assert message_of(RunFolder.create, path, {}) == (
+        f"{path}: holds a run already; go on with --resume {path}, or name another folder"
+    )
+    assert read_settings(path)["paths"] == ["/texts/news.txt"]
+
+
+def test_reading_that_was_not_finished_can_only_start_again(tmp_path):
+    path = tmp_path / "run"
+    RunFolder.create(path, SETTINGS).close()
+    assert message_of(RunFolder.open, path) == (
+        f"{path}: reading its text was not finished; start it again, with the options in "
+        f"{path}/settings.json: w2v-train /texts/news.txt --run-dir {path}"
+    )
+    with RunFolder.create(path, {"paths": ["other.txt"]}) as folder:
+        folder.keep_text(VOCABULARY, WORD_IDS)
+    with RunFolder.open(path) as folder:
+        assert folder.settings["paths"] == ["other.txt"]
+
+
+def test_what_a_killed_writer_left_is_cleaned_up(tmp_path):
+    path = filled(tmp_path / "run")
+    for leftover in (path / ".word_ids.i32.0a1b.tmp", path / "checkpoints" / ".step-1.0a.tmp"):
+        leftover.write_bytes(b"half")
+    RunFolder.open(path).close()
+    assert not list(path.rglob("*.tmp"))
+
+
+def make_file(path):
+    path.write_text("")
+
+
+def make_other(path):
+    path.mkdir()
+    (path / "thesis.tex").write_text("")
+
+
+def make_later(path):
+    path.mkdir()
+    (path / "settings.json").write_text('{"format": 2}')
+
+
+def make_damaged(path):
+    path.mkdir()
+    (path / "settings.json").write_text('{"format": 1')
+
+
+def make_list(path):
+    path.mkdir()
+    (path / "settings.json").write_text("[1]")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (make_file, "{}: is a file; name a folder for the run"),
+        (
+            make_other,
+            "{}: holds other files, 'thesis.tex' among them; name an empty or a new folder",
+        ),
+    ],
+)
+def test_places_that_cannot_hold_a_run(tmp_path, make, message):
+    path = tmp_path / "run"
+    make(path)
+    assert message_of(RunFolder.create, path, {}) == message.format(path)
+
+
+def test_the_folder_above_must_be_there(tmp_path):
+    path = tmp_path / "none" / "run"
+    assert message_of(RunFolder.create, path, {}) == (
+        f"{path}: the folder '{tmp_path}/none' does not exist; create it, or name another"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, r"holds no run; start one with w2v-train CORPUS --run-dir "),
+        (make_file, r"holds no run; start one"),
+        (make_other, r"holds no run; start one"),
+        (make_later, r"is a run of format 2, but this version reads 1; resume it with the version"),
+        (make_damaged, r"settings\.json: is damaged: "),
+        (make_list, r"settings\.json: is damaged: expected a JSON object, found \[1\]"),
+    ],
+)
+def test_places_that_hold_no_run(tmp_path, make, message):
+    path = tmp_path / "run"
+    make(path)
+    assert re.search(message, message_of(RunFolder.open, path))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+def test_a_read_only_folder(tmp_path):
+    path = filled(tmp_path / "run")
+    path.chmod(0o500)
+    try:
+        assert "cannot be" in message_of(RunFolder.open, path)
+    finally:
+        path.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["vocabulary.txt", "word_ids.i32"])
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: b"\1" + data[1:]])
+def test_damage_to_the_text_is_noticed(tmp_path, name, change):
+    path = filled(tmp_path / "run")
+    (path / name).write_bytes(change((path / name).read_bytes()))
+    with RunFolder.open(path) as folder:
+        assert message_of(folder.load_text, error=FormatError) == (
+            f"{path / name}: is damaged (its checksum is not that of text.json); start a new run "
+            "from the text"
+        )
+
+
+@pytest.mark.parametrize("name", ["vocabulary.txt", "word_ids.i32", "text.json"])
+def test_a_lost_file_is_an_error(tmp_path, name):
+    path = filled(tmp_path / "run")
+    (path / name).unlink()
+    message = "was not finished" if name == "text.json" else f"{name}: is missing"
+    with pytest.raises(W2VError, match=message), RunFolder.open(path) as folder:
+        folder.load_text()
+
+
+def test_a_full_disk_leaves_a_run_that_can_start_again(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    with RunFolder.create(path, SETTINGS) as folder:
+
+        def fsync(_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            message = message_of(folder.keep_text, VOCABULARY, WORD_IDS)
+    assert message == (
+        f"{path}/vocabulary.txt: no room left to write (No space left on device); free some, or "
+        "write elsewhere"
+    )
+    assert names(path) == {"settings.json", "checkpoints", "lock"}
+    filled(path)
+
+
+HOLD = """
+import sys, time
+from w2v_sparseadam.run_folder import RunFolder
+folder = RunFolder.open(sys.argv[1])
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Start a process that holds the folder of a run, and kill it in the end."""
+    path = filled(tmp_path / "run")
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield path, process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_one_process_at_a_time(holder):
+    path, process = holder
+    assert message_of(RunFolder.open, path) == (
+        f"{path}: process {process.pid} on {socket.gethostname()} is training in it; wait for its "
+        "end, or stop it"
+    )
+    assert "is training in it" in message_of(RunFolder.create, path, {})
+
+
+def test_a_dead_process_is_taken_over(holder):
+    path, process = holder
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with RunFolder.open(path) as folder:
+        assert folder.taken_over_from == f"process {process.pid} on {socket.gethostname()}"
+    with RunFolder.open(path) as folder:
+        assert folder.taken_over_from is None
+
+
+def test_an_error_lets_go_of_the_folder(tmp_path):
+    path = tmp_path / "run"
+    RunFolder.create(path, SETTINGS).close()
+    for _ in range(2):
+        assert "was not finished" in message_of(RunFolder.open, path)
+    assert json.loads((path / "settings.json").read_text())["format"] == 1
