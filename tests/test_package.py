@@ -36,6 +36,7 @@ STATIONS = [
     "rules",
     "optimizers",
     "engine",
+    "memory",
     "vectors",
     "training",
     "evaluation",

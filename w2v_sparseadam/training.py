@@ -408,11 +408,10 @@ def build_engine(
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
     """Return the two matrices as they start, rows padded to whole vectors, and their engine."""
     from .engine import Engine
-    from .lanes import LANES, zeros
+    from .lanes import padded_zeros
     from .plan import draw_key, fill_uniform
 
-    width = -(-skip_gram.dim // LANES) * LANES
-    center, context = (zeros(counts.size, width) for _ in range(2))
+    center, context = (padded_zeros(counts.size, skip_gram.dim) for _ in range(2))
     fill_uniform(draw_key(run.seed, "start"), skip_gram.dim, center)
     engine = Engine(
         word_ids,
