@@ -12,9 +12,7 @@ for it is named.
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -31,16 +29,23 @@ LIMITS = ("-rss_limit_mb=2048", "-timeout=20", "-max_len=4096")
 
 
 def main() -> None:
-    """Fuzz until libFuzzer's options say stop."""
-    # Memory, where there is some: the fuzzer writes thousands of files a second.
+    """Fuzz in a process of its own, which libFuzzer ends, and clean up after it."""
+    # Memory, where there is some: the fuzzer writes thousands of files.
     parent = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    folder = tempfile.mkdtemp(dir=parent)
-    atexit.register(shutil.rmtree, folder)  # the fuzzer does not return
-    seeds = Path(folder, "seeds")
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        if os.fork() == 0:
+            fuzz(Path(folder))
+        _, status = os.wait()
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def fuzz(folder: Path) -> None:
+    """Fuzz until libFuzzer's options say stop; does not return."""
+    seeds = folder / "seeds"
     seeds.mkdir()
     for path in SEEDS.glob("vectors.*"):
         (seeds / path.name).write_bytes(path.read_bytes())
-    path, again = Path(folder, "x.vec"), Path(folder, "again.bin")
+    path, again = folder / "x.vec", folder / "again.bin"
 
     def load(content: bytes) -> None:
         path.write_bytes(content)

@@ -29,10 +29,16 @@ def available_memory() -> int | None:
     return min((*_machine_free(), *_groups_free()), default=None)
 
 
+def usable_memory() -> int | None:
+    """Return the share of the available memory that one may count on; None where it is not told."""
+    available = available_memory()
+    return None if available is None else int(_SHARE * available)
+
+
 def lacks_memory(n_bytes: int) -> str:
     """Say why so much memory cannot be had; nothing if it can, or if the system does not tell."""
-    available = available_memory()
-    if available is None or n_bytes <= _SHARE * available:
+    available, usable = available_memory(), usable_memory()
+    if available is None or usable is None or n_bytes <= usable:
         return ""
     return f"it needs {gigabytes(n_bytes)} of memory, and {gigabytes(available)} are free"
 

@@ -12,11 +12,12 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import DivergenceError, SettingError, TextError
+from .errors import SettingError, TextError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from .divergence import Watch
     from .engine import Batch, Engine
     from .optimizers import Optimizer
     from .text.config import TextConfig
@@ -247,6 +248,8 @@ def train(
     skip_gram: SkipGramConfig | None = None,
     optimizer: OptimizerConfig | None = None,
     run: RunConfig | None = None,
+    init: Vectors | None = None,
+    freeze: Collection[str] = (),
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Train word vectors on text files.
@@ -259,6 +262,12 @@ def train(
         Text files, UTF-8, one sentence or paragraph a line.
     text, skip_gram, optimizer, run : optional
         Settings; None takes the defaults.
+    init : Vectors, optional
+        Center vectors to start from, of `dim` dimensions, for words of their names; other words
+        start fresh. Context vectors and the optimizer's moments always start at 0.
+    freeze : collection of str
+        Words whose center vectors stay what they are at the start, to the bit. Their context
+        vectors move.
     on_event : callable, optional
         Receives a dict for each event, in the caller's thread; an exception that it raises ends
         the run. ``event`` is one of
@@ -272,6 +281,11 @@ def train(
             The text has been read: bytes, lines, tokens, words (the vocabulary), kept_tokens,
             distinct_words, below_min_count, beyond_max_vocab, bad_bytes, empty_words,
             rewritten_words, seconds, mb_per_s.
+        ``init``
+            Start vectors are in place: matched (words that have one), fresh (words without),
+            unused (vectors without a word).
+        ``freeze``
+            frozen and unknown (numbers of words given), examples (up to three unknown ones).
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
             threads.
@@ -295,15 +309,20 @@ def train(
     ------
     TextError
         If the text cannot be read or leaves nothing to train on.
+    SettingError
+        If `init` has other dimensions than the model, or `init` or `freeze` none of its words.
+    W2VError
+        If the model and the optimizer's state are more than the memory there is: says what would
+        help, and how much.
     DivergenceError
-        If the loss or a vector stops being finite: says at which step, epoch and learning rate.
+        If the loss stops being finite, or a vector grows out of bounds: says at which step, epoch
+        and learning rate, and on which words.
 
     Examples
     --------
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
-    from .text.corpus import read_corpus
     from .text.reader import check_paths
 
     emit = on_event or (lambda event: None)
@@ -311,7 +330,22 @@ def train(
     skip_gram = skip_gram or SkipGramConfig()
     optimizer = optimizer or OptimizerConfig()
     check_paths(sources)  # a misspelt name should not show after compiling
+    if init is not None:
+        from .start import check_dim
+
+        check_dim(init, skip_gram.dim)
     compile_run(skip_gram, optimizer, emit)
+    with read_text(sources, text, emit) as corpus:
+        return _train_corpus(corpus, skip_gram, optimizer, run or RunConfig(), init, freeze, emit)
+
+
+def read_text(
+    paths: Sequence[str | os.PathLike[str]],
+    text: TextConfig | None,
+    emit: Callable[[Event], None],
+) -> Corpus:
+    """Read text files, with the events ``read`` and ``text`` of :func:`train`."""
+    from .text.corpus import read_corpus
 
     last_read = time.perf_counter()
 
@@ -322,27 +356,27 @@ def train(
             last_read = now
             emit({"event": "read", "bytes": n_bytes, "total_bytes": n_bytes_total})
 
-    with read_corpus(sources, text, on_progress=on_progress) as corpus:
-        report = corpus.report
-        emit(
-            {
-                "event": "text",
-                "bytes": report.n_bytes,
-                "lines": report.n_lines,
-                "tokens": report.n_tokens,
-                "words": report.n_words,
-                "kept_tokens": report.n_kept_tokens,
-                "distinct_words": report.n_distinct_words,
-                "below_min_count": report.n_below_min_count,
-                "beyond_max_vocab": report.n_beyond_max_vocab,
-                "bad_bytes": report.n_bad_bytes,
-                "empty_words": report.n_empty_words,
-                "rewritten_words": report.n_rewritten_words,
-                "seconds": report.seconds,
-                "mb_per_s": report.n_bytes / 1e6 / report.seconds,
-            }
-        )
-        return _train_corpus(corpus, skip_gram, optimizer, run or RunConfig(), emit)
+    corpus = read_corpus(paths, text, on_progress=on_progress)
+    report = corpus.report
+    emit(
+        {
+            "event": "text",
+            "bytes": report.n_bytes,
+            "lines": report.n_lines,
+            "tokens": report.n_tokens,
+            "words": report.n_words,
+            "kept_tokens": report.n_kept_tokens,
+            "distinct_words": report.n_distinct_words,
+            "below_min_count": report.n_below_min_count,
+            "beyond_max_vocab": report.n_beyond_max_vocab,
+            "bad_bytes": report.n_bad_bytes,
+            "empty_words": report.n_empty_words,
+            "rewritten_words": report.n_rewritten_words,
+            "seconds": report.seconds,
+            "mb_per_s": report.n_bytes / 1e6 / report.seconds,
+        }
+    )
+    return corpus
 
 
 def _train_corpus(
@@ -350,19 +384,24 @@ def _train_corpus(
     skip_gram: SkipGramConfig,
     optimizer: OptimizerConfig,
     run: RunConfig,
+    init: Vectors | None,
+    freeze: Collection[str],
     emit: Callable[[Event], None],
 ) -> Model:
     """Train word vectors on a text that has been read."""
     import numpy as np
 
+    from .divergence import Watch
     from .workers import Workers
 
     vocabulary = corpus.vocabulary
     n_tokens = int(vocabulary.counts.sum()) * run.epochs
     with Workers(run.n_threads) as workers:
-        center, context, engine = build_engine(
-            corpus.word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
+        center, context, engine = start_engine(
+            corpus, skip_gram, optimizer, run, init, freeze, workers, emit
         )
+        n_steps = engine.n_batches * run.epochs
+        watch = Watch(vocabulary.words, (center, context), engine, n_steps)
         emit(
             {
                 "event": "start",
@@ -370,20 +409,14 @@ def _train_corpus(
                 "words": len(vocabulary),
                 "dim": skip_gram.dim,
                 "epochs": run.epochs,
-                "steps": engine.n_batches * run.epochs,
+                "steps": n_steps,
                 "threads": run.n_threads,
             }
         )
         began = time.perf_counter()
         with np.errstate(over="ignore"):  # an lr beyond float32 shows in the loss
-            loss = _take_steps(engine, optimizer.start_lr, run.epochs, emit)
+            loss = _take_steps(engine, watch, optimizer.start_lr, run.epochs, emit)
         seconds = time.perf_counter() - began
-    if not _all_finite(center, context):
-        raise DivergenceError(
-            f"the last of {engine.n_batches * run.epochs} steps left a vector that is not finite "
-            f"(epoch {run.epochs}, learning rate {optimizer.start_lr:.3g} at the start); start "
-            "again with a lower --lr"
-        )
     emit(
         {
             "event": "done",
@@ -398,6 +431,76 @@ def _train_corpus(
     return Model(vocabulary.words, vocabulary.counts, center[:, :dim], context[:, :dim], loss)
 
 
+def model_memory(
+    n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig
+) -> tuple[int, int]:
+    """Return the bytes of both matrices, and of their optimizers' state."""
+    from .memory import row_bytes
+
+    model = 2 * n_words * row_bytes(OptimizerConfig("sgd").build, skip_gram.dim)
+    return model, 2 * n_words * row_bytes(optimizer.build, skip_gram.dim) - model
+
+
+def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig) -> None:
+    """Refuse a model that with its optimizer's state is more than the memory there is.
+
+    Raises
+    ------
+    W2VError
+        Names what can be changed, and what each change would save.
+    """
+    from .lanes import LANES
+    from .memory import check_memory, usable_memory
+
+    def needs(
+        n_words: int = n_words,
+        skip_gram: SkipGramConfig = skip_gram,
+        optimizer: OptimizerConfig = optimizer,
+    ) -> int:
+        return sum(model_memory(n_words, skip_gram, optimizer))
+
+    n_bytes, usable = needs(), usable_memory()
+    if usable is None or n_bytes <= usable:
+        return
+    remedies = {}
+    if fits := int(n_words * usable / n_bytes):
+        remedies[f"--max-vocab {fits}"] = needs(n_words=fits)
+    if fits := int(skip_gram.dim * usable / n_bytes) // LANES * LANES:
+        remedies[f"--dim {fits}"] = needs(skip_gram=replace(skip_gram, dim=fits))
+    if "beta1" in optimizer.used:
+        remedies["--beta1 0"] = needs(optimizer=replace(optimizer, beta1=0.0))
+    rowwise = OptimizerConfig("rowwise-adam", beta1=0.0)
+    remedies["--optimizer rowwise-adam --beta1 0"] = needs(optimizer=rowwise)
+    check_memory(n_bytes, remedies)
+
+
+def start_engine(
+    corpus: Corpus,
+    skip_gram: SkipGramConfig,
+    optimizer: OptimizerConfig,
+    run: RunConfig,
+    init: Vectors | None,
+    freeze: Collection[str],
+    workers: Workers,
+    emit: Callable[[Event], None],
+) -> tuple[np.ndarray, np.ndarray, Engine]:
+    """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
+    from .start import find_frozen, place_vectors
+
+    vocabulary = corpus.vocabulary
+    check_model_fits(len(vocabulary), skip_gram, optimizer)
+    frozen = None
+    if freeze:
+        frozen, report = find_frozen(vocabulary.words, freeze)
+        emit({"event": "freeze", **report})
+    center, context, engine = build_engine(
+        corpus.word_ids, vocabulary.counts, skip_gram, optimizer, run, workers, frozen
+    )
+    if init is not None:
+        emit({"event": "init", **place_vectors(center, vocabulary.words, init)})
+    return center, context, engine
+
+
 def build_engine(
     word_ids: np.ndarray,
     counts: np.ndarray,
@@ -405,6 +508,7 @@ def build_engine(
     optimizer: OptimizerConfig,
     run: RunConfig,
     workers: Workers,
+    frozen: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
     """Return the two matrices as they start, rows padded to whole vectors, and their engine."""
     from .engine import Engine
@@ -426,6 +530,7 @@ def build_engine(
         batch_size=run.batch_size,
         seed=run.seed,
         workers=workers,
+        frozen=frozen,
     )
     return center, context, engine
 
@@ -484,7 +589,7 @@ class _Tally:
 
 
 def _take_steps(
-    engine: Engine, start_lr: float, epochs: int, emit: Callable[[Event], None]
+    engine: Engine, watch: Watch, start_lr: float, epochs: int, emit: Callable[[Event], None]
 ) -> float:
     """Take all steps of a run; return the last epoch's loss."""
     n_steps = engine.n_batches * epochs
@@ -492,11 +597,7 @@ def _take_steps(
     run, epoch, interval = _Tally(), _Tally(), _Tally()
     for step, lr, batch in _batches(engine, start_lr, n_steps):
         epoch_number = step // engine.n_batches + 1
-        if not math.isfinite(batch.loss):
-            raise DivergenceError(
-                f"the loss became {batch.loss} at step {step + 1} of {n_steps} (epoch "
-                f"{epoch_number}, learning rate {lr:.3g}); start again with a lower --lr"
-            )
+        watch.check(step, batch.loss, lr)
         for tally in (run, epoch, interval):
             tally.add(batch)
         ends_epoch = (step + 1) % engine.n_batches == 0
@@ -537,9 +638,13 @@ def _take_steps(
 
 def _batches(engine: Engine, start_lr: float, n_steps: int) -> Iterator[tuple[int, float, Batch]]:
     """Yield each step's number, learning rate and batch; several of an epoch are taken at once."""
+    from .divergence import CHECK_STEPS
+
     step, n = 0, 1
     while step < n_steps:
-        stop = min(step + n, (step // engine.n_batches + 1) * engine.n_batches)
+        # Vectors are looked at after the steps that end an epoch or such a stretch, and at no other
+        # state of theirs: whether a run is stopped does not depend on the machine's speed.
+        stop = min(step + n, *(step // k * k + k for k in (engine.n_batches, CHECK_STEPS)))
         lrs = [start_lr * (1 - number / n_steps) for number in range(step, stop)]
         began = time.perf_counter()
         batches = engine.run(step, lrs)
@@ -548,17 +653,6 @@ def _batches(engine: Engine, start_lr: float, n_steps: int) -> Iterator[tuple[in
             yield step, lr, batch
             step += 1
         n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
-
-
-def _all_finite(*matrices: np.ndarray) -> bool:
-    """Look at a few rows at a time, so that no copy as large as a matrix is made."""
-    import numpy as np
-
-    return all(
-        bool(np.isfinite(matrix[first : first + 4096]).all())
-        for matrix in matrices
-        for first in range(0, len(matrix), 4096)
-    )
 
 
 def peak_memory() -> int | None:

@@ -18,7 +18,7 @@ class W2VCommand(click.Command):
     """A click command that reports the library's errors in one line.
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
-    and exit code 1; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
+    and its exit code; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
     keeps its traceback. ``ctx.obj`` is the `StopSignals` in force.
     """
 
@@ -41,7 +41,8 @@ class W2VCommand(click.Command):
                 click.echo(f"{word}{self.left_undone}.", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
-                raise click.ClickException(str(error)) from error
+                click.ClickException(str(error)).show()
+                raise click.exceptions.Exit(error.exit_code) from error
             raise
 
 

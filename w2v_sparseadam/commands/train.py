@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from functools import partial
@@ -35,6 +35,8 @@ from . import W2VCommand
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+    from ..forecast import Forecast
 
 # Off a terminal, a line comes no sooner than after so many seconds and such a share of the work.
 _LINE_SECONDS, _LINE_SHARE = 10, 0.01
@@ -80,6 +82,7 @@ _run = partial(_setting, "Run", RunConfig)
 _output = partial(click.option, cls=_Option, section="Output")
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_INPUT = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 _BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
 _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
@@ -90,7 +93,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="CORPUS...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
+    type=_INPUT,
 )
 @_text(
     "--tokenizer",
@@ -143,6 +146,22 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="X",
     type=click.FloatRange(0),
     help="Thin out words of a higher relative frequency; 0 keeps all.",
+)
+@click.option(
+    "--init",
+    cls=_Option,
+    section="Model",
+    metavar="VECTORS",
+    type=_INPUT,
+    help="Start from these center vectors; words without one start fresh.",
+)
+@click.option(
+    "--freeze",
+    cls=_Option,
+    section="Model",
+    metavar="FILE",
+    type=_INPUT,
+    help="Keep the center vectors of these words, one a line, as they start.",
 )
 @_optimizer("--optimizer", type=click.Choice(list(START_LR)), help="What moves the vectors.")
 @click.option(
@@ -198,6 +217,13 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     show_default="all processors",
     help="Threads to use; the result does not depend on it.",
 )
+@click.option(
+    "--dry-run",
+    cls=_Option,
+    section="Run",
+    is_flag=True,
+    help="Read the text, say what memory and time the run would take, and stop.",
+)
 @_output(
     "-o",
     "--output",
@@ -231,6 +257,9 @@ def main(
     log: Path | None,
     quiet: bool,
     dense_adam: bool,
+    init: Path | None,
+    freeze: Path | None,
+    dry_run: bool,
     **settings: Any,
 ) -> None:
     """Train word vectors on the text files CORPUS, one sentence or paragraph a line.
@@ -247,7 +276,11 @@ def main(
             )
         settings["optimizer"] = "dense-adam"
     target = output or Path(corpus[0].name).with_suffix(".vec")
-    _check_distinct(corpus, target, log)
+    inputs = dict.fromkeys(corpus, "a corpus file")
+    inputs |= {
+        path: f"the --{name} file" for name, path in (("init", init), ("freeze", freeze)) if path
+    }
+    _check_distinct(inputs, target, log)
     text, skip_gram = _config(TextConfig, settings), _config(SkipGramConfig, settings)
     optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
     for name in ("beta1", "beta2", "eps", "bias_correction"):
@@ -255,7 +288,15 @@ def main(
             flag = name.replace("_", "-")
             raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
 
-    check_writable(target)
+    configs: dict[str, Any] = {
+        "text": text,
+        "skip_gram": skip_gram,
+        "optimizer": optimizer,
+        "run": run,
+        **_load_start(init, freeze),
+    }
+    if not dry_run:
+        check_writable(target)
     with ExitStack() as stack:
         listeners: list[_Report | _Log] = []
         if not quiet:
@@ -270,9 +311,12 @@ def main(
             for listener in listeners:
                 listener(event)
 
-        model = train(
-            corpus, text=text, skip_gram=skip_gram, optimizer=optimizer, run=run, on_event=on_event
-        )
+        if dry_run:
+            from ..forecast import forecast
+
+            _show_forecast(forecast(corpus, **configs, on_event=on_event))
+            return
+        model = train(corpus, **configs, on_event=on_event)
         model.vectors(vectors).save(target)
         for listener in listeners:
             listener.saved(target)
@@ -286,13 +330,13 @@ def _config(kind: type[_Config], settings: dict[str, Any]) -> _Config:
     return kind(**{field.name: settings[field.name] for field in fields(kind)})
 
 
-def _check_distinct(corpus: Sequence[Path], target: Path, log: Path | None) -> None:
-    """Refuse to overwrite the text, or the vectors with the log."""
+def _check_distinct(inputs: Mapping[Path, str], target: Path, log: Path | None) -> None:
+    """Refuse to overwrite what is read, or the vectors with the log."""
     for option, path in (("-o", target), ("--log", log)):
-        for text in corpus:
-            if path and _same_file(path, text):
+        for read, what in inputs.items():
+            if path and _same_file(path, read):
                 raise click.UsageError(
-                    f"{path} is a corpus file and would be overwritten; name another with {option}"
+                    f"{path} is {what} and would be overwritten; name another with {option}"
                 )
     if log and _same_file(log, target):
         raise click.UsageError(f"{log} cannot hold both the vectors and the log; name another file")
@@ -303,6 +347,47 @@ def _same_file(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # at least one does not exist
         return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
+    """Load what a run starts from; only then, as NumPy takes a while to import."""
+    loaded: dict[str, Any] = {}
+    if init:
+        from ..vectors import Vectors
+
+        loaded["init"] = Vectors.load(init)
+    if freeze:
+        from ..start import read_words
+
+        loaded["freeze"] = read_words(freeze)
+    return loaded
+
+
+def _show_forecast(forecast: Forecast) -> None:
+    """Print what a run would take."""
+
+    def megabytes(n_bytes: int) -> str:
+        return f"{n_bytes / 1e6:,.0f} MB"
+
+    free = forecast.available_bytes
+    rows = [
+        ("Words", f"{forecast.n_words:,}"),
+        ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
+        ("Steps", f"{forecast.n_steps:,}"),
+        ("Model", megabytes(forecast.model_bytes)),
+        ("Optimizer's state", megabytes(forecast.state_bytes)),
+        ("Buffers", megabytes(forecast.buffer_bytes)),
+        ("Word ids", f"{megabytes(forecast.word_id_bytes)}, on the disk"),
+        ("Memory at the peak", megabytes(forecast.peak_bytes)),
+        ("Memory available", megabytes(free) if free is not None else "unknown"),
+        (
+            "Time to train",
+            f"{_duration(forecast.train_seconds)} with --threads {forecast.n_threads}, judging by "
+            f"{forecast.n_measured_steps:,} steps",
+        ),
+    ]
+    for name, value in rows:
+        click.echo(f"{name:20}{value}")
 
 
 class _Pace:
@@ -464,6 +549,22 @@ class _Report:
         ):
             if event[key]:
                 self._say(what.format(event[key]))
+
+    def _show_init(self, event: Event) -> None:
+        self._say(
+            f"Start vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
+            f"words that start fresh: {event['fresh']:,}."
+        )
+
+    def _show_freeze(self, event: Event) -> None:
+        self._say(f"Words frozen: {event['frozen']:,}.")
+        if event["unknown"]:
+            names = ", ".join(map(repr, event["examples"]))
+            more = ", …" if event["unknown"] > len(event["examples"]) else ""
+            self._say(
+                "Warning: words to freeze that are not in the vocabulary: "
+                f"{event['unknown']:,} ({names}{more})."
+            )
 
     def _show_start(self, event: Event) -> None:
         self._start = event
