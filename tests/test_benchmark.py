@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from w2v_sparseadam import benchmark as module
+from w2v_sparseadam import memory
 from w2v_sparseadam.benchmark import (
     STEP_CONTESTANTS,
     TRAINING_CONTESTANTS,
@@ -178,7 +179,7 @@ def test_steps_tell_what_is_resident(text, short_rounds):
 
 
 def test_what_does_not_fit_in_memory_is_skipped(text, monkeypatch):
-    monkeypatch.setattr(module, "_available_memory", lambda: 50_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 50_000)
     report = benchmark(*text, sizes=[], repeat=1, seconds=1, **SMALL)
     assert (report.steps, report.training) == ([], [])
     assert report.skipped == [
@@ -189,14 +190,6 @@ def test_what_does_not_fit_in_memory_is_skipped(text, monkeypatch):
             for name in TRAINING_CONTESTANTS
         ),
     ]
-
-
-def test_memory_that_the_system_does_not_tell_is_no_limit(monkeypatch):
-    monkeypatch.setattr(module, "_available_memory", lambda: None)
-    assert module._lacks_memory(10**18) == ""
-    monkeypatch.setattr(module, "_available_memory", lambda: 10**10)
-    assert module._lacks_memory(8 * 10**9) == ""
-    assert module._lacks_memory(9 * 10**9) == "it needs 9.0 GB of memory, and 10.0 GB are free"
 
 
 # Training

@@ -20,7 +20,7 @@ import w2v_sparseadam
 from w2v_sparseadam import TextConfig, Vectors, __version__, training
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
-from w2v_sparseadam.errors import DivergenceError
+from w2v_sparseadam.errors import SettingError
 from w2v_sparseadam.text.config import PhraseConfig
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
@@ -122,7 +122,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
 
     def train(paths, *, text, skip_gram, optimizer, run, on_event):
         seen.update({**vars(text), **vars(skip_gram), **vars(optimizer), **vars(run)})
-        raise DivergenceError("enough")
+        raise SettingError("enough")
 
     monkeypatch.setattr(command, "train", train)
     run("news.txt", exit_code=1)
@@ -430,10 +430,11 @@ def test_a_text_without_frequent_words(folder):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of interpreted kernels
 def test_divergence_writes_nothing(folder):
     args = ["--optimizer", "sgd", "--lr", "1e30", "--log", "log.jsonl"]
-    lines = run("news.txt", *SMALL, *args, exit_code=1).stderr.splitlines()
-    assert lines[-1] == (
-        "Error: the loss became nan at step 3 of 4 (epoch 1, learning rate 5e+29); start again "
-        "with a lower --lr"
+    lines = run("news.txt", *SMALL, *args, exit_code=3).stderr.splitlines()
+    assert lines[-1].startswith("Error: the loss became nan and the vectors of 'w1', ")
+    assert lines[-1].endswith(
+        " grew longer than 1,000 by step 3 of 4 (epoch 1, learning rate 5e+29); start again with "
+        "a lower --lr"
     )
     assert sorted(path.name for path in Path().iterdir()) == ["log.jsonl", "news.txt"]
     kinds = [event["event"] for event in read_log("log.jsonl")]
@@ -441,9 +442,71 @@ def test_divergence_writes_nothing(folder):
     assert "done" not in kinds
 
 
+def test_a_dry_run_tells_and_writes_nothing(folder):
+    result = run("news.txt", *SMALL, "--dry-run")
+    assert sorted(path.name for path in Path().iterdir()) == ["news.txt"]
+    shown = dict(
+        re.split(r"\s{2,}|(?<=peak) ", line, maxsplit=1) for line in result.stdout.splitlines()
+    )
+    assert shown["Words"] == str(len(set(Path("news.txt").read_text().split())))
+    assert shown["Tokens kept"] == "120"
+    assert shown["Steps"] == "4"
+    assert shown["Word ids"] == "0 MB, on the disk"
+    assert re.fullmatch(r"\d+\.\d s with --threads 1, judging by 4 steps", shown["Time to train"])
+    assert re.fullmatch(r"[\d,]+ MB", shown["Memory at the peak"])
+    assert "Kept" in result.stderr
+
+
+def test_start_vectors_and_frozen_words(folder):
+    Path("start.vec").write_text("2 3\nw1 1 2 3\nelse 4 5 6\n")
+    Path("stay.txt").write_text("w1\nnever\n")
+    args = ["--init", "start.vec", "--freeze", "stay.txt", "-o", "v.vec"]
+    lines = run("news.txt", *SMALL, *args).stderr.splitlines()
+    assert "Words frozen: 1." in lines
+    assert "Warning: words to freeze that are not in the vocabulary: 1 ('never')." in lines
+    assert (
+        "Start vectors: 1 matched by name, 1 unused; words that start fresh: "
+        f"{len(set(Path('news.txt').read_text().split())) - 1}."
+    ) in lines
+    assert Vectors.load("v.vec")["w1"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("args", "exit_code", "message"),
+    [
+        (
+            ["--init", "start.vec", "-o", "start.vec"],
+            2,
+            "start.vec is the --init file and would be overwritten; name another with -o",
+        ),
+        (
+            ["--freeze", "stay.txt", "--log", "stay.txt"],
+            2,
+            "stay.txt is the --freeze file and would be overwritten; name another with --log",
+        ),
+        (
+            ["--init", "start.vec"],
+            1,
+            "the start vectors have 2 dimensions, but --dim is 3; give --dim 2",
+        ),
+        (
+            ["--init", "stay.txt", "--dry-run"],
+            1,
+            "stay.txt, line 1: expected the numbers of words and of dimensions, as in '71000 100', "
+            "found 'w1\\n'",
+        ),
+        (["--freeze", "start.vec"], 1, "start.vec, line 1: expected one word, found 2, '1', '2'"),
+    ],
+)
+def test_files_to_start_from_that_cannot_be_used(folder, args, exit_code, message):
+    Path("start.vec").write_text("1 2\nw1 1 2\n")
+    Path("stay.txt").write_text("w1\n")
+    assert error_of("news.txt", *SMALL, *args, exit_code=exit_code) == message
+
+
 def test_a_failure_keeps_the_vectors_that_were_there(folder):
     Path("news.vec").write_text("1 1\nold 1\n")
-    run("news.txt", *SMALL, "--optimizer", "sgd", "--lr", "1e30", exit_code=1)
+    run("news.txt", *SMALL, "--optimizer", "sgd", "--lr", "1e30", exit_code=3)
     assert Path("news.vec").read_text() == "1 1\nold 1\n"
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -244,22 +245,26 @@ def test_a_path_or_several(text, tmp_path):
 def test_divergence_names_step_epoch_and_rate(text):
     with pytest.raises(DivergenceError) as caught:
         events_of(text, optimizer=OptimizerConfig("sgd", lr=1e30))
-    assert str(caught.value) == (
-        "the loss became nan at step 3 of 8 (epoch 1, learning rate 7.5e+29); "
-        "start again with a lower --lr"
+    told = re.fullmatch(
+        "the loss became nan and the vectors of 'w1', .* grew longer than 1,000 by step 3 of 8 "
+        r"\(epoch 1, learning rate 7\.5e\+29\); start again with a lower --lr",
+        str(caught.value),
     )
+    assert told
 
 
 @numbers_overflow
 def test_divergence_in_the_last_step(text):
-    """No loss is computed after it, so the vectors themselves are looked at."""
+    """No loss is computed after it, but the vectors themselves are looked at."""
     run = RunConfig(epochs=1, batch_size=1000, threads=1)
     with pytest.raises(DivergenceError) as caught:
         events_of(text, optimizer=OptimizerConfig("sgd", lr=1e300), run=run)
-    assert str(caught.value) == (
-        "the last of 1 steps left a vector that is not finite (epoch 1, learning rate 1e+300 at "
-        "the start); start again with a lower --lr"
+    told = re.fullmatch(
+        r"the vectors of .* grew longer than 1,000 by step 1 of 1 \(epoch 1, learning rate "
+        r"1e\+300\); start again with a lower --lr",
+        str(caught.value),
     )
+    assert told
 
 
 def test_text_without_pairs(tmp_path):

@@ -3,6 +3,7 @@
 import doctest
 import re
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from w2v_sparseadam import memory
 from w2v_sparseadam import vectors as vectors_module
 from w2v_sparseadam.errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
 from w2v_sparseadam.vectors import Vectors
@@ -136,17 +138,23 @@ def test_every_exponent_survives_text(tmp_path):
 
 
 def check_loads_or_tells(content):
-    """Load `content`, or meet a FormatError of one line; anything else fails."""
+    """Load `content` in little memory, or meet a FormatError of one line; else fail."""
     told = "x.vec"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x.vec")
         path.write_bytes(content)
+        tracemalloc.start()
         try:
             assert np.isfinite(Vectors.load(path).matrix).all()
         except FormatError as error:
             told = f"{error}"
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
     assert "x.vec" in told
     assert "\n" not in told
+    # A small file is read in two pieces of the buffer's size.
+    assert peak < 4 << 20
 
 
 headers = st.builds(b"%d %d\n".__mod__, st.tuples(st.integers(0, 4), st.integers(0, 4)))
@@ -173,6 +181,111 @@ def test_a_damaged_file_loads_or_raises_a_format_error(data):
     check_loads_or_tells(content)
 
 
+# What takes the place of a number, a word or a line.
+HOSTILE = [
+    b"nan", b"-inf", b"1e39", b"1e999", b"1_0", b"0x1", b"1,5", b"--1", b"9" * 400, b"", b" ",
+    b"\n", b"\r\n", b"\0", b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\t", b"a b", b"w" * 9000,
+    b"1" * 30 + b" ", b"1 " * 500,
+]  # fmt: skip
+HEADERS = [b"0", b"1", b"2", b"3", b"1000000000", b"9" * 19, b"9" * 48, b"-1", b"2.5", b"", b"\0"]
+
+
+def test_a_mutated_file_loads_or_raises_a_format_error():
+    @given(word_vectors(), st.sampled_from([".vec", ".bin"]), st.data())
+    def mutate(vectors, suffix, data):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "valid" + suffix)
+            vectors.save(path)
+            content = path.read_bytes()
+        draw = data.draw
+        for _ in range(draw(st.integers(1, 4))):
+            header, _, body = content.partition(b"\n")
+            separator = draw(st.sampled_from([b"\n", b" "]))
+            parts = body.split(separator)
+            part = draw(st.integers(0, len(parts) - 1))
+            match draw(st.sampled_from(["header", "replace", "insert", "drop", "repeat", "cut"])):
+                case "header":
+                    fields = [*header.split(b" "), b"", b""]
+                    fields[draw(st.integers(0, 1))] = draw(st.sampled_from(HEADERS))
+                    header = b" ".join(fields).strip()
+                case "replace":
+                    parts[part] = draw(st.sampled_from(HOSTILE))
+                case "insert":
+                    parts.insert(part, draw(st.sampled_from(HOSTILE)))
+                case "drop":
+                    del parts[part]
+                case "repeat":
+                    parts.insert(part, parts[draw(st.integers(0, len(parts) - 1))])
+                case "cut":
+                    parts[part:] = [parts[part][: draw(st.integers(0, 9))]]
+            content = header + b"\n" + separator.join(parts)
+        check_loads_or_tells(content)
+
+    mutate()
+
+
+def sparse_file(tmp_path, head, size):
+    """Write a file that begins with `head` and takes no room on the disk for the rest."""
+    path = tmp_path / "vectors.vec"
+    with path.open("wb") as stream:
+        stream.write(head)
+        stream.truncate(size)
+    return path
+
+
+def test_a_file_without_an_end_of_a_word_takes_little_memory(tmp_path):
+    path = sparse_file(tmp_path, b"1 5\n", 1 << 32)
+    tracemalloc.start()
+    with pytest.raises(FormatError) as caught:
+        Vectors.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert f"{caught.value}" == f"{path}, word 1: no space ends it within 16,777,216 bytes"
+    assert peak < 1 << 27
+
+
+def test_a_line_without_an_end_takes_little_memory(tmp_path):
+    path = sparse_file(tmp_path, b"2 2\na 1 2\nb 1 2 ", 1 << 32)
+    tracemalloc.start()
+    with pytest.raises(FormatError) as caught:
+        Vectors.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert f"{caught.value}" == (
+        f"{path}, line 3: is longer than any line of a word and 2 numbers is"
+    )
+    assert peak < 1 << 27
+
+
+def test_many_numbers_too_many_are_not_kept(tmp_path):
+    content = b"1 1\na" + b" 1" * 200_000
+    tracemalloc.start()
+    with pytest.raises(FormatError, match=r"line 2: expected 1 numbers after 'a', found 200000$"):
+        load(tmp_path, content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * len(content)
+
+
+def test_vectors_of_a_million_dimensions_and_more(tmp_path):
+    path = sparse_file(tmp_path, b"1 2000000\na 1", 1 << 23)
+    with pytest.raises(FormatError) as caught:
+        Vectors.load(path)
+    assert f"{caught.value}" == (
+        f"{path}, line 1: 2000000 dimensions are more than can be read (1,048,576)"
+    )
+
+
+def test_vectors_that_memory_cannot_hold(tmp_path, monkeypatch):
+    path = sparse_file(tmp_path, b"1000000 1000\na 1", 1 << 33)
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    with pytest.raises(W2VError) as caught:
+        Vectors.load(path)
+    assert f"{caught.value}" == (
+        f"{path}: 1000000 words of 1000 dimensions: it needs 4.0 GB of memory, and 1.0 GB are free"
+    )
+
+
 NUL = b"\0\0\0\0"
 HINT = "expected the numbers of words and of dimensions, as in '71000 100', found "
 
@@ -194,6 +307,7 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"2 2\na 1 2\ncat 1\nx", ", line 3: expected 2 numbers after 'cat', found 1"),
         (b"2 2\na 1 2\ncat 1 2 3\n", ", line 3: expected 2 numbers after 'cat', found 3"),
         (b"2 2\na 1 2\ncat 1 x2\n", ", line 3: expected 2 numbers after 'cat', found 'x2'"),
+        (b"2 2\na 1 2\ncat 1 1_0\n", ", line 3: expected 2 numbers after 'cat', found '1_0'"),
         (b"2 2\na 1 2\ncat-tail\n", ", line 3: expected 2 numbers after 'cat-tail', found 0"),
         (b"2 3\na 1 2\nb 3 4 \nccc", ", line 2: expected 3 numbers after 'a', found 2"),
         (b"2 2\na 1 2\n\xff 3 4\n", ", line 3: the word '�' is not UTF-8"),

@@ -33,7 +33,8 @@ import numpy as np
 from . import __version__
 from .engine import SHARED_NEGATIVES
 from .errors import SettingError, TextError, W2VError
-from .lanes import LANES, zeros
+from .lanes import padded_zeros
+from .memory import lacks_memory, row_bytes
 from .optimizers import Optimizer
 from .plan import BLOCK, Groups, Sampler, draw_key, fill_uniform, group_rows
 from .rules import move, prepare
@@ -65,9 +66,6 @@ _DRAWS = 16
 
 # Few, as Python hands them out; more than one, as threads are not equally fast.
 _PARTS_A_WORKER = 3
-
-# The rest is for everything else on the machine.
-_MEMORY_SHARE = 0.8
 
 _LINE_TOKENS = 20
 _TOPICS = 10
@@ -426,8 +424,10 @@ def _measure_steps(
     skipped: list[Skipped] = []
     with Workers(run.n_threads) as workers:
         for n_words in sorted({*sizes, counts.size}):
-            row_bytes = sum(_row_bytes(name, skip_gram) for name in STEP_CONTESTANTS)
-            reason = _lacks_memory(n_words * row_bytes)
+            n_bytes = sum(
+                row_bytes(_step_config(name).build, skip_gram.dim) for name in STEP_CONTESTANTS
+            )
+            reason = lacks_memory(n_words * n_bytes)
             if n_words < n_rows:
                 reason = f"it has fewer rows than the {n_rows:,} that a batch touches"
             if reason:
@@ -468,7 +468,7 @@ def _time_size(
         for draw, rates in touches.items()
     }
     n_words = next(iter(touches.values())).size
-    param, grads = _zero_rows(n_words, skip_gram), _zero_rows(n_rows, skip_gram)
+    param, grads = (padded_zeros(n, skip_gram.dim) for n in (n_words, n_rows))
     fill_uniform(draw_key(seed, "start"), skip_gram.dim, param)
     grads[:, : skip_gram.dim] = rng.standard_normal((n_rows, skip_gram.dim), np.float32)
     optimizers = {
@@ -493,7 +493,8 @@ def _time_size(
                 optimizer=name,
                 n_rows_touched=n_rows,
                 n_rows_moved=n_moved,
-                n_bytes_moved=2 * n_moved * _row_bytes(name, skip_gram) + grads.nbytes,
+                n_bytes_moved=2 * n_moved * row_bytes(_step_config(name).build, skip_gram.dim)
+                + grads.nbytes,
                 seconds=seconds[name],
                 state_bytes=sum(array.nbytes for array in optimizer.state.values()),
                 resident_state_bytes=resident[name],
@@ -519,20 +520,9 @@ def _time_round(
     return statistics.median(seconds)
 
 
-def _zero_rows(n_rows: int, skip_gram: SkipGramConfig) -> np.ndarray:
-    """Return zeros in rows as wide as training has them."""
-    return zeros(n_rows, -(-skip_gram.dim // LANES) * LANES)
-
-
 def _step_config(name: str) -> OptimizerConfig:
     """Return a contestant's settings: PyTorch's decays, so that all move both moments."""
     return OptimizerConfig(name, beta1=0.9, beta2=0.999)
-
-
-def _row_bytes(name: str, skip_gram: SkipGramConfig) -> int:
-    """Return the bytes of a row and its state."""
-    optimizer = _step_config(name).build(_zero_rows(1, skip_gram), skip_gram.dim)
-    return optimizer.param.nbytes + sum(array.nbytes for array in optimizer.state.values())
 
 
 # Training
@@ -551,7 +541,7 @@ def _measure_training(
     skipped: list[Skipped] = []
     contestants = []
     for name in TRAINING_CONTESTANTS:
-        reason = _lacks_memory(2 * counts.size * _row_bytes(name, skip_gram))
+        reason = lacks_memory(2 * counts.size * row_bytes(_step_config(name).build, skip_gram.dim))
         if reason:
             skipped.append(Skipped(f"training with {name}", reason))
             continue
@@ -698,23 +688,6 @@ def _mean_loss(samples: list[_Sample]) -> float:
 
 
 # Memory
-
-
-def _lacks_memory(n_bytes: int) -> str:
-    """Say why so much memory cannot be had; nothing if it can, or if the system does not tell."""
-    available = _available_memory()
-    if available is None or n_bytes <= _MEMORY_SHARE * available:
-        return ""
-    return f"it needs {n_bytes / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free"
-
-
-def _available_memory() -> int | None:
-    """Return how many bytes processes may still take; None where the system does not tell."""
-    try:
-        information = Path("/proc/meminfo").read_text()
-        return int(information.split("MemAvailable:")[1].split()[0]) * 1024
-    except (OSError, IndexError):
-        return None
 
 
 def _resident_bytes(arrays: Collection[np.ndarray]) -> int | None:

@@ -255,6 +255,8 @@ class Engine:
         Start of every random draw.
     workers : Workers
         Who does the work.
+    frozen : ndarray of shape (V,), bool, optional
+        Words whose rows of the center matrix stay as they are.
     """
 
     def __init__(
@@ -272,11 +274,13 @@ class Engine:
         batch_size: int,
         seed: int,
         workers: Workers,
+        frozen: np.ndarray | None = None,
     ) -> None:
         self.optimizers = (center, context)
         self._seed = seed
+        self._last_plan = 0
         self._workers = workers
-        sampler = Sampler.build(counts, subsample, noise_exponent, SHARED_NEGATIVES)
+        sampler = Sampler.build(counts, subsample, noise_exponent, SHARED_NEGATIVES, frozen)
         n_kept = max(1.0, sampler.keep_share(counts) * float(counts.sum()))
         positions = np.ceil(batch_size * word_ids.size / n_kept)
         self.positions = int(min(positions, batch_size * _MOST_POSITIONS_A_CENTER))
@@ -306,6 +310,19 @@ class Engine:
             )
             for _ in range(workers.n)
         ]
+
+    @property
+    def buffer_bytes(self) -> int:
+        """What is allocated beside the text, the matrices and the optimizers' state."""
+        shared = self._shared
+        buffers = (shared.sampler, shared.ring, shared.center_grads, shared.context_grads)
+        return _count_bytes((*buffers, self._rooms))
+
+    def last_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of both matrices that had a gradient in the last step taken."""
+        plan = plan_of_ring(self._shared.ring, self._last_plan)
+        center, context = plan.center_groups, plan.context_groups
+        return center.rows[: center.n_rows[0]], context.rows[: context.n_rows[0]]
 
     def step(self, step: int, lr: float) -> Batch:
         """Take one step; see :meth:`run`."""
@@ -359,9 +376,17 @@ class Engine:
                 raise
 
         self._workers.run(take_part_until_done, self._workers.n)
+        self._last_plan = (len(lrs) - 1) % ring_size
         return [
             Batch(n_tokens, n_pairs, loss)
             for (n_tokens, n_pairs), loss in zip(
                 job.counts.tolist(), job.losses.tolist(), strict=True
             )
         ]
+
+
+def _count_bytes(part: object) -> int:
+    """Sum the sizes of all arrays in nested tuples and lists."""
+    if isinstance(part, np.ndarray):
+        return part.nbytes
+    return sum(map(_count_bytes, part)) if isinstance(part, tuple | list) else 0

@@ -1,12 +1,14 @@
 """The errors this package raises for bad input.
 
 Every message is one line: what is wrong and where, the value met, and what would work. The
-commands print it after ``Error:`` and exit with 1.
+commands print it after ``Error:`` and exit with its ``exit_code``.
 """
 
 
 class W2VError(Exception):
     """Base of every error that a user can cause and mend."""
+
+    exit_code = 1
 
 
 class TextError(W2VError):
@@ -30,4 +32,6 @@ class SettingError(W2VError, ValueError):
 
 
 class DivergenceError(W2VError):
-    """A training run whose loss is no longer a finite number."""
+    """A training run whose loss or vectors are no longer finite, or have grown out of bounds."""
+
+    exit_code = 3

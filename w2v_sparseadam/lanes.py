@@ -46,6 +46,11 @@ def zeros(*shape: int) -> np.ndarray:
     return room[start : start + n_bytes].view(np.float32).reshape(shape)
 
 
+def padded_zeros(n_rows: int, dim: int) -> np.ndarray:
+    """Return :func:`zeros` for rows of ``dim`` numbers, padded to whole vectors."""
+    return zeros(n_rows, -(-dim // LANES) * LANES)
+
+
 def _index(value):
     return ir.Constant(_INT64, value)
 

@@ -111,10 +111,16 @@ class Sampler(NamedTuple):
     ends: np.ndarray  # (V,) int64: where a word's share of the noise ends, N · 2⁴⁰ being the whole
     guide: np.ndarray  # (guide,) int32: the word that each of so many equal steps begins in
     step_bits: int  # length of a step, as a power of 2
+    frozen: np.ndarray  # (V,) bool: words that do not move as centers; (0,) if there are none
 
     @classmethod
     def build(
-        cls, counts: np.ndarray, subsample: float, noise_exponent: float, n_shared: int
+        cls,
+        counts: np.ndarray,
+        subsample: float,
+        noise_exponent: float,
+        n_shared: int,
+        frozen: np.ndarray | None = None,
     ) -> "Sampler":
         """Prepare both distributions from the words' counts.
 
@@ -138,6 +144,8 @@ class Sampler(NamedTuple):
             Usually 0.75.
         n_shared : int
             Negatives of a block, N.
+        frozen : ndarray of shape (V,), bool, optional
+            Words whose center vectors are not listed for an update.
 
         References
         ----------
@@ -157,7 +165,9 @@ class Sampler(NamedTuple):
         step_bits = (whole // len(counts)).bit_length() - 1
         steps = np.arange(-(-whole >> step_bits)) << step_bits
         guide = np.searchsorted(ends, steps, side="right").astype(np.int32)
-        return cls(_as_bits(keep), ends, guide, step_bits)
+        if frozen is None:
+            frozen = np.zeros(0, np.bool_)
+        return cls(_as_bits(keep), ends, guide, step_bits, frozen)
 
     def keep_share(self, counts: np.ndarray) -> float:
         """Return the share of the text's tokens that subsampling is expected to keep."""
@@ -304,7 +314,8 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
 
     Kept tokens become centers; each draws a reach from 1 … window (or takes the whole window) and
     has as contexts the kept tokens that near in its sentence, also beyond the batch's edges. Each
-    block draws N negatives. A word is listed for an update only if a pair of the batch uses it.
+    block draws N negatives. A word is listed for an update only if a pair of the batch uses it,
+    and as a center only if it is not frozen.
 
     Parameters
     ----------
@@ -386,9 +397,11 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         n_pairs += n_left[i] + n_right[i]
 
     words, places, covered = scratch.words, scratch.places, scratch.covered
+    frozen = sampler.frozen
     n = 0
     for i in range(n_centers):
-        if n_left[i] + n_right[i] > 0:
+        moves = frozen.size == 0 or not frozen[tokens[window + i]]
+        if moves and n_left[i] + n_right[i] > 0:
             words[n], places[n] = tokens[window + i], i
             n += 1
     _group(words, places, n, scratch.slots, scratch.row_of, plan.center_groups)

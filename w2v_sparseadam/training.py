@@ -14,13 +14,14 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import DivergenceError, SettingError, TextError
+from .errors import SettingError, TextError, W2VError
 from .text.config import TextConfig
 from .text.events import EVENT_SECONDS, Event
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from .divergence import Watch
     from .engine import Batch, Engine
     from .optimizers import Optimizer
     from .run_folder import RunFolder
@@ -254,6 +255,8 @@ def train(
     skip_gram: SkipGramConfig | None = None,
     optimizer: OptimizerConfig | None = None,
     run: RunConfig | None = None,
+    init: Vectors | None = None,
+    freeze: Collection[str] = (),
     run_dir: str | os.PathLike[str] | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
@@ -271,6 +274,12 @@ def train(
         or ``"-"`` for standard input; see `text.sources.find_sources`.
     text, skip_gram, optimizer, run : optional
         Settings; None takes the defaults.
+    init : Vectors, optional
+        Center vectors to start from, of `dim` dimensions, for words of their names; other words
+        start fresh. Context vectors and the optimizer's moments always start at 0.
+    freeze : collection of str
+        Words whose center vectors stay what they are at the start, to the bit. Their context
+        vectors move.
     run_dir : path, optional
         A new folder, for all that :func:`resume` needs if the run is interrupted.
     checkpoint_minutes : float
@@ -289,6 +298,11 @@ def train(
         ``compile``, ``read``, ``join``, ``text``, ``phrases``
             Reading the text, as told by `text.events.read_with_events`; kernels of the training
             are compiled first.
+        ``init``
+            Start vectors are in place: matched (words that have one), fresh (words without),
+            unused (vectors without a word).
+        ``freeze``
+            frozen and unknown (numbers of words given), examples (up to three unknown ones).
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
             threads; first_step, done_tokens and done_seconds, which are 0 unless it is resumed.
@@ -316,8 +330,14 @@ def train(
         If the text cannot be read or leaves nothing to train on.
     W2VError
         If `run_dir` cannot take a new run.
+    SettingError
+        If `init` has other dimensions than the model, or `init` or `freeze` none of its words.
+    W2VError
+        If the model and the optimizer's state are more than the memory there is: says what would
+        help, and how much.
     DivergenceError
-        If the loss or a vector stops being finite: says at which step, epoch and learning rate.
+        If the loss stops being finite, or a vector grows out of bounds: says at which step, epoch
+        and learning rate, and on which words.
 
     Examples
     --------
@@ -335,6 +355,10 @@ def train(
     _check_minutes(checkpoint_minutes)
     # A misspelt name should not show after compiling.
     sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
+    if init is not None:
+        from .start import check_dim
+
+        check_dim(init, skip_gram.dim)
 
     with ExitStack() as stack:
         folder = None
@@ -349,6 +373,7 @@ def train(
             }
             settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
             settings["paths"] = [source.absolute_path for source in sources]
+            settings |= {"has_init": init is not None, "freeze": sorted(freeze)}
             folder = stack.enter_context(RunFolder.create(run_dir, settings))
             emit(_folder_event(folder))
         compile_run(skip_gram, optimizer, emit)
@@ -361,7 +386,18 @@ def train(
             vocabulary, word_ids = folder.load_text()
             keeping = _Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
         stages = [run.epochs]
-        return _train(vocabulary, word_ids, skip_gram, optimizer, run, stages, keeping, emit)
+        return _train(
+            vocabulary,
+            word_ids,
+            skip_gram,
+            optimizer,
+            run,
+            stages,
+            emit,
+            init=init,
+            freeze=freeze,
+            keeping=keeping,
+        )
 
 
 def resume(
@@ -429,7 +465,18 @@ def resume(
         compile_run(skip_gram, optimizer, emit)
         vocabulary, word_ids = folder.load_text()
         keeping = _Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
-        return _train(vocabulary, word_ids, skip_gram, optimizer, run, stages, keeping, emit)
+        keeping.must_load = settings["has_init"]
+        return _train(
+            vocabulary,
+            word_ids,
+            skip_gram,
+            optimizer,
+            run,
+            stages,
+            emit,
+            freeze=settings["freeze"],
+            keeping=keeping,
+        )
 
 
 def epochs_of(settings: Mapping[str, Any]) -> list[int]:
@@ -457,22 +504,31 @@ def _train(
     optimizer: OptimizerConfig,
     run: RunConfig,
     stages: Sequence[int],
-    keeping: _Keeping | None,
     emit: Callable[[Event], None],
+    *,
+    init: Vectors | None = None,
+    freeze: Collection[str] = (),
+    keeping: _Keeping | None = None,
 ) -> Model:
     """Train word vectors on a text that has been read, from the start or from a checkpoint."""
     import numpy as np
 
+    from .divergence import Watch
     from .workers import Workers
 
     epochs = sum(stages)
     n_tokens = int(vocabulary.counts.sum()) * epochs
     with Workers(run.n_threads) as workers:
-        center, context, engine = build_engine(
-            word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
+        center, context, engine = start_engine(
+            vocabulary, word_ids, skip_gram, optimizer, run, workers, emit, init=init, freeze=freeze
         )
-        progress = (keeping and keeping.load(engine, skip_gram.dim)) or _Progress()
+        progress = keeping.load(engine, skip_gram.dim) if keeping else None
+        if progress is None:
+            progress = _Progress()
+            if keeping and init is not None:
+                keeping.keep_start(progress)
         schedule = Schedule(optimizer.start_lr, [n * engine.n_batches for n in stages])
+        watch = Watch(vocabulary.words, (center, context), engine, schedule.n_steps)
         emit(
             {
                 "event": "start",
@@ -490,7 +546,7 @@ def _train(
         progress.start_clocks()
         # An lr beyond float32 shows in the loss.
         with np.errstate(over="ignore"), keeping or nullcontext():
-            _take_steps(engine, schedule, progress, keeping, emit)
+            _take_steps(engine, watch, schedule, progress, keeping, emit)
         seconds = progress.run.seconds
         loss = progress.loss
     emit(
@@ -507,6 +563,77 @@ def _train(
     return Model(vocabulary.words, vocabulary.counts, center[:, :dim], context[:, :dim], loss)
 
 
+def model_memory(
+    n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig
+) -> tuple[int, int]:
+    """Return the bytes of both matrices, and of their optimizers' state."""
+    from .memory import row_bytes
+
+    model = 2 * n_words * row_bytes(OptimizerConfig("sgd").build, skip_gram.dim)
+    return model, 2 * n_words * row_bytes(optimizer.build, skip_gram.dim) - model
+
+
+def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig) -> None:
+    """Refuse a model that with its optimizer's state is more than the memory there is.
+
+    Raises
+    ------
+    W2VError
+        Names what can be changed, and what each change would save.
+    """
+    from .lanes import LANES
+    from .memory import check_memory, usable_memory
+
+    def needs(
+        n_words: int = n_words,
+        skip_gram: SkipGramConfig = skip_gram,
+        optimizer: OptimizerConfig = optimizer,
+    ) -> int:
+        return sum(model_memory(n_words, skip_gram, optimizer))
+
+    n_bytes, usable = needs(), usable_memory()
+    if usable is None or n_bytes <= usable:
+        return
+    remedies = {}
+    if fits := int(n_words * usable / n_bytes):
+        remedies[f"--max-vocab {fits}"] = needs(n_words=fits)
+    if fits := int(skip_gram.dim * usable / n_bytes) // LANES * LANES:
+        remedies[f"--dim {fits}"] = needs(skip_gram=replace(skip_gram, dim=fits))
+    if "beta1" in optimizer.used:
+        remedies["--beta1 0"] = needs(optimizer=replace(optimizer, beta1=0.0))
+    rowwise = OptimizerConfig("rowwise-adam", beta1=0.0)
+    remedies["--optimizer rowwise-adam --beta1 0"] = needs(optimizer=rowwise)
+    check_memory(n_bytes, remedies)
+
+
+def start_engine(
+    vocabulary: Vocabulary,
+    word_ids: np.ndarray,
+    skip_gram: SkipGramConfig,
+    optimizer: OptimizerConfig,
+    run: RunConfig,
+    workers: Workers,
+    emit: Callable[[Event], None],
+    *,
+    init: Vectors | None = None,
+    freeze: Collection[str] = (),
+) -> tuple[np.ndarray, np.ndarray, Engine]:
+    """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
+    from .start import find_frozen, place_vectors
+
+    check_model_fits(len(vocabulary), skip_gram, optimizer)
+    frozen = None
+    if freeze:
+        frozen, report = find_frozen(vocabulary.words, freeze)
+        emit({"event": "freeze", **report})
+    center, context, engine = build_engine(
+        word_ids, vocabulary.counts, skip_gram, optimizer, run, workers, frozen
+    )
+    if init is not None:
+        emit({"event": "init", **place_vectors(center, vocabulary.words, init)})
+    return center, context, engine
+
+
 def build_engine(
     word_ids: np.ndarray,
     counts: np.ndarray,
@@ -514,14 +641,14 @@ def build_engine(
     optimizer: OptimizerConfig,
     run: RunConfig,
     workers: Workers,
+    frozen: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
     """Return the two matrices as they start, rows padded to whole vectors, and their engine."""
     from .engine import Engine
-    from .lanes import LANES, zeros
+    from .lanes import padded_zeros
     from .plan import draw_key, fill_uniform
 
-    width = -(-skip_gram.dim // LANES) * LANES
-    center, context = (zeros(counts.size, width) for _ in range(2))
+    center, context = (padded_zeros(counts.size, skip_gram.dim) for _ in range(2))
     fill_uniform(draw_key(run.seed, "start"), skip_gram.dim, center)
     engine = Engine(
         word_ids,
@@ -536,6 +663,7 @@ def build_engine(
         batch_size=run.batch_size,
         seed=run.seed,
         workers=workers,
+        frozen=frozen,
     )
     return center, context, engine
 
@@ -662,6 +790,8 @@ class _Keeping:
         self._seconds = 60 * minutes
         self._now = now
         self._last = time.monotonic()
+        self._folder = folder
+        self.must_load = False
 
     def load(self, engine: Engine, dim: int) -> _Progress | None:
         """Bring the engine to the last good checkpoint; None if there is none."""
@@ -672,6 +802,11 @@ class _Keeping:
             for name, array in {"vectors": optimizer.param, **optimizer.state}.items()
         }
         state = self._checkpoints.load(self._arrays)
+        if state is None and self.must_load:
+            raise W2VError(
+                f"{self._folder.path}: the run ended before its start vectors were kept; start it "
+                "again in a new folder, with --init"
+            )
         if state is None:
             return None
         for optimizer, count in zip(engine.optimizers, state["step_counts"], strict=True):
@@ -687,6 +822,10 @@ class _Keeping:
             self._last = time.monotonic()
             if asked and self._now is not None:
                 self._now.clear()
+
+    def keep_start(self, progress: _Progress) -> None:
+        """Write a checkpoint before the first step: nothing else in the folder has the vectors."""
+        self._checkpoints.save(progress.step, self._arrays, self._state(progress))
 
     def keep_before_leaving(self, progress: _Progress) -> None:
         """Write a checkpoint, whatever ``on_event`` raises."""
@@ -708,30 +847,31 @@ class _Keeping:
 
 def _take_steps(
     engine: Engine,
+    watch: Watch,
     schedule: Schedule,
     progress: _Progress,
     keeping: _Keeping | None,
     emit: Callable[[Event], None],
 ) -> None:
     """Take the steps of a run that are left, several of an epoch at once."""
+    from .divergence import CHECK_STEPS
+
     n_steps = schedule.n_steps
     interval = _Tally()
     n = 1
     while progress.step < n_steps:
         first = progress.step
         epoch_number = first // engine.n_batches + 1
-        stop = min(first + n, epoch_number * engine.n_batches)
+        # Vectors are looked at after the steps that end an epoch or such a stretch, and at no other
+        # state of theirs: whether a run is stopped does not depend on the machine's speed.
+        stop = min(first + n, *(first // k * k + k for k in (engine.n_batches, CHECK_STEPS)))
         lrs = [schedule.lr(step) for step in range(first, stop)]
         began = time.perf_counter()
         batches = engine.run(first, lrs)
         seconds_a_step = (time.perf_counter() - began) / len(lrs)
         for lr, batch in zip(lrs, batches, strict=True):
+            watch.check(progress.step, batch.loss, lr)
             progress.step += 1
-            if not math.isfinite(batch.loss):
-                raise DivergenceError(
-                    f"the loss became {batch.loss} at step {progress.step} of {n_steps} (epoch "
-                    f"{epoch_number}, learning rate {lr:.3g}); start again with a lower --lr"
-                )
             for tally in (progress.run, progress.epoch, interval):
                 tally.add(batch)
         epoch, ends_epoch = progress.epoch, stop == epoch_number * engine.n_batches
@@ -744,8 +884,6 @@ def _take_steps(
             progress.loss = epoch.mean_loss
             epoch_seconds = epoch.seconds
             progress.epoch = _Tally()
-        if stop == n_steps:
-            _check_finite(engine, n_steps, epoch_number, schedule.lr(0))
         reports: list[Event] = []
         if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
             reports.append(
@@ -784,26 +922,6 @@ def _take_steps(
                 keeping.keep_before_leaving(progress)
             raise
         n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
-
-
-def _check_finite(engine: Engine, n_steps: int, epoch: int, start_lr: float) -> None:
-    """Look at the vectors after the last step, of which no loss tells."""
-    if not _all_finite(*(optimizer.param for optimizer in engine.optimizers)):
-        raise DivergenceError(
-            f"the last of {n_steps} steps left a vector that is not finite (epoch {epoch}, "
-            f"learning rate {start_lr:.3g} at the start); start again with a lower --lr"
-        )
-
-
-def _all_finite(*matrices: np.ndarray) -> bool:
-    """Look at a few rows at a time, so that no copy as large as a matrix is made."""
-    import numpy as np
-
-    return all(
-        bool(np.isfinite(matrix[first : first + 4096]).all())
-        for matrix in matrices
-        for first in range(0, len(matrix), 4096)
-    )
 
 
 def peak_memory() -> int | None:

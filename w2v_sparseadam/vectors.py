@@ -23,10 +23,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
+from .memory import lacks_memory
 from .output import atomic_write
 
 _HEADER_LIMIT = 100
 _CHUNK = 1 << 20
+# Far beyond what anybody has, and small enough that a file that lies takes little memory.
+_MOST_DIMS = 1 << 20
+_LONGEST_WORD = 1 << 24
+_LONGEST_NUMBER = 64
 _UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
 _SUGGEST_AMONG = 20_000
 
@@ -87,7 +92,8 @@ class Vectors:
     def load(cls, path: str | os.PathLike[str]) -> Vectors:
         """Read a text or binary file, told apart by what is in it, not by its name.
 
-        Memory is the matrix and the words; the file is read in pieces of a megabyte.
+        Memory is the matrix and the words; the file is read in pieces of a megabyte. A file that
+        lies about what is in it takes no more than an honest one of its size.
 
         Parameters
         ----------
@@ -100,7 +106,7 @@ class Vectors:
         FormatError
             If the file breaks its format: says where and how.
         W2VError
-            If `path` is not a regular file.
+            If `path` is not a regular file, or has more vectors than memory can hold.
         OSError
             If the file cannot be opened.
         """
@@ -109,6 +115,9 @@ class Vectors:
             if not stat.S_ISREG(status.st_mode):
                 raise W2VError(f"{path}: is not a regular file; save the vectors to one first")
             n_words, dim = _read_header(stream, path, status.st_size)
+            lacking = lacks_memory(4 * n_words * dim)
+            if lacking:
+                raise W2VError(f"{path}: {n_words} words of {dim} dimensions: {lacking}")
             body = stream.tell()
             head = stream.read(_CHUNK)
             stream.seek(body)
@@ -343,6 +352,10 @@ def _read_header(stream: BinaryIO, path: str | os.PathLike[str], size: int) -> t
             f"{path}, line 1: {n_words} words of {dim} dimensions do not fit in a file of "
             f"{size} bytes; it is cut short, or this is not its header"
         )
+    if dim > _MOST_DIMS:
+        raise FormatError(
+            f"{path}, line 1: {dim} dimensions are more than can be read ({_MOST_DIMS:,})"
+        )
     return n_words, dim
 
 
@@ -360,7 +373,9 @@ def _is_text(head: bytes, dim: int) -> bool:
 
 
 def _is_number(token: bytes) -> bool:
-    """Tell whether Python reads `token` as a number."""
+    """Tell whether `token` is a number; ``1_000`` is one to Python only."""
+    if b"_" in token:
+        return False
     try:
         float(token)
     except ValueError:
@@ -375,20 +390,26 @@ def _read_text(
     """Read `n_words` lines."""
     words = []
     matrix = np.empty((n_words, dim), dtype=np.float32)
+    longest = _LONGEST_WORD + dim * _LONGEST_NUMBER
     for row in range(n_words):
-        line = stream.readline()
+        place = f"{path}, line {row + 2}"
+        line = stream.readline(longest)
         if not line:
             _raise_short(path, n_words, row)
-        place = f"{path}, line {row + 2}"
+        if len(line) == longest:
+            raise FormatError(f"{place}: is longer than any line of a word and {dim} numbers is")
         # Words may hold white space that is not ASCII, so only the first space ends one.
         word, _, numbers = line.partition(b" ")
         words.append(_decode(word.rstrip(b"\n"), place))
-        tokens = numbers.split()
+        tokens = numbers.split(None, dim)
         if len(tokens) != dim:
+            n_found = sum(1 for _ in re.finditer(rb"\S+", numbers))
             raise FormatError(
-                f"{place}: expected {dim} numbers after {_quote(words[row])}, found {len(tokens)}"
+                f"{place}: expected {dim} numbers after {_quote(words[row])}, found {n_found}"
             )
         try:
+            if b"_" in numbers:
+                raise ValueError
             matrix[row] = list(map(float, tokens))
         except ValueError:
             wrong = next(token for token in tokens if not _is_number(token))
@@ -416,6 +437,10 @@ def _read_binary(
             stop = space + 1 + 4 * dim
             if space >= 0 and stop <= len(chunk):
                 break
+            if space < 0 and len(chunk) - start > _LONGEST_WORD:
+                raise FormatError(
+                    f"{path}, word {row + 1}: no space ends it within {_LONGEST_WORD:,} bytes"
+                )
             # Doubling keeps a file without a space linear in its size.
             more = stream.read(max(_CHUNK, len(chunk) - start))
             if not more:

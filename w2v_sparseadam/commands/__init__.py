@@ -22,7 +22,7 @@ class W2VCommand(click.Command):
     """A click command that reports the library's errors in one line.
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
-    and exit code 1; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
+    and its exit code; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
     keeps its traceback. ``ctx.obj`` is the `StopSignals` in force.
     """
 
@@ -45,7 +45,8 @@ class W2VCommand(click.Command):
                 click.echo(f"{word}{signals.note or self.left_undone}.", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
-                raise click.ClickException(str(error)) from error
+                click.ClickException(str(error)).show()
+                raise click.exceptions.Exit(error.exit_code) from error
             raise
 
 
@@ -117,7 +118,7 @@ def check_distinct(
     Parameters
     ----------
     inputs : mapping of str to sequence of Path
-        What is read, by what it is, such as ``"corpus file"``.
+        What is read, by what it is, such as ``"a corpus file"``.
     outputs : mapping of str to Path or None
         What is written, if at all, under the option that names it.
     """
@@ -126,7 +127,7 @@ def check_distinct(
         for kind, paths in inputs.items():
             if any(_same_file(path, other) for other in paths):
                 raise click.UsageError(
-                    f"{path} is a {kind} and would be overwritten; name another with {option}"
+                    f"{path} is {kind} and would be overwritten; name another with {option}"
                 )
     for (one, path), (other, other_path) in combinations(written.items(), 2):
         if _same_file(path, other_path):

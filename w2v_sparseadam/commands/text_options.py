@@ -79,7 +79,7 @@ corpus_argument = partial(
     click.argument, "corpus", metavar="CORPUS...", nargs=-1, required=True, type=click.Path()
 )
 
-_WORD_LIST = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
+INPUT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 _text = partial(setting, "Text", TextConfig)
 _phrases = partial(setting, "Phrases", PhraseConfig)
 _PHRASE_SETTINGS = ("phrase_score", "phrase_threshold", "phrase_min_count", "phrases_out")
@@ -112,13 +112,13 @@ _OPTIONS = [
     _text(
         "--stopwords",
         metavar="FILE",
-        type=_WORD_LIST,
+        type=INPUT_FILE,
         help="Drop the words of this file, one a line.",
     ),
     _text(
         "--vocab",
         metavar="FILE",
-        type=_WORD_LIST,
+        type=INPUT_FILE,
         help="Keep only the words of this file, one a line; a count may follow.",
     ),
     _text(
@@ -223,16 +223,20 @@ def text_config(ctx: click.Context) -> TextConfig:
     return TextConfig(**{name: settings[name] for name in names}, phrases=phrases)
 
 
-def checked_sources(ctx: click.Context, outputs: Mapping[str, Path | None]) -> list[Source]:
+def checked_sources(
+    ctx: click.Context, outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None] = {}
+) -> list[Source]:
     """Return what the corpus argument stands for, once no output proves to be read as well.
 
-    ``outputs`` are the files that are written, if at all, under the options that name them.
+    ``outputs`` are the files that are written, if at all, under the options that name them, and
+    ``inputs`` what is read beside the text, by what it is.
     """
     settings = ctx.params
     sources = find_sources(settings["corpus"])
-    word_lists = [path for path in (settings["stopwords"], settings["vocab"]) if path]
-    texts = [Path(source.path) for source in sources]
-    check_distinct({"corpus file": texts, "word list": word_lists}, outputs)
+    read = {kind: [path] for kind, path in inputs.items() if path}
+    read["a corpus file"] = [Path(source.path) for source in sources]
+    read["a word list"] = [path for path in (settings["stopwords"], settings["vocab"]) if path]
+    check_distinct(read, outputs)
     return sources
 
 

@@ -10,7 +10,7 @@ from dataclasses import fields
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -41,6 +41,7 @@ from .runs import (
     set_by_sigusr1,
 )
 from .text_options import (
+    INPUT_FILE,
     SectionedCommand,
     SectionOption,
     checked_sources,
@@ -50,6 +51,9 @@ from .text_options import (
     text_config,
     text_options,
 )
+
+if TYPE_CHECKING:
+    from ..forecast import Forecast
 
 _Config = TypeVar("_Config", SkipGramConfig, OptimizerConfig, RunConfig)
 
@@ -97,6 +101,22 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="X",
     type=click.FloatRange(0),
     help="Thin out words of a higher relative frequency; 0 keeps all.",
+)
+@click.option(
+    "--init",
+    cls=SectionOption,
+    section="Model",
+    metavar="VECTORS",
+    type=INPUT_FILE,
+    help="Start from these center vectors; words without one start fresh.",
+)
+@click.option(
+    "--freeze",
+    cls=SectionOption,
+    section="Model",
+    metavar="FILE",
+    type=INPUT_FILE,
+    help="Keep the center vectors of these words, one a line, as they start.",
 )
 @_optimizer("--optimizer", type=click.Choice(list(START_LR)), help="What moves the vectors.")
 @click.option(
@@ -178,6 +198,13 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     show_default=True,
     help="How often the state goes to the folder; it also does at the end of each epoch.",
 )
+@click.option(
+    "--dry-run",
+    cls=SectionOption,
+    section="Run",
+    is_flag=True,
+    help="Read the text, say what memory and time the run would take, and stop.",
+)
 @_output(
     "-o",
     "--output",
@@ -215,6 +242,9 @@ def main(
     run_dir: Path | None,
     resume_dir: Path | None,
     checkpoint_every: float,
+    init: Path | None,
+    freeze: Path | None,
+    dry_run: bool,
     **settings: Any,
 ) -> None:
     """Train word vectors on the text CORPUS, one sentence or paragraph a line.
@@ -255,17 +285,27 @@ def main(
     target = output or _named_after(corpus[0])
     outputs = {"-o": target, "--log": log, "--phrases-out": phrases_out}
     if resume_dir:
-        check_distinct({"corpus file": list(map(Path, corpus))}, outputs)
+        check_distinct({"a corpus file": list(map(Path, corpus))}, outputs)
     else:
-        sources = checked_sources(ctx, outputs)
+        sources = checked_sources(
+            ctx, outputs, {"the --init file": init, "the --freeze file": freeze}
+        )
         text, skip_gram = text_config(ctx), _config(SkipGramConfig, settings)
         optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
         for name in ("beta1", "beta2", "eps", "bias_correction"):
             if given(ctx, name) and name not in optimizer.used:
                 flag = name.replace("_", "-")
                 raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
+        configs: dict[str, Any] = {
+            "text": text,
+            "skip_gram": skip_gram,
+            "optimizer": optimizer,
+            "run": run,
+            **_load_start(init, freeze),
+        }
 
-    check_writable(target)
+    if not dry_run:
+        check_writable(target)
     with ExitStack() as stack:
         reports: list[_Report | _Log] = []
         if not quiet:
@@ -300,6 +340,11 @@ def main(
                 listener(event)
             ctx.obj.check()
 
+        if dry_run:
+            from ..forecast import forecast
+
+            _show_forecast(forecast(sources, **configs, on_event=on_event))
+            return
         keeping: dict[str, Any] = {}
         if folder:
             checkpoint_now = threading.Event()
@@ -318,15 +363,7 @@ def main(
         else:
             if run_dir:
                 keeping["run_dir"] = run_dir
-            model = train(
-                sources,
-                text=text,
-                skip_gram=skip_gram,
-                optimizer=optimizer,
-                run=run,
-                on_event=on_event,
-                **keeping,
-            )
+            model = train(sources, **configs, on_event=on_event, **keeping)
         try:
             model.vectors(vectors).save(target)
         except W2VError as error:
@@ -352,6 +389,47 @@ def _named_after(corpus: str) -> Path:
     if not is_path or not name.strip(".") or corpus.startswith("/dev/"):
         raise click.UsageError(f"'{corpus}' gives the vectors no name; give one with -o")
     return Path(name).with_suffix(".vec")
+
+
+def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
+    """Load what a run starts from; only then, as NumPy takes a while to import."""
+    loaded: dict[str, Any] = {}
+    if init:
+        from ..vectors import Vectors
+
+        loaded["init"] = Vectors.load(init)
+    if freeze:
+        from ..start import read_words
+
+        loaded["freeze"] = read_words(freeze)
+    return loaded
+
+
+def _show_forecast(forecast: Forecast) -> None:
+    """Print what a run would take."""
+
+    def megabytes(n_bytes: int) -> str:
+        return f"{n_bytes / 1e6:,.0f} MB"
+
+    free = forecast.available_bytes
+    rows = [
+        ("Words", f"{forecast.n_words:,}"),
+        ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
+        ("Steps", f"{forecast.n_steps:,}"),
+        ("Model", megabytes(forecast.model_bytes)),
+        ("Optimizer's state", megabytes(forecast.state_bytes)),
+        ("Buffers", megabytes(forecast.buffer_bytes)),
+        ("Word ids", f"{megabytes(forecast.word_id_bytes)}, on the disk"),
+        ("Memory at the peak", megabytes(forecast.peak_bytes)),
+        ("Memory available", megabytes(free) if free is not None else "unknown"),
+        (
+            "Time to train",
+            f"{duration(forecast.train_seconds)} with --threads {forecast.n_threads}, judging by "
+            f"{forecast.n_measured_steps:,} steps",
+        ),
+    ]
+    for name, value in rows:
+        click.echo(f"{name:20}{value}")
 
 
 class _Log:
@@ -467,6 +545,22 @@ class _Report(ReadingReport):
             f"Checkpoint at step {event['step']:,}: {event['bytes'] / 1e6:,.1f} MB in "
             f"{duration(event['seconds'])}."
         )
+
+    def _show_init(self, event: Event) -> None:
+        self._say(
+            f"Start vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
+            f"words that start fresh: {event['fresh']:,}."
+        )
+
+    def _show_freeze(self, event: Event) -> None:
+        self._say(f"Words frozen: {event['frozen']:,}.")
+        if event["unknown"]:
+            names = ", ".join(map(repr, event["examples"]))
+            more = ", …" if event["unknown"] > len(event["examples"]) else ""
+            self._say(
+                "Warning: words to freeze that are not in the vocabulary: "
+                f"{event['unknown']:,} ({names}{more})."
+            )
 
     def _show_start(self, event: Event) -> None:
         self._start = event

@@ -1,0 +1,147 @@
+"""What a run starts from: given vectors, matched by name, and words that stay in place."""
+
+import numpy as np
+import pytest
+
+from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
+from w2v_sparseadam.errors import FormatError, SettingError, W2VError
+from w2v_sparseadam.start import find_frozen, place_vectors, read_words
+from w2v_sparseadam.training import START_LR
+from w2v_sparseadam.vectors import Vectors
+
+SETTINGS = {
+    "text": TextConfig(min_count=1),
+    "skip_gram": SkipGramConfig(dim=3, window=2, subsample=0),
+    "run": RunConfig(epochs=2, batch_size=32, threads=1),
+}
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Write 160 tokens of 20 words in lines of 8; w1 is the commonest."""
+    numbers = np.minimum(np.random.default_rng(8).zipf(1.4, (20, 8)), 20)
+    path = tmp_path / "text.txt"
+    path.write_text("".join(" ".join(f"w{n}" for n in line) + "\n" for line in numbers))
+    return path
+
+
+def train_small(path, **settings):
+    events = []
+    model = train(path, on_event=events.append, **{**SETTINGS, **settings})
+    return model, {event["event"]: event for event in events}
+
+
+def row(model, word):
+    return model.center_vectors[model.words.index(word)]
+
+
+def test_given_vectors_are_placed_by_name():
+    center = np.full((3, 4), 9, np.float32)
+    init = Vectors(["x", "c", "a"], [[1, 2], [3, 4], [5, 6]])
+    report = place_vectors(center, ["a", "b", "c"], init)
+    assert report == {"matched": 2, "fresh": 1, "unused": 1}
+    assert center.tolist() == [[5, 6, 9, 9], [9, 9, 9, 9], [3, 4, 9, 9]]
+
+
+def test_vectors_of_other_words_only_are_refused():
+    with pytest.raises(SettingError) as caught:
+        place_vectors(np.zeros((2, 1), np.float32), ["a", "b"], Vectors(["A", "B"], [[1], [2]]))
+    assert str(caught.value) == (
+        "none of the 2 words with a start vector is in the vocabulary of 2 words; the former "
+        "begin with 'A', 'B', the latter with 'a', 'b'"
+    )
+
+
+def test_training_starts_from_given_vectors(text):
+    """Steps too small to see: what comes out is what went in, and fresh rows are as always."""
+    still = OptimizerConfig("sgd", lr=1e-30)
+    fresh, _ = train_small(text, optimizer=still)
+    init = Vectors(["w3", "elsewhere", "w1"], [[7, 8, 9], [1, 1, 1], [-1, 0.5, 2]])
+    model, events = train_small(text, optimizer=still, init=init)
+    assert events["init"] == {
+        "event": "init",
+        "matched": 2,
+        "fresh": len(model.words) - 2,
+        "unused": 1,
+    }
+    assert row(model, "w3").tolist() == [7, 8, 9]
+    assert row(model, "w1").tolist() == [-1, 0.5, 2]
+    others = [k for k, word in enumerate(model.words) if word not in init]
+    assert np.array_equal(model.center_vectors[others], fresh.center_vectors[others])
+
+
+def test_a_start_from_vectors_does_not_depend_on_threads(text):
+    init = train_small(text)[0].vectors()
+    results = {
+        train_small(text, init=init, run=RunConfig(epochs=1, batch_size=32, threads=n))[
+            0
+        ].center_vectors.tobytes()
+        for n in (1, 2)
+    }
+    assert len(results) == 1
+    assert results != {init.matrix.tobytes()}
+
+
+def test_dimensions_must_agree(tmp_path, text):
+    with pytest.raises(SettingError) as caught:
+        train(text, **SETTINGS, init=Vectors(["w1"], [[1, 2]]))
+    assert str(caught.value) == "the start vectors have 2 dimensions, but --dim is 3; give --dim 2"
+
+
+@pytest.mark.parametrize("optimizer", START_LR)
+def test_frozen_words_stay_to_the_bit(text, optimizer):
+    init = Vectors(["w1", "w2"], [[0.1, -0.2, 0.3], [-0.0, 1e-30, 5]])
+    settings = {"optimizer": OptimizerConfig(optimizer), "init": init}
+    model, events = train_small(text, **settings, freeze=["w1", "w2", "w1"])
+    assert events["freeze"] == {"event": "freeze", "frozen": 2, "unknown": 0, "examples": []}
+    for word in ("w1", "w2"):
+        assert row(model, word).tobytes() == init[word].tobytes()
+    free, _ = train_small(text, **settings)
+    assert row(free, "w1").tobytes() != init["w1"].tobytes()
+    # As contexts they learn, and all others do as always.
+    assert model.context_vectors.any(axis=1).all()
+    assert row(model, "w3").tobytes() not in (row(free, "w3").tobytes(), bytes(12))
+
+
+def test_freezing_nothing_changes_nothing(text):
+    once, _ = train_small(text)
+    again, events = train_small(text, freeze=())
+    assert "freeze" not in events
+    assert once.center_vectors.tobytes() == again.center_vectors.tobytes()
+
+
+def test_unknown_words_to_freeze_are_counted():
+    mask, report = find_frozen(["a", "b"], ["z", "b", "x", "y", "w"])
+    assert mask.tolist() == [False, True]
+    assert report == {"frozen": 1, "unknown": 4, "examples": ["w", "x", "y"]}
+    with pytest.raises(SettingError) as caught:
+        find_frozen(["a", "b"], ["A", "B"])
+    assert str(caught.value) == ("none of the 2 words to freeze is in the vocabulary: 'A', 'B'")
+
+
+def test_a_list_of_words(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_bytes("\ufeffcat\r\n\n  naïve \n\u00a0x\ncat".encode())
+    assert read_words(path) == ["cat", "naïve", "\u00a0x", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", ": has no words; list one a line"),
+        (b"\n \n", ": has no words; list one a line"),
+        (b"a\n\xff\n", ", line 2: is not UTF-8"),
+        (b"a\nnew york\n", ", line 2: expected one word, found 2, 'new', 'york'"),
+    ],
+)
+def test_a_broken_list_of_words(tmp_path, content, message):
+    path = tmp_path / "words.txt"
+    path.write_bytes(content)
+    with pytest.raises(FormatError) as caught:
+        read_words(path)
+    assert str(caught.value) == f"{path}{message}"
+
+
+def test_a_missing_list_of_words(tmp_path):
+    with pytest.raises(W2VError, match=r"none\.txt: cannot be read \(No such file"):
+        read_words(tmp_path / "none.txt")
