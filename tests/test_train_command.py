@@ -504,6 +504,7 @@ def test_files_to_start_from_that_cannot_be_used(folder, args, exit_code, messag
     assert error_of("news.txt", *SMALL, *args, exit_code=exit_code) == message
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # interpreted, NumPy warns
 def test_a_failure_keeps_the_vectors_that_were_there(folder):
     Path("news.vec").write_text("1 1\nold 1\n")
     run("news.txt", *SMALL, "--optimizer", "sgd", "--lr", "1e30", exit_code=3)
