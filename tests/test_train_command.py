@@ -318,7 +318,7 @@ def test_the_log_of_a_long_run_stays_small(tmp_path, monkeypatch):
     monkeypatch.setattr(command.time, "monotonic", clock := Clock())
     log = command._Log(tmp_path / "log.jsonl")
     n_events, rng = 5 * 2 * 24 * 3600, np.random.default_rng(1)
-    log({"event": "start", "tokens": 10 * n_events})
+    log({"event": "start", "tokens": 10 * n_events, "done_tokens": 0, "done_seconds": 0.0})
     losses, pairs = rng.random(n_events), rng.integers(1, 50, n_events)
     for k in range(n_events):
         clock.now += 0.2
@@ -382,7 +382,7 @@ def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
     for k in range(1, 4):
         clock.now += 11
         report({"event": "read", "bytes": k * 10**9, "total_bytes": 4 * 10**9})
-    report({"event": "start", "tokens": 1000, "epochs": 2})
+    report({"event": "start", "tokens": 1000, "epochs": 2, "first_step": 0})
     for k in range(1, 80):
         clock.now += 0.25
         event = {"event": "progress", "epoch": 1, "tokens": 5 * k, "seconds": 0.25 * k}
@@ -412,12 +412,13 @@ def test_help(folder):
     page = CliRunner().invoke(command.main, ["--help"], terminal_width=80).output
     assert max(map(len, page.splitlines())) <= 80
     sections = re.split(r"\n\n(\w+):\n", page)
-    assert sections[1::2] == ["Text", "Model", "Optimizer", "Run", "Output", "Other"]
-    text, model, optimizer, run_, output, other = sections[2::2]
+    assert sections[1::2] == ["Text", "Model", "Optimizer", "Run", "Safety", "Output", "Other"]
+    text, model, optimizer, run_, safety, output, other = sections[2::2]
     assert "--min-count N" in text
     assert "[default: 100; x>=1]" in " ".join(model.split())
     assert "--dense-adam" in optimizer
     assert "[default: (all processors); x>=1]" in " ".join(run_.split())
+    assert "--resume DIR" in safety
     assert "CORPUS" not in output.replace("CORPUS' name", "")
     assert re.findall(r"--\w+", other) == ["--version", "--help"]
 
