@@ -454,7 +454,7 @@ def test_a_dry_run_tells_and_writes_nothing(folder):
     assert shown["Word ids"] == "0 MB, on the disk"
     assert re.fullmatch(r"\d+\.\d s with --threads 1, judging by 4 steps", shown["Time to train"])
     assert re.fullmatch(r"[\d,]+ MB", shown["Memory at the peak"])
-    assert "Kept" in result.stderr
+    assert "kept, 21 words" in result.stderr
 
 
 def test_start_vectors_and_frozen_words(folder):
@@ -564,7 +564,7 @@ def test_the_log_of_a_long_run_stays_small(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "monotonic", clock := Clock())
     log = command._Log(tmp_path / "log.jsonl")
     n_events, rng = 5 * 2 * 24 * 3600, np.random.default_rng(1)
-    log({"event": "start", "tokens": 10 * n_events})
+    log({"event": "start", "tokens": 10 * n_events, "done_tokens": 0, "done_seconds": 0.0})
     losses, pairs = rng.random(n_events), rng.integers(1, 50, n_events)
     for k in range(n_events):
         clock.now += 0.2
@@ -633,7 +633,7 @@ def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
     for k in range(3):
         clock.now += 11
         report({"event": "join", "words": k * 10**8, "total_words": 5 * 10**8})
-    report({"event": "start", "tokens": 1000, "epochs": 2})
+    report({"event": "start", "tokens": 1000, "epochs": 2, "first_step": 0})
     for k in range(1, 80):
         clock.now += 0.25
         event = {"event": "progress", "epoch": 1, "tokens": 5 * k, "seconds": 0.25 * k}
@@ -649,7 +649,7 @@ def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
 
 
 def test_reading_a_stream_has_no_share(monkeypatch, capsys):
-    monkeypatch.setattr(command.time, "monotonic", clock := Clock())
+    monkeypatch.setattr(time, "monotonic", clock := Clock())
     report = command._Report()
     for k in range(1, 3):
         clock.now += 11
@@ -662,7 +662,7 @@ def test_what_a_run_says_of_its_sources(folder):
     Path("news.gz").write_bytes(gzip.compress(text))
     lines = run("news.gz", "news.txt", "./news.txt", *SMALL, "--epochs", "1").stderr.splitlines()
     stored = os.path.getsize("news.gz") / 1e6
-    read = f"Read {stored:.1f} MB, {len(text) / 1e6:.1f} MB of text, in "
+    read = f"Read {stored:.1f} MB, {len(text) / 1e6:.1f} MB of text, from 3 sources in "
     assert any(line.startswith(read) for line in lines)
     assert "Read more than once, as given: news.txt, ./news.txt." in lines
 
@@ -684,13 +684,15 @@ def test_help(folder):
     page = CliRunner().invoke(command.main, ["--help"], terminal_width=80).output
     assert max(map(len, page.splitlines())) <= 80
     sections = re.split(r"\n\n(\w+):\n", page)
-    assert sections[1::2] == ["Text", "Phrases", "Model", "Optimizer", "Run", "Output", "Other"]
-    text, phrases, model, optimizer, run_, output, other = sections[2::2]
+    assert sections[1::2] == [
+        *("Text", "Phrases", "Model", "Optimizer", "Run", "Safety", "Output", "Other")
+    ]
     assert "--min-count N" in text
     assert "[default: (word2phrase 100, npmi 0.5)]" in " ".join(phrases.split())
     assert "[default: 100; x>=1]" in " ".join(model.split())
     assert "--dense-adam" in optimizer
     assert "[default: (all processors); x>=1]" in " ".join(run_.split())
+    assert "--resume DIR" in safety
     assert "CORPUS" not in output.replace("CORPUS' name", "")
     assert re.findall(r"--\w+", other) == ["--version", "--help"]
 
