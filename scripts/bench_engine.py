@@ -24,6 +24,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import no_type_check
 
 import numpy as np
 
@@ -124,6 +125,7 @@ def time_blas(n_dims: int, window: int, n_blocks: int = 256) -> float:
 
 
 @kernel
+@no_type_check
 def noise_products(width, v, u, scores, v_grad, u_grad, n_blocks):
     """Do the three products of a block with its negatives, over and over."""
     for _ in range(n_blocks):

@@ -70,7 +70,7 @@ def text(tmp_path):
 def step_by_step(monkeypatch):
     """Let every step be a job with an event of its own."""
     monkeypatch.setattr(training, "_RUN_SECONDS", 0)
-    monkeypatch.setattr(training, "_EVENT_SECONDS", 0)
+    monkeypatch.setattr(training, "EVENT_SECONDS", 0)
 
 
 class Listener:

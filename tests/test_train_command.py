@@ -687,6 +687,7 @@ def test_help(folder):
     assert sections[1::2] == [
         *("Text", "Phrases", "Model", "Optimizer", "Run", "Safety", "Output", "Other")
     ]
+    text, phrases, model, optimizer, run_, safety, output, other = sections[2::2]
     assert "--min-count N" in text
     assert "[default: (word2phrase 100, npmi 0.5)]" in " ".join(phrases.split())
     assert "[default: 100; x>=1]" in " ".join(model.split())
