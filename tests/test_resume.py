@@ -575,3 +575,33 @@ def test_sudden_death_at_any_moment(start, folder, kills):
     assert process.communicate(timeout=500)[1] == ""
     assert process.returncode == 0
     assert Path("v.bin").read_bytes() == Path("alone.bin").read_bytes()
+
+
+def test_start_vectors_and_frozen_words_outlive_an_interruption(text, tmp_path, step_by_step):
+    init = train(text, **settings(OptimizerConfig(lr=0.5))).vectors()
+    start = {"init": init, "freeze": ["w2", "w1", "elsewhere"]}
+    expected = bytes_of(train(text, **settings(), **start))
+    assert expected != bytes_of(train(text, **settings()))
+    for stop_at in (1, 5):
+        run_dir = tmp_path / f"run-{stop_at}"
+        with pytest.raises(StopError):
+            train(text, **settings(), **start, run_dir=run_dir, on_event=Listener(stop_at))
+        model = resume(run_dir)
+        assert bytes_of(model) == expected
+        for word in ("w1", "w2"):
+            np.testing.assert_array_equal(model.vectors()[word], init[word])
+
+
+def test_start_vectors_that_were_not_kept_in_time(text, tmp_path, step_by_step):
+    init = train(text, **settings()).vectors()
+    run_dir = tmp_path / "run"
+    with pytest.raises(StopError):
+        train(text, **settings(), init=init, run_dir=run_dir, on_event=Listener(1))
+    for path in (run_dir / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(W2VError) as caught:
+        resume(run_dir)
+    assert str(caught.value) == (
+        f"{run_dir}: the run ended before its start vectors were kept; start it again in a new "
+        "folder, with --init"
+    )
