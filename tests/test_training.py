@@ -82,6 +82,7 @@ def events_of(path, **settings):
             "optimizer is 'adam', but must be one of 'sparse-adam', 'rowwise-adam', 'dense-adam', "
             "'adagrad', 'sgd'",
         ),
+        (lambda: SkipGramConfig(dim=4097), "dim is 4097, but must be at most 4096"),
         (lambda: OptimizerConfig(lr=0), "lr is 0, but must be a number, above 0"),
         (
             lambda: OptimizerConfig(beta1=1),

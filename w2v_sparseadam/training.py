@@ -42,6 +42,9 @@ START_LR = {
 START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
 """The decay of the first moment, by default, of the optimizers that have one."""
 
+MAX_DIM = 4096
+"""Kernels are compiled for the width of a vector, which takes the longer the wider it is."""
+
 VECTOR_KINDS = ("center", "context", "sum")
 """What a model can give as the vector of a word."""
 
@@ -59,7 +62,7 @@ class SkipGramConfig:
     Attributes
     ----------
     dim : int
-        Dimensions of a vector, 1 or more.
+        Dimensions of a vector, 1 to `MAX_DIM`.
     window : int
         Contexts are at most this many kept tokens away, 1 or more.
     dynamic_window : bool
@@ -84,6 +87,8 @@ class SkipGramConfig:
         """Check every value."""
         for name in ("dim", "window", "negative"):
             _check_whole(self, name, 1)
+        if self.dim > MAX_DIM:
+            raise SettingError(f"dim is {self.dim}, but must be at most {MAX_DIM}")
         for name in ("noise_exponent", "subsample"):
             _check_number(self, name, lambda value: 0 <= value < math.inf, "0 or more")
         _check_choice("dynamic_window", self.dynamic_window, (True, False))
