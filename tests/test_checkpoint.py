@@ -256,8 +256,3 @@ def test_leaving_ignores_what_a_callback_raises(tmp_path):
     checkpoints = Checkpoints(tmp_path, on_event)
     checkpoints.save_before_leaving(4, {"a": np.zeros(3, np.float32)}, None)
     assert kept(tmp_path) == [4]
-
-
-def test_free_memory():
-    free = free_memory()
-    assert free is None or 0 < free < 1 << 50

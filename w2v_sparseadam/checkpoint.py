@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .errors import FormatError, W2VError
+from .memory import available_memory
 from .output import atomic_write
 from .run_folder import sync_folder
 
@@ -272,25 +273,10 @@ def _step_of(path: Path) -> int:
 def _copy_if_room(arrays: Arrays) -> Arrays | None:
     """Return copies of the arrays, or None if they would take more than half the free memory."""
     n_bytes = sum(array.nbytes for array in arrays.values())
-    free = free_memory()
+    free = available_memory()
     if free is None or n_bytes > free / 2:
         return None
     try:
         return {name: array.copy() for name, array in arrays.items()}
     except MemoryError:
         return None
-
-
-def free_memory() -> int | None:
-    """Return the bytes of memory that this process may still take; None where unknown."""
-    try:
-        meminfo = Path("/proc/meminfo").read_text()
-        free = int(meminfo.split("MemAvailable:")[1].split()[0]) * 1024
-    except (OSError, IndexError):
-        return None  # not Linux
-    try:
-        group = Path("/sys/fs/cgroup")  # a container's limit may be lower
-        limit = int((group / "memory.max").read_text())
-        return min(free, limit - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        return free
