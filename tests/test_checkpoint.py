@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam import checkpoint
-from w2v_sparseadam.checkpoint import Checkpoints, free_memory, read_checkpoint, write_checkpoint
+from w2v_sparseadam.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
 from w2v_sparseadam.errors import FormatError
 
 
