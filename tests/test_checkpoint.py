@@ -144,7 +144,7 @@ def kept(folder):
 @pytest.mark.parametrize("free", [None, 1 << 40])
 def test_the_last_two_are_kept(tmp_path, monkeypatch, free):
     """With memory for a copy or without, what is written is the state when it was saved."""
-    monkeypatch.setattr(checkpoint, "free_memory", lambda: free)
+    monkeypatch.setattr(checkpoint, "available_memory", lambda: free)
     events = []
     checkpoints = Checkpoints(tmp_path, events.append)
     arrays = {"a": np.zeros(3, np.float32)}
@@ -168,7 +168,7 @@ def test_a_copy_is_written_while_the_caller_goes_on(tmp_path, monkeypatch):
         write(*args)
 
     monkeypatch.setattr(checkpoint, "write_checkpoint", write_later)
-    monkeypatch.setattr(checkpoint, "free_memory", lambda: 1 << 40)
+    monkeypatch.setattr(checkpoint, "available_memory", lambda: 1 << 40)
     events = []
     checkpoints = Checkpoints(tmp_path, events.append)
     checkpoints.save(1, {"a": np.ones(3, np.float32)}, None)
@@ -225,7 +225,7 @@ def test_when_all_are_damaged_none_is_removed(tmp_path):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize("free", [None, 1 << 40])
 def test_a_failure_keeps_the_last_good_one(tmp_path, monkeypatch, number, free):
-    monkeypatch.setattr(checkpoint, "free_memory", lambda: free)
+    monkeypatch.setattr(checkpoint, "available_memory", lambda: free)
     events = []
     arrays = {"a": np.zeros(3, np.float32)}
     checkpoints = Checkpoints(tmp_path, events.append)
