@@ -136,6 +136,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "lowercase": ["--lowercase"],
         "min_count": ["--min-count", "2"],
         "max_vocab": ["--max-vocab", "70"],
+        "max_types": ["--max-types", "700"],
         "errors": ["--errors", "ignore"],
         "dim": ["--dim", "7"],
         "window": ["--window", "8"],
@@ -393,6 +394,30 @@ def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
         " 75%  reading, 3,000 MB\n"
         " 20%  Epoch 1/2, loss 2.500, lr 0.013, 20 words/s, 40.0 s left\n"
     )
+
+
+def test_lines_of_a_long_stream_off_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(command.time, "monotonic", clock := Clock())
+    report = command._Report()
+    for k in range(1, 4):
+        clock.now += 6
+        report({"event": "read", "bytes": k * 10**9, "total_bytes": None, "tokens": k * 10**8})
+    assert capsys.readouterr().err == "reading, 2,000 MB, 200,000,000 tokens\n"
+
+
+def test_a_warning_when_a_frequent_word_may_have_been_forgotten(folder):
+    Path("news.txt").write_text("a a a b b b\n" * 10 + " ".join(map(str, range(60))) + "\n")
+    args = ["news.txt", *SMALL[:4], "--subsample", "0", "--epochs", "1", "--max-types", "9"]
+    lines = run(*args, "--min-count", "2", "--log", "log").stderr.splitlines()
+    assert "Dropped 60 tokens of the rarest types beyond --max-types." in lines
+    assert not any(line.startswith("Warning") for line in lines)
+    text = next(
+        e for e in map(json.loads, Path("log").read_text().splitlines()) if e["event"] == "text"
+    )
+    assert (text["min_count"], text["pruned"], text["max_missed"]) == (2, 60, 1)
+    lines = run(*args, "--min-count", "1").stderr.splitlines()
+    warning = "--max-types may have cost a word that occurs up to 1 times its place; raise it."
+    assert f"Warning: {warning}" in lines
 
 
 def test_quiet(folder):

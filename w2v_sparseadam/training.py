@@ -254,11 +254,12 @@ def train(
             A kernel is about to be compiled, which may take seconds: kernel. A later run finds
             all kernels in Numba's cache.
         ``read``
-            Five times a second at most: bytes, total_bytes.
+            Five times a second at most: bytes, total_bytes (None if nobody knows), tokens (before
+            the tokenizer).
         ``text``
             The text has been read: bytes, lines, tokens, words (the vocabulary), kept_tokens,
-            distinct_words, below_min_count, beyond_max_vocab, bad_bytes, empty_words,
-            rewritten_words, seconds, mb_per_s.
+            distinct_words, min_count, below_min_count, beyond_max_vocab, pruned, max_missed,
+            bad_bytes, empty_words, rewritten_words, seconds, mb_per_s.
         ``start``
             The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
             threads.
@@ -290,26 +291,36 @@ def train(
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
+    from .text.config import TextConfig
     from .text.corpus import read_corpus
     from .text.reader import check_paths
 
     emit = on_event or (lambda event: None)
     sources = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    text = text or TextConfig()
     skip_gram = skip_gram or SkipGramConfig()
     optimizer = optimizer or OptimizerConfig()
+    run = run or RunConfig()
     check_paths(sources)  # a misspelt name should not show after compiling
     compile_run(skip_gram, optimizer, emit)
 
     last_read = time.perf_counter()
 
-    def on_progress(n_bytes: int, n_bytes_total: int) -> None:
+    def on_progress(n_bytes: int, n_bytes_total: int | None, n_types_met: int) -> None:
         nonlocal last_read
         now = time.perf_counter()
         if now - last_read >= _EVENT_SECONDS:
             last_read = now
-            emit({"event": "read", "bytes": n_bytes, "total_bytes": n_bytes_total})
+            emit(
+                {
+                    "event": "read",
+                    "bytes": n_bytes,
+                    "total_bytes": n_bytes_total,
+                    "tokens": n_types_met,
+                }
+            )
 
-    with read_corpus(sources, text, on_progress=on_progress) as corpus:
+    with read_corpus(sources, text, threads=run.n_threads, on_progress=on_progress) as corpus:
         report = corpus.report
         emit(
             {
@@ -320,8 +331,11 @@ def train(
                 "words": report.n_words,
                 "kept_tokens": report.n_kept_tokens,
                 "distinct_words": report.n_distinct_words,
+                "min_count": text.min_count,
                 "below_min_count": report.n_below_min_count,
                 "beyond_max_vocab": report.n_beyond_max_vocab,
+                "pruned": report.n_pruned,
+                "max_missed": report.max_missed,
                 "bad_bytes": report.n_bad_bytes,
                 "empty_words": report.n_empty_words,
                 "rewritten_words": report.n_rewritten_words,
@@ -329,7 +343,7 @@ def train(
                 "mb_per_s": report.n_bytes / 1e6 / report.seconds,
             }
         )
-        return _train_corpus(corpus, skip_gram, optimizer, run or RunConfig(), emit)
+        return _train_corpus(corpus, skip_gram, optimizer, run, emit)
 
 
 def _train_corpus(

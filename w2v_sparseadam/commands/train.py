@@ -114,6 +114,13 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     help="Keep only this many words, the most frequent.",
 )
 @_text(
+    "--max-types",
+    metavar="N",
+    type=click.IntRange(1),
+    show_default="a quarter of the memory",
+    help="Hold at most this many distinct runs of characters; then forget the rarest.",
+)
+@_text(
     "--errors",
     type=click.Choice(ON_BAD_BYTES),
     help="On bytes that are not UTF-8: stop, put U+FFFD, or drop them.",
@@ -344,7 +351,7 @@ class _Log:
         """Write an event, or note it for later."""
         match event["event"]:
             case "read":
-                if self._pace.due(event["bytes"], event["total_bytes"]):
+                if self._pace.due(event["bytes"], event["total_bytes"] or 0):
                     self._write(event)
             case "start":
                 self._pace = _Pace(1, 1e-3)
@@ -437,13 +444,18 @@ class _Report:
             self._say("Compiling for this machine; the next run will start at once.")
 
     def _show_read(self, event: Event) -> None:
-        done, whole = event["bytes"], event["total_bytes"]
+        done, whole = event["bytes"], event["total_bytes"] or 0
         if self._on_terminal:
-            if self._bar is None:
+            if self._bar is None and whole:
                 self._bar = _new_bar(whole, "B", "Reading", "{n_fmt} of {total_fmt}, {rate_fmt}")
-            self._bar.update(done - self._bar.n)
+            elif self._bar is None:
+                self._bar = _new_bar(whole, " tokens", "Reading", "")
+            self._bar.update((done if whole else event["tokens"]) - self._bar.n)
         elif self._pace.due(done, whole):
-            self._say(f"{done / max(whole, done):4.0%}  reading, {done / 1e6:,.0f} MB")
+            if whole:
+                self._say(f"{done / max(whole, done):4.0%}  reading, {done / 1e6:,.0f} MB")
+            else:
+                self._say(f"reading, {done / 1e6:,.0f} MB, {event['tokens']:,} tokens")
 
     def _show_text(self, event: Event) -> None:
         self.close()
@@ -457,10 +469,16 @@ class _Report:
         for key, what in (
             ("below_min_count", "Dropped {:,} tokens of words below --min-count."),
             ("beyond_max_vocab", "Dropped {:,} tokens of words beyond --max-vocab."),
+            ("pruned", "Dropped {:,} tokens of the rarest types beyond --max-types."),
             ("bad_bytes", "Met {:,} bytes that are not UTF-8."),
         ):
             if event[key]:
                 self._say(what.format(event[key]))
+        if event["max_missed"] >= event["min_count"]:
+            self._say(
+                f"Warning: --max-types may have cost a word that occurs up to "
+                f"{event['max_missed']:,} times its place; raise it."
+            )
 
     def _show_start(self, event: Event) -> None:
         self._start = event

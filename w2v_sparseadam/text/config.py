@@ -30,6 +30,10 @@ class TextConfig:
         Words that occur less often have no vector; 1 or more.
     max_vocab : int or None
         Keep only the most frequent words; 1 or more.
+    max_types : int or None
+        Distinct runs of characters between white space that are held in memory; 1 or more. When
+        there are more, the rarest are forgotten, until half as many are left; what that took away
+        is reported. None stands for as many as fill a quarter of the memory.
     errors : {"strict", "replace", "ignore"}
         What to do with bytes that are not UTF-8: stop with an error, put U+FFFD, or drop them; as
         in `bytes.decode`.
@@ -44,6 +48,7 @@ class TextConfig:
     lowercase: bool | None = None
     min_count: int = 5
     max_vocab: int | None = None
+    max_types: int | None = None
     errors: str = "strict"
 
     def __post_init__(self) -> None:
@@ -54,8 +59,12 @@ class TextConfig:
             raise SettingError(f"tokenizer must be {names} or a callable, got {self.tokenizer!r}")
         if self.lowercase not in (None, True, False):
             raise SettingError(f"lowercase must be True, False or None, got {self.lowercase!r}")
-        for name, value in (("min_count", self.min_count), ("max_vocab", self.max_vocab)):
-            if name == "max_vocab" and value is None:
+        for name, value in (
+            ("min_count", self.min_count),
+            ("max_vocab", self.max_vocab),
+            ("max_types", self.max_types),
+        ):
+            if name != "min_count" and value is None:
                 continue
             if not isinstance(value, Integral) or value < 1:
                 raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")

@@ -1,9 +1,13 @@
 """A corpus as word ids on disk: the text station's front door.
 
 Two passes. The first reads the files once, numbers the types (distinct runs of bytes between white
-space) and writes one type number for each occurrence to a temporary file. Between them, each type
-is decoded and tokenized once, and the vocabulary chosen. The second pass replaces type numbers by
-word ids. Memory is a few buffers and the table of types, whatever the length of the text.
+space), writes one type number for each occurrence to a temporary file, and tokenizes each type
+once. Then the vocabulary is chosen. The second pass replaces type numbers by word ids. Memory is a
+few buffers and a table of types whose size is limited, whatever the length of the text.
+
+Several threads scan pieces of the text, or replace type numbers, at the same time. All that depends
+on order (reading, numbering types, tokenizing, writing) is done by the caller's thread in the order
+of the text, so that the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -13,26 +17,37 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import TextError
+from ..errors import SettingError, TextError
 from .config import TextConfig
-from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk, check_paths, read_chunks
+from .reader import PADDING_BYTES, Chunk, check_paths, read_chunks
 from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
 
 if TYPE_CHECKING:
     from .typewords import TypeWords
 
+PIECE_BYTES = 1 << 21
+"""Text that a thread scans at a time: enough to be worth it, and its types fit in the cache."""
+
+OnProgress = Callable[[int, int | None, int], None]
+"""Called with bytes read, bytes in all (None if nobody knows), and types met, with repetition."""
+
+_USEFUL_THREADS = 8  # more would only wait for the caller's thread
+_BYTES_PER_TYPE = 400  # of a type and its word, while the tables double
+
 
 @dataclass(frozen=True)
 class TextReport:
     """What was read, kept and dropped.
 
-    Always ``n_tokens == n_kept_tokens + n_below_min_count + n_beyond_max_vocab``.
+    Always ``n_tokens == n_kept_tokens + n_below_min_count + n_beyond_max_vocab + n_pruned``.
 
     Attributes
     ----------
@@ -41,7 +56,8 @@ class TextReport:
     n_lines : int
         Lines, empty ones too; an unfinished last line of a file counts.
     n_types : int
-        Distinct runs of bytes between white space: how often the tokenizer ran.
+        Distinct runs of bytes between white space: how often the tokenizer ran. One that was
+        pruned counts again when it comes back.
     n_tokens : int
         Words that the tokenizer found, with repetition.
     n_distinct_words : int
@@ -54,6 +70,13 @@ class TextReport:
         Tokens dropped because their word is too rare.
     n_beyond_max_vocab : int
         Tokens dropped because the vocabulary was full of more frequent words.
+    n_pruned_types : int
+        Types forgotten, the rarest first, because there were more than ``max_types``.
+    n_pruned : int
+        Tokens dropped with them.
+    max_missed : int
+        No word left out as too rare occurs more often than this, pruned types and all; 0 if
+        nothing was pruned. Below ``min_count``, pruning has cost no word its place.
     n_bad_bytes : int
         Bytes that are not UTF-8, replaced or ignored.
     n_empty_words : int
@@ -73,6 +96,9 @@ class TextReport:
     n_kept_tokens: int
     n_below_min_count: int
     n_beyond_max_vocab: int
+    n_pruned_types: int
+    n_pruned: int
+    max_missed: int
     n_bad_bytes: int
     n_empty_words: int
     n_rewritten_words: int
@@ -132,8 +158,9 @@ def read_corpus(
     config: TextConfig | None = None,
     *,
     directory: str | os.PathLike[str] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-    _chunk_bytes: int = CHUNK_BYTES,
+    threads: int = 1,
+    on_progress: OnProgress | None = None,
+    _piece_bytes: int = PIECE_BYTES,
 ) -> Corpus:
     r"""Read text files into word ids.
 
@@ -151,8 +178,12 @@ def read_corpus(
     directory : path-like, optional
         Where temporary files go: about 8 bytes for each token. Default: the system's
         temporary directory, which ``TMPDIR`` sets.
+    threads : int
+        Threads to use, the caller's among them; more than 8 are not used. The result does not
+        depend on it. The tokenizer runs on the caller's thread.
     on_progress : callable, optional
-        Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so.
+        Called with (bytes read; bytes in all, or None if nobody knows; types met, with repetition)
+        after each piece of text, 2 MiB or so.
 
     Returns
     -------
@@ -162,7 +193,7 @@ def read_corpus(
     Raises
     ------
     SettingError
-        If ``paths`` is empty or a single path.
+        If ``paths`` is empty or a single path, or ``threads`` is not 1 or more.
     TextError
         If a file cannot be read or is not UTF-8, if no word is left, if the tokenizer fails, or
         if ``directory`` cannot hold the temporary files.
@@ -172,77 +203,234 @@ def read_corpus(
     >>> with read_corpus(["corpus.txt"], TextConfig(min_count=1)) as corpus:  # doctest: +SKIP
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
-    # Numba takes a while to import, and commands ask this module for TextConfig to print --help.
-    from .scanner import TypeScanner
-    from .typewords import WordIdMap, tokenize_types
-
-    config = TextConfig() if config is None else config
-    names, n_bytes_expected = check_paths(paths)
-    compile_kernels()
-    began = time.perf_counter()
-    types = TypeScanner(names)
-    n_bytes = 0
+    first_pass = _FirstPass(paths, config, threads, on_progress, _piece_bytes)
     with _NumberFile(directory) as type_file:
-        for chunk in read_chunks(names, chunk_bytes=_chunk_bytes):
-            n_bytes = chunk.n_bytes_read
-            for type_numbers in types.scan(chunk):
-                # Should the disk be full: the word ids need about as much as the type numbers.
-                n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
-                share_read = max(n_bytes, 1) / max(n_bytes, n_bytes_expected, 1)
-                type_file.append(type_numbers, n_needed / share_read)
-            if on_progress is not None:
-                on_progress(n_bytes, n_bytes_expected)
-        type_words = tokenize_types(
-            types, config.tokenize, lowercase=config.lowers, errors=config.errors
-        )
-        vocabulary, word_ids = select_words(
-            type_words.words,
-            type_words.counts,
-            min_count=config.min_count,
-            max_vocab=config.max_vocab,
-        )
-        if len(vocabulary) == 0:
-            raise _nothing_left(names, type_words, config.min_count)
-        n_kept_tokens = int(vocabulary.counts.sum())
-        id_map = WordIdMap(type_words, word_ids)
+        for type_numbers in first_pass.type_numbers():
+            # Should the disk be full: the word ids need about as much as the type numbers.
+            n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
+            type_file.append(type_numbers, n_needed / first_pass.share_read)
+        vocabulary, word_ids = first_pass.select_words()
         with _NumberFile(directory) as id_file:
-            for type_numbers in type_file.blocks():
-                for ids in id_map.relabel(type_numbers):
-                    id_file.append(ids, type_file.n_bytes + 4 * (n_kept_tokens + types.n_lines))
+            n_ids = int(vocabulary.counts.sum()) + first_pass.types.n_lines
+            for ids in first_pass.word_ids(type_file, word_ids):
+                id_file.append(ids, type_file.n_bytes + 4 * n_ids)
             mapped = id_file.map()
-    n_tokens = int(type_words.counts.sum())
-    n_frequent = int(type_words.counts[type_words.counts >= config.min_count].sum())
-    report = TextReport(
-        n_bytes=n_bytes,
-        n_lines=types.n_lines,
-        n_types=types.n_types,
-        n_tokens=n_tokens,
-        n_distinct_words=len(type_words.words),
-        n_words=len(vocabulary),
-        n_kept_tokens=n_kept_tokens,
-        n_below_min_count=n_tokens - n_frequent,
-        n_beyond_max_vocab=n_frequent - n_kept_tokens,
-        n_bad_bytes=type_words.n_bad_bytes,
-        n_empty_words=type_words.n_empty_words,
-        n_rewritten_words=type_words.n_rewritten_words,
-        seconds=time.perf_counter() - began,
-    )
-    return Corpus(vocabulary, mapped, report)
+    return Corpus(vocabulary, mapped, first_pass.report(vocabulary))
+
+
+def count_words(
+    paths: Sequence[str | os.PathLike[str]],
+    config: TextConfig | None = None,
+    *,
+    threads: int = 1,
+    on_progress: OnProgress | None = None,
+    _piece_bytes: int = PIECE_BYTES,
+) -> tuple[Vocabulary, TextReport]:
+    """Choose the vocabulary of text files without keeping the text: nothing goes to the disk.
+
+    Parameters
+    ----------
+    paths, config, threads, on_progress
+        As in `read_corpus`.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+    report : TextReport
+        The same as `read_corpus` gives.
+
+    Raises
+    ------
+    SettingError, TextError
+        As `read_corpus`.
+    """
+    first_pass = _FirstPass(paths, config, threads, on_progress, _piece_bytes)
+    for _ in first_pass.type_numbers():
+        pass
+    vocabulary, _ = first_pass.select_words()
+    return vocabulary, first_pass.report(vocabulary)
+
+
+def default_max_types() -> int:
+    """Return how many types may be held when `TextConfig` does not say.
+
+    They and their words fill a quarter of the memory at most: that of the machine, or what the
+    control group of the process may use (its container, for example).
+    """
+    return min(_memory_limits()) // 4 // _BYTES_PER_TYPE
+
+
+def _memory_limits() -> Iterator[int]:
+    """Yield every limit in bytes that can be found; at least a guess."""
+    try:
+        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # as on Windows
+        yield 1 << 33
+    for control_group in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
+        with suppress(OSError, ValueError):  # "max" is no number
+            yield int(Path("/sys/fs/cgroup", control_group).read_text())
 
 
 def compile_kernels() -> None:
     """Compile what `read_corpus` calls, or load it from Numba's cache, before a clock starts."""
-    from .scanner import TypeScanner
-    from .typewords import WordIdMap, tokenize_types
+    from .scanner import Piece, TypeTable, renumber
+    from .typewords import Block, TypeTokenizer, WordIdMap
 
     text = b"a b\n"
-    data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8).copy()
-    types = TypeScanner(["-"], _n_types=1)  # so small that it has to grow
-    numbers = [part.copy() for part in types.scan(Chunk(data, len(text), 0, 0, len(text)))]
-    type_words = tokenize_types(types, whitespace, lowercase=False, errors="strict")
-    id_map = WordIdMap(type_words, np.zeros(len(type_words.words), np.int32))
-    for part in numbers:
-        list(id_map.relabel(part))
+    data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8)
+    types = TypeTable(["-"], _n_types=1)  # so small that it has to grow
+    piece = Piece().load(Chunk(data, len(text), 0, 0, len(text)))
+    (numbers,) = types.take_up(piece.scan())
+    types.prune(np.ones(2, bool))
+    tokenizer = TypeTokenizer(whitespace, lowercase=False, errors="strict")
+    tokenizer.add(types)
+    id_map = WordIdMap(tokenizer.type_words(types.counts), np.zeros(2, np.int32))
+    renumber(numbers, np.arange(2, dtype=np.int32))
+    list(id_map.take_up(id_map.relabel(Block().load(numbers))))
+
+
+class _FirstPass:
+    """From files to type numbers, and what the types stand for.
+
+    Attributes
+    ----------
+    types : TypeTable
+        The types met so far.
+    share_read : float
+        About how much of the text has been read, in (0, 1].
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        config: TextConfig | None,
+        threads: int,
+        on_progress: OnProgress | None,
+        piece_bytes: int,
+    ) -> None:
+        # Numba takes a while to import, and commands ask this module for names to print --help.
+        from .scanner import TypeTable
+        from .typewords import TypeTokenizer
+
+        if not isinstance(threads, int) or threads < 1:
+            raise SettingError(f"threads must be a whole number, 1 or more, got {threads!r}")
+        self._config = config = TextConfig() if config is None else config
+        self._names, self._n_bytes_expected = check_paths(paths)
+        compile_kernels()
+        self._began = time.perf_counter()
+        self._n_threads = min(threads, _USEFUL_THREADS)
+        self._on_progress = on_progress
+        self._piece_bytes = piece_bytes
+        self._max_types = config.max_types or default_max_types()
+        self._n_bytes = self._n_pruned_types = 0
+        self.types = TypeTable(self._names)
+        self.share_read = 1.0
+        self._tokenizer = TypeTokenizer(
+            config.tokenize, lowercase=config.lowers, errors=config.errors
+        )
+
+    def type_numbers(self) -> Iterator[np.ndarray]:
+        """Read the text and yield the type numbers of its tokens; see `TypeTable.take_up`."""
+        from ..workers import map_in_order
+        from .scanner import Piece
+
+        chunks = read_chunks(self._names, chunk_bytes=self._piece_bytes)
+        free: list[Piece] = []
+        pieces = ((free.pop() if free else Piece()).load(chunk) for chunk in chunks)
+        n_tokens = 0
+        for piece in map_in_order(self._n_threads, Piece.scan, pieces):
+            self._n_bytes = piece.chunk.n_bytes_read
+            self.share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
+            for numbers in self.types.take_up(piece):
+                yield numbers
+                n_tokens += numbers.size
+                self._tokenizer.add(self.types)
+                if self.types.n_types > self._max_types:
+                    self._prune()
+            if self._on_progress is not None:
+                n_types_met = n_tokens - self.types.n_lines
+                self._on_progress(self._n_bytes, self._n_bytes_expected or None, n_types_met)
+            free.append(piece)
+        self.type_words = self._tokenizer.type_words(self.types.counts)
+
+    def select_words(self) -> tuple[Vocabulary, np.ndarray]:
+        """Choose the vocabulary; return also the word id of each word that the types have."""
+        words, counts = self.type_words.words, self.type_words.counts
+        vocabulary, word_ids = select_words(
+            words, counts, min_count=self._config.min_count, max_vocab=self._config.max_vocab
+        )
+        if len(vocabulary) == 0:
+            raise _nothing_left(self._names, self.type_words, self._config.min_count)
+        return vocabulary, word_ids
+
+    def word_ids(self, type_file: _NumberFile, word_ids: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the word ids of the text, given its type numbers; see `WordIdMap.take_up`."""
+        from ..workers import map_in_order
+        from .scanner import renumber
+        from .typewords import Block, WordIdMap
+
+        type_words, rows = self.type_words, self._rows_of_numbers(type_file)
+        if rows is not None:  # a type without words comes first, for those that were pruned
+            type_words = replace(type_words, starts=np.concatenate(([0], type_words.starts)))
+        id_map = WordIdMap(type_words, word_ids)
+
+        def relabelled(block: Block) -> Block:
+            if rows is not None:
+                renumber(block.type_numbers, rows)
+            return id_map.relabel(block)
+
+        free: list[Block] = []
+        blocks = ((free.pop() if free else Block()).load(part) for part in type_file.blocks())
+        for block in map_in_order(self._n_threads, relabelled, blocks):
+            yield from id_map.take_up(block)
+            free.append(block)
+
+    def report(self, vocabulary: Vocabulary) -> TextReport:
+        """Count what was read, kept and dropped; call it last, for its time."""
+        words, min_count = self.type_words, self._config.min_count
+        is_rare = words.counts < min_count
+        n_counted, n_rare = int(words.counts.sum()), int(words.counts[is_rare].sum())
+        n_kept_tokens = int(vocabulary.counts.sum())
+        missed = (words.counts + words.missed)[is_rare].max(initial=words.missed_by_others)
+        return TextReport(
+            n_bytes=self._n_bytes,
+            n_lines=self.types.n_lines,
+            n_types=self.types.n_numbers,
+            n_tokens=n_counted + words.n_pruned,
+            n_distinct_words=len(words.words),
+            n_words=len(vocabulary),
+            n_kept_tokens=n_kept_tokens,
+            n_below_min_count=n_rare,
+            n_beyond_max_vocab=n_counted - n_rare - n_kept_tokens,
+            n_pruned_types=self._n_pruned_types,
+            n_pruned=words.n_pruned,
+            max_missed=int(missed) if self._n_pruned_types else 0,
+            n_bad_bytes=words.n_bad_bytes,
+            n_empty_words=words.n_empty_words,
+            n_rewritten_words=words.n_rewritten_words,
+            seconds=time.perf_counter() - self._began,
+        )
+
+    def _prune(self) -> None:
+        """Forget the rarest types, by the lowest threshold that leaves at most half of them."""
+        counts = self.types.counts
+        most = self._max_types // 2
+        threshold = np.partition(counts, -most - 1)[-most - 1]
+        kept = counts > threshold
+        self._tokenizer.prune(counts, kept)
+        self.types.prune(kept)
+        self._n_pruned_types += int(counts.size - kept.sum())
+
+    def _rows_of_numbers(self, type_file: _NumberFile) -> np.ndarray | None:
+        """Return, by type number, the type's row + 1, 0 if it was pruned; None if none was.
+
+        It lies on the disk as far as memory is short: there may be many more numbers than types.
+        """
+        if not self._n_pruned_types:
+            return None
+        rows = type_file.beside(self.types.n_numbers)
+        rows[self.types.numbers] = np.arange(1, self.types.n_types + 1)
+        return rows
 
 
 def _nothing_left(names: Sequence[str], type_words: TypeWords, min_count: int) -> TextError:
@@ -304,6 +492,12 @@ class _NumberFile:
         self._file.seek(0)
         while (block := np.fromfile(self._file, np.int32, self._BLOCK_NUMBERS)).size:
             yield block
+
+    def beside(self, n: int) -> np.ndarray:
+        """Return n zeros in another such file, mapped into memory."""
+        with _NumberFile(self._directory) as file:
+            file._file.truncate(4 * n)
+            return np.frombuffer(mmap.mmap(file._file.fileno(), 0), np.int32)
 
     def map(self) -> np.ndarray:
         """Return what was written, mapped into memory, read-only; it must not be empty."""
