@@ -199,7 +199,7 @@ def test_by_hand(tmp_path):
         assert corpus.vocabulary.counts.tolist() == [3, 2, 2]
         assert corpus.word_ids.tolist() == [0, 2, 0, -1, 1, 2, 1, 0, -1]
         assert LINE_END == -1
-        assert astuple(corpus.report)[:-1] == (38, 4, 8, 9, 5, 3, 7, 2, 0, 0, 0, 0, 0, 0, 0)
+        assert astuple(corpus.report)[:-1] == (38, 4, 4, 8, 9, 5, 3, 7, 2, 0, 0, 0, 0, 0, 0, 0)
         assert corpus.report.seconds > 0
 
 

@@ -69,6 +69,8 @@ def check(directory, texts, **settings):
     assert table.numbers.tolist() == list(range(len(types)))
     assert table.n_numbers == len(types)
     assert table.n_lines == expected_numbers.count(LINE_END)
+    lines = b"\n".join(texts).split(b"\n")
+    assert table.n_longest_line == max(len(line.split()) for line in lines)
     for number, (file_number, line, offset) in enumerate(places):
         place = f"{directory}/{file_number}.txt, line {line}, byte offset {offset + 5}"
         assert table.place_of(number, 5) == place

@@ -55,6 +55,8 @@ class TextReport:
         Bytes read from the files.
     n_lines : int
         Lines, empty ones too; an unfinished last line of a file counts.
+    n_longest_line : int
+        Runs of bytes between white space in the line that has most of them.
     n_types : int
         Distinct runs of bytes between white space: how often the tokenizer ran. One that was
         pruned counts again when it comes back.
@@ -89,6 +91,7 @@ class TextReport:
 
     n_bytes: int
     n_lines: int
+    n_longest_line: int
     n_types: int
     n_tokens: int
     n_distinct_words: int
@@ -395,6 +398,7 @@ class _FirstPass:
         return TextReport(
             n_bytes=self._n_bytes,
             n_lines=self.types.n_lines,
+            n_longest_line=self.types.n_longest_line,
             n_types=self.types.n_numbers,
             n_tokens=n_counted + words.n_pruned,
             n_distinct_words=len(words.words),
@@ -436,7 +440,7 @@ class _FirstPass:
 def _nothing_left(names: Sequence[str], type_words: TypeWords, min_count: int) -> TextError:
     """Return the error for a text without words, or without frequent ones."""
     place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    if not type_words.words:
+    if len(type_words.words) == 0:
         return TextError(f"{place}: no words in {'it' if len(names) == 1 else 'them'}")
     count, commonest = min(
         (-count, word)

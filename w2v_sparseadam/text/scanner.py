@@ -37,6 +37,7 @@ _IN_KEYS = _Word(16)  # bytes of a type that its two keys can hold
 
 # Places in the cursor that a scan leaves behind, and in that of the table of the whole text.
 _POS, _LINES, _N_TYPES, _TYPE_BYTES, _N_NUMBERS = range(5)
+_FIRST_LINE, _LONGEST_LINE, _LAST_LINE = range(5, 8)  # in tokens; the last has not ended
 _TABLE_TYPES, _TABLE_NUMBERS = range(2)
 
 
@@ -152,6 +153,7 @@ def _scan(
     one = _Word(1)
     room, type_room = _Word(numbers.size), _Word(types.lengths.size)
     lines, n_types, type_bytes, n_numbers = cursor[_LINES], _Word(0), _Word(0), _Word(0)
+    line_begin = -cursor[_LAST_LINE]  # among the numbers
     begin = block = _Word(cursor[_POS])  # of the token; of the bytes looked at
     end = _Word(n_bytes)
     status = _DONE
@@ -192,8 +194,13 @@ def _scan(
                 numbers[n_numbers] = row
                 n_numbers += one
             if data[pos] == 10:
+                line_tokens = np.int64(n_numbers) - line_begin
+                if lines == 0:
+                    cursor[_FIRST_LINE] = line_tokens
+                cursor[_LONGEST_LINE] = max(cursor[_LONGEST_LINE], line_tokens)
                 numbers[n_numbers] = LINE_END
                 n_numbers += one
+                line_begin = np.int64(n_numbers)
                 lines += 1
             begin = pos + one
             spaces &= spaces - one
@@ -203,6 +210,7 @@ def _scan(
     cursor[_N_TYPES] = n_types
     cursor[_TYPE_BYTES] = type_bytes
     cursor[_N_NUMBERS] = n_numbers
+    cursor[_LAST_LINE] = np.int64(n_numbers) - line_begin
     return status
 
 
@@ -322,7 +330,7 @@ class Piece:
             lengths=np.empty(_n_types, np.int64),
             lines=np.empty(_n_types, np.int64),
         )
-        self._cursor = np.zeros(5, np.int64)
+        self._cursor = np.zeros(8, np.int64)
         self._numbers = np.empty(_n_numbers, np.int32)
         self._status = _DONE
 
@@ -345,6 +353,12 @@ class Piece:
     def n_lines(self) -> int:
         """Lines of the piece that have ended so far."""
         return int(self._cursor[_LINES])
+
+    @property
+    def line_lengths(self) -> tuple[int, int, int]:
+        """Tokens in the first, the longest and the last line, which has not ended."""
+        first, longest, last = self._cursor[[_FIRST_LINE, _LONGEST_LINE, _LAST_LINE]].tolist()
+        return first, longest, last
 
     @property
     def numbers(self) -> np.ndarray:
@@ -394,15 +408,18 @@ class TypeTable:
         Type numbers given, in the same order; more than T only if types have been pruned.
     n_lines : int
         Lines ended so far.
+    n_longest_line : int
+        Most tokens in one of them.
     """
 
     def __init__(
         self, paths: Sequence[str], *, _n_types: int = 1 << 16, _arena_bytes: int = 1 << 20
     ) -> None:
-        self.n_lines = 0
+        self.n_lines = self.n_longest_line = 0
         self._paths = paths
         self._first_rows: list[int] = []  # for each file begun, the number of types before it
         self._line = 1  # of the current file
+        self._line_tokens = 0  # of that line, before the current piece
         self._cursor = np.zeros(2, np.int64)
         self._table = _Table(
             slots=np.zeros(1 << (2 * _n_types - 1).bit_length(), np.uint64),
@@ -463,6 +480,11 @@ class TypeTable:
         yield self._merged(piece)
         while not piece.is_done:
             yield self._merged(piece.scan())
+        first, longest, last = piece.line_lengths
+        if piece.n_lines:
+            self.n_longest_line = max(self.n_longest_line, self._line_tokens + first, longest)
+            self._line_tokens = 0
+        self._line_tokens += last
         self._line += piece.n_lines
         self.n_lines += piece.n_lines
 

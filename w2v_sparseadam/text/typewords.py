@@ -7,16 +7,15 @@ numbers by word ids (`WordIdMap`) runs once for each occurrence.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import compress, count
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import TextError
 from ..kernels import kernel
-from .scanner import TypeTable
+from .reader import PADDING_BYTES, Chunk
+from .scanner import Piece, TypeTable
 from .tokenizers import TOKENIZERS, Tokenizer, checked
 from .vocabulary import LINE_END
 
@@ -26,13 +25,45 @@ _BLOCK_TYPES = 1 << 16  # decoded at a time
 _UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
 
 
+# What there may be to report of a type.
+_BAD_BYTES, _EMPTY_WORDS, _REWRITTEN_WORDS = range(3)
+_N_FAULTS = 3
+
+
+class Words(Collection[str]):
+    """Distinct words, held as UTF-8 and decoded when they are asked for.
+
+    Parameters
+    ----------
+    table : TypeTable
+        The words, each of them a type.
+    """
+
+    def __init__(self, table: TypeTable) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        """Return W, the number of words."""
+        return self._table.n_types
+
+    def __contains__(self, word: object) -> bool:
+        """Whether a word is among them, which takes a look at each."""
+        return any(word == other for other in self)
+
+    def __iter__(self) -> Iterator[str]:
+        """Decode block after block."""
+        for first in range(0, len(self), _BLOCK_TYPES):
+            block = self._table.types_as_bytes(first, min(first + _BLOCK_TYPES, len(self)))
+            yield from block.decode().split(" ")[:-1]
+
+
 @dataclass(frozen=True, eq=False)
 class TypeWords:
     """The words that each of T types stands for.
 
     Attributes
     ----------
-    words : list of str, length W
+    words : collection of str, length W
         The distinct words, in the order in which they first occur.
     counts : ndarray of shape (W,), int64
         How often each occurs in the text.
@@ -51,7 +82,7 @@ class TypeWords:
         How often a word that is not among ``words`` may have occurred, at most.
     """
 
-    words: list[str]
+    words: Collection[str]
     counts: np.ndarray
     missed: np.ndarray
     starts: np.ndarray
@@ -65,6 +96,9 @@ class TypeWords:
 
 class TypeTokenizer:
     """Decode and tokenize every type once, as soon as it is met.
+
+    The words go into a table like that of the types: memory is about 80 bytes and its own bytes
+    for a word, and 20 bytes for a type.
 
     Parameters
     ----------
@@ -83,14 +117,16 @@ class TypeTokenizer:
         self._lowercase = lowercase
         self._errors = errors
         self._n_types = 0
-        self._number_of = _numbering([])
-        # One array for each call of `add`: words and bad bytes of each type, and the words.
+        self._table = TypeTable(["words"])
+        self._piece = Piece()
+        # One array for each call of `add`: of each type, how many words and faults it has.
         self._lengths: list[np.ndarray] = [np.empty(0, np.int32)]
-        self._n_bad: list[np.ndarray] = [np.empty(0, np.int32)]
-        self._numbers: list[np.ndarray] = [np.empty(0, np.int32)]
-        self._n_bad_bytes = self._n_pruned = 0  # in types pruned
-        self._missed = np.empty(0, np.int64)  # by the words there were when types were pruned
-        self._missed_by_others = 0
+        self._faults: list[np.ndarray] = [np.empty((0, _N_FAULTS), np.int32)]
+        self._numbers: list[np.ndarray] = [np.empty(0, np.int32)]  # that the words were given
+        # Of the types that were pruned, and the words that there were then.
+        self._faults_pruned = np.zeros(_N_FAULTS, np.int64)
+        self._n_pruned = self._missed_by_others = 0
+        self._missed = np.empty(0, np.int64)
 
     def add(self, types: TypeTable) -> None:
         """Tokenize the types that the table did not have at the last call.
@@ -103,7 +139,8 @@ class TypeTokenizer:
         """
         for first in range(self._n_types, types.n_types, _BLOCK_TYPES):
             last = min(first + _BLOCK_TYPES, types.n_types)
-            text, n_bad = _decode(types, first, last, self._errors)
+            faults = np.zeros((last - first, _N_FAULTS), np.int32)
+            text = _decode(types, first, last, self._errors, faults[:, _BAD_BYTES])
             if self._lowercase:
                 text = text.lower()
             lengths: list[int] = []
@@ -111,10 +148,11 @@ class TypeTokenizer:
             for type_words in map(self._tokenizer, text.split(" ")[:-1]):
                 lengths.append(len(type_words))
                 words += type_words
-            numbers = map(self._number_of.__getitem__, words)
+            if not self._built_in or "" in words:
+                lengths, words = _writable(lengths, words, faults)
             self._lengths.append(np.array(lengths, np.int32))
-            self._n_bad.append(n_bad)
-            self._numbers.append(np.fromiter(numbers, np.int32, len(words)))
+            self._faults.append(faults)
+            self._numbers += self._numbered(words)
         self._n_types = types.n_types
 
     def prune(self, counts: np.ndarray, kept: np.ndarray) -> None:
@@ -134,99 +172,96 @@ class TypeTokenizer:
         ----------
         Manku & Motwani (2002), section 4.2.
         """
-        lengths, numbers, n_bad = map(np.concatenate, (self._lengths, self._numbers, self._n_bad))
-        words = list(self._number_of)
+        lengths, faults = np.concatenate(self._lengths), np.concatenate(self._faults)
+        numbers = np.concatenate(self._numbers)
+        places = np.searchsorted(self._table.numbers, numbers)
         stays = np.repeat(kept, lengths)
-        lost = np.bincount(numbers[~stays], np.repeat(counts, lengths)[~stays], len(words))
-        self._n_bad_bytes += int(np.dot(n_bad[~kept], counts[~kept]))
-        if "" in self._number_of:  # which is no word
-            lost[self._number_of[""]] = 0
-        self._n_pruned += int(lost.sum())
-        missed = self._all_missed() + lost.astype(np.int64)
-        used = np.zeros(len(words), bool)
-        used[numbers[stays]] = True
-        self._missed_by_others = int(missed[~used].max(initial=self._missed_by_others))
+        lost = _weighted(places[~stays], np.repeat(counts, lengths)[~stays], self._table.n_types)
+        used = np.zeros(self._table.n_types, bool)
+        used[places[stays]] = True
+        missed = self._all_missed() + lost
         self._missed = missed[used]
-        self._number_of = _numbering(list(compress(words, used)))
-        self._lengths, self._n_bad = [lengths[kept]], [n_bad[kept]]
-        self._numbers = [(np.cumsum(used, dtype=np.int32) - 1)[numbers[stays]]]
+        self._missed_by_others = int(missed[~used].max(initial=self._missed_by_others))
+        self._n_pruned += int(lost.sum())
+        self._faults_pruned += counts[~kept] @ faults[~kept]
+        self._table.prune(used)
+        self._lengths, self._faults = [lengths[kept]], [faults[kept]]
+        self._numbers = [numbers[stays]]
         self._n_types = int(kept.sum())
 
     def type_words(self, counts: np.ndarray) -> TypeWords:
         """Return what the types stand for, given how often each has occurred."""
-        lengths, numbers, n_bad = map(np.concatenate, (self._lengths, self._numbers, self._n_bad))
-        words = list(self._number_of)
-        # float64 weights are exact: a text of 2**53 tokens is out of reach.
-        word_counts = np.bincount(numbers, np.repeat(counts, lengths), len(words))
-        result = TypeWords(
-            words,
-            word_counts.astype(np.int64),
+        lengths, faults = np.concatenate(self._lengths), np.concatenate(self._faults)
+        numbers = np.concatenate(self._numbers)
+        if self._n_pruned:
+            numbers = np.searchsorted(self._table.numbers, numbers).astype(np.int32)
+        n_faults = (self._faults_pruned + counts @ faults).tolist()
+        return TypeWords(
+            Words(self._table),
+            _weighted(numbers, np.repeat(counts, lengths), self._table.n_types),
             self._all_missed(),
             np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))),
             numbers,
-            self._n_bad_bytes + int(np.dot(n_bad, counts)),
+            n_bad_bytes=n_faults[_BAD_BYTES],
+            n_empty_words=n_faults[_EMPTY_WORDS],
+            n_rewritten_words=n_faults[_REWRITTEN_WORDS],
             n_pruned=self._n_pruned,
             missed_by_others=self._missed_by_others,
         )
-        return result if self._built_in and "" not in self._number_of else _writable(result)
+
+    def _numbered(self, words: list[str]) -> list[np.ndarray]:
+        """Return the numbers that the table of words has for them, or gives them."""
+        joined = bytearray(" ".join([*words, ""]).encode())
+        n_bytes = len(joined)
+        joined += bytes(PADDING_BYTES)
+        chunk = Chunk(np.frombuffer(joined, np.uint8), n_bytes, 0, 0, n_bytes)
+        piece = self._piece.load(chunk).scan()
+        return [numbers.copy() for numbers in self._table.take_up(piece)]
 
     def _all_missed(self) -> np.ndarray:
         """Return how often each word may have been missed; a new one as often as any other."""
-        n_new = len(self._number_of) - self._missed.size
+        n_new = self._table.n_types - self._missed.size
         return np.concatenate((self._missed, np.full(n_new, self._missed_by_others)))
 
 
-def _numbering(words: list[str]) -> defaultdict[str, int]:
-    """Return the place of each word, and of new ones as they come: behind the others."""
-    return defaultdict(count(len(words)).__next__, zip(words, range(len(words)), strict=True))
+def _weighted(places: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
+    """Return the sum of the weights at each of n places."""
+    # The float64 sums are exact: a text of 2**53 tokens is out of reach.
+    return np.bincount(places, weights, n).astype(np.int64)
 
 
-def _decode(types: TypeTable, first: int, last: int, errors: str) -> tuple[str, np.ndarray]:
-    """Decode some types, a space after each; return also how many bytes of each are bad."""
+def _decode(types: TypeTable, first: int, last: int, errors: str, n_bad_bytes: np.ndarray) -> str:
+    """Decode some types, a space after each, and note how many bytes of each are bad."""
     data = types.types_as_bytes(first, last)
     try:
-        return data.decode(), np.zeros(last - first, np.int32)
+        return data.decode()
     except UnicodeDecodeError as error:
         if errors == "strict":
-            place = int(types.starts[first]) + error.start
-            row = int(np.searchsorted(types.starts, place, side="right")) - 1
-            where = types.place_of(row, place - int(types.starts[row]))
+            starts = types.starts
+            place = int(starts[first]) + error.start
+            row = int(np.searchsorted(starts, place, side="right")) - 1
+            where = types.place_of(row, place - int(starts[row]))
             raise TextError(
                 f"{where}: not UTF-8 (byte 0x{data[error.start]:02x}); pass --errors replace or "
                 "ignore, or convert the file (iconv -f latin1 -t utf-8)"
             ) from error
-    n_bad = [len(t) - len(t.decode(errors="ignore").encode()) for t in data.split(b" ")[:-1]]
-    return data.decode(errors=errors), np.array(n_bad, np.int32)
+    n_bad_bytes[:] = [
+        len(t) - len(t.decode(errors="ignore").encode()) for t in data.split(b" ")[:-1]
+    ]
+    return data.decode(errors=errors)
 
 
-def _writable(raw: TypeWords) -> TypeWords:
-    """Drop empty words and rewrite those that a file of vectors cannot hold."""
-    number_of: defaultdict[str, int] = defaultdict(count().__next__)
-    new_numbers = np.full(len(raw.words), -1, np.int32)
-    n_empty = n_rewritten = 0
-    for number, word in enumerate(raw.words):
-        writable = _UNWRITABLE.sub("_", word)
-        if not writable:
-            n_empty += int(raw.counts[number])
-            continue
-        if writable != word:
-            n_rewritten += int(raw.counts[number])
-        new_numbers[number] = number_of[writable]
-    kept = new_numbers >= 0
-    counts, missed = np.zeros((2, len(number_of)), np.int64)
-    np.add.at(counts, new_numbers[kept], raw.counts[kept])
-    np.add.at(missed, new_numbers[kept], raw.missed[kept])
-    starts, numbers = _renumbered(raw.starts, raw.numbers, new_numbers)
-    return replace(
-        raw,
-        words=list(number_of),
-        counts=counts,
-        missed=missed,
-        starts=starts,
-        numbers=numbers,
-        n_empty_words=n_empty,
-        n_rewritten_words=n_rewritten,
-    )
+def _writable(
+    lengths: list[int], words: list[str], faults: np.ndarray
+) -> tuple[list[int], list[str]]:
+    """Drop empty words and rewrite those that a file of vectors cannot hold, and note which."""
+    written = [_UNWRITABLE.sub("_", word) for word in words]
+    types = np.repeat(np.arange(len(lengths)), lengths)
+    is_empty = np.array([not word for word in written], bool)
+    is_rewritten = np.array(list(map(str.__ne__, words, written)), bool)
+    faults[:, _EMPTY_WORDS] = np.bincount(types[is_empty], minlength=len(lengths))
+    faults[:, _REWRITTEN_WORDS] = np.bincount(types[is_rewritten], minlength=len(lengths))
+    return (lengths - faults[:, _EMPTY_WORDS]).tolist(), list(filter(None, written))
 
 
 def _renumbered(
