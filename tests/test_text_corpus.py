@@ -2,13 +2,15 @@
 
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -17,11 +19,12 @@ from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
 from w2v_sparseadam.text import corpus, typewords
-from w2v_sparseadam.text.config import TextConfig
-from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.config import PhraseConfig, TextConfig
+from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.magic import HEAD_BYTES, check_controls, check_head
+from w2v_sparseadam.text.reader import read_chunks
 from w2v_sparseadam.text.tokenizers import whitespace, word
-from w2v_sparseadam.text.typewords import TypeWords, WordIdMap
+from w2v_sparseadam.text.typewords import Block, TypeWords, WordIdMap
 from w2v_sparseadam.text.vocabulary import LINE_END
 
 ALL_WORDS = TextConfig(min_count=1)
@@ -124,18 +127,22 @@ def files_of(pieces):
     return st.lists(text, min_size=1, max_size=3)
 
 
-def check_against_reference(directory, texts, config, chunk_bytes):
+def check_against_reference(directory, texts, config, piece_bytes, threads=1):
     words, counts, word_ids = reference(texts, config)
     paths = write(directory, *texts)
     if not words:
         with pytest.raises(TextError, match=r"no words in|no word occurs"):
-            read_corpus(paths, config, _chunk_bytes=chunk_bytes)
+            read_corpus(paths, config, threads=threads, _piece_bytes=piece_bytes)
         return
-    with read_corpus(paths, config, _chunk_bytes=chunk_bytes) as corpus:
+    with read_corpus(paths, config, threads=threads, _piece_bytes=piece_bytes) as corpus:
         assert corpus.vocabulary.words == words
         assert corpus.vocabulary.counts.tolist() == counts
         assert corpus.word_ids.tolist() == word_ids
         report = corpus.report
+    vocabulary, same_report = count_words(paths, config, threads=threads, _piece_bytes=piece_bytes)
+    assert vocabulary.words == words
+    assert vocabulary.counts.tolist() == counts
+    assert replace(same_report, seconds=report.seconds) == report
     assert report.n_bytes == sum(map(len, texts))
     assert report.n_words == len(words)
     assert report.n_kept_tokens == sum(counts)
@@ -149,21 +156,31 @@ KEEP_ALL = {"min_count": 1, "max_vocab": None}
 
 
 @settings(deadline=None)
-@given(files_of(pieces), configs, st.integers(3, 64))
-def test_matches_plain_python(tmp_path_factory, texts, config, chunk_bytes):
-    check_against_reference(tmp_path_factory.mktemp("corpus"), texts, config, chunk_bytes)
+@given(files_of(pieces), configs, st.integers(3, 64), st.sampled_from([1, 2, 3, 7]))
+def test_matches_plain_python(tmp_path_factory, texts, config, piece_bytes, threads):
+    directory = tmp_path_factory.mktemp("corpus")
+    check_against_reference(directory, texts, config, piece_bytes, threads)
 
 
 @settings(deadline=None)
-@given(files_of(bad_pieces), configs, st.integers(3, 64), st.sampled_from(["replace", "ignore"]))
-def test_matches_plain_python_on_any_bytes(tmp_path_factory, texts, config, chunk_bytes, errors):
+@given(
+    files_of(bad_pieces),
+    configs,
+    st.integers(3, 64),
+    st.sampled_from([1, 2, 3, 7]),
+    st.sampled_from(["replace", "ignore"]),
+)
+def test_matches_plain_python_on_any_bytes(
+    tmp_path_factory, texts, config, piece_bytes, threads, errors
+):
     config = TextConfig(**{**vars(config), "errors": errors})
-    check_against_reference(tmp_path_factory.mktemp("corpus"), texts, config, chunk_bytes)
+    directory = tmp_path_factory.mktemp("corpus")
+    check_against_reference(directory, texts, config, piece_bytes, threads)
 
 
 @settings(deadline=None)
-@given(files_of(bad_pieces), st.integers(3, 64))
-def test_the_first_bad_byte_is_named(tmp_path_factory, texts, chunk_bytes):
+@given(files_of(bad_pieces), st.integers(3, 64), st.sampled_from([1, 2]))
+def test_the_first_bad_byte_is_named(tmp_path_factory, texts, piece_bytes, threads):
     paths = write(tmp_path_factory.mktemp("corpus"), *texts)
     expected = None
     for path, text in zip(paths, texts, strict=True):
@@ -175,7 +192,7 @@ def test_the_first_bad_byte_is_named(tmp_path_factory, texts, chunk_bytes):
             break
     message = ""
     try:
-        read_corpus(paths, ALL_WORDS, _chunk_bytes=chunk_bytes).close()
+        read_corpus(paths, ALL_WORDS, threads=threads, _piece_bytes=piece_bytes).close()
     except TextError as error:
         message = str(error)
     if expected is None:
@@ -347,7 +364,7 @@ def test_a_long_line_and_a_long_token_are_not_cut(tmp_path, tokenizer):
     text = b"a b " * 500 + long_token + b" a" + b"\n" + long_token
     (path,) = write(tmp_path, text)
     with read_corpus(
-        [path], TextConfig(tokenizer=tokenizer, min_count=1), _chunk_bytes=64
+        [path], TextConfig(tokenizer=tokenizer, min_count=1), _piece_bytes=64
     ) as corpus:
         assert corpus.report.n_lines == 2
         assert corpus.vocabulary.words == ["a", "b", long_token.decode()]
@@ -367,35 +384,239 @@ def test_a_type_may_hold_more_words_than_a_buffer():
     type_words = TypeWords(
         words=["a", "b", "c"],
         counts=np.array([5, 5, 5]),
+        missed=np.array([0, 0, 0]),
         starts=np.array([0, 7, 7, 8]),
         numbers=np.array([0, 1, 2, 0, 1, 2, 1, 0], np.int32),
     )
-    id_map = WordIdMap(type_words, np.array([1, 0, -1], np.int32), _n_word_ids=2)
+    id_map = WordIdMap(type_words, np.array([1, 0, -1], np.int32))
     text = np.array([1, LINE_END, 0, LINE_END, LINE_END, 2, 0, 1, LINE_END], np.int32)
-    blocks = [block.copy() for half in (text[:3], text[3:]) for block in id_map.relabel(half)]
-    assert max(map(len, blocks)) == 2
-    assert np.concatenate(blocks).tolist() == [1, 0, 1, 0, 0, -1, 1, 1, 0, 1, 0, 0, -1]
+    for cuts in itertools.combinations(range(1, 9), 2):
+        blocks = [id_map.relabel(Block(_n_word_ids=2).load(p)) for p in np.split(text, cuts)]
+        parts = [ids.copy() for block in blocks for ids in id_map.take_up(block)]
+        assert max(map(len, parts)) <= 3
+        assert np.concatenate(parts).tolist() == [1, 0, 1, 0, 0, -1, 1, 1, 0, 1, 0, 0, -1]
 
 
-def test_chunk_size_changes_nothing(tmp_path):
-    rng = np.random.default_rng(7)
-    letters = rng.choice(np.frombuffer(b"abcd  \n", np.uint8), 3000)
-    paths = write(tmp_path, letters.tobytes(), letters[::-1].tobytes())
+def zipfian(n_tokens):
+    """Text of random words, a few of which are frequent and many of which occur once."""
+    numbers = np.random.default_rng(7).zipf(1.3, n_tokens) % 10_000
+    ends = np.where(np.arange(n_tokens) % 9 == 8, "\n", " ")
+    return "".join(f"w{number}{end}" for number, end in zip(numbers, ends, strict=True)).encode()
+
+
+def test_threads_and_piece_size_change_nothing(tmp_path):
+    text = zipfian(3000)
+    paths = write(tmp_path, text, b"", text[: len(text) // 2])
+    results = set()
+    for threads, piece_bytes in itertools.product((1, 2, 3, 7), (10, 100, 1 << 12, 1 << 20)):
+        with read_corpus(
+            paths, TextConfig(min_count=2), threads=threads, _piece_bytes=piece_bytes
+        ) as corpus:
+            results.add((tuple(corpus.vocabulary.words), corpus.word_ids.tobytes()))
+    assert len(results) == 1
+
+
+def pruned_counts(paths, max_types, piece_bytes):
+    """Count words, forgetting the rarest after any piece that leaves too many of them."""
+    counts, n_pruned = Counter(), 0
+    for chunk in read_chunks([str(path) for path in paths], chunk_bytes=piece_bytes):
+        counts.update(chunk.data[: chunk.n_bytes].tobytes().decode().split())
+        if len(counts) > max_types:
+            threshold = sorted(counts.values(), reverse=True)[max_types // 2]
+            for word in [word for word in counts if counts[word] <= threshold]:
+                n_pruned += counts.pop(word)
+    return counts, n_pruned
+
+
+@pytest.mark.parametrize("max_types", [1, 20, 200, 1000])
+@pytest.mark.parametrize("piece_bytes", [100, 1000])
+def test_rare_types_are_pruned_and_all_that_takes_away_is_said(tmp_path, max_types, piece_bytes):
+    text = zipfian(3000)
+    paths = write(tmp_path, text, text[:5000])
+    everything = Counter((text + text[:5000]).decode().split())
+    counts, n_pruned = pruned_counts(paths, max_types, piece_bytes)
+    config = TextConfig(tokenizer="whitespace", min_count=2, max_types=max_types)
+    if max(counts.values(), default=0) < 2:
+        with pytest.raises(TextError, match=r"no words in|no word occurs"):
+            read_corpus(paths, config, _piece_bytes=piece_bytes)
+        return
+    reports, ids = [], set()
+    for threads in (1, 3):
+        with read_corpus(paths, config, threads=threads, _piece_bytes=piece_bytes) as corpus:
+            report, words = corpus.report, corpus.vocabulary.words
+            assert dict(zip(words, corpus.vocabulary.counts.tolist(), strict=True)) == {
+                word: count for word, count in counts.items() if count >= 2
+            }
+            found = Counter(corpus.word_ids.tolist())
+            found.pop(LINE_END)
+            assert [found[k] for k in range(len(words))] == corpus.vocabulary.counts.tolist()
+            reports.append(replace(report, seconds=0))
+            ids.add(corpus.word_ids.tobytes())
+    assert len(ids) == 1
+    assert reports[0] == reports[1]
+    assert report.n_pruned == n_pruned
+    assert (report.n_pruned_types > 0) == (n_pruned > 0)
+    assert report.n_tokens == sum(everything.values())
+    assert report.n_tokens == report.n_kept_tokens + report.n_below_min_count + report.n_pruned
+    missed = max(count for word, count in everything.items() if word not in words)
+    assert missed <= report.max_missed if n_pruned else report.max_missed == 0
+
+
+@settings(deadline=None)
+@given(
+    files_of(bad_pieces),
+    st.sampled_from(["word", "whitespace", by_characters]),
+    st.integers(1, 9),
+    st.integers(3, 64),
+)
+def test_no_frequent_word_is_lost_unsaid(
+    tmp_path_factory, texts, tokenizer, max_types, piece_bytes
+):
+    config = TextConfig(tokenizer=tokenizer, min_count=1, max_types=max_types, errors="replace")
+    words, counts, word_ids = reference(texts, config)
+    paths = write(tmp_path_factory.mktemp("corpus"), *texts)
+    try:
+        corpus = read_corpus(paths, config, _piece_bytes=piece_bytes)
+    except TextError:  # all pruned, or none there
+        return
+    report, kept = corpus.report, corpus.vocabulary
+    assert report.n_tokens == sum(counts) == report.n_kept_tokens + report.n_pruned
+    everything = dict(zip(words, counts, strict=True))
+    assert all(n <= everything[word] for word, n in zip(kept.words, kept.counts, strict=True))
+    missed = max((n for word, n in everything.items() if word not in kept.words), default=0)
+    assert missed <= report.max_missed
+    if report.n_pruned_types == 0:
+        assert corpus.word_ids.tolist() == word_ids
+
+
+def in_three(line):
+    """Words of three characters: what a tokenizer of lines may do."""
+    return ["".join(line.split())[k : k + 3] for k in range(0, len(line), 3)]
+
+
+@pytest.mark.parametrize("max_types", [40, None])
+@pytest.mark.parametrize("tokenizer", ["word", f"python-lines:{__name__}:in_three"])
+@pytest.mark.parametrize("phrases", [None, PhraseConfig(2, threshold=2.0, min_count=2)])
+def test_every_token_is_accounted_for(tmp_path, max_types, tokenizer, phrases):
+    """Whatever is pruned, joined, filtered, rare or beyond the vocabulary; and by any threads."""
+    text = zipfian(3000).replace(b"w7", b"7") + "\u3000 \u00e9 e\u0301 7 8\n".encode()
+    config = TextConfig(
+        tokenizer,
+        normalize="nfkc",
+        digits="drop",
+        stopwords=["w1", "w2"],
+        min_count=2,
+        max_vocab=30,
+        max_types=max_types,
+        phrases=phrases,
+    )
     results = []
-    for chunk_bytes in (3, 100, 1 << 20):
-        with read_corpus(paths, TextConfig(min_count=2), _chunk_bytes=chunk_bytes) as corpus:
-            results.append((corpus.vocabulary.words, corpus.word_ids.tolist()))
-    assert results[0] == results[1] == results[2]
+    for threads in (1, 3):
+        with read_corpus(write(tmp_path, text), config, threads=threads, _piece_bytes=500) as read:
+            results.append((replace(read.report, seconds=0), read.word_ids.tobytes(), read.phrases))
+            report, vocabulary = read.report, read.vocabulary
+            found = np.bincount(read.word_ids[read.word_ids >= 0])
+            assert found.tolist() == vocabulary.counts.tolist()
+            n_left = report.n_kept_tokens + report.n_below_min_count + report.n_beyond_max_vocab
+            assert read.distinct_counts.sum() == n_left
+    assert results[0] == results[1]
+    assert (report.n_pruned > 0) == (report.n_pruned_types > 0) == (max_types is not None)
+    assert (report.n_joined_tokens > 0) == (report.n_phrases > 0) == (phrases is not None)
+    assert report.n_tokens == n_left + report.n_joined_tokens + report.n_numbers + (
+        report.n_stopwords + report.n_outside_vocab + report.n_pruned
+    )
+    if phrases is None:
+        counted, same_report = count_words(write(tmp_path, text), config, _piece_bytes=500)
+        assert counted.words == vocabulary.words
+        assert replace(same_report, seconds=0) == results[0][0]
+
+
+def test_counting_words_joins_no_phrases(tmp_path):
+    with pytest.raises(SettingError) as caught:
+        count_words(write(tmp_path, b"a b"), TextConfig(phrases=PhraseConfig()))
+    assert str(caught.value) == ("count_words keeps no text to join phrases in; call read_corpus")
+
+
+def test_pruning_is_bounded_below_min_count(tmp_path):
+    """The 5 rarest types go once, each with 1 token: no word of 2 or more can be missing."""
+    text = b"a a a b b b c c c d d d\ne f g h i\n" + b"a b c d e\n" * 2
+    config = TextConfig(min_count=3, max_types=8)
+    with read_corpus(write(tmp_path, text), config, _piece_bytes=34) as corpus:
+        assert corpus.vocabulary.words == ["a", "b", "c", "d"]
+        assert corpus.vocabulary.counts.tolist() == [5, 5, 5, 5]
+        report = corpus.report
+        assert (report.n_tokens, report.n_below_min_count, report.n_pruned) == (27, 2, 5)
+        assert (report.n_pruned_types, report.n_types) == (5, 10)
+        assert report.max_missed == 3  # e, 2 times counted and once forgotten
+
+
+def test_bad_bytes_of_pruned_types_count(tmp_path):
+    text = b"a a a b b b \xff \xfe\xfe c\n a b \xff\n"
+    config = TextConfig("whitespace", min_count=1, max_types=4, errors="replace")
+    with read_corpus(write(tmp_path, text), config, _piece_bytes=24) as corpus:
+        assert corpus.vocabulary.words == ["a", "b", "\ufffd"]
+        assert (corpus.report.n_bad_bytes, corpus.report.n_pruned) == (4, 3)
+
+
+def test_the_default_number_of_types_fits_the_memory(monkeypatch, tmp_path):
+    limit = 1 << 28
+    monkeypatch.setattr(corpus, "_memory_limits", lambda: iter([1 << 40, limit]))
+    assert 100_000 < corpus.default_max_types() < limit / 1000
+
+
+def test_a_failure_comes_where_it_is_in_the_text(tmp_path):
+    """However far ahead a thread has read: the bad byte is before the file that goes missing."""
+    paths = write(tmp_path, b"a b\n" * 100 + b"\xff\n", b"c\n")
+
+    def tokenizer(text):
+        if text == "b":
+            paths[1].unlink()
+        return [text]
+
+    config = TextConfig(tokenizer=tokenizer)
+    for piece_bytes in (20, 300):
+        paths[1].write_bytes(b"c\n")
+        with pytest.raises(TextError, match="line 101, byte offset 400: not UTF-8"):
+            read_corpus(paths, config, threads=3, _piece_bytes=piece_bytes)
+    paths[0].write_bytes(b"a b\n")
+    paths[1].write_bytes(b"c\n")
+    with pytest.raises(TextError, match=r"1\.txt: cannot be read: No such file"):
+        read_corpus(paths, config, _piece_bytes=20)
+
+
+@pytest.mark.parametrize("threads", [0, 1.5, None])
+def test_threads_are_checked(tmp_path, threads):
+    with pytest.raises(SettingError) as caught:
+        read_corpus(write(tmp_path, b"a"), ALL_WORDS, threads=threads)
+    assert str(caught.value) == f"threads must be a whole number, 1 or more, got {threads!r}"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_tokenizer_and_the_callback_run_on_the_callers_thread(tmp_path, threads):
+    seen = set()
+
+    def tokenizer(text):
+        seen.add(threading.current_thread())
+        return [text]
+
+    read_corpus(
+        write(tmp_path, zipfian(300)),
+        TextConfig(tokenizer=tokenizer, min_count=1),
+        threads=threads,
+        on_progress=lambda *_: seen.add(threading.current_thread()),
+        _piece_bytes=100,
+    ).close()
+    assert seen == {threading.main_thread()}
 
 
 def test_progress_ends_with_all_bytes_read(tmp_path):
     calls = []
     paths = write(tmp_path, b"a b c\n" * 100, b"d")
-    read_corpus(paths, ALL_WORDS, on_progress=lambda *call: calls.append(call), _chunk_bytes=60)
-    assert [total for _, total in calls] == [601] * len(calls)
+    read_corpus(paths, ALL_WORDS, on_progress=lambda *call: calls.append(call), _piece_bytes=60)
+    assert [total for _, total, _ in calls] == [601] * len(calls)
     assert calls == sorted(calls)
     assert calls[0][0] < 100
-    assert calls[-1] == (601, 601)
+    assert calls[-1] == (601, 601, 301)
     assert len(calls) > 10
 
 
@@ -442,7 +663,7 @@ def test_a_full_disk_in_the_first_pass(tmp_path):
     path, full = write(tmp_path, b"a b\n", b"a " * 8000)
     read_corpus([path], ALL_WORDS).close()  # so that Numba has nothing left to write
     with files_limited_to(10_000), pytest.raises(TextError) as caught:
-        read_corpus([full], ALL_WORDS, directory=tmp_path, _chunk_bytes=8000)
+        read_corpus([full], ALL_WORDS, directory=tmp_path, _piece_bytes=8000)
     assert str(caught.value) == (
         f"{tmp_path}: cannot hold the temporary word ids: File too large; they need about "
         "64,000 bytes; set TMPDIR to a directory with room"
@@ -470,7 +691,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path, monkeypatch):
     def peak(path):
         tracemalloc.start()
         try:
-            read_corpus([path], ALL_WORDS, _chunk_bytes=1 << 10).close()
+            read_corpus([path], ALL_WORDS, _piece_bytes=1 << 10).close()
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

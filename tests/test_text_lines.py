@@ -46,7 +46,7 @@ def fails(line):
 def read(path, text, name="split", chunk_bytes=1 << 20, **settings):
     path.write_bytes(text)
     config = TextConfig(f"python-lines:own_line_tokenizers:{name}", **{"min_count": 1, **settings})
-    return read_corpus([path], config, _chunk_bytes=chunk_bytes)
+    return read_corpus([path], config, _piece_bytes=chunk_bytes)
 
 
 def lines_of(corpus):
@@ -118,7 +118,7 @@ def test_lines_are_counted_anew_in_each_file(tmp_path):
     config = TextConfig("python-lines:own_line_tokenizers:split", min_count=1)
     for chunk_bytes in (3, 1 << 20):
         with pytest.raises(TextError) as caught:
-            read_corpus(paths, config, _chunk_bytes=chunk_bytes)
+            read_corpus(paths, config, _piece_bytes=chunk_bytes)
         assert str(caught.value) == (
             f"{paths[1]}, line 2, byte offset 7: not UTF-8 (byte 0x80); pass another --encoding, "
             "or --errors replace or ignore"
@@ -150,7 +150,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
     def peak(path):
         tracemalloc.start()
         try:
-            read_corpus([path], config, _chunk_bytes=1 << 10).close()
+            read_corpus([path], config, _piece_bytes=1 << 10).close()
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -165,7 +165,7 @@ def test_progress_reaches_the_end(tmp_path):
     calls = []
     config = TextConfig("python-lines:own_line_tokenizers:split", min_count=1)
     read_corpus(
-        [path], config, on_progress=lambda *call: calls.append(call), _chunk_bytes=60
+        [path], config, on_progress=lambda *call: calls.append(call), _piece_bytes=60
     ).close()
     assert len(calls) > 5
-    assert calls[-1] == (600, 600)
+    assert calls[-1] == (600, 600, 300)

@@ -1,4 +1,4 @@
-"""The scanner against a dictionary, and its words of 8 bytes against single bytes."""
+"""The scanner against a dictionary, and blocks of 64 bytes against single bytes."""
 
 import itertools
 
@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from w2v_sparseadam.errors import TextError
+from w2v_sparseadam.kernels import kernel
+from w2v_sparseadam.text import scanner
 from w2v_sparseadam.text.reader import Chunk, read_chunks
-from w2v_sparseadam.text.scanner import _MIX, TypeScanner, _load8, _scan, _spaces
+from w2v_sparseadam.text.scanner import _MIX, Piece, TypeTable, _scan, renumber
+from w2v_sparseadam.text.spaces import BLOCK, lowest_bit, white_space
 from w2v_sparseadam.text.vocabulary import LINE_END
 
 SPACES = b" \t\n\r\v\f"
@@ -35,44 +39,51 @@ def reference_numbers(texts):
     return numbers, list(number_of), places
 
 
-def scan(directory, texts, *, chunk_bytes, **sizes):
-    paths = []
-    for number, text in enumerate(texts):
-        path = directory / f"{number}.txt"
+def write(directory, texts):
+    paths = [directory / f"{number}.txt" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
         path.write_bytes(text)
-        paths.append(str(path))
-    scanner = TypeScanner(paths, **sizes)
+    return [str(path) for path in paths]
+
+
+def scan(directory, texts, *, chunk_bytes, piece=None, **sizes):
+    paths = write(directory, texts)
+    table, piece = TypeTable(paths, **sizes), piece or Piece()
     blocks = [
         block.copy()
         for chunk in read_chunks(paths, chunk_bytes=chunk_bytes)
-        for block in scanner.scan(chunk)
+        for block in table.take_up(piece.load(chunk).scan())
     ]
-    return scanner, np.concatenate([np.empty(0, np.int32), *blocks])
+    return table, np.concatenate([np.empty(0, np.int32), *blocks])
 
 
 def check(directory, texts, **settings):
-    scanner, numbers = scan(directory, texts, **settings)
+    table, numbers = scan(directory, texts, **settings)
     expected_numbers, types, places = reference_numbers(texts)
     assert numbers.dtype == np.int32
     assert numbers.tolist() == expected_numbers
-    assert scanner.n_types == len(types)
-    assert scanner.types_as_bytes(0, len(types)) == b"".join(t + b" " for t in types)
-    assert np.diff(scanner.starts).tolist() == [len(t) + 1 for t in types]
-    assert scanner.counts.tolist() == [expected_numbers.count(k) for k in range(len(types))]
-    assert scanner.n_lines == expected_numbers.count(LINE_END)
+    assert table.n_types == len(types)
+    assert table.types_as_bytes(0, len(types)) == b"".join(t + b" " for t in types)
+    assert np.diff(table.starts).tolist() == [len(t) + 1 for t in types]
+    assert table.counts.tolist() == [expected_numbers.count(k) for k in range(len(types))]
+    assert table.numbers.tolist() == list(range(len(types)))
+    assert table.n_numbers == len(types)
+    assert table.n_lines == expected_numbers.count(LINE_END)
+    lines = b"\n".join(texts).split(b"\n")
+    assert table.n_longest_line == max(len(line.split()) for line in lines)
     for number, (file_number, line, offset) in enumerate(places):
         place = f"{directory}/{file_number}.txt, line {line}, byte offset {offset + 5}"
-        assert scanner.place_of(number, 5) == place
+        assert table.place_of(number, 5) == place
 
 
 def test_by_hand(tmp_path):
     """Types a, bb and c are 0, 1 and 2; every line ends with -1, the empty one too."""
-    scanner, numbers = scan(tmp_path, [b"a bb a\r\n\n\tc bb", b"bb"], chunk_bytes=64)
+    table, numbers = scan(tmp_path, [b"a bb a\r\n\n\tc bb", b"bb"], chunk_bytes=64)
     assert numbers.tolist() == [0, 1, 0, -1, -1, 2, 1, -1, 1, -1]
-    assert scanner.types_as_bytes(0, 3) == b"a bb c "
-    assert scanner.counts.tolist() == [2, 3, 1]
-    assert scanner.n_lines == 4
-    assert scanner.place_of(2, 0) == f"{tmp_path}/0.txt, line 3, byte offset 10"
+    assert table.types_as_bytes(0, 3) == b"a bb c "
+    assert table.counts.tolist() == [2, 3, 1]
+    assert table.n_lines == 4
+    assert table.place_of(2, 0) == f"{tmp_path}/0.txt, line 3, byte offset 10"
 
 
 tokens = st.one_of(
@@ -93,14 +104,13 @@ def test_matches_a_dictionary_however_cut_and_however_small_the_tables(
 ):
     texts = [text for text in texts if not text.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb"))]
     directory = tmp_path_factory.mktemp("scanner")
-    check(
-        directory, texts, chunk_bytes=chunk_bytes, _n_types=size, _arena_bytes=size, _n_numbers=size
-    )
+    piece = Piece(_n_types=size, _n_numbers=size + 1)
+    check(directory, texts, chunk_bytes=chunk_bytes, piece=piece, _n_types=size, _arena_bytes=size)
 
 
 def test_the_table_grows_many_times(tmp_path):
     text = b"".join(b"%d %d\n" % (k, k // 2) for k in range(600))
-    check(tmp_path, [text], chunk_bytes=256, _n_types=1, _arena_bytes=1, _n_numbers=100)
+    check(tmp_path, [text], chunk_bytes=256, _n_types=1, _arena_bytes=1)
 
 
 def test_types_that_differ_in_one_byte_or_in_length_are_different(tmp_path):
@@ -111,85 +121,167 @@ def test_types_that_differ_in_one_byte_or_in_length_are_different(tmp_path):
     check(tmp_path, [b" ".join(words * 2)], chunk_bytes=1 << 10)
 
 
+@kernel
+def _white_space(data):
+    return white_space(data, np.uint64(0))
+
+
+@kernel
+def _lowest_bit(word):
+    return lowest_bit(word)
+
+
 def test_every_byte_is_told_from_white_space():
-    """Each byte value in each of the 8 places, beside bytes that could carry into it."""
+    """Each byte value in each place, beside bytes that could carry into it."""
     for value in range(256):
         for neighbour in (0, 0x7F, 0xFF, 32):
-            for place in range(8):
-                data = np.full(8, neighbour, np.uint8)
-                data[place] = value
-                flags = _spaces(np.uint64(_load8(data, np.uint64(0))))
-                expected = [0x80 if byte in SPACES else 0 for byte in data.tolist()]
-                assert list(int(flags).to_bytes(8, "little")) == expected
+            place = (value + neighbour) % BLOCK
+            data = np.full(BLOCK, neighbour, np.uint8)
+            data[place] = value
+            expected = sum(1 << k for k, byte in enumerate(data.tolist()) if byte in SPACES)
+            assert int(_white_space(data)) == expected
+
+
+def test_the_lowest_bit_of_a_word():
+    for place in range(64):
+        assert _lowest_bit(np.uint64(1 << place)) == place
+        assert _lowest_bit(np.uint64(2**64 - (1 << place))) == place
+
+
+def shuffled(word):
+    return (word ^ word >> 32) * MIX[0] % 2**64
+
+
+def unshuffled(hashed):
+    word = hashed * pow(MIX[0], -1, 2**64) % 2**64
+    return word ^ word >> 32
+
+
+def keys_of(token):
+    """Return the two words that a slot of the table is found by."""
+    if len(token) <= 16:
+        padded = token.ljust(16)
+        return int.from_bytes(padded[:8], "little"), int.from_bytes(padded[8:], "little")
+    state = 0
+    for k in range(0, len(token) + 1, 8):
+        word = int.from_bytes(token[k : k + 8].rjust(8, b"\0"), "little")
+        state = shuffled(((state ^ word) * MIX[0] + MIX[1]) % 2**64)
+    return state, len(token) << 8 | 32
 
 
 def python_hash(token):
     """Return all 64 bits of the hash of a token, of which a slot keeps the upper 32."""
-    padded = token + bytes(8 - len(token) % 8)
-    hashed = 0
-    for k in range(0, len(padded), 8):
-        hashed = (hashed ^ int.from_bytes(padded[k : k + 8], "little")) * MIX[0] % 2**64
-        hashed ^= hashed >> 32
-    return hashed * MIX[1] % 2**64
+    key, key_2 = keys_of(token)
+    return shuffled((key * MIX[0] + key_2 * MIX[1]) % 2**64)
 
 
-def first_words_colliding_with(token):
+def short_tokens_colliding_with(token):
     """Yield the token with other first 8 bytes, chosen to keep 32 bits of its hash."""
+    _, key_2 = keys_of(token)
     upper = python_hash(token) >> 32 << 32
-    tail = int.from_bytes(token[8:], "little")
     for lower in itertools.count():
-        hashed = (upper | lower) * pow(MIX[1], -1, 2**64) % 2**64
-        for word in (tail, 0):
-            hashed ^= hashed >> 32
-            hashed = hashed * pow(MIX[0], -1, 2**64) % 2**64 ^ word
-        first = hashed.to_bytes(8, "little")
+        key = (unshuffled(upper | lower) - key_2 * MIX[1]) * pow(MIX[0], -1, 2**64) % 2**64
+        first = key.to_bytes(8, "little")
         if len(first.split()) == 1 and first.strip() == first:
             yield first + token[8:]
 
 
-def tails_colliding_with(token):
-    """Yield the token with other last 7 bytes, chosen to keep 32 bits of its hash."""
-    upper = python_hash(token) >> 32 << 32
-    start = int.from_bytes(token[:8], "little") * MIX[0] % 2**64
-    start ^= start >> 32
-    for lower in itertools.count():
-        hashed = (upper | lower) * pow(MIX[1], -1, 2**64) % 2**64
-        hashed ^= hashed >> 32
-        tail = (hashed * pow(MIX[0], -1, 2**64) % 2**64 ^ start).to_bytes(8, "little")
-        if tail[7] == 0 and len(tail.split()) == 1 and tail.strip() == tail:
-            yield token[:8] + tail[:7]
+def long_tokens_colliding_with(token):
+    """Yield the token with other first 16 bytes, chosen to keep all of both keys."""
+    first, second = (int.from_bytes(token[k : k + 8], "little") for k in (0, 8))
+    state = second ^ shuffled((first * MIX[0] + MIX[1]) % 2**64)
+    for other in itertools.count(int.from_bytes(b"AAAAAAAA", "little")):
+        other_second = state ^ shuffled((other * MIX[0] + MIX[1]) % 2**64)
+        start = b"".join(word.to_bytes(8, "little") for word in (other, other_second))
+        if len(start.split()) == 1 and start.strip() == start:
+            yield start + token[16:]
 
 
-@pytest.mark.parametrize("colliding", [first_words_colliding_with, tails_colliding_with])
-def test_types_with_equal_hashes_are_told_apart(tmp_path, colliding):
-    token = b"fifteen_letters"
+@pytest.mark.parametrize(
+    ("colliding", "token"),
+    [
+        (short_tokens_colliding_with, b"fifteen_letters"),
+        (long_tokens_colliding_with, b"twenty_three_characters"),
+        (long_tokens_colliding_with, b"x" * 16 + b"24_chars"),
+    ],
+)
+def test_types_with_equal_hashes_are_told_apart(tmp_path, colliding, token):
     tokens = [token, *itertools.islice(colliding(token), 3)]
     assert len(set(tokens)) == 4
     assert len({python_hash(token) >> 32 for token in tokens}) == 1
-    check(tmp_path, [b" ".join(tokens * 2)], chunk_bytes=64)
+    assert len({keys_of(token) for token in tokens}) == (4 if len(token) <= 16 else 1)
+    check(tmp_path, [b" ".join(tokens * 2)], chunk_bytes=128)
+    check(tmp_path, [b" ".join(tokens * 2)], chunk_bytes=32)  # so that the table is asked, too
 
 
 def test_the_hash_is_the_one_that_these_tests_invert(tmp_path):
-    scanner, _ = scan(tmp_path, [b"abc fifteen_letters 12345678"], chunk_bytes=64, _n_types=8)
-    hashes = {int(slot) >> 32 for slot in scanner._table.slots if slot}
-    assert hashes == {python_hash(t) >> 32 for t in (b"abc", b"fifteen_letters", b"12345678")}
+    tokens = [b"abc", b"fifteen_letters", b"12345678", b"sixteen_letters_", b"x" * 17, b"y" * 48]
+    table, _ = scan(tmp_path, [b" ".join(tokens)], chunk_bytes=256, _n_types=8)
+    hashes = {int(slot) >> 32 for slot in table._table.slots if slot}
+    assert hashes == {python_hash(token) >> 32 for token in tokens}
 
 
 def test_probes_go_round_the_end_of_the_table(tmp_path):
     words = [b"%x" % (k * k) for k in range(3000)]
-    check(tmp_path, [b" ".join(words)], chunk_bytes=1 << 12, _n_types=1)
+    piece = Piece(_n_types=1 << 9)
+    check(tmp_path, [b" ".join(words)], chunk_bytes=1 << 12, piece=piece, _n_types=1)
+
+
+def test_types_that_are_pruned_get_new_numbers(tmp_path):
+    """Pruned b and d come back as numbers 4 and 5; a and c keep theirs."""
+    paths = write(tmp_path, [b"a b\nlongest_of_all_types d", b"a b c\nlongest_of_all_types d"])
+    table, piece = TypeTable(paths), Piece()
+    chunks = read_chunks(paths, chunk_bytes=64)
+    (numbers,) = table.take_up(piece.load(next(chunks)).scan())
+    assert numbers.tolist() == [0, 1, -1, 2, 3, -1]
+    table.prune(np.array([True, False, True, False]))
+    assert table.n_types == 2
+    assert table.n_numbers == 4
+    assert table.types_as_bytes(0, 2) == b"a longest_of_all_types "
+    (numbers,) = table.take_up(piece.load(next(chunks)).scan())
+    assert numbers.tolist() == [0, 4, 5, -1, 2, 6, -1]
+    assert table.numbers.tolist() == [0, 2, 4, 5, 6]
+    assert table.counts.tolist() == [2, 2, 1, 1, 1]
+    assert table.starts.tolist() == [0, 2, 23, 25, 27, 29]
+    assert table.n_lines == 4
+    assert table.place_of(1, 0) == f"{paths[0]}, line 2, byte offset 4"
+    assert table.place_of(4, 0) == f"{paths[1]}, line 2, byte offset 27"
+
+
+def test_more_types_than_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(scanner, "_MAX_TYPES", 3)
+    with pytest.raises(TextError) as caught:
+        scan(tmp_path, [b"a b", b"b c d"], chunk_bytes=64)
+    assert str(caught.value) == (
+        f"{tmp_path}/1.txt: more than 3 distinct runs of bytes between white space by here; is "
+        "this text?"
+    )
+
+
+def test_a_piece_lets_go_of_the_room_for_a_long_token(tmp_path, monkeypatch):
+    monkeypatch.setattr(scanner, "CHUNK_BYTES", 100)
+    piece = Piece()
+    for n_bytes, n_room in ((50, 114), (30, 114), (1000, 1064), (900, 1064), (30, 94)):
+        data = np.full(n_bytes + 8, 32, np.uint8)
+        assert piece.load(Chunk(data, n_bytes, 0, 0, n_bytes)).chunk.data.size == n_room
+
+
+def test_renumber_leaves_line_ends():
+    numbers = np.array([2, LINE_END, 0, LINE_END], np.int32)
+    renumber(numbers, np.array([7, 8, 9], np.int32))
+    assert numbers.tolist() == [9, LINE_END, 7, LINE_END]
 
 
 @pytest.mark.skipif(not hasattr(_scan, "signatures"), reason="interpreted")
 def test_one_compiled_signature(tmp_path):
     scan(tmp_path, [b"a b\n", b"c"], chunk_bytes=64)
-    scan(tmp_path, [b"a b\n" * 100], chunk_bytes=8, _n_types=1)
+    scan(tmp_path, [b"a b\n" * 100], chunk_bytes=8, piece=Piece(_n_types=1), _n_types=1)
     assert len(_scan.signatures) == 1
 
 
 def test_chunks_may_come_from_anywhere():
-    scanner = TypeScanner(["standard input"])
+    table = TypeTable(["standard input"])
     data = np.frombuffer(b"one two\n" + bytes(8), np.uint8)
-    blocks = [block.tolist() for block in scanner.scan(Chunk(data, 8, 0, 0, 8))]
-    assert blocks == [[0, 1, -1]]
-    assert scanner.place_of(1, 0) == "standard input, line 1, byte offset 4"
+    piece = Piece().load(Chunk(data, 8, 0, 0, 8))
+    assert [numbers.tolist() for numbers in table.take_up(piece.scan())] == [[0, 1, -1]]
+    assert table.place_of(1, 0) == "standard input, line 1, byte offset 4"

@@ -143,6 +143,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "vocab": ["--vocab", "news.txt"],
         "min_count": ["--min-count", "2"],
         "max_vocab": ["--max-vocab", "70"],
+        "max_types": ["--max-types", "700"],
         "errors": ["--errors", "ignore"],
         "encoding": ["--encoding", "latin-1"],
         "format": ["--format", "jsonl"],
@@ -648,15 +649,6 @@ def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
     )
 
 
-def test_reading_a_stream_has_no_share(monkeypatch, capsys):
-    monkeypatch.setattr(time, "monotonic", clock := Clock())
-    report = command._Report()
-    for k in range(1, 3):
-        clock.now += 11
-        report({"event": "read", "bytes": k * 10**9, "total_bytes": 0})
-    assert capsys.readouterr().err == "reading, 1,000 MB\nreading, 2,000 MB\n"
-
-
 def test_what_a_run_says_of_its_sources(folder):
     text = Path("news.txt").read_bytes() * 1000
     Path("news.gz").write_bytes(gzip.compress(text))
@@ -665,6 +657,30 @@ def test_what_a_run_says_of_its_sources(folder):
     read = f"Read {stored:.1f} MB, {len(text) / 1e6:.1f} MB of text, from 3 sources in "
     assert any(line.startswith(read) for line in lines)
     assert "Read more than once, as given: news.txt, ./news.txt." in lines
+
+
+def test_lines_of_a_long_stream_off_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(time, "monotonic", clock := Clock())
+    report = command._Report()
+    for k in range(1, 4):
+        clock.now += 6
+        report({"event": "read", "bytes": k * 10**9, "total_bytes": 0, "tokens": k * 10**8})
+    assert capsys.readouterr().err == "reading, 2,000 MB, 200,000,000 tokens\n"
+
+
+def test_a_warning_when_a_frequent_word_may_have_been_forgotten(folder):
+    Path("news.txt").write_text("a a a b b b\n" * 10 + " ".join(map(str, range(60))) + "\n")
+    args = ["news.txt", *SMALL[:4], "--subsample", "0", "--epochs", "1", "--max-types", "9"]
+    lines = run(*args, "--min-count", "2", "--log", "log").stderr.splitlines()
+    assert "   60   50.0%  of the rarest types, beyond --max-types" in lines
+    assert not any(line.startswith("Warning") for line in lines)
+    text = next(
+        e for e in map(json.loads, Path("log").read_text().splitlines()) if e["event"] == "text"
+    )
+    assert (text["min_count"], text["pruned"], text["max_missed"]) == (2, 60, 1)
+    lines = run(*args, "--min-count", "1").stderr.splitlines()
+    warning = "--max-types may have cost a word that occurs up to 1 times its place; raise it."
+    assert f"Warning: {warning}" in lines
 
 
 def test_quiet(folder):

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from w2v_sparseadam.workers import Workers
+from w2v_sparseadam.workers import Workers, map_in_order
 
 
 @pytest.mark.parametrize("n_parts", [0, 1, 2, 3, 4, 100])
@@ -127,3 +127,69 @@ def test_context_manager_closes_after_an_exception():
     with pytest.raises(ValueError, match="outside"), Workers(3):
         raise ValueError("outside")
     assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
+def test_map_in_order(n_threads):
+    def work(k):
+        time.sleep(0.001 * (k * 7 % 5))
+        return k * k
+
+    assert list(map_in_order(n_threads, work, iter(range(40)))) == [k * k for k in range(40)]
+    assert list(map_in_order(n_threads, work, [])) == []
+
+
+def test_map_in_order_works_at_the_same_time_and_on_the_callers_thread_too():
+    meeting = threading.Barrier(3, timeout=10)
+
+    def work(_):
+        meeting.wait()
+        return threading.get_ident()
+
+    threads = list(map_in_order(3, work, range(6)))
+    assert len(set(threads)) == 3
+    assert threading.get_ident() in threads
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+def test_map_in_order_draws_as_much_as_it_can_do(n_threads):
+    drawn = []
+
+    def tasks():
+        for k in range(30):
+            drawn.append(k)
+            yield k
+
+    for k, _ in enumerate(map_in_order(n_threads, abs, tasks())):
+        assert len(drawn) - k <= n_threads + 1
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("bad", [0, 3, 19])
+@pytest.mark.parametrize("place", ["task", "drawing"])
+def test_map_in_order_raises_in_the_place_of_the_result(n_threads, bad, place):
+    def tasks():
+        for k in range(20):
+            if place == "drawing" and k == bad:
+                raise KeyError(k)
+            yield k
+
+    def work(k):
+        if place == "task" and k == bad:
+            raise KeyError(k)
+        return k
+
+    results = map_in_order(n_threads, work, tasks())
+    assert [next(results) for _ in range(bad)] == list(range(bad))
+    with pytest.raises(KeyError) as caught:
+        next(results)
+    assert caught.value.args == (bad,)
+
+
+def test_map_in_order_ends_its_threads_when_nobody_asks_any_more():
+    before = threading.active_count()
+    results = map_in_order(4, abs, range(1000))
+    assert next(results) == 0
+    assert threading.active_count() > before
+    results.close()
+    assert threading.active_count() == before

@@ -124,7 +124,10 @@ def forecast(
     if init is not None:
         check_dim(init, skip_gram.dim)
     compile_run(skip_gram, optimizer, emit)
-    with read_with_events(sources, text, emit) as corpus, Workers(run.n_threads) as workers:
+    with (
+        read_with_events(sources, text, emit, threads=run.n_threads) as corpus,
+        Workers(run.n_threads) as workers,
+    ):
         counts, word_ids = corpus.vocabulary.counts, corpus.word_ids
         model_bytes, state_bytes = model_memory(counts.size, skip_gram, optimizer)
         reading_peak, process_bytes = peak_memory() or 0, _resident_memory()

@@ -212,11 +212,9 @@ class RunConfig:
     @property
     def n_threads(self) -> int:
         """The number of threads, once None is resolved."""
-        if self.threads is not None:
-            return self.threads
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        from .workers import usable_processors
+
+        return usable_processors() if self.threads is None else self.threads
 
 
 @dataclass(frozen=True)
@@ -382,7 +380,7 @@ def train(
             folder = stack.enter_context(RunFolder.create(run_dir, settings))
             emit(_folder_event(folder))
         compile_run(skip_gram, optimizer, emit)
-        with read_with_events(sources, text, emit) as corpus:
+        with read_with_events(sources, text, emit, threads=run.n_threads) as corpus:
             vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
             if folder:
                 folder.keep_text(vocabulary, word_ids, report=asdict(corpus.report))

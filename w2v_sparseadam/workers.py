@@ -1,9 +1,23 @@
-"""A fixed team of threads that share out the parts of one job at a time."""
+"""Threads that share out work: the parts of one job at a time, or a stream of tasks."""
 
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
+from typing import TypeVar
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Workers:
@@ -76,3 +90,52 @@ def _work(
             pass
         return error
     return None
+
+
+def map_in_order(
+    n_threads: int, work: Callable[[_Task], _Result], tasks: Iterable[_Task]
+) -> Iterator[_Result]:
+    """Yield ``work(task)`` for each task, in order, computing ahead on other threads.
+
+    Tasks are drawn, and results yielded, on the caller's thread, which also works while it would
+    wait. At most ``n_threads + 1`` tasks are under way: drawn, but their result not yet let go.
+    An exception, whether of a task or of drawing it, comes in the place of its result.
+    """
+    if n_threads == 1:
+        yield from map(work, tasks)
+        return
+    source = iter(tasks)
+    ahead: deque[tuple[_Task, Future[_Result]]] = deque()
+    failure: Exception | None = None
+    pool = ThreadPoolExecutor(n_threads - 1)
+    try:
+        while True:
+            while failure is None and len(ahead) < n_threads:
+                try:
+                    task = next(source)
+                except Exception as error:
+                    failure = error
+                else:
+                    ahead.append((task, pool.submit(work, task)))
+            if not ahead:
+                break
+            for k, (task, future) in enumerate(ahead):
+                if ahead[0][1].done():
+                    break
+                if future.cancel():  # no other thread has begun it
+                    ahead[k] = task, _done(work, task)
+            yield ahead.popleft()[1].result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failure is not None and not isinstance(failure, StopIteration):
+        raise failure
+
+
+def _done(work: Callable[[_Task], _Result], task: _Task) -> Future[_Result]:
+    """Do a task here and now."""
+    future: Future[_Result] = Future()
+    try:
+        future.set_result(work(task))
+    except Exception as error:
+        future.set_exception(error)
+    return future

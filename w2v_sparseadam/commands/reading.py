@@ -34,6 +34,7 @@ _OUTCOMES = (
     ("outside_vocab", "of words that --vocab lacks"),
     ("below_min_count", "of words below --min-count"),
     ("beyond_max_vocab", "of words beyond --max-vocab"),
+    ("pruned", "of the rarest types, beyond --max-types"),
     ("kept_tokens", "kept, {words:,} words"),
 )
 _NOTES = (
@@ -123,12 +124,16 @@ class ReadingReport:
     def _show_read(self, event: Event) -> None:
         done, whole = event["bytes"], event["total_bytes"]
         if self._on_terminal:
-            if self._bar is None:
+            if self._bar is None and whole:
                 self._bar = new_bar(whole, "B", "Reading", "{n_fmt} of {total_fmt}, {rate_fmt}")
-            self._bar.update(done - self._bar.n)
+            elif self._bar is None:
+                self._bar = new_bar(0, " tokens", "Reading", "")
+            self._bar.update((done if whole else event["tokens"]) - self._bar.n)
         elif self._pace.due(done, whole):
-            share = f"{done / max(whole, done):4.0%}  " if whole else ""
-            self._say(f"{share}reading, {done / 1e6:,.0f} MB")
+            if whole:
+                self._say(f"{done / max(whole, done):4.0%}  reading, {done / 1e6:,.0f} MB")
+            else:
+                self._say(f"reading, {done / 1e6:,.0f} MB, {event['tokens']:,} tokens")
 
     def _show_join(self, event: Event) -> None:
         done, whole = event["words"], event["total_words"]
@@ -182,6 +187,11 @@ def _text_block(event: Event) -> Iterator[str]:
             if key == "unseen_vocab":
                 such = f", such as {printable(event['unseen_vocab_words'][0])}"
             yield f"{what}: {event[key]:,}{such}."
+    if event["max_missed"] >= event["min_count"]:
+        yield (
+            f"Warning: --max-types may have cost a word that occurs up to "
+            f"{event['max_missed']:,} times its place; raise it."
+        )
     if event["repeated_sources"]:
         yield f"Read more than once, as given: {', '.join(event['repeated_sources'])}."
 

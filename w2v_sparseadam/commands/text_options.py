@@ -135,6 +135,13 @@ _OPTIONS = [
         help="Keep only this many words, the most frequent.",
     ),
     _text(
+        "--max-types",
+        metavar="N",
+        type=click.IntRange(1),
+        show_default="a quarter of the memory",
+        help="Hold at most this many distinct runs of characters; then forget the rarest.",
+    ),
+    _text(
         "--errors",
         type=click.Choice(ON_BAD_BYTES),
         help="On bytes that are not text in the encoding: stop, put U+FFFD, or drop them.",

@@ -15,6 +15,7 @@ from .. import __version__
 from ..output import check_writable
 from ..text.config import TextConfig
 from ..text.events import read_with_events
+from ..workers import usable_processors
 from . import columns, pad, printable
 from .reading import ReadingReport, phrases_to, teller
 from .text_options import (
@@ -94,7 +95,8 @@ def main(
         listeners = [phrases_to(phrases_out)] if phrases_out else []
         if not quiet:
             listeners.append(stack.enter_context(closing(ReadingReport())))
-        with read_with_events(sources, config, teller(ctx.obj, listeners)) as read:
+        tell = teller(ctx.obj, listeners)
+        with read_with_events(sources, config, tell, threads=usable_processors()) as read:
             for line in _json_lines(read, config, top) if as_json else _tables(read, config, top):
                 click.echo(line)
             if output:

@@ -136,6 +136,10 @@ class TextConfig:
         Words that occur less often have no vector; 1 or more.
     max_vocab : int or None
         Keep only the most frequent words; 1 or more.
+    max_types : int or None
+        Distinct runs of characters between white space that are held in memory; 1 or more. When
+        there are more, the rarest are forgotten, until half as many are left; what that took away
+        is reported. None stands for as many as fill a quarter of the memory.
     errors : {"strict", "replace", "ignore"}
         What to do with bytes that are not text in the encoding: stop with an error, put U+FFFD,
         or drop them; as in `bytes.decode`.
@@ -166,6 +170,7 @@ class TextConfig:
     vocab: WordList | None = None
     min_count: int = 5
     max_vocab: int | None = None
+    max_types: int | None = None
     errors: str = "strict"
     encoding: str = "utf-8"
     format: str = "lines"
@@ -186,8 +191,9 @@ class TextConfig:
                     f"{name} must be a path, a collection of str or None, got {words!r:.80}"
                 )
         _check_count("min_count", self.min_count)
-        if self.max_vocab is not None:
-            _check_count("max_vocab", self.max_vocab)
+        for name, limit in (("max_vocab", self.max_vocab), ("max_types", self.max_types)):
+            if limit is not None:
+                _check_count(name, limit)
         for name, choice, choices in (
             ("normalize", self.normalize, (*NORMAL_FORMS, None)),
             ("digits", self.digits, DIGITS),

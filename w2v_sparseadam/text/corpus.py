@@ -1,9 +1,13 @@
 """A corpus as word ids on disk: the text station's front door.
 
 Two passes. The first reads the files once, numbers the types (distinct runs of bytes between white
-space) and writes one type number for each occurrence to a temporary file. Between them, each type
-is decoded and tokenized once, and the vocabulary chosen. The second pass replaces type numbers by
-word ids. Memory is a few buffers and the table of types, whatever the length of the text.
+space), writes one type number for each occurrence to a temporary file, and tokenizes each type
+once. Then the vocabulary is chosen. The second pass replaces type numbers by word ids. Memory is a
+few buffers and a table of types whose size is limited, whatever the length of the text.
+
+Several threads scan pieces of the text, or replace type numbers, at the same time. All that depends
+on order (reading, numbering types, tokenizing, writing) is done by the caller's thread in the order
+of the text, so that the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -13,15 +17,17 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import TextError
+from ..errors import SettingError, TextError
 from .config import TextConfig
-from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk, check_sources, read_chunks
+from .reader import PADDING_BYTES, Chunk, check_sources, read_chunks
 from .sources import Source, repeated, total_bytes
 from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
@@ -31,14 +37,23 @@ if TYPE_CHECKING:
     from .typewords import TypeWords
     from .wordlists import FilteredWords
 
+PIECE_BYTES = 1 << 21
+"""Text that a thread scans at a time: enough to be worth it, and its types fit in the cache."""
+
+OnProgress = Callable[[int, int, int], None]
+"""Called with bytes read, bytes in all (0 if nobody knows), and types met, with repetition."""
+
+_USEFUL_THREADS = 8  # more would only wait for the caller's thread
+_BYTES_PER_TYPE = 400  # of a type and its word, while the tables double
+
 
 @dataclass(frozen=True)
 class TextReport:
     """What was read, kept and dropped.
 
     Always ``n_tokens == n_kept_tokens + n_joined_tokens + n_numbers + n_stopwords +
-    n_outside_vocab + n_below_min_count + n_beyond_max_vocab``: a token is counted at the first
-    step of `TextConfig` that takes it away.
+    n_outside_vocab + n_below_min_count + n_beyond_max_vocab + n_pruned``: a token is counted at the
+    first step of `TextConfig` that takes it away, but for those that were pruned.
 
     Attributes
     ----------
@@ -49,8 +64,9 @@ class TextReport:
     n_longest_line : int
         Runs of bytes between white space in the line that has most of them.
     n_types : int
-        Distinct runs of bytes between white space: how often the tokenizer ran. Of a tokenizer
-        that is given whole lines, distinct words.
+        Distinct runs of bytes between white space: how often the tokenizer ran. One that was
+        pruned counts again when it comes back. Of a tokenizer that is given whole lines, distinct
+        words.
     n_tokens : int
         Words that the tokenizer found, with repetition.
     n_distinct_words : int
@@ -73,6 +89,14 @@ class TextReport:
         Tokens dropped because their word is too rare.
     n_beyond_max_vocab : int
         Tokens dropped because the vocabulary was full of more frequent words.
+    n_pruned_types : int
+        Types forgotten, the rarest first, because there were more than ``max_types``.
+    n_pruned : int
+        Tokens dropped with them.
+    max_missed : int
+        No word that the tokenizer found and ``min_count`` left out occurs more often than this,
+        pruned types and all; 0 if nothing was pruned. Below ``min_count``, pruning has cost no
+        word its place, unless it takes its count from joined phrases or replaced digits.
     n_bad_bytes : int
         Bytes that are not text in the encoding, replaced or ignored.
     n_empty_words : int
@@ -110,6 +134,9 @@ class TextReport:
     n_outside_vocab: int
     n_below_min_count: int
     n_beyond_max_vocab: int
+    n_pruned_types: int
+    n_pruned: int
+    max_missed: int
     n_bad_bytes: int
     n_empty_words: int
     n_rewritten_words: int
@@ -194,9 +221,10 @@ def read_corpus(
     config: TextConfig | None = None,
     *,
     directory: str | os.PathLike[str] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    threads: int = 1,
+    on_progress: OnProgress | None = None,
     on_join: Callable[[int, int], None] | None = None,
-    _chunk_bytes: int = CHUNK_BYTES,
+    _piece_bytes: int = PIECE_BYTES,
 ) -> Corpus:
     r"""Read text into word ids.
 
@@ -217,9 +245,13 @@ def read_corpus(
     directory : path-like, optional
         Where temporary files go: about 8 bytes for each token. Default: the system's
         temporary directory, which ``TMPDIR`` sets.
+    threads : int
+        Threads to use, the caller's among them; more than 8 are not used. The result does not
+        depend on it. The tokenizer runs on the caller's thread.
     on_progress : callable, optional
-        Called with (bytes read, bytes in all) after each piece of text, 1 MiB or so. Bytes are
-        those stored; their number in all is 0 if a source is a stream.
+        Called with (bytes read; bytes in all; types met, with repetition) after each piece of
+        text, 2 MiB or so. Bytes are those stored; their number in all is 0 if a source is a
+        stream.
     on_join : callable, optional
         Called likewise while phrases are found, with (words gone through, words to go through in
         all); see `join_phrases`.
@@ -232,7 +264,7 @@ def read_corpus(
     Raises
     ------
     SettingError
-        If ``paths`` is empty or a single path.
+        If ``paths`` is empty or a single path, or ``threads`` is not 1 or more.
     TextError
         If a source cannot be read, is not text in the encoding, is truncated or corrupt, or
         changes while it is read, if a record lacks the field, if a word list has a fault, if no
@@ -243,126 +275,326 @@ def read_corpus(
     >>> with read_corpus(["corpus.txt"], TextConfig(min_count=1)) as corpus:  # doctest: +SKIP
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
-    # Numba takes a while to import, and commands ask this module for TextConfig to print --help.
-    from .lines import LineTokenizer
-    from .phrases import compile_phrase_kernels, join_phrases
-    from .scanner import TypeScanner
-    from .typewords import tokenize_types
-    from .wordlists import WordFilter
-
-    config = TextConfig() if config is None else config
-    sources = check_sources(paths, config)
-    names = [source.name for source in sources]
-    n_bytes_expected = total_bytes(sources)
-    word_filter = WordFilter(config)
-    compile_kernels()
-    if config.phrases is not None:
-        compile_phrase_kernels()
-    began = time.perf_counter()
-    types = TypeScanner(names)
-    n_bytes = n_text_bytes = n_bad_bytes = 0
-    chunks = read_chunks(sources, config, directory=directory, chunk_bytes=_chunk_bytes)
-    lines = LineTokenizer(names, config)
-    tokenize, prepare = config.tokenize, config.prepare
-    if config.by_line:
-        chunks = lines.tokenized(chunks)
-        tokenize, prepare = _one_word, _as_it_is
+    first_pass = _FirstPass(paths, config, threads, directory, on_progress, _piece_bytes)
     with _NumberFile(directory) as type_file:
-        for chunk in chunks:
-            n_bytes, n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
-            n_bad_bytes = chunk.n_bad_bytes
-            for type_numbers in types.scan(chunk):
-                # Should the disk be full: the word ids need about as much as the type numbers.
-                n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
-                share_read = max(n_bytes, 1) / max(n_bytes, n_bytes_expected, 1)
-                type_file.append(type_numbers, n_needed / share_read)
-            if on_progress is not None:
-                on_progress(n_bytes, n_bytes_expected)
-        type_words = tokenize_types(types, tokenize, prepare=prepare, errors=config.errors)
-        n_tokens, n_distinct_words = int(type_words.counts.sum()), len(type_words.words)
-        text: Iterable[np.ndarray] = type_file.blocks()
-        phrases: list[Phrase] = []
+        for type_numbers in first_pass.type_numbers():
+            # Should the disk be full: the word ids need about as much as the type numbers.
+            n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
+            type_file.append(type_numbers, n_needed / first_pass.share_read)
+        text = first_pass.text(type_file)
 
-        def save(blocks: Iterable[np.ndarray], n_ids: int) -> np.ndarray:
+        def save(blocks: Iterable[np.ndarray], n_tokens: int) -> np.ndarray:
+            n_ids = n_tokens + first_pass.types.n_lines
             return _saved(blocks, directory, type_file.n_bytes + 4 * n_ids)
 
-        n_empty_words = lines.n_empty_words + type_words.n_empty_words
-        n_rewritten_words = lines.n_rewritten_words + type_words.n_rewritten_words
-        n_bad_bytes += lines.n_bad_bytes + type_words.n_bad_bytes
-        if config.phrases is not None and n_tokens:
-            all_words = np.arange(n_distinct_words, dtype=np.int32)
-            n_ids = n_tokens + types.n_lines
-            all_ids = [save(_relabelled(type_words, all_words, text), n_ids)]
-            type_file.clear()
-            joined = join_phrases(
-                all_ids.pop(),  # the only reference, so that each pass frees the text before
-                type_words.words,
-                type_words.counts,
-                config.phrases,
-                min_count=config.phrase_min_count,
-                save=partial(save, n_ids=n_ids),
-                on_progress=on_join,
-            )
-            type_words, text, phrases = joined.type_words(), [joined.word_ids], joined.phrases
-        filtered = word_filter.apply(type_words.words, type_words.counts)
-        vocabulary, word_ids = select_words(
-            filtered.words,
-            filtered.counts,
-            min_count=config.min_count,
-            max_vocab=config.max_vocab,
-        )
-        if len(vocabulary) == 0:
-            raise _nothing_left(names, filtered, config.min_count)
-        n_kept_tokens = int(vocabulary.counts.sum())
-        left_ids = filtered.word_ids(word_ids)
-        mapped = save(_relabelled(type_words, left_ids, text), n_kept_tokens + types.n_lines)
-    n_joined_tokens = n_tokens - int(type_words.counts.sum())
-    n_filtered = int(filtered.counts.sum())
-    n_frequent = int(filtered.counts[filtered.counts >= config.min_count].sum())
-    report = TextReport(
-        n_bytes=n_bytes,
-        n_lines=types.n_lines,
-        n_longest_line=types.n_longest_line,
-        n_types=types.n_types,
-        n_tokens=n_tokens,
-        n_distinct_words=n_distinct_words,
-        n_joined_tokens=n_joined_tokens,
-        n_phrases=len(phrases),
-        n_words=len(vocabulary),
-        n_kept_tokens=n_kept_tokens,
-        n_numbers=filtered.n_numbers,
-        n_stopwords=filtered.n_stopwords,
-        n_outside_vocab=filtered.n_outside_vocab,
-        n_below_min_count=n_filtered - n_frequent,
-        n_beyond_max_vocab=n_frequent - n_kept_tokens,
-        n_bad_bytes=n_bad_bytes,
-        n_empty_words=n_empty_words,
-        n_rewritten_words=n_rewritten_words,
-        n_unseen_stopwords=len(filtered.unseen_stopwords),
-        n_unseen_vocab=len(filtered.unseen_vocab),
-        unseen_vocab_words=tuple(filtered.unseen_vocab[:5]),
-        n_text_bytes=n_text_bytes,
-        n_sources=len(sources),
-        repeated_sources=repeated(sources),
-        seconds=time.perf_counter() - began,
-    )
-    counts = filtered.counts[filtered.counts > 0]
-    return Corpus(vocabulary, mapped, report, counts, phrases)
+        phrases: list[Phrase] = []
+        n_tokens = int(text.type_words.counts.sum())
+        if first_pass.config.phrases is not None and n_tokens:
+            save_all = partial(save, n_tokens=n_tokens)
+            text, phrases = _join(text, type_file, first_pass.config, save_all, on_join)
+        filtered = first_pass.filter(text.type_words)
+        vocabulary, word_ids = first_pass.select(filtered)
+        ids = text.word_ids(filtered.word_ids(word_ids))
+        mapped = save(ids, int(vocabulary.counts.sum()))
+    report = first_pass.report(vocabulary, filtered, len(phrases))
+    return Corpus(vocabulary, mapped, report, filtered.counts[filtered.counts > 0], phrases)
+
+
+def count_words(
+    paths: Sequence[str | os.PathLike[str] | Source],
+    config: TextConfig | None = None,
+    *,
+    threads: int = 1,
+    on_progress: OnProgress | None = None,
+    _piece_bytes: int = PIECE_BYTES,
+) -> tuple[Vocabulary, TextReport]:
+    """Choose the vocabulary of a text without keeping the text: nothing goes to the disk.
+
+    Parameters
+    ----------
+    paths, config, threads, on_progress
+        As in `read_corpus`, but that phrases cannot be joined.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+    report : TextReport
+        The same as `read_corpus` gives.
+
+    Raises
+    ------
+    SettingError, TextError
+        As `read_corpus`, and if phrases are to be joined.
+    """
+    if config is not None and config.phrases is not None:
+        raise SettingError("count_words keeps no text to join phrases in; call read_corpus")
+    first_pass = _FirstPass(paths, config, threads, None, on_progress, _piece_bytes)
+    for _ in first_pass.type_numbers():
+        pass
+    filtered = first_pass.filter(first_pass.type_words)
+    vocabulary, _ = first_pass.select(filtered)
+    return vocabulary, first_pass.report(vocabulary, filtered, 0)
+
+
+def default_max_types() -> int:
+    """Return how many types may be held when `TextConfig` does not say.
+
+    They and their words fill a quarter of the memory at most: that of the machine, or what the
+    control group of the process may use (its container, for example).
+    """
+    return min(_memory_limits()) // 4 // _BYTES_PER_TYPE
+
+
+def _memory_limits() -> Iterator[int]:
+    """Yield every limit in bytes that can be found; at least a guess."""
+    try:
+        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # as on Windows
+        yield 1 << 33
+    for control_group in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
+        with suppress(OSError, ValueError):  # "max" is no number
+            yield int(Path("/sys/fs/cgroup", control_group).read_text())
 
 
 def compile_kernels() -> None:
     """Compile what `read_corpus` calls, or load it from Numba's cache, before a clock starts."""
-    from .scanner import TypeScanner
-    from .typewords import WordIdMap, tokenize_types
+    from .scanner import Piece, TypeTable, renumber
+    from .typewords import Block, TypeTokenizer, WordIdMap
 
     text = b"a b\n"
-    data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8).copy()
-    types = TypeScanner(["-"], _n_types=1)  # so small that it has to grow
-    numbers = [part.copy() for part in types.scan(Chunk(data, len(text), 0, 0, len(text)))]
-    type_words = tokenize_types(types, whitespace, prepare=_as_it_is, errors="strict")
-    id_map = WordIdMap(type_words, np.zeros(len(type_words.words), np.int32))
-    for part in numbers:
-        list(id_map.relabel(part))
+    data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8)
+    types = TypeTable(["-"], _n_types=1)  # so small that it has to grow
+    piece = Piece().load(Chunk(data, len(text), 0, 0, len(text)))
+    (numbers,) = types.take_up(piece.scan())
+    types.prune(np.ones(2, bool))
+    tokenizer = TypeTokenizer(whitespace, prepare=_as_it_is, errors="strict")
+    tokenizer.add(types)
+    id_map = WordIdMap(tokenizer.type_words(types.counts), np.zeros(2, np.int32))
+    renumber(numbers, np.arange(2, dtype=np.int32))
+    list(id_map.take_up(id_map.relabel(Block().load(numbers))))
+
+
+class _FirstPass:
+    """From sources to type numbers, and what the types stand for.
+
+    Attributes
+    ----------
+    config : TextConfig
+        How text becomes words.
+    types : TypeTable
+        The types met so far.
+    share_read : float
+        About how much of the text has been read, in (0, 1].
+    type_words : TypeWords
+        What the types stand for, once all have been met.
+    """
+
+    type_words: TypeWords
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str] | Source],
+        config: TextConfig | None,
+        threads: int,
+        directory: str | os.PathLike[str] | None,
+        on_progress: OnProgress | None,
+        piece_bytes: int,
+    ) -> None:
+        # Numba takes a while to import, and commands ask this module for names to print --help.
+        from .lines import LineTokenizer
+        from .phrases import compile_phrase_kernels
+        from .scanner import TypeTable
+        from .typewords import TypeTokenizer
+        from .wordlists import WordFilter
+
+        if not isinstance(threads, int) or threads < 1:
+            raise SettingError(f"threads must be a whole number, 1 or more, got {threads!r}")
+        self.config = config = TextConfig() if config is None else config
+        self._sources = check_sources(paths, config)
+        self._names = [source.name for source in self._sources]
+        self._n_bytes_expected = total_bytes(self._sources)
+        self._word_filter = WordFilter(config)
+        compile_kernels()
+        if config.phrases is not None:
+            compile_phrase_kernels()
+        self._began = time.perf_counter()
+        self._n_threads = min(threads, _USEFUL_THREADS)
+        self._directory = directory
+        self._on_progress = on_progress
+        self._piece_bytes = piece_bytes
+        self._max_types = config.max_types or default_max_types()
+        self._n_bytes = self._n_text_bytes = self._n_bad_bytes = self._n_pruned_types = 0
+        self.types = TypeTable(self._names)
+        self.share_read = 1.0
+        self._lines = LineTokenizer(self._names, config)
+        tokenize, prepare = config.tokenize, config.prepare
+        if config.by_line:
+            tokenize, prepare = _one_word, _as_it_is
+        self._tokenizer = TypeTokenizer(tokenize, prepare=prepare, errors=config.errors)
+
+    def type_numbers(self) -> Iterator[np.ndarray]:
+        """Read the text and yield the type numbers of its tokens; see `TypeTable.take_up`."""
+        from ..workers import map_in_order
+        from .scanner import Piece
+
+        chunks = read_chunks(
+            self._sources, self.config, directory=self._directory, chunk_bytes=self._piece_bytes
+        )
+        if self.config.by_line:
+            chunks = self._lines.tokenized(chunks)
+        free: list[Piece] = []
+        pieces = ((free.pop() if free else Piece()).load(chunk) for chunk in chunks)
+        n_tokens = 0
+        for piece in map_in_order(self._n_threads, Piece.scan, pieces):
+            chunk = piece.chunk
+            self._n_bytes, self._n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
+            self._n_bad_bytes = chunk.n_bad_bytes
+            self.share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
+            for numbers in self.types.take_up(piece):
+                yield numbers
+                n_tokens += numbers.size
+                self._tokenizer.add(self.types)
+                if self.types.n_types > self._max_types:
+                    self._prune()
+            if self._on_progress is not None:
+                n_types_met = n_tokens - self.types.n_lines
+                self._on_progress(self._n_bytes, self._n_bytes_expected, n_types_met)
+            free.append(piece)
+        self.type_words = self._tokenizer.type_words(self.types.counts)
+
+    def text(self, type_file: _NumberFile) -> _TypeText:
+        """Return the text, given its type numbers."""
+        rows = None
+        if self._n_pruned_types:
+            # On the disk as far as memory is short: there may be many more numbers than types.
+            rows = type_file.beside(self.types.n_numbers)
+            rows[self.types.numbers] = np.arange(1, self.types.n_types + 1)
+        return _TypeText(self.type_words, type_file.blocks(), self._n_threads, rows)
+
+    def filter(self, type_words: TypeWords) -> FilteredWords:
+        """Take away what digits, stop-words and a given vocabulary leave out."""
+        return self._word_filter.apply(type_words.words, type_words.counts)
+
+    def select(self, filtered: FilteredWords) -> tuple[Vocabulary, np.ndarray]:
+        """Choose the vocabulary; return also the word id of each word that is left."""
+        vocabulary, word_ids = select_words(
+            filtered.words,
+            filtered.counts,
+            min_count=self.config.min_count,
+            max_vocab=self.config.max_vocab,
+        )
+        if len(vocabulary) == 0:
+            raise _nothing_left(self._names, filtered, self.config.min_count)
+        return vocabulary, word_ids
+
+    def report(self, vocabulary: Vocabulary, filtered: FilteredWords, n_phrases: int) -> TextReport:
+        """Count what was read, kept and dropped; call it last, for its time."""
+        words, lines, min_count = self.type_words, self._lines, self.config.min_count
+        n_counted, n_filtered = int(words.counts.sum()), int(filtered.counts.sum())
+        n_dropped = filtered.n_numbers + filtered.n_stopwords + filtered.n_outside_vocab
+        n_frequent = int(filtered.counts[filtered.counts >= min_count].sum())
+        n_kept_tokens = int(vocabulary.counts.sum())
+        is_rare = words.counts < min_count
+        missed = (words.counts + words.missed)[is_rare].max(initial=words.missed_by_others)
+        return TextReport(
+            n_bytes=self._n_bytes,
+            n_lines=self.types.n_lines,
+            n_longest_line=self.types.n_longest_line,
+            n_types=self.types.n_numbers,
+            n_tokens=n_counted + words.n_pruned,
+            n_distinct_words=len(words.words),
+            n_joined_tokens=n_counted - n_filtered - n_dropped,
+            n_phrases=n_phrases,
+            n_words=len(vocabulary),
+            n_kept_tokens=n_kept_tokens,
+            n_numbers=filtered.n_numbers,
+            n_stopwords=filtered.n_stopwords,
+            n_outside_vocab=filtered.n_outside_vocab,
+            n_below_min_count=n_filtered - n_frequent,
+            n_beyond_max_vocab=n_frequent - n_kept_tokens,
+            n_pruned_types=self._n_pruned_types,
+            n_pruned=words.n_pruned,
+            max_missed=int(missed) if self._n_pruned_types else 0,
+            n_bad_bytes=self._n_bad_bytes + lines.n_bad_bytes + words.n_bad_bytes,
+            n_empty_words=lines.n_empty_words + words.n_empty_words,
+            n_rewritten_words=lines.n_rewritten_words + words.n_rewritten_words,
+            n_unseen_stopwords=len(filtered.unseen_stopwords),
+            n_unseen_vocab=len(filtered.unseen_vocab),
+            unseen_vocab_words=tuple(filtered.unseen_vocab[:5]),
+            n_text_bytes=self._n_text_bytes,
+            n_sources=len(self._sources),
+            repeated_sources=repeated(self._sources),
+            seconds=time.perf_counter() - self._began,
+        )
+
+    def _prune(self) -> None:
+        """Forget the rarest types, by the lowest threshold that leaves at most half of them."""
+        counts = self.types.counts
+        most = self._max_types // 2
+        threshold = np.partition(counts, -most - 1)[-most - 1]
+        kept = counts > threshold
+        self._tokenizer.prune(counts, kept)
+        self.types.prune(kept)
+        self._n_pruned_types += int(counts.size - kept.sum())
+
+
+class _TypeText(NamedTuple):
+    """A text as type numbers, and what its types stand for."""
+
+    type_words: TypeWords
+    blocks: Iterator[np.ndarray]  # of type numbers, which are changed in place
+    n_threads: int
+    rows: np.ndarray | None = None  # by type number: row + 1, 0 if pruned; None if none was
+
+    def word_ids(self, word_ids: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the word ids of the text, given those of the words; see `WordIdMap.take_up`."""
+        from ..workers import map_in_order
+        from .scanner import renumber
+        from .typewords import Block, WordIdMap
+
+        type_words, rows = self.type_words, self.rows
+        if rows is not None:  # a type without words comes first, for those that were pruned
+            type_words = replace(type_words, starts=np.concatenate(([0], type_words.starts)))
+        id_map = WordIdMap(type_words, word_ids)
+
+        def relabelled(block: Block) -> Block:
+            if rows is not None:
+                renumber(block.type_numbers, rows)
+            return id_map.relabel(block)
+
+        free: list[Block] = []
+        blocks = ((free.pop() if free else Block()).load(part) for part in self.blocks)
+        for block in map_in_order(self.n_threads, relabelled, blocks):
+            yield from id_map.take_up(block)
+            free.append(block)
+
+
+def _join(
+    text: _TypeText,
+    type_file: _NumberFile,
+    config: TextConfig,
+    save: Callable[[Iterable[np.ndarray]], np.ndarray],
+    on_join: Callable[[int, int], None] | None,
+) -> tuple[_TypeText, list[Phrase]]:
+    """Join the phrases of a text; its type numbers, which ``type_file`` has, are let go."""
+    from .phrases import join_phrases
+
+    assert config.phrases is not None
+    type_words = text.type_words
+    all_words = np.arange(len(type_words.words), dtype=np.int32)
+    all_ids = [save(text.word_ids(all_words))]
+    type_file.clear()
+    joined = join_phrases(
+        all_ids.pop(),  # the only reference, so that each pass frees the text before
+        type_words.words,
+        type_words.counts,
+        config.phrases,
+        min_count=config.phrase_min_count,
+        save=save,
+        on_progress=on_join,
+    )
+    blocks = _NumberFile.blocks_of(joined.word_ids)
+    return _TypeText(joined.type_words(), blocks, text.n_threads), joined.phrases
 
 
 def _one_word(text: str) -> list[str]:
@@ -372,17 +604,6 @@ def _one_word(text: str) -> list[str]:
 
 def _as_it_is(text: str) -> str:
     return text
-
-
-def _relabelled(
-    type_words: TypeWords, word_ids: np.ndarray, text: Iterable[np.ndarray]
-) -> Iterator[np.ndarray]:
-    """Yield the word ids of a text of types, in blocks."""
-    from .typewords import WordIdMap
-
-    id_map = WordIdMap(type_words, word_ids)
-    for type_numbers in text:
-        yield from id_map.relabel(type_numbers)
 
 
 def _saved(
@@ -467,9 +688,21 @@ class _NumberFile:
         while (block := np.fromfile(self._file, np.int32, self._BLOCK_NUMBERS)).size:
             yield block
 
+    @classmethod
+    def blocks_of(cls, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield copies of an array's parts, as `blocks` does."""
+        for start in range(0, numbers.size, cls._BLOCK_NUMBERS):
+            yield numbers[start : start + cls._BLOCK_NUMBERS].copy()
+
     def clear(self) -> None:
         """Free the disk space."""
         self._file.truncate(0)
+
+    def beside(self, n: int) -> np.ndarray:
+        """Return n zeros in another such file, mapped into memory."""
+        with _NumberFile(self._directory) as file:
+            file._file.truncate(4 * n)
+            return np.frombuffer(mmap.mmap(file._file.fileno(), 0), np.int32)
 
     def map(self) -> np.ndarray:
         """Return what was written, mapped into memory, read-only; it must not be empty."""

@@ -23,6 +23,8 @@ def read_with_events(
     paths: Sequence[str | os.PathLike[str] | Source],
     config: TextConfig | None,
     on_event: Callable[[Event], None],
+    *,
+    threads: int = 1,
 ) -> Corpus:
     """Read text files into word ids, and tell how it goes.
 
@@ -39,13 +41,17 @@ def read_with_events(
             all kernels in Numba's cache.
         ``read``
             Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
-            a stream).
+            a stream), tokens (before the tokenizer).
         ``join``
             Likewise, while phrases are found: words, total_words, gone through so far and in all.
         ``text``
-            The text has been read: the fields of `TextReport`, without ``n_``, and mb_per_s.
+            The text has been read: the fields of `TextReport`, without ``n_``, mb_per_s and
+            min_count.
         ``phrases``
             The phrases that were joined, if any were to be: found, a list of `Phrase`.
+
+    threads : int
+        As in `read_corpus`.
 
     Returns
     -------
@@ -57,17 +63,20 @@ def read_with_events(
         As `read_corpus`.
     """
     from ..kernels import compiling_told
+    from .config import TextConfig
     from .corpus import read_corpus
 
-    def telling(event: str, done_key: str, whole_key: str) -> Callable[[int, int], None]:
+    config = TextConfig() if config is None else config
+
+    def telling(event: str, *keys: str) -> Callable[..., None]:
         last = time.perf_counter()
 
-        def tell(done: int, whole: int) -> None:
+        def tell(*values: int) -> None:
             nonlocal last
             now = time.perf_counter()
             if now - last >= EVENT_SECONDS:
                 last = now
-                on_event({"event": event, done_key: done, whole_key: whole})
+                on_event({"event": event, **dict(zip(keys, values, strict=True))})
 
         return tell
 
@@ -75,10 +84,11 @@ def read_with_events(
         corpus = read_corpus(
             paths,
             config,
-            on_progress=telling("read", "bytes", "total_bytes"),
+            threads=threads,
+            on_progress=telling("read", "bytes", "total_bytes", "tokens"),
             on_join=telling("join", "words", "total_words"),
         )
-    on_event({"event": "text", **corpus.report.record()})
-    if config is not None and config.phrases is not None:
+    on_event({"event": "text", "min_count": config.min_count, **corpus.report.record()})
+    if config.phrases is not None:
         on_event({"event": "phrases", "found": corpus.phrases})
     return corpus

@@ -97,7 +97,7 @@ class LineTokenizer:
             lines += self._joined(found)
             lines += b"\n"
             self._line += 1
-        return lines  # and not bytes: kernels are compiled for arrays that can be written to
+        return lines
 
     def _joined(self, found: list[str]) -> bytes:
         """Return words with spaces between them, as a file of vectors can hold them."""

@@ -9,7 +9,7 @@ of its range, and the text is gone through again for the other half.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import repeat
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import numpy as np
 from ..kernels import kernel
 from ..output import atomic_write
 from .config import PhraseConfig
-from .typewords import TypeWords, WordIdMap
+from .typewords import TypeWords
 from .vocabulary import LINE_END
 
 _BLOCK_IDS = 1 << 20
@@ -79,7 +79,11 @@ class JoinedText(NamedTuple):
         """Return the words as types: each stands for itself."""
         n_words = len(self.words)
         return TypeWords(
-            self.words, self.counts, np.arange(n_words + 1), np.arange(n_words, dtype=np.int32)
+            words=self.words,
+            counts=self.counts,
+            missed=np.zeros(n_words, np.int64),
+            starts=np.arange(n_words + 1),
+            numbers=np.arange(n_words, dtype=np.int32),
         )
 
 
@@ -200,7 +204,7 @@ def _join(
 
 def join_phrases(
     word_ids: np.ndarray,
-    words: list[str],
+    words: Collection[str],
     counts: np.ndarray,
     config: PhraseConfig,
     *,
@@ -224,7 +228,7 @@ def join_phrases(
     ----------
     word_ids : ndarray of shape (n,), int32
         The text, with `LINE_END` after each line.
-    words : list of str, length V
+    words : collection of str, length V
         The distinct words.
     counts : ndarray of shape (V,), int64
         How often each occurs.
@@ -250,23 +254,23 @@ def join_phrases(
     (Pointwise) Mutual Information in Collocation Extraction.
     """
     reading = _Reading(2 * config.passes * word_ids.size, on_progress)
-    words = list(words)
+    all_words = list(words)
     phrases: list[Phrase] = []
     for pass_number in range(1, config.passes + 1):
         pairs, pair_counts, scores = _best_pairs(word_ids, counts, config, min_count, reading)
         if not pairs.size:
             break
         lefts, rights = (half.tolist() for half in _halves(pairs))
-        texts = [f"{words[a]}_{words[b]}" for a, b in zip(lefts, rights, strict=True)]
+        texts = [f"{all_words[a]}_{all_words[b]}" for a, b in zip(lefts, rights, strict=True)]
         found = map(Phrase, texts, pair_counts.tolist(), scores.tolist(), repeat(pass_number))
         phrases += sorted(
             found, key=lambda phrase: (-phrase.score, -phrase.pair_count, phrase.text)
         )
-        new_ids = _add_words(words, texts)
+        new_ids = _add_words(all_words, texts)
         slots = _table_of(pairs, new_ids)
-        counts = np.zeros(len(words), np.int64)
+        counts = np.zeros(len(all_words), np.int64)
         word_ids = save(_joined(reading.blocks(word_ids), slots, counts))
-    return JoinedText(word_ids, words, counts, phrases)
+    return JoinedText(word_ids, all_words, counts, phrases)
 
 
 def score_pairs(
@@ -304,7 +308,7 @@ def compile_phrase_kernels() -> None:
     """Compile what joining phrases needs, or load it from Numba's cache, before a clock starts."""
     word_ids = np.array([0, 1, LINE_END], np.int32)
     word_ids.flags.writeable = False
-    joined = join_phrases(
+    join_phrases(
         word_ids,
         ["a", "b"],
         np.array([1, 1]),
@@ -312,8 +316,6 @@ def compile_phrase_kernels() -> None:
         min_count=1,
         save=lambda blocks: np.concatenate([block.copy() for block in blocks]),
     )
-    # A joined text is read-only, as one mapped into memory is; for Numba that is another type.
-    list(WordIdMap(joined.type_words(), np.zeros(3, np.int32)).relabel(word_ids))
 
 
 def save_phrases(phrases: Iterable[Phrase], path: str | os.PathLike[str]) -> None:

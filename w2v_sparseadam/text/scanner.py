@@ -1,8 +1,10 @@
 """From bytes to type numbers.
 
-A *type* is a distinct run of bytes between ASCII white space. `TypeScanner` numbers types in the
-order in which they first occur and says, token by token, which one it met: the only work that is
-done once for every occurrence rather than once for every type.
+A *type* is a distinct run of bytes between ASCII white space; types are numbered in the order in
+which they first occur. A `Piece` of the text is scanned by itself, against a small table of its
+own that stays in the processor's cache, which several threads do at once. `TypeTable` then takes
+up the pieces in the order of the text and gives their types numbers that hold for the whole of it:
+the numbers do not depend on where the text was cut, nor on who scanned it.
 """
 
 from __future__ import annotations
@@ -13,36 +15,50 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import TextError
 from ..kernels import kernel
-from .reader import PADDING_BYTES, Chunk
+from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk
+from .spaces import BLOCK, lowest_bit, white_space
 from .vocabulary import LINE_END
 
-_DONE, _NUMBERS_FULL, _TABLE_FULL = 0, 1, 2
+_DONE, _NUMBERS_FULL, _TYPES_FULL = 0, 1, 2
+_MAX_TYPES = 2**31 - 1
 
-# Places in the cursor that a scan leaves behind.
-_POS, _LINE, _N_TYPES, _N_NUMBERS, _LENGTH, _LINE_TYPES, _LONGEST = range(7)
+_Word = np.uint64
+_MIX = _Word(0x9E3779B97F4A7C15), _Word(0xC4CEB9FE1A85EC53)  # odd
+_SPACES = _Word(0x2020202020202020)
+
+# A slot of a hash table: the upper 32 bits of the hash, and the row of the type + 1; 0 when free.
+_UPPER, _LOWER = _Word(0xFFFFFFFF00000000), _Word(0xFFFFFFFF)
+
+# The columns of a type's row, which is half a cache line.
+_KEY, _KEY_2, _COUNT, _START = range(4)
+_IN_KEYS = _Word(16)  # bytes of a type that its two keys can hold
+
+# Places in the cursor that a scan leaves behind, and in that of the table of the whole text.
+_POS, _LINES, _N_TYPES, _TYPE_BYTES, _N_NUMBERS = range(5)
+_FIRST_LINE, _LONGEST_LINE, _LAST_LINE = range(5, 8)  # in tokens; the last has not ended
+_TABLE_TYPES, _TABLE_NUMBERS = range(2)
+
+
+class _PieceTypes(NamedTuple):
+    """The types of a piece, as the kernels see them."""
+
+    slots: np.ndarray  # (power of 2,) uint64
+    rows: np.ndarray  # (T, 4) uint64; a type starts where it first occurs in the piece
+    lengths: np.ndarray  # (T,) int64: in bytes
+    lines: np.ndarray  # (T,) int64: how many lines of the piece end before it
 
 
 class _Table(NamedTuple):
-    """The open-addressing hash table of types, as the kernels see it.
+    """The types of the whole text, as the kernels see them."""
 
-    A slot keeps 32 bits of the hash beside the type number, so that looking up a type reads its
-    bytes only when it is almost certainly the right one.
-    """
-
-    slots: np.ndarray  # (power of 2,) uint64: hash << 32 | type number + 1; 0 when free
+    slots: np.ndarray  # (power of 2,) uint64
+    rows: np.ndarray  # (T + 1, 4) uint64; a type starts where its bytes are in the arena
     arena: np.ndarray  # uint8: the bytes of every type, a space after each
-    starts: np.ndarray  # (T + 1,) int64: where each type begins in the arena
-    counts: np.ndarray  # (T,) int64
+    numbers: np.ndarray  # (T,) int32: type numbers, rising
     first_offset: np.ndarray  # (T,) int64: byte offset of the first occurrence in its file
     first_line: np.ndarray  # (T,) int64: and its line, from 1
-
-
-_Word = np.uint64
-_ONES = _Word(0x0101010101010101)
-_HIGH_BITS = _ONES << _Word(7)
-_LOW_32 = _Word(0xFFFFFFFF)
-_MIX = _Word(0xFF51AFD7ED558CCD), _Word(0xC4CEB9FE1A85EC53)  # odd, from MurmurHash3's finalizer
 
 
 @kernel
@@ -55,153 +71,341 @@ def _load8(data: np.ndarray, pos: np.uint64) -> np.uint64:
 
 
 @kernel
-def _spaces(word: np.uint64) -> np.uint64:
-    """Return the high bit of each byte of a word that is ASCII white space: 32 or 9 to 13.
-
-    Adding 128 - n to a byte's low 7 bits sets its high bit if they are n or more; bytes do not
-    carry into each other.
-    """
-    low_bits = word & ~_HIGH_BITS
-    from_9 = low_bits + _ONES * _Word(128 - 9)
-    from_14 = low_bits + _ONES * _Word(128 - 14)
-    from_32 = low_bits + _ONES * _Word(128 - 32)
-    from_33 = low_bits + _ONES * _Word(128 - 33)
-    return ((from_9 & ~from_14) | (from_32 & ~from_33)) & ~word & _HIGH_BITS
+def _same(data: np.ndarray, pos: np.uint64, other: np.ndarray, there: np.uint64, n: int) -> bool:
+    """Whether n bytes here and there are the same; whatever follows must be readable."""
+    eight, left = _Word(8), _Word(n)
+    while left >= eight:
+        if _load8(data, pos) != _load8(other, there):
+            return False
+        pos += eight
+        there += eight
+        left -= eight
+    unlike = _load8(data, pos) ^ _load8(other, there)
+    return unlike << (_Word(63) - eight * left) << _Word(1) == _Word(0)
 
 
 @kernel
-def _mixed(hashed: np.uint64, word: np.uint64) -> np.uint64:
-    """Return a hash of a hash and the next word."""
-    hashed = (hashed ^ word) * _MIX[0]
-    return hashed ^ (hashed >> _Word(32))
+def _mixed(key: np.uint64, key_2: np.uint64) -> np.uint64:
+    """Return a hash of two words."""
+    hashed = key * _MIX[0] + key_2 * _MIX[1]
+    return (hashed ^ (hashed >> _Word(32))) * _MIX[0]
+
+
+@kernel
+def _keys(data: np.ndarray, begin: np.uint64, length: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Return two words that tell a type from others.
+
+    Up to 16 bytes, they are the type itself and spaces. A longer one has a hash and its length,
+    which other types may share: after a first space, so that no shorter type does.
+    """
+    one, eight, all_bits = _Word(1), _Word(8), ~_Word(0)
+    if length <= eight:
+        kept = all_bits >> (eight * (eight - length))
+        return (_load8(data, begin) & kept) | (_SPACES & ~kept), _SPACES
+    if length <= _Word(16):
+        kept = all_bits >> (eight * (_Word(16) - length))
+        return _load8(data, begin), (_load8(data, begin + eight) & kept) | (_SPACES & ~kept)
+    hashed = _Word(0)
+    for _ in range(length >> _Word(3)):
+        hashed = _mixed(hashed ^ _load8(data, begin), one)
+        begin += eight
+    rest = _load8(data, begin) << (_Word(63) - eight * (length & _Word(7))) << one
+    return _mixed(hashed ^ rest, one), (length << eight) | _Word(32)
+
+
+@kernel
+def _probe(
+    slots: np.ndarray,
+    rows: np.ndarray,
+    key: np.uint64,
+    key_2: np.uint64,
+    upper: np.uint64,
+    i: np.uint64,
+) -> np.uint64:
+    """Return the first slot from i on that is free or has a type with these keys."""
+    one = _Word(1)
+    slot_mask = _Word(slots.size - 1)
+    i &= slot_mask
+    while True:
+        slot = slots[i]
+        if slot == _Word(0):
+            return i
+        if slot & _UPPER == upper:
+            row = (slot & _LOWER) - one
+            if rows[row, _KEY] == key and rows[row, _KEY_2] == key_2:
+                return i
+        i = (i + one) & slot_mask
 
 
 @kernel
 def _scan(
     data: np.ndarray,
     n_bytes: int,
-    offset: int,
-    table: _Table,
+    types: _PieceTypes,
     cursor: np.ndarray,
     numbers: np.ndarray,
 ) -> int:
-    """Write the type numbers of a chunk's tokens from ``cursor`` on; return why it stopped.
+    """Write the row of each token's type from the cursor on; say why it stopped.
 
-    Tokens are read 8 bytes at a time: most need one look. Indices are unsigned, because Numba
-    tests a signed one for negative values at each use.
+    Indices are unsigned, because Numba tests a signed one for negative values at each use.
     """
-    slots, arena, starts, counts = table.slots, table.arena, table.starts, table.counts
-    one, eight = _Word(1), _Word(8)
-    slot_mask = _Word(slots.size - 1)
-    room, end = _Word(numbers.size), _Word(n_bytes)
-    pos, line, n_types = _Word(cursor[_POS]), cursor[_LINE], _Word(cursor[_N_TYPES])
-    n_numbers = _Word(0)
-    line_begin, longest = -cursor[_LINE_TYPES], cursor[_LONGEST]
+    slots, rows = types.slots, types.rows
+    one = _Word(1)
+    room, type_room = _Word(numbers.size), _Word(types.lengths.size)
+    lines, n_types, type_bytes, n_numbers = cursor[_LINES], _Word(0), _Word(0), _Word(0)
+    line_begin = -cursor[_LAST_LINE]  # among the numbers
+    begin = block = _Word(cursor[_POS])  # of the token; of the bytes looked at
+    end = _Word(n_bytes)
     status = _DONE
-    while pos < end:
-        if n_numbers == room:
-            status = _NUMBERS_FULL
-            break
-        byte = data[pos]
-        if byte == 32 or (byte >= 9 and byte <= 13):
-            if byte == 10:
-                longest = max(longest, np.int64(n_numbers) - line_begin)
+    while block < end and status == _DONE:
+        spaces = white_space(data, block)
+        while spaces != _Word(0):
+            if n_numbers + one >= room:
+                status = _NUMBERS_FULL
+                break
+            pos = block + lowest_bit(spaces)
+            length = pos - begin
+            if length != _Word(0):
+                key, key_2 = _keys(data, begin, length)
+                hashed = _mixed(key, key_2)
+                upper = hashed & _UPPER
+                i = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+                while slots[i] != _Word(0) and length > _IN_KEYS:
+                    there = rows[(slots[i] & _LOWER) - one, _START]
+                    if _same(data, begin, data, there, length):
+                        break
+                    i = _probe(slots, rows, key, key_2, upper, i + one)
+                row = (slots[i] & _LOWER) - one
+                if slots[i] == _Word(0):
+                    if n_types == type_room:
+                        status = _TYPES_FULL
+                        break
+                    row = n_types
+                    n_types += one
+                    slots[i] = upper | n_types
+                    rows[row, _KEY] = key
+                    rows[row, _KEY_2] = key_2
+                    rows[row, _COUNT] = _Word(0)
+                    rows[row, _START] = begin
+                    types.lengths[row] = length
+                    types.lines[row] = lines
+                    type_bytes += length + one
+                rows[row, _COUNT] += one
+                numbers[n_numbers] = row
+                n_numbers += one
+            if data[pos] == 10:
+                line_tokens = np.int64(n_numbers) - line_begin
+                if lines == 0:
+                    cursor[_FIRST_LINE] = line_tokens
+                cursor[_LONGEST_LINE] = max(cursor[_LONGEST_LINE], line_tokens)
                 numbers[n_numbers] = LINE_END
                 n_numbers += one
                 line_begin = np.int64(n_numbers)
-                line += 1
-            pos += one
-            continue
-
-        begin = pos
-        word = _load8(data, pos)
-        spaces = _spaces(word)
-        hashed = _Word(0)
-        while spaces == _Word(0):
-            hashed = _mixed(hashed, word)
-            pos += eight
-            word = _load8(data, pos)
-            spaces = _spaces(word)
-        tail_mask = ((spaces & (~spaces + one)) >> _Word(7)) - one  # the bytes before the space
-        word &= tail_mask
-        pos += ((tail_mask & _ONES) * _ONES) >> _Word(56)  # as many as the mask has bytes
-        length = pos - begin
-        hashed = (_mixed(hashed, word) * _MIX[1]) >> _Word(32)
-
-        i = hashed & slot_mask
-        while True:
-            slot = slots[i]
-            if slot == _Word(0):
-                break
-            if slot >> _Word(32) == hashed:
-                type_number = (slot & _LOW_32) - one
-                there = _Word(starts[type_number])
-                if _Word(starts[type_number + one]) - there == length + one:
-                    here = begin
-                    while here + eight <= pos and _load8(arena, there) == _load8(data, here):
-                        here += eight
-                        there += eight
-                    if here + eight > pos and _load8(arena, there) & tail_mask == word:
-                        break
-            i = (i + one) & slot_mask
-        if slot == _Word(0):
-            there = _Word(starts[n_types])
-            if n_types == _Word(counts.size) or there + length + eight > _Word(arena.size):
-                pos = begin
-                cursor[_LENGTH] = length
-                status = _TABLE_FULL
-                break
-            type_number = n_types
-            n_types += one
-            slots[i] = (hashed << _Word(32)) | n_types
-            for k in range(length):
-                arena[there + _Word(k)] = data[begin + _Word(k)]
-            arena[there + length] = 32
-            starts[n_types] = there + length + one
-            counts[type_number] = 0
-            table.first_offset[type_number] = offset + np.int64(begin)
-            table.first_line[type_number] = line
-        counts[type_number] += 1
-        numbers[n_numbers] = type_number
-        n_numbers += one
-    cursor[_POS] = pos
-    cursor[_LINE] = line
+                lines += 1
+            begin = pos + one
+            spaces &= spaces - one
+        block += _Word(BLOCK)
+    cursor[_POS] = begin
+    cursor[_LINES] = lines
     cursor[_N_TYPES] = n_types
+    cursor[_TYPE_BYTES] = type_bytes
     cursor[_N_NUMBERS] = n_numbers
-    cursor[_LINE_TYPES] = np.int64(n_numbers) - line_begin
-    cursor[_LONGEST] = longest
+    cursor[_LAST_LINE] = np.int64(n_numbers) - line_begin
     return status
 
 
 @kernel
-def _rehash(old_slots: np.ndarray, slots: np.ndarray) -> None:
-    """Put every occupied slot into a larger, empty table."""
+def _merge(
+    data: np.ndarray,
+    types: _PieceTypes,
+    n_types: int,
+    offset: int,
+    line: int,
+    table: _Table,
+    cursor: np.ndarray,
+    numbers: np.ndarray,
+) -> None:
+    """Find the types of a piece in the table, which has room for them, or add them.
+
+    ``numbers`` gets their type numbers; ``cursor`` holds how many types the table has, and how
+    many numbers have been given.
+    """
+    slots, rows, arena = table.slots, table.rows, table.arena
     one = _Word(1)
-    mask = _Word(slots.size - 1)
-    for k in range(old_slots.size):
+    for k in range(_Word(n_types)):
+        key, key_2 = types.rows[k, _KEY], types.rows[k, _KEY_2]
+        begin, length = types.rows[k, _START], _Word(types.lengths[k])
+        hashed = _mixed(key, key_2)
+        upper = hashed & _UPPER
+        i = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+        while slots[i] != _Word(0) and length > _IN_KEYS:
+            row = (slots[i] & _LOWER) - one
+            there = rows[row, _START]
+            same_length = rows[row + one, _START] - there == length + one
+            if same_length and _same(data, begin, arena, there, length):
+                break
+            i = _probe(slots, rows, key, key_2, upper, i + one)
+        row = (slots[i] & _LOWER) - one
+        if slots[i] == _Word(0):
+            row = _Word(cursor[_TABLE_TYPES])
+            slots[i] = upper | (row + one)
+            there = rows[row, _START]
+            for j in range(length):
+                arena[there + j] = data[begin + j]
+            arena[there + length] = 32
+            rows[row, _KEY] = key
+            rows[row, _KEY_2] = key_2
+            rows[row, _COUNT] = _Word(0)
+            rows[row + one, _START] = there + length + one
+            table.numbers[row] = cursor[_TABLE_NUMBERS]
+            table.first_offset[row] = offset + np.int64(begin)
+            table.first_line[row] = line + types.lines[k]
+            cursor[_TABLE_TYPES] += 1
+            cursor[_TABLE_NUMBERS] += 1
+        rows[row, _COUNT] += types.rows[k, _COUNT]
+        numbers[k] = table.numbers[row]
+
+
+@kernel
+def renumber(numbers: np.ndarray, new_numbers: np.ndarray) -> None:
+    """Replace type numbers, but not `LINE_END`, by ``new_numbers[number]``, in place."""
+    for k in range(_Word(numbers.size)):
+        if numbers[k] >= 0:
+            numbers[k] = new_numbers[_Word(numbers[k])]
+
+
+@kernel
+def _rehash(old_slots: np.ndarray, slots: np.ndarray, new_rows: np.ndarray) -> None:
+    """Put the occupied slots into an empty table, for new rows; -1 leaves one out."""
+    one = _Word(1)
+    slot_mask = _Word(slots.size - 1)
+    for k in range(_Word(old_slots.size)):
         slot = old_slots[k]
-        if slot != _Word(0):
-            i = (slot >> _Word(32)) & mask
+        if slot == _Word(0):
+            continue
+        row = new_rows[(slot & _LOWER) - one]
+        if row >= 0:
+            i = (slot >> _Word(32)) & slot_mask
             while slots[i] != _Word(0):
-                i = (i + one) & mask
-            slots[i] = slot
+                i = (i + one) & slot_mask
+            slots[i] = (slot & _UPPER) | (_Word(row) + one)
 
 
-class TypeScanner:
-    """Number the types of a corpus, chunk by chunk.
+@kernel
+def _compact(table: _Table, kept: np.ndarray) -> None:
+    """Move the types kept, given by their rows, to the front of the table, but for its slots."""
+    end = _Word(0)
+    for k in range(kept.size):
+        row = kept[k]
+        begin, stop = table.rows[row, _START], table.rows[row + 1, _START]
+        for column in (_KEY, _KEY_2, _COUNT):
+            table.rows[k, column] = table.rows[row, column]
+        table.rows[k, _START] = end
+        table.numbers[k] = table.numbers[row]
+        table.first_offset[k] = table.first_offset[row]
+        table.first_line[k] = table.first_line[row]
+        for j in range(begin, stop):
+            table.arena[end] = table.arena[j]
+            end += _Word(1)
+    table.rows[kept.size, _START] = end
 
-    Memory is about 60 bytes and the type's own bytes for each type, whatever the length of the
-    text.
+
+class Piece:
+    """Room for a piece of the text and its type numbers, used again and again.
+
+    Memory is that of the longest chunk and up to 10 MiB.
+
+    Attributes
+    ----------
+    chunk : Chunk
+        What was loaded; its data is the piece's own copy.
+    """
+
+    def __init__(self, *, _n_types: int = 1 << 16, _n_numbers: int = 1 << 20) -> None:
+        n_slots = 1 << (2 * _n_types - 1).bit_length()
+        self.chunk = Chunk(np.empty(0, np.uint8), 0, 0, 0, 0)
+        self.types = _PieceTypes(
+            slots=np.zeros(n_slots, np.uint64),
+            rows=_aligned_rows(_n_types),
+            lengths=np.empty(_n_types, np.int64),
+            lines=np.empty(_n_types, np.int64),
+        )
+        self._cursor = np.zeros(8, np.int64)
+        self._numbers = np.empty(_n_numbers, np.int32)
+        self._status = _DONE
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of the piece has been scanned."""
+        return self._status == _DONE
+
+    @property
+    def n_types(self) -> int:
+        """Types that the last scan met."""
+        return int(self._cursor[_N_TYPES])
+
+    @property
+    def n_type_bytes(self) -> int:
+        """Their bytes, with a space after each."""
+        return int(self._cursor[_TYPE_BYTES])
+
+    @property
+    def n_lines(self) -> int:
+        """Lines of the piece that have ended so far."""
+        return int(self._cursor[_LINES])
+
+    @property
+    def line_lengths(self) -> tuple[int, int, int]:
+        """Tokens in the first, the longest and the last line, which has not ended."""
+        first, longest, last = self._cursor[[_FIRST_LINE, _LONGEST_LINE, _LAST_LINE]].tolist()
+        return first, longest, last
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """What the last scan wrote for each token, and `LINE_END` for each line end; int32."""
+        return self._numbers[: self._cursor[_N_NUMBERS]]
+
+    def load(self, chunk: Chunk) -> Piece:
+        """Copy a chunk, which may change from then on; return the piece itself."""
+        data, needed = self.chunk.data, chunk.n_bytes + BLOCK
+        if not needed <= data.size <= 2 * max(needed, CHUNK_BYTES):
+            data = np.empty(needed, np.uint8)
+        data[: chunk.n_bytes] = chunk.data[: chunk.n_bytes]
+        data[chunk.n_bytes : needed] = 0  # anything but white space
+        self.chunk = chunk._replace(data=data)
+        self._cursor[:] = 0
+        return self
+
+    def scan(self) -> Piece:
+        """Number the next tokens, until the piece or its room ends; return the piece itself.
+
+        Types have numbers of the piece's own until `TypeTable.take_up` replaces them.
+        """
+        self.types.slots.fill(0)
+        with np.errstate(over="ignore"):  # interpreted, the hash warns where it wraps
+            self._status = _scan(
+                self.chunk.data, self.chunk.n_bytes, self.types, self._cursor, self._numbers
+            )
+        return self
+
+
+class TypeTable:
+    """The types of a text, taken up piece by piece.
+
+    Memory is about 64 bytes and the type's own bytes for each type, whatever the length of the
+    text; twice that while the table grows.
 
     Parameters
     ----------
     paths : sequence of str
-        The files that chunks come from, to name them in errors.
+        The files that pieces come from, to name them in errors.
 
     Attributes
     ----------
     n_types : int
-        Types met so far, T.
+        Types in the table, T, whose rows are in the order of first occurrence.
+    n_numbers : int
+        Type numbers given, in the same order; more than T only if types have been pruned.
     n_lines : int
         Lines ended so far.
     n_longest_line : int
@@ -209,113 +413,150 @@ class TypeScanner:
     """
 
     def __init__(
-        self,
-        paths: Sequence[str],
-        *,
-        _n_types: int = 1 << 16,
-        _arena_bytes: int = 1 << 20,
-        _n_numbers: int = 1 << 18,
+        self, paths: Sequence[str], *, _n_types: int = 1 << 16, _arena_bytes: int = 1 << 20
     ) -> None:
+        self.n_lines = self.n_longest_line = 0
         self._paths = paths
-        self._first_types: list[int] = []  # for each file begun, the number of types before it
-        self._lines_before = 0  # lines of the files before the current one
-        n_slots = 1 << (2 * _n_types - 1).bit_length()
+        self._first_rows: list[int] = []  # for each file begun, the number of types before it
+        self._line = 1  # of the current file
+        self._line_tokens = 0  # of that line, before the current piece
+        self._cursor = np.zeros(2, np.int64)
         self._table = _Table(
-            slots=np.zeros(n_slots, np.uint64),
+            slots=np.zeros(1 << (2 * _n_types - 1).bit_length(), np.uint64),
             arena=np.empty(_arena_bytes, np.uint8),
-            starts=np.zeros(_n_types + 1, np.int64),
-            counts=np.empty(_n_types, np.int64),
+            rows=_aligned_rows(_n_types + 1),
+            numbers=np.empty(_n_types, np.int32),
             first_offset=np.empty(_n_types, np.int64),
             first_line=np.empty(_n_types, np.int64),
         )
-        self._cursor = np.array([0, 1, 0, 0, 0, 0, 0], np.int64)
-        self._numbers = np.empty(_n_numbers, np.int32)
 
     @property
     def n_types(self) -> int:
-        """Types met so far."""
-        return int(self._cursor[_N_TYPES])
+        """Types in the table."""
+        return int(self._cursor[_TABLE_TYPES])
 
     @property
-    def n_lines(self) -> int:
-        """Lines ended so far."""
-        return self._lines_before + int(self._cursor[_LINE]) - 1
-
-    @property
-    def n_longest_line(self) -> int:
-        """Most tokens in a line."""
-        return int(self._cursor[_LONGEST])
+    def n_numbers(self) -> int:
+        """Type numbers given so far."""
+        return int(self._cursor[_TABLE_NUMBERS])
 
     @property
     def counts(self) -> np.ndarray:
         """How often each type has occurred, as an int64 array of shape (T,)."""
-        return self._table.counts[: self.n_types]
+        return self._table.rows[: self.n_types, _COUNT].astype(np.int64)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of each type, rising, as an int32 array of shape (T,)."""
+        return self._table.numbers[: self.n_types]
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each type begins in `text_of`'s bytes, as an int64 array of shape (T + 1,)."""
-        return self._table.starts[: self.n_types + 1]
+        """Where each type begins among the bytes of all, as an int64 array of shape (T + 1,)."""
+        return self._table.rows[: self.n_types + 1, _START].astype(np.int64)
 
-    def scan(self, chunk: Chunk) -> Iterator[np.ndarray]:
-        """Yield the type numbers of a chunk's tokens, each line closed by `LINE_END`.
+    def take_up(self, piece: Piece) -> Iterator[np.ndarray]:
+        """Yield the type numbers of a scanned piece, scanning on where it stopped for room.
 
         Parameters
         ----------
-        chunk : Chunk
-            Whole tokens, ending in white space; of the same file as the last chunk or a later one.
+        piece : Piece
+            Scanned; of the same file as the last piece, or of a later one.
 
         Yields
         ------
         ndarray of shape (n,), int32
-            Valid until the next one is asked for.
+            The number of each token's type, and `LINE_END` after each line. Valid until the next
+            is asked for.
+
+        Raises
+        ------
+        TextError
+            If the text has more types than int32 has numbers.
         """
-        while len(self._first_types) <= chunk.file_number:
-            self._first_types.append(self.n_types)
-            self._lines_before = self.n_lines
-            self._cursor[_LINE] = 1
-        self._cursor[_POS] = 0
-        status = -1
-        while status != _DONE:
-            with np.errstate(over="ignore"):  # interpreted, the hash warns where it wraps
-                status = _scan(
-                    chunk.data,
-                    chunk.n_bytes,
-                    chunk.offset,
-                    self._table,
-                    self._cursor,
-                    self._numbers,
-                )
-            yield self._numbers[: self._cursor[_N_NUMBERS]]
-            if status == _TABLE_FULL:
-                self._grow(int(self._cursor[_LENGTH]))
+        while len(self._first_rows) <= piece.chunk.file_number:
+            self._first_rows.append(self.n_types)
+            self._line = 1
+        yield self._merged(piece)
+        while not piece.is_done:
+            yield self._merged(piece.scan())
+        first, longest, last = piece.line_lengths
+        if piece.n_lines:
+            self.n_longest_line = max(self.n_longest_line, self._line_tokens + first, longest)
+            self._line_tokens = 0
+        self._line_tokens += last
+        self._line += piece.n_lines
+        self.n_lines += piece.n_lines
+
+    def prune(self, kept: np.ndarray) -> None:
+        """Forget types: their numbers are not given again, should they occur again.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (T,), bool
+            Whether each type stays.
+        """
+        n_kept_before = np.concatenate(([0], np.cumsum(kept)))
+        slots = np.zeros_like(self._table.slots)
+        _rehash(self._table.slots, slots, np.where(kept, n_kept_before[:-1], -1))
+        self._table = self._table._replace(slots=slots)
+        _compact(self._table, np.flatnonzero(kept))
+        self._first_rows = n_kept_before[self._first_rows].tolist()
+        self._cursor[_TABLE_TYPES] = n_kept_before[-1]
 
     def types_as_bytes(self, first: int, last: int) -> bytes:
-        """Return the types numbered ``first`` to ``last - 1``, a space after each."""
-        begin, end = self.starts[first], self.starts[last]
+        """Return the types of rows ``first`` to ``last - 1``, a space after each."""
+        begin, end = self._table.rows[[first, last], _START].tolist()
         return self._table.arena[begin:end].tobytes()
 
-    def place_of(self, type_number: int, byte: int) -> str:
+    def place_of(self, row: int, byte: int) -> str:
         """Name where a byte of a type first occurred: file, line from 1, offset from 0."""
-        path = self._paths[bisect_right(self._first_types, type_number) - 1]
-        line = self._table.first_line[type_number]
-        offset = self._table.first_offset[type_number] + byte
+        path = self._paths[bisect_right(self._first_rows, row) - 1]
+        line = self._table.first_line[row]
+        offset = self._table.first_offset[row] + byte
         return f"{path}, line {line}, byte offset {offset}"
 
-    def _grow(self, length: int) -> None:
-        """Make room for one more type of ``length`` bytes, doubling what is full."""
-        table, n_types = self._table, self.n_types
-        needed = int(table.starts[n_types]) + length + PADDING_BYTES
-        if needed > table.arena.size:
-            table = table._replace(arena=_enlarged(table.arena, max(needed, 2 * table.arena.size)))
-        if n_types == table.counts.size:
-            slots = np.zeros(2 * table.slots.size, np.uint64)
-            _rehash(table.slots, slots)
+    def _merged(self, piece: Piece) -> np.ndarray:
+        """Give a piece's tokens the type numbers of the text."""
+        self._make_room(piece.n_types, piece.n_type_bytes)
+        new_numbers = np.empty(piece.n_types, np.int32)
+        with np.errstate(over="ignore"):
+            _merge(
+                piece.chunk.data,
+                piece.types,
+                piece.n_types,
+                piece.chunk.offset,
+                self._line,
+                self._table,
+                self._cursor,
+                new_numbers,
+            )
+        renumber(piece.numbers, new_numbers)
+        return piece.numbers
+
+    def _make_room(self, n_types: int, n_bytes: int) -> None:
+        """Make room for so many more types, and their bytes, doubling what is too small."""
+        if self.n_numbers + n_types > _MAX_TYPES:
+            raise TextError(
+                f"{self._paths[len(self._first_rows) - 1]}: more than {_MAX_TYPES:,} distinct "
+                "runs of bytes between white space by here; is this text?"
+            )
+        table, n_types = self._table, self.n_types + n_types
+        n_bytes += int(table.rows[self.n_types, _START]) + PADDING_BYTES
+        if n_bytes > table.arena.size:
+            table = table._replace(arena=_enlarged(table.arena, max(n_bytes, 2 * table.arena.size)))
+        if n_types > table.numbers.size:
+            size = max(n_types, 2 * table.numbers.size)
+            slots = np.zeros(1 << (2 * size - 1).bit_length(), np.uint64)
+            _rehash(table.slots, slots, np.arange(self.n_types))
+            rows = _aligned_rows(size + 1)
+            rows[: self.n_types + 1] = table.rows[: self.n_types + 1]
             table = table._replace(
                 slots=slots,
-                starts=_enlarged(table.starts, 2 * n_types + 1),
-                counts=_enlarged(table.counts, 2 * n_types),
-                first_offset=_enlarged(table.first_offset, 2 * n_types),
-                first_line=_enlarged(table.first_line, 2 * n_types),
+                rows=rows,
+                numbers=_enlarged(table.numbers, size),
+                first_offset=_enlarged(table.first_offset, size),
+                first_line=_enlarged(table.first_line, size),
             )
         self._table = table
 
@@ -325,3 +566,10 @@ def _enlarged(array: np.ndarray, size: int) -> np.ndarray:
     larger = np.empty(size, array.dtype)
     larger[: array.size] = array
     return larger
+
+
+def _aligned_rows(n_rows: int) -> np.ndarray:
+    """Return rows of zeros that do not straddle cache lines."""
+    room = np.zeros(4 * n_rows + 7, np.uint64)
+    start = -room.ctypes.data % 64 // 8
+    return room[start : start + 4 * n_rows].reshape(n_rows, 4)

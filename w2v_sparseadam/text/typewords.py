@@ -1,25 +1,55 @@
 """From type numbers to word ids.
 
-Decoding, lower-casing and tokenizing run once for each type (`tokenize_types`); replacing type
+Decoding, lower-casing and tokenizing run once for each type (`TypeTokenizer`); replacing type
 numbers by word ids (`WordIdMap`) runs once for each occurrence.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 
 from ..errors import TextError
 from ..kernels import kernel
-from .scanner import TypeScanner
+from .reader import PADDING_BYTES, Chunk
+from .scanner import Piece, TypeTable
 from .tokenizers import TOKENIZERS, Tokenizer, checked, writable
 from .vocabulary import LINE_END
 
 _BLOCK_TYPES = 1 << 16  # decoded at a time
+
+# What there may be to report of a type.
+_BAD_BYTES, _EMPTY_WORDS, _REWRITTEN_WORDS = range(3)
+_N_FAULTS = 3
+
+
+class Words(Collection[str]):
+    """Distinct words, held as UTF-8 and decoded when they are asked for.
+
+    Parameters
+    ----------
+    table : TypeTable
+        The words, each of them a type.
+    """
+
+    def __init__(self, table: TypeTable) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        """Return W, the number of words."""
+        return self._table.n_types
+
+    def __contains__(self, word: object) -> bool:
+        """Whether a word is among them, which takes a look at each."""
+        return any(word == other for other in self)
+
+    def __iter__(self) -> Iterator[str]:
+        """Decode block after block."""
+        for first in range(0, len(self), _BLOCK_TYPES):
+            block = self._table.types_as_bytes(first, min(first + _BLOCK_TYPES, len(self)))
+            yield from block.decode().split(" ")[:-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +58,12 @@ class TypeWords:
 
     Attributes
     ----------
-    words : list of str, length W
+    words : collection of str, length W
         The distinct words, in the order in which they first occur.
     counts : ndarray of shape (W,), int64
         How often each occurs in the text.
+    missed : ndarray of shape (W,), int64
+        How often each may have occurred, at most, in types that were pruned.
     starts : ndarray of shape (T + 1,), int64
         The words of a type are ``numbers[starts[type]:starts[type + 1]]``.
     numbers : ndarray of shape (n,), int32
@@ -39,26 +71,32 @@ class TypeWords:
     n_bad_bytes, n_empty_words, n_rewritten_words : int
         Occurrences in the text of bytes that are not UTF-8, of empty words (which are not among
         ``words``), and of words in which ``_`` replaced what a vector file cannot hold.
+    n_pruned : int
+        Words, with repetition, in types that were pruned.
+    missed_by_others : int
+        How often a word that is not among ``words`` may have occurred, at most.
     """
 
-    words: list[str]
+    words: Collection[str]
     counts: np.ndarray
+    missed: np.ndarray
     starts: np.ndarray
     numbers: np.ndarray
     n_bad_bytes: int = 0
     n_empty_words: int = 0
     n_rewritten_words: int = 0
+    n_pruned: int = 0
+    missed_by_others: int = 0
 
 
-def tokenize_types(
-    types: TypeScanner, tokenizer: Tokenizer, *, prepare: Callable[[str], str], errors: str
-) -> TypeWords:
-    """Decode and tokenize every type once.
+class TypeTokenizer:
+    """Decode and tokenize every type once, as soon as it is met.
+
+    The words go into a table like that of the types: memory is about 80 bytes and its own bytes
+    for a word, and 20 bytes for a type.
 
     Parameters
     ----------
-    types : TypeScanner
-        One that has scanned the whole text.
     tokenizer : callable
         Takes text, returns its words. What a caller's own returns is checked; empty words are
         dropped, and others made `writable`.
@@ -66,58 +104,142 @@ def tokenize_types(
         Applied to text before the tokenizer; neither moves line feeds nor makes new ones.
     errors : {"strict", "replace", "ignore"}
         What to do with bytes that are not UTF-8, as in `bytes.decode`.
-
-    Returns
-    -------
-    TypeWords
-
-    Raises
-    ------
-    TextError
-        If bytes are not UTF-8 and ``errors`` is "strict" (names the first place in the text), or
-        if the tokenizer fails or returns anything but strings.
     """
-    built_in = tokenizer in TOKENIZERS.values()
-    if not built_in:
-        tokenizer = checked(tokenizer)
-    number_of: defaultdict[str, int] = defaultdict(count().__next__)  # new words count up
-    lengths, numbers = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
-    n_bad_bytes = 0
-    for first in range(0, types.n_types, _BLOCK_TYPES):
-        last = min(first + _BLOCK_TYPES, types.n_types)
-        text, n_bad = _decode(types, first, last, errors)
-        n_bad_bytes += n_bad
-        text = prepare(text.replace(" ", "\n"))  # normal form NFKC makes new spaces
-        block_lengths: list[int] = []
-        block_words: list[str] = []
-        for type_text in text.split("\n")[:-1]:
-            type_words = tokenizer(type_text)
-            block_lengths.append(len(type_words))
-            block_words += type_words
-        lengths.append(np.array(block_lengths, np.int64))
-        numbers.append(np.array([number_of[word] for word in block_words], np.int32))
-    words = list(number_of)
-    starts, all_numbers = np.cumsum(np.concatenate(lengths)), np.concatenate(numbers)
-    # float64 weights are exact: a text of 2**53 tokens is out of reach.
-    weights = np.repeat(types.counts, np.diff(starts))
-    counts = np.bincount(all_numbers, weights, len(words)).astype(np.int64)
-    result = TypeWords(words, counts, starts, all_numbers, n_bad_bytes)
-    return result if built_in else _writable(result)
+
+    def __init__(self, tokenizer: Tokenizer, *, prepare: Callable[[str], str], errors: str) -> None:
+        self._built_in = tokenizer in TOKENIZERS.values()
+        self._tokenizer = tokenizer if self._built_in else checked(tokenizer)
+        self._prepare = prepare
+        self._errors = errors
+        self._n_types = 0
+        self._table = TypeTable(["words"])
+        self._piece = Piece()
+        # One array for each call of `add`: of each type, how many words and faults it has.
+        self._lengths: list[np.ndarray] = [np.empty(0, np.int32)]
+        self._faults: list[np.ndarray] = [np.empty((0, _N_FAULTS), np.int32)]
+        self._numbers: list[np.ndarray] = [np.empty(0, np.int32)]  # that the words were given
+        # Of the types that were pruned, and the words that there were then.
+        self._faults_pruned = np.zeros(_N_FAULTS, np.int64)
+        self._n_pruned = self._missed_by_others = 0
+        self._missed = np.empty(0, np.int64)
+
+    def add(self, types: TypeTable) -> None:
+        """Tokenize the types that the table did not have at the last call.
+
+        Raises
+        ------
+        TextError
+            If bytes are not UTF-8 and ``errors`` is "strict" (names the first place in the text),
+            or if the tokenizer fails or returns anything but strings.
+        """
+        for first in range(self._n_types, types.n_types, _BLOCK_TYPES):
+            last = min(first + _BLOCK_TYPES, types.n_types)
+            faults = np.zeros((last - first, _N_FAULTS), np.int32)
+            text = _decode(types, first, last, self._errors, faults[:, _BAD_BYTES])
+            text = self._prepare(text.replace(" ", "\n"))  # normal form NFKC makes new spaces
+            lengths: list[int] = []
+            words: list[str] = []
+            for type_words in map(self._tokenizer, text.split("\n")[:-1]):
+                lengths.append(len(type_words))
+                words += type_words
+            if not self._built_in:
+                lengths, words = _writable(lengths, words, faults)
+            self._lengths.append(np.array(lengths, np.int32))
+            self._faults.append(faults)
+            self._numbers += self._numbered(words)
+        self._n_types = types.n_types
+
+    def prune(self, counts: np.ndarray, kept: np.ndarray) -> None:
+        """Forget types, and the words that no other type has.
+
+        How often a word may have occurred without being counted is kept for each word there is,
+        and as one bound for all others, as in lossy counting.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (T,), int64
+            How often each type has occurred.
+        kept : ndarray of shape (T,), bool
+            Whether it stays.
+
+        References
+        ----------
+        Manku & Motwani (2002), section 4.2.
+        """
+        lengths, faults = np.concatenate(self._lengths), np.concatenate(self._faults)
+        numbers = np.concatenate(self._numbers)
+        places = np.searchsorted(self._table.numbers, numbers)
+        stays = np.repeat(kept, lengths)
+        lost = _weighted(places[~stays], np.repeat(counts, lengths)[~stays], self._table.n_types)
+        used = np.zeros(self._table.n_types, bool)
+        used[places[stays]] = True
+        missed = self._all_missed() + lost
+        self._missed = missed[used]
+        self._missed_by_others = int(missed[~used].max(initial=self._missed_by_others))
+        self._n_pruned += int(lost.sum())
+        self._faults_pruned += counts[~kept] @ faults[~kept]
+        self._table.prune(used)
+        self._lengths, self._faults = [lengths[kept]], [faults[kept]]
+        self._numbers = [numbers[stays]]
+        self._n_types = int(kept.sum())
+
+    def type_words(self, counts: np.ndarray) -> TypeWords:
+        """Return what the types stand for, given how often each has occurred."""
+        lengths, faults = np.concatenate(self._lengths), np.concatenate(self._faults)
+        numbers = np.concatenate(self._numbers)
+        if self._n_pruned:
+            numbers = np.searchsorted(self._table.numbers, numbers).astype(np.int32)
+        n_faults = (self._faults_pruned + counts @ faults).tolist()
+        return TypeWords(
+            Words(self._table),
+            _weighted(numbers, np.repeat(counts, lengths), self._table.n_types),
+            self._all_missed(),
+            np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))),
+            numbers,
+            n_bad_bytes=n_faults[_BAD_BYTES],
+            n_empty_words=n_faults[_EMPTY_WORDS],
+            n_rewritten_words=n_faults[_REWRITTEN_WORDS],
+            n_pruned=self._n_pruned,
+            missed_by_others=self._missed_by_others,
+        )
+
+    def _numbered(self, words: list[str]) -> list[np.ndarray]:
+        """Return the numbers that the table of words has for them, or gives them."""
+        joined = bytearray(" ".join([*words, ""]).encode())
+        n_bytes = len(joined)
+        joined += bytes(PADDING_BYTES)
+        chunk = Chunk(np.frombuffer(joined, np.uint8), n_bytes, 0, 0, n_bytes)
+        piece = self._piece.load(chunk).scan()
+        return [numbers.copy() for numbers in self._table.take_up(piece)]
+
+    def _all_missed(self) -> np.ndarray:
+        """Return how often each word may have been missed; a new one as often as any other."""
+        n_new = self._table.n_types - self._missed.size
+        return np.concatenate((self._missed, np.full(n_new, self._missed_by_others)))
 
 
-def _decode(types: TypeScanner, first: int, last: int, errors: str) -> tuple[str, int]:
-    """Decode some types, a space after each; return also how often bad bytes occur in the text."""
+def _weighted(places: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
+    """Return the sum of the weights at each of n places."""
+    # The float64 sums are exact: a text of 2**53 tokens is out of reach.
+    return np.bincount(places, weights, n).astype(np.int64)
+
+
+def _decode(types: TypeTable, first: int, last: int, errors: str, n_bad_bytes: np.ndarray) -> str:
+    """Decode some types, a space after each, and note how many bytes of each are bad."""
     data = types.types_as_bytes(first, last)
     try:
-        return data.decode(), 0
+        return data.decode()
     except UnicodeDecodeError as error:
         if errors == "strict":
-            place = int(types.starts[first]) + error.start
-            type_number = int(np.searchsorted(types.starts, place, side="right")) - 1
-            where = types.place_of(type_number, place - int(types.starts[type_number]))
+            starts = types.starts
+            place = int(starts[first]) + error.start
+            row = int(np.searchsorted(starts, place, side="right")) - 1
+            where = types.place_of(row, place - int(starts[row]))
             raise not_utf8(where, data[error.start]) from error
-    n_bad = [len(t) - len(t.decode(errors="ignore").encode()) for t in data.split(b" ")[:-1]]
-    return data.decode(errors=errors), int(np.dot(n_bad, types.counts[first:last]))
+    n_bad_bytes[:] = [
+        len(t) - len(t.decode(errors="ignore").encode()) for t in data.split(b" ")[:-1]
+    ]
+    return data.decode(errors=errors)
 
 
 def not_utf8(where: str, byte: int) -> TextError:
@@ -128,26 +250,17 @@ def not_utf8(where: str, byte: int) -> TextError:
     )
 
 
-def _writable(raw: TypeWords) -> TypeWords:
-    """Drop empty words and rewrite those that a file of vectors cannot hold."""
-    number_of: defaultdict[str, int] = defaultdict(count().__next__)
-    new_numbers = np.full(len(raw.words), -1, np.int32)
-    n_empty = n_rewritten = 0
-    for number, word in enumerate(raw.words):
-        written = writable(word)
-        if not written:
-            n_empty += int(raw.counts[number])
-            continue
-        if written != word:
-            n_rewritten += int(raw.counts[number])
-        new_numbers[number] = number_of[written]
-    kept = new_numbers >= 0
-    counts = np.zeros(len(number_of), np.int64)
-    np.add.at(counts, new_numbers[kept], raw.counts[kept])
-    starts, numbers = _renumbered(raw.starts, raw.numbers, new_numbers)
-    return TypeWords(
-        list(number_of), counts, starts, numbers, raw.n_bad_bytes, n_empty, n_rewritten
-    )
+def _writable(
+    lengths: list[int], words: list[str], faults: np.ndarray
+) -> tuple[list[int], list[str]]:
+    """Drop empty words and rewrite those that a file of vectors cannot hold, and note which."""
+    written = list(map(writable, words))
+    types = np.repeat(np.arange(len(lengths)), lengths)
+    is_empty = np.array([not word for word in written], bool)
+    is_rewritten = ~is_empty & np.array(list(map(str.__ne__, words, written)), bool)
+    faults[:, _EMPTY_WORDS] = np.bincount(types[is_empty], minlength=len(lengths))
+    faults[:, _REWRITTEN_WORDS] = np.bincount(types[is_rewritten], minlength=len(lengths))
+    return (lengths - faults[:, _EMPTY_WORDS]).tolist(), list(filter(None, written))
 
 
 def _renumbered(
@@ -160,52 +273,86 @@ def _renumbered(
     return n_kept_before[starts], replaced[kept]
 
 
+_NONE, _SEVERAL = -1, -2  # instead of the word id of a type that does not have just one
+_CLOSED, _OPEN, _UNKNOWN = range(3)  # whether words have been written of the line at hand
+
 # Places in the cursor that a call leaves behind.
-_POS, _WITHIN, _LINE_OPEN = range(3)
+_POS, _WITHIN, _LINE, _ENDS_FIRST, _N_IDS = range(5)
 
 
 @kernel
 def _relabel(
     type_numbers: np.ndarray,
+    single: np.ndarray,
     starts: np.ndarray,
     word_ids: np.ndarray,
     cursor: np.ndarray,
     out: np.ndarray,
-) -> np.int64:
-    """Replace type numbers by word ids until they or ``out`` end; return how many were written."""
+) -> None:
+    """Replace type numbers by word ids, in ``out[1:]``, until they or ``out`` end."""
     one = np.uint64(1)
-    n_out, room = np.uint64(0), np.uint64(out.size)
+    n_out, room = one, np.uint64(out.size)
     pos, end = np.uint64(cursor[_POS]), np.uint64(type_numbers.size)
     within = np.uint64(cursor[_WITHIN])  # words of the type at pos that are already written
-    line_open = cursor[_LINE_OPEN]
+    line = cursor[_LINE]
     while pos < end and n_out < room:
         type_number = type_numbers[pos]
         if type_number == LINE_END:
-            if line_open:
+            if line == _OPEN:
                 out[n_out] = LINE_END
                 n_out += one
-                line_open = 0
-        else:
-            begin = np.uint64(starts[np.uint64(type_number)]) + within
-            stop = np.uint64(starts[np.uint64(type_number) + one])
-            while begin < stop and n_out < room:
-                out[n_out] = word_ids[begin]
-                n_out += one
-                begin += one
-                within += one
-                line_open = 1
-            if begin < stop:
-                break
-            within = np.uint64(0)
+            elif line == _UNKNOWN:
+                cursor[_ENDS_FIRST] = 1
+            line = _CLOSED
+            pos += one
+            continue
+        word_id = single[np.uint64(type_number)]
+        if word_id != _SEVERAL:
+            out[n_out] = word_id
+            is_kept = word_id != _NONE
+            n_out += np.uint64(is_kept)
+            line = _OPEN if is_kept else line
+            pos += one
+            continue
+        begin = np.uint64(starts[np.uint64(type_number)]) + within
+        stop = np.uint64(starts[np.uint64(type_number) + one])
+        while begin < stop and n_out < room:
+            out[n_out] = word_ids[begin]
+            n_out += one
+            begin += one
+            within += one
+        line = _OPEN
+        if begin < stop:
+            break
+        within = np.uint64(0)
         pos += one
     cursor[_POS] = pos
     cursor[_WITHIN] = within
-    cursor[_LINE_OPEN] = line_open
-    return np.int64(n_out)
+    cursor[_LINE] = line
+    cursor[_N_IDS] = n_out
+
+
+class Block:
+    """Room for some type numbers of the text and the word ids that replace them."""
+
+    def __init__(self, *, _n_word_ids: int = 1 << 18) -> None:
+        self.type_numbers = np.empty(0, np.int32)
+        self.cursor = np.zeros(5, np.int64)
+        self.out = np.empty(1 + _n_word_ids, np.int32)
+        self.out[0] = LINE_END  # for a line that the block before left open
+
+    def load(self, type_numbers: np.ndarray) -> Block:
+        """Take the next type numbers of the text; return the block itself."""
+        self.type_numbers = type_numbers
+        self.cursor[:] = 0
+        self.cursor[_LINE] = _UNKNOWN
+        return self
 
 
 class WordIdMap:
     """Replace type numbers by the ids of the words kept, in blocks of bounded size.
+
+    Lines without words disappear.
 
     Parameters
     ----------
@@ -215,29 +362,41 @@ class WordIdMap:
         Word id of each of ``type_words.words``, -1 to drop it.
     """
 
-    def __init__(
-        self, type_words: TypeWords, word_ids: np.ndarray, *, _n_word_ids: int = 1 << 18
-    ) -> None:
+    def __init__(self, type_words: TypeWords, word_ids: np.ndarray) -> None:
         self._starts, self._word_ids = _renumbered(type_words.starts, type_words.numbers, word_ids)
-        self._cursor = np.zeros(3, np.int64)
-        self._out = np.empty(_n_word_ids, np.int32)
+        lengths = np.diff(self._starts)
+        self._single = np.full(lengths.size, _NONE, np.int32)
+        self._single[lengths > 1] = _SEVERAL
+        self._single[lengths == 1] = self._word_ids[self._starts[:-1][lengths == 1]]
+        self._line = _CLOSED
 
-    def relabel(self, type_numbers: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the word ids of the next type numbers of the text.
+    def relabel(self, block: Block) -> Block:
+        """Fill a block with word ids, as far as there is room; return the block itself.
 
-        Lines without words disappear.
+        Blocks do not depend on each other, and may be filled at the same time.
+        """
+        _relabel(
+            block.type_numbers, self._single, self._starts, self._word_ids, block.cursor, block.out
+        )
+        return block
+
+    def take_up(self, block: Block) -> Iterator[np.ndarray]:
+        """Yield the word ids of a block that has been filled, filling it again if need be.
 
         Parameters
         ----------
-        type_numbers : ndarray of shape (n,), int32
-            As `TypeScanner.scan` gives them.
+        block : Block
+            The next one of the text.
 
         Yields
         ------
         ndarray of shape (m,), int32
             Word ids, `LINE_END` after each line; valid until the next array is asked for.
         """
-        self._cursor[_POS] = 0
-        while self._cursor[_POS] < type_numbers.size:
-            n = _relabel(type_numbers, self._starts, self._word_ids, self._cursor, self._out)
-            yield self._out[:n]
+        ends_first = block.cursor[_ENDS_FIRST] and self._line == _OPEN
+        yield block.out[0 if ends_first else 1 : block.cursor[_N_IDS]]
+        while block.cursor[_POS] < block.type_numbers.size:
+            self.relabel(block)
+            yield block.out[1 : block.cursor[_N_IDS]]
+        if block.cursor[_LINE] != _UNKNOWN:
+            self._line = int(block.cursor[_LINE])

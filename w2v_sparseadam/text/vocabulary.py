@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -39,13 +40,13 @@ class Vocabulary:
 
 
 def select_words(
-    words: Sequence[str], counts: np.ndarray, *, min_count: int, max_vocab: int | None
+    words: Collection[str], counts: np.ndarray, *, min_count: int, max_vocab: int | None
 ) -> tuple[Vocabulary, np.ndarray]:
     """Choose the vocabulary among distinct words.
 
     Parameters
     ----------
-    words : sequence of str, length W
+    words : collection of str, length W
         Distinct words in any order.
     counts : ndarray of shape (W,), int64
         How often each occurs.
@@ -61,14 +62,22 @@ def select_words(
     word_ids : ndarray of shape (W,), int32
         Word id of each of ``words``, -1 where it was left out.
     """
-    frequent = np.flatnonzero(counts >= min_count)
-    by_word = np.array(sorted(frequent.tolist(), key=words.__getitem__), dtype=np.int64)
-    chosen = by_word[np.argsort(-counts[by_word], kind="stable")][:max_vocab]
+    is_frequent = counts >= min_count
+    frequent = np.flatnonzero(is_frequent)
+    texts = list(compress(words, is_frequent.tobytes()))
+    by_count = np.argsort(-counts[frequent], kind="stable")
+    ends = np.flatnonzero(np.diff(counts[frequent[by_count]], append=0)) + 1
+    ordered: list[int] = []
+    for group in np.split(by_count, ends[:-1]):  # which are equally common
+        if max_vocab is not None and len(ordered) >= max_vocab:
+            break
+        ordered += sorted(group.tolist(), key=texts.__getitem__)
+    chosen = np.array(ordered[:max_vocab], np.int64)
     word_ids = np.full(len(words), -1, np.int32)
-    word_ids[chosen] = np.arange(len(chosen), dtype=np.int32)
-    kept_counts = counts[chosen]
+    word_ids[frequent[chosen]] = np.arange(len(chosen), dtype=np.int32)
+    kept_counts = counts[frequent[chosen]]
     kept_counts.flags.writeable = False
-    return Vocabulary([words[number] for number in chosen.tolist()], kept_counts), word_ids
+    return Vocabulary([texts[place] for place in chosen.tolist()], kept_counts), word_ids
 
 
 class Coverage(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import compress, count
 from pathlib import Path
@@ -30,7 +30,7 @@ class FilteredWords:
 
     Attributes
     ----------
-    words : sequence of str
+    words : collection of str
         The distinct words left, in the order in which they first occur.
     counts : ndarray of shape (len(words),), int64
         How often each occurs.
@@ -42,7 +42,7 @@ class FilteredWords:
         Words of the two lists that the text does not have, in the order of the lists.
     """
 
-    words: Sequence[str]
+    words: Collection[str]
     counts: np.ndarray
     numbers: np.ndarray
     n_numbers: int
@@ -79,12 +79,12 @@ class WordFilter:
             raise TextError(f"{_name(config.vocab)}: a vocabulary without words; --vocab needs one")
         self._all_pass = config.digits == "keep" and config.stopwords is config.vocab is None
 
-    def apply(self, words: Sequence[str], counts: np.ndarray) -> FilteredWords:
+    def apply(self, words: Collection[str], counts: np.ndarray) -> FilteredWords:
         """Filter the words of a text.
 
         Parameters
         ----------
-        words : sequence of str, length W
+        words : collection of str, length W
             Distinct words.
         counts : ndarray of shape (W,), int64
             How often each occurs.
