@@ -25,7 +25,7 @@ from w2v_sparseadam.text.magic import HEAD_BYTES, check_controls, check_head
 from w2v_sparseadam.text.reader import read_chunks
 from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.typewords import Block, TypeWords, WordIdMap
-from w2v_sparseadam.text.vocabulary import LINE_END
+from w2v_sparseadam.text.vocabulary import LINE_END, Words
 
 ALL_WORDS = TextConfig(min_count=1)
 
@@ -382,7 +382,7 @@ def test_a_line_of_100_megabytes(tmp_path, space):
 
 def test_a_type_may_hold_more_words_than_a_buffer():
     type_words = TypeWords(
-        words=["a", "b", "c"],
+        words=Words.of(["a", "b", "c"]),
         counts=np.array([5, 5, 5]),
         missed=np.array([0, 0, 0]),
         starts=np.array([0, 7, 7, 8]),

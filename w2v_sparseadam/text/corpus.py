@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .typewords import TypeWords
     from .wordlists import FilteredWords
 
-PIECE_BYTES = 1 << 21
+PIECE_BYTES = 1 << 22
 """Text that a thread scans at a time: enough to be worth it, and its types fit in the cache."""
 
 OnProgress = Callable[[int, int, int], None]
@@ -250,7 +250,7 @@ def read_corpus(
         depend on it. The tokenizer runs on the caller's thread.
     on_progress : callable, optional
         Called with (bytes read; bytes in all; types met, with repetition) after each piece of
-        text, 2 MiB or so. Bytes are those stored; their number in all is 0 if a source is a
+        text, 4 MiB or so. Bytes are those stored; their number in all is 0 if a source is a
         stream.
     on_join : callable, optional
         Called likewise while phrases are found, with (words gone through, words to go through in
@@ -369,7 +369,7 @@ def compile_kernels() -> None:
     types.prune(np.ones(2, bool))
     tokenizer = TypeTokenizer(whitespace, prepare=_as_it_is, errors="strict")
     tokenizer.add(types)
-    id_map = WordIdMap(tokenizer.type_words(types.counts), np.zeros(2, np.int32))
+    id_map = WordIdMap(tokenizer.type_words(types), np.zeros(2, np.int32))
     renumber(numbers, np.arange(2, dtype=np.int32))
     list(id_map.take_up(id_map.relabel(Block().load(numbers))))
 
@@ -460,7 +460,7 @@ class _FirstPass:
                 n_types_met = n_tokens - self.types.n_lines
                 self._on_progress(self._n_bytes, self._n_bytes_expected, n_types_met)
             free.append(piece)
-        self.type_words = self._tokenizer.type_words(self.types.counts)
+        self.type_words = self._tokenizer.type_words(self.types)
 
     def text(self, type_file: _NumberFile) -> _TypeText:
         """Return the text, given its type numbers."""
@@ -533,7 +533,7 @@ class _FirstPass:
         most = self._max_types // 2
         threshold = np.partition(counts, -most - 1)[-most - 1]
         kept = counts > threshold
-        self._tokenizer.prune(counts, kept)
+        self._tokenizer.prune(self.types, kept)
         self.types.prune(kept)
         self._n_pruned_types += int(counts.size - kept.sum())
 

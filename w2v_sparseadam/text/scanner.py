@@ -19,7 +19,7 @@ from ..errors import TextError
 from ..kernels import kernel
 from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk
 from .spaces import BLOCK, lowest_bit, white_space
-from .vocabulary import LINE_END
+from .vocabulary import LINE_END, Words
 
 _DONE, _NUMBERS_FULL, _TYPES_FULL = 0, 1, 2
 _MAX_TYPES = 2**31 - 1
@@ -313,7 +313,7 @@ def _compact(table: _Table, kept: np.ndarray) -> None:
 class Piece:
     """Room for a piece of the text and its type numbers, used again and again.
 
-    Memory is that of the longest chunk and up to 10 MiB.
+    Memory is that of the longest chunk and up to 13 MiB.
 
     Attributes
     ----------
@@ -321,7 +321,7 @@ class Piece:
         What was loaded; its data is the piece's own copy.
     """
 
-    def __init__(self, *, _n_types: int = 1 << 16, _n_numbers: int = 1 << 20) -> None:
+    def __init__(self, *, _n_types: int = 1 << 16, _n_numbers: int = 1 << 21) -> None:
         n_slots = 1 << (2 * _n_types - 1).bit_length()
         self.chunk = Chunk(np.empty(0, np.uint8), 0, 0, 0, 0)
         self.types = _PieceTypes(
@@ -413,7 +413,7 @@ class TypeTable:
     """
 
     def __init__(
-        self, paths: Sequence[str], *, _n_types: int = 1 << 16, _arena_bytes: int = 1 << 20
+        self, paths: Sequence[str], *, _n_types: int = 1 << 18, _arena_bytes: int = 1 << 22
     ) -> None:
         self.n_lines = self.n_longest_line = 0
         self._paths = paths
@@ -508,6 +508,11 @@ class TypeTable:
         """Return the types of rows ``first`` to ``last - 1``, a space after each."""
         begin, end = self._table.rows[[first, last], _START].tolist()
         return self._table.arena[begin:end].tobytes()
+
+    def as_words(self) -> Words:
+        """Return the types as words; they must be UTF-8."""
+        starts = self.starts
+        return Words(self._table.arena[: starts[-1]], starts)
 
     def place_of(self, row: int, byte: int) -> str:
         """Name where a byte of a type first occurred: file, line from 1, offset from 0."""

@@ -25,33 +25,6 @@ _BAD_BYTES, _EMPTY_WORDS, _REWRITTEN_WORDS = range(3)
 _N_FAULTS = 3
 
 
-class Words(Collection[str]):
-    """Distinct words, held as UTF-8 and decoded when they are asked for.
-
-    Parameters
-    ----------
-    table : TypeTable
-        The words, each of them a type.
-    """
-
-    def __init__(self, table: TypeTable) -> None:
-        self._table = table
-
-    def __len__(self) -> int:
-        """Return W, the number of words."""
-        return self._table.n_types
-
-    def __contains__(self, word: object) -> bool:
-        """Whether a word is among them, which takes a look at each."""
-        return any(word == other for other in self)
-
-    def __iter__(self) -> Iterator[str]:
-        """Decode block after block."""
-        for first in range(0, len(self), _BLOCK_TYPES):
-            block = self._table.types_as_bytes(first, min(first + _BLOCK_TYPES, len(self)))
-            yield from block.decode().split(" ")[:-1]
-
-
 @dataclass(frozen=True, eq=False)
 class TypeWords:
     """The words that each of T types stands for.
@@ -92,8 +65,8 @@ class TypeWords:
 class TypeTokenizer:
     """Decode and tokenize every type once, as soon as it is met.
 
-    The words go into a table like that of the types: memory is about 80 bytes and its own bytes
-    for a word, and 20 bytes for a type.
+    The words go into a table like that of the types, unless each type is one word, as it is: the
+    memory is about 80 bytes and its own bytes for a word, and 20 bytes for a type.
 
     Parameters
     ----------
@@ -112,7 +85,7 @@ class TypeTokenizer:
         self._prepare = prepare
         self._errors = errors
         self._n_types = 0
-        self._table = TypeTable(["words"])
+        self._words: TypeTable | None = None  # made when they are not the types any more
         self._piece = Piece()
         # One array for each call of `add`: of each type, how many words and faults it has.
         self._lengths: list[np.ndarray] = [np.empty(0, np.int32)]
@@ -144,55 +117,64 @@ class TypeTokenizer:
                 words += type_words
             if not self._built_in:
                 lengths, words = _writable(lengths, words, faults)
+            joined = " ".join([*words, ""]).encode()
+            same = joined == types.types_as_bytes(first, last) and set(lengths) == {1}
+            if self._words or not same:
+                self._number_words(types, first)
+                self._numbers += self._numbered(joined)
             self._lengths.append(np.array(lengths, np.int32))
             self._faults.append(faults)
-            self._numbers += self._numbered(words)
         self._n_types = types.n_types
 
-    def prune(self, counts: np.ndarray, kept: np.ndarray) -> None:
-        """Forget types, and the words that no other type has.
+    def prune(self, types: TypeTable, kept: np.ndarray) -> None:
+        """Forget types before the table does, and the words that no other type has.
 
         How often a word may have occurred without being counted is kept for each word there is,
         and as one bound for all others, as in lossy counting.
 
         Parameters
         ----------
-        counts : ndarray of shape (T,), int64
-            How often each type has occurred.
+        types : TypeTable
+            The table, all of whose types have been added.
         kept : ndarray of shape (T,), bool
-            Whether it stays.
+            Whether each type stays.
 
         References
         ----------
         Manku & Motwani (2002), section 4.2.
         """
-        lengths, faults = np.concatenate(self._lengths), np.concatenate(self._faults)
-        numbers = np.concatenate(self._numbers)
-        places = np.searchsorted(self._table.numbers, numbers)
+        table = self._number_words(types, self._n_types)
+        counts, lengths = types.counts, np.concatenate(self._lengths)
+        faults, numbers = np.concatenate(self._faults), np.concatenate(self._numbers)
+        places = np.searchsorted(table.numbers, numbers)
         stays = np.repeat(kept, lengths)
-        lost = _weighted(places[~stays], np.repeat(counts, lengths)[~stays], self._table.n_types)
-        used = np.zeros(self._table.n_types, bool)
+        lost = _weighted(places[~stays], np.repeat(counts, lengths)[~stays], table.n_types)
+        used = np.zeros(table.n_types, bool)
         used[places[stays]] = True
         missed = self._all_missed() + lost
         self._missed = missed[used]
         self._missed_by_others = int(missed[~used].max(initial=self._missed_by_others))
         self._n_pruned += int(lost.sum())
         self._faults_pruned += counts[~kept] @ faults[~kept]
-        self._table.prune(used)
+        table.prune(used)
         self._lengths, self._faults = [lengths[kept]], [faults[kept]]
         self._numbers = [numbers[stays]]
         self._n_types = int(kept.sum())
 
-    def type_words(self, counts: np.ndarray) -> TypeWords:
-        """Return what the types stand for, given how often each has occurred."""
-        lengths, faults = np.concatenate(self._lengths), np.concatenate(self._faults)
-        numbers = np.concatenate(self._numbers)
-        if self._n_pruned:
-            numbers = np.searchsorted(self._table.numbers, numbers).astype(np.int32)
-        n_faults = (self._faults_pruned + counts @ faults).tolist()
+    def type_words(self, types: TypeTable) -> TypeWords:
+        """Return what the types stand for, once all have been added."""
+        counts, lengths = types.counts, np.concatenate(self._lengths)
+        table = self._words or types
+        if self._words is None:
+            numbers = np.arange(types.n_types, dtype=np.int32)
+        else:
+            numbers = np.concatenate(self._numbers)
+        if table.n_numbers > table.n_types:
+            numbers = np.searchsorted(table.numbers, numbers).astype(np.int32)
+        n_faults = (self._faults_pruned + counts @ np.concatenate(self._faults)).tolist()
         return TypeWords(
-            Words(self._table),
-            _weighted(numbers, np.repeat(counts, lengths), self._table.n_types),
+            table.as_words(),
+            _weighted(numbers, np.repeat(counts, lengths), table.n_types),
             self._all_missed(),
             np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))),
             numbers,
@@ -203,18 +185,26 @@ class TypeTokenizer:
             missed_by_others=self._missed_by_others,
         )
 
-    def _numbered(self, words: list[str]) -> list[np.ndarray]:
-        """Return the numbers that the table of words has for them, or gives them."""
-        joined = bytearray(" ".join([*words, ""]).encode())
-        n_bytes = len(joined)
-        joined += bytes(PADDING_BYTES)
-        chunk = Chunk(np.frombuffer(joined, np.uint8), n_bytes, 0, 0, n_bytes)
-        piece = self._piece.load(chunk).scan()
-        return [numbers.copy() for numbers in self._table.take_up(piece)]
+    def _number_words(self, types: TypeTable, n_types: int) -> TypeTable:
+        """Return the table of words; if it is not there, the first types are words."""
+        if self._words is None:
+            self._words = TypeTable(["words"])
+            for first in range(0, n_types, _BLOCK_TYPES):
+                last = min(first + _BLOCK_TYPES, n_types)
+                self._numbers += self._numbered(types.types_as_bytes(first, last))
+        return self._words
+
+    def _numbered(self, words: bytes) -> list[np.ndarray]:
+        """Return the numbers that the table of words has for some, or gives them."""
+        assert self._words is not None
+        data = np.frombuffer(bytearray(words + bytes(PADDING_BYTES)), np.uint8)
+        piece = self._piece.load(Chunk(data, len(words), 0, 0, len(words))).scan()
+        return [numbers.copy() for numbers in self._words.take_up(piece)]
 
     def _all_missed(self) -> np.ndarray:
         """Return how often each word may have been missed; a new one as often as any other."""
-        n_new = self._table.n_types - self._missed.size
+        n_words = self._words.n_types if self._words else self._n_types
+        n_new = n_words - self._missed.size
         return np.concatenate((self._missed, np.full(n_new, self._missed_by_others)))
 
 

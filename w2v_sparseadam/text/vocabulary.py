@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
 
 from ..output import atomic_write
+
+_BLOCK_WORDS = 1 << 16  # decoded at a time
 
 LINE_END = -1
 """What stands among word ids where a line ends."""
@@ -39,6 +40,69 @@ class Vocabulary:
         return len(self.words)
 
 
+class Words(Collection[str]):
+    """Distinct words, held as UTF-8 and decoded when they are asked for.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n,), uint8
+        The words, a space after each.
+    starts : ndarray of shape (W + 1,), int64
+        Where each begins, and where the last one ends.
+    """
+
+    def __init__(self, data: np.ndarray, starts: np.ndarray) -> None:
+        self._data = data
+        self._starts = starts
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Words:
+        """Hold some words."""
+        encoded = [word.encode() for word in words]
+        lengths = np.array([len(word) + 1 for word in encoded], np.int64)
+        data = np.frombuffer(b" ".join([*encoded, b""]), np.uint8)
+        return cls(data, np.concatenate(([0], np.cumsum(lengths))))
+
+    def __len__(self) -> int:
+        """Return W, the number of words."""
+        return self._starts.size - 1
+
+    def __iter__(self) -> Iterator[str]:
+        """Decode block after block."""
+        for first in range(0, len(self), _BLOCK_WORDS):
+            begin, *_, end = self._starts[first : first + _BLOCK_WORDS + 1]
+            yield from self._data[begin:end].tobytes().decode().split(" ")[:-1]
+
+    def __contains__(self, word: object) -> bool:
+        """Whether a word is among them, which takes a look at each."""
+        return any(word == other for other in self)
+
+    def take(self, places: np.ndarray) -> list[str]:
+        """Return the words at some places."""
+        taken: list[str] = []
+        for first in range(0, places.size, _BLOCK_WORDS):
+            block = places[first : first + _BLOCK_WORDS]
+            lengths = self._starts[block + 1] - self._starts[block]
+            shifts = self._starts[block] - (np.cumsum(lengths) - lengths)
+            data = self._data[np.arange(lengths.sum()) + np.repeat(shifts, lengths)]
+            taken += data.tobytes().decode().split(" ")[:-1]
+        return taken
+
+    def sort_key(self, places: np.ndarray, first: int) -> np.ndarray:
+        """Return 8 bytes of some words, from the ``first`` on, as big numbers in the same order.
+
+        Words in the order of their UTF-8 are in the order of their code points. Where a word has
+        ended, there are zeros.
+        """
+        key = np.zeros(places.size, np.uint64)
+        begins, ends = self._starts[places], self._starts[places + 1] - 1
+        for column in range(first, first + 8):
+            byte = self._data.take(begins + column, mode="clip")
+            byte[begins + column >= ends] = 0
+            key = key << np.uint64(8) | byte
+        return key
+
+
 def select_words(
     words: Collection[str], counts: np.ndarray, *, min_count: int, max_vocab: int | None
 ) -> tuple[Vocabulary, np.ndarray]:
@@ -62,22 +126,30 @@ def select_words(
     word_ids : ndarray of shape (W,), int32
         Word id of each of ``words``, -1 where it was left out.
     """
-    is_frequent = counts >= min_count
-    frequent = np.flatnonzero(is_frequent)
-    texts = list(compress(words, is_frequent.tobytes()))
-    by_count = np.argsort(-counts[frequent], kind="stable")
-    ends = np.flatnonzero(np.diff(counts[frequent[by_count]], append=0)) + 1
-    ordered: list[int] = []
-    for group in np.split(by_count, ends[:-1]):  # which are equally common
-        if max_vocab is not None and len(ordered) >= max_vocab:
-            break
-        ordered += sorted(group.tolist(), key=texts.__getitem__)
-    chosen = np.array(ordered[:max_vocab], np.int64)
+    if not isinstance(words, Words):
+        words = Words.of(words)
+    frequent = np.flatnonzero(counts >= min_count)
+    keys = [words.sort_key(frequent, 8), words.sort_key(frequent, 0), -counts[frequent]]
+    order = np.arange(frequent.size)
+    for key in keys:  # the last decides
+        order = order[np.argsort(key[order], kind="stable")]
+    equal = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
+    for begin, end in _runs(equal):  # of words whose first 16 bytes are the same
+        texts = words.take(frequent[order[begin:end]])
+        order[begin:end] = order[begin:end][sorted(range(end - begin), key=texts.__getitem__)]
+    chosen = frequent[order[:max_vocab]]
     word_ids = np.full(len(words), -1, np.int32)
-    word_ids[frequent[chosen]] = np.arange(len(chosen), dtype=np.int32)
-    kept_counts = counts[frequent[chosen]]
+    word_ids[chosen] = np.arange(chosen.size, dtype=np.int32)
+    kept_counts = counts[chosen]
     kept_counts.flags.writeable = False
-    return Vocabulary([texts[place] for place in chosen.tolist()], kept_counts), word_ids
+    return Vocabulary(words.take(chosen), kept_counts), word_ids
+
+
+def _runs(equal: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield where runs of equal neighbours begin and end, given which equal the next."""
+    ends = np.flatnonzero(np.diff(equal, prepend=False, append=False))
+    for begin, end in zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True):
+        yield begin, end + 1
 
 
 class Coverage(NamedTuple):
