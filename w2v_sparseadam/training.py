@@ -543,7 +543,7 @@ def _train(
                 "threads": run.n_threads,
                 "first_step": progress.step,
                 "done_tokens": progress.run.n_tokens,
-                "done_seconds": progress.run.seconds,
+                "done_seconds": progress.done_seconds,
             }
         )
         progress.start_clocks()
@@ -761,6 +761,11 @@ class _Progress:
         self.loss: float = state["loss"]
         self.run, self.epoch = _Tally(**state["run"]), _Tally(**state["epoch"])
         self._seconds = self.run.seconds, self.epoch.seconds
+
+    @property
+    def done_seconds(self) -> float:
+        """How long the run had taken when this was made."""
+        return self._seconds[0]
 
     def start_clocks(self) -> None:
         """Leave out the time since this was made."""
