@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import begins_as_text
 
 from w2v_sparseadam.errors import SettingError, TextError
 from w2v_sparseadam.text import corpus, typewords
 from w2v_sparseadam.text.config import PhraseConfig, TextConfig
 from w2v_sparseadam.text.corpus import count_words, read_corpus
-from w2v_sparseadam.text.magic import HEAD_BYTES, check_controls, check_head
 from w2v_sparseadam.text.reader import read_chunks
 from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.typewords import Block, TypeWords, WordIdMap
@@ -111,15 +111,6 @@ configs = st.builds(
     min_count=st.integers(1, 3),
     max_vocab=st.none() | st.integers(1, 5),
 )
-
-
-def begins_as_text(data):
-    try:
-        check_head(data[:HEAD_BYTES], "", "utf-8")
-        check_controls(data, "")
-    except TextError:
-        return False
-    return True
 
 
 def files_of(pieces):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import begins_as_text
 
 from w2v_sparseadam.errors import TextError
 from w2v_sparseadam.kernels import kernel
@@ -102,7 +103,7 @@ tokens = st.one_of(
 def test_matches_a_dictionary_however_cut_and_however_small_the_tables(
     tmp_path_factory, texts, chunk_bytes, size
 ):
-    texts = [text for text in texts if not text.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb"))]
+    texts = [text for text in texts if begins_as_text(text) and not text.startswith(b"\xef\xbb")]
     directory = tmp_path_factory.mktemp("scanner")
     piece = Piece(_n_types=size, _n_numbers=size + 1)
     check(directory, texts, chunk_bytes=chunk_bytes, piece=piece, _n_types=size, _arena_bytes=size)
