@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from .tokenizers import whitespace
 from .vocabulary import Vocabulary, select_words
 
 if TYPE_CHECKING:
+    from .scanner import Piece
     from .typewords import TypeWords
 
 PIECE_BYTES = 1 << 22
@@ -208,15 +210,14 @@ def read_corpus(
     """
     first_pass = _FirstPass(paths, config, threads, on_progress, _piece_bytes)
     with _NumberFile(directory) as type_file:
-        for type_numbers in first_pass.type_numbers():
-            # Should the disk be full: the word ids need about as much as the type numbers.
-            n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
-            type_file.append(type_numbers, n_needed / first_pass.share_read)
+        first_pass.read(type_file)
         vocabulary, word_ids = first_pass.select_words()
         with _NumberFile(directory) as id_file:
             n_ids = int(vocabulary.counts.sum()) + first_pass.types.n_lines
+            n_written = 0
             for ids in first_pass.word_ids(type_file, word_ids):
-                id_file.append(ids, type_file.n_bytes + 4 * n_ids)
+                id_file.write(ids, n_written, type_file.n_bytes + 4 * n_ids)
+                n_written += ids.size
             mapped = id_file.map()
     return Corpus(vocabulary, mapped, first_pass.report(vocabulary))
 
@@ -248,8 +249,7 @@ def count_words(
         As `read_corpus`.
     """
     first_pass = _FirstPass(paths, config, threads, on_progress, _piece_bytes)
-    for _ in first_pass.type_numbers():
-        pass
+    first_pass.read()
     vocabulary, _ = first_pass.select_words()
     return vocabulary, first_pass.report(vocabulary)
 
@@ -284,12 +284,12 @@ def compile_kernels() -> None:
     types = TypeTable(["-"], _n_types=1)  # so small that it has to grow
     piece = Piece().load(Chunk(data, len(text), 0, 0, len(text)))
     (numbers,) = types.take_up(piece.scan())
+    renumber(piece.numbers, numbers)
     types.prune(np.ones(2, bool))
     tokenizer = TypeTokenizer(whitespace, lowercase=False, errors="strict")
     tokenizer.add(types)
     id_map = WordIdMap(tokenizer.type_words(types), np.zeros(2, np.int32))
-    renumber(numbers, np.arange(2, dtype=np.int32))
-    list(id_map.take_up(id_map.relabel(Block().load(numbers))))
+    list(id_map.take_up(id_map.relabel(Block().load(piece.numbers))))
 
 
 class _FirstPass:
@@ -299,8 +299,8 @@ class _FirstPass:
     ----------
     types : TypeTable
         The types met so far.
-    share_read : float
-        About how much of the text has been read, in (0, 1].
+    type_words : TypeWords
+        What they stand for, once the text has been read.
     """
 
     def __init__(
@@ -327,34 +327,43 @@ class _FirstPass:
         self._max_types = config.max_types or default_max_types()
         self._n_bytes = self._n_pruned_types = 0
         self.types = TypeTable(self._names)
-        self.share_read = 1.0
         self._tokenizer = TypeTokenizer(
             config.tokenize, lowercase=config.lowers, errors=config.errors
         )
 
-    def type_numbers(self) -> Iterator[np.ndarray]:
-        """Read the text and yield the type numbers of its tokens; see `TypeTable.take_up`."""
-        from ..workers import map_in_order
+    def read(self, type_file: _NumberFile | None = None) -> None:
+        """Read the text, and keep the type numbers of its tokens in a file."""
+        from ..workers import Pipeline
         from .scanner import Piece
 
         chunks = read_chunks(self._names, chunk_bytes=self._piece_bytes)
         free: list[Piece] = []
         pieces = ((free.pop() if free else Piece()).load(chunk) for chunk in chunks)
-        n_tokens = 0
-        for piece in map_in_order(self._n_threads, Piece.scan, pieces):
+        with Pipeline(self._n_threads) as pipeline:
+            numbered = self._numbered(pipeline.map(Piece.scan, pieces), type_file)
+            free.extend(pipeline.map(_Numbered.keep, numbered))
+        self.type_words = self._tokenizer.type_words(self.types)
+
+    def _numbered(
+        self, pieces: Iterator[Piece], type_file: _NumberFile | None
+    ) -> Iterator[_Numbered]:
+        """Take up the types of scanned pieces; yield what is left to do with each piece."""
+        n_numbers = 0
+        for piece in pieces:
             self._n_bytes = piece.chunk.n_bytes_read
-            self.share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
-            for numbers in self.types.take_up(piece):
-                yield numbers
-                n_tokens += numbers.size
+            share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
+            for new_numbers in self.types.take_up(piece):
+                numbered = _Numbered(piece, new_numbers, type_file, n_numbers, share_read)
+                n_numbers += piece.numbers.size
                 self._tokenizer.add(self.types)
                 if self.types.n_types > self._max_types:
                     self._prune()
+                if not piece.is_done:
+                    numbered.keep()  # its room is needed at once
             if self._on_progress is not None:
-                n_types_met = n_tokens - self.types.n_lines
+                n_types_met = n_numbers - self.types.n_lines
                 self._on_progress(self._n_bytes, self._n_bytes_expected or None, n_types_met)
-            free.append(piece)
-        self.type_words = self._tokenizer.type_words(self.types)
+            yield numbered
 
     def select_words(self) -> tuple[Vocabulary, np.ndarray]:
         """Choose the vocabulary; return also the word id of each word that the types have."""
@@ -368,7 +377,7 @@ class _FirstPass:
 
     def word_ids(self, type_file: _NumberFile, word_ids: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the word ids of the text, given its type numbers; see `WordIdMap.take_up`."""
-        from ..workers import map_in_order
+        from ..workers import Pipeline
         from .scanner import renumber
         from .typewords import Block, WordIdMap
 
@@ -384,9 +393,10 @@ class _FirstPass:
 
         free: list[Block] = []
         blocks = ((free.pop() if free else Block()).load(part) for part in type_file.blocks())
-        for block in map_in_order(self._n_threads, relabelled, blocks):
-            yield from id_map.take_up(block)
-            free.append(block)
+        with Pipeline(self._n_threads) as pipeline:
+            for block in pipeline.map(relabelled, blocks):
+                yield from id_map.take_up(block)
+                free.append(block)
 
     def report(self, vocabulary: Vocabulary) -> TextReport:
         """Count what was read, kept and dropped; call it last, for its time."""
@@ -437,6 +447,28 @@ class _FirstPass:
         return rows
 
 
+class _Numbered(NamedTuple):
+    """A piece whose types have been given numbers, and where its tokens' numbers go."""
+
+    piece: Piece
+    new_numbers: np.ndarray
+    type_file: _NumberFile | None
+    place: int  # in the file, of the first number
+    share_read: float  # of the text, about
+
+    def keep(self) -> Piece:
+        """Replace the piece's own numbers and write them; return the piece."""
+        from .scanner import renumber
+
+        if self.type_file is not None:
+            numbers = self.piece.numbers
+            renumber(numbers, self.new_numbers)
+            # Should the disk be full: the word ids need about as much as the type numbers.
+            n_needed = 2 * 4 * (self.place + numbers.size) / self.share_read
+            self.type_file.write(numbers, self.place, n_needed)
+        return self.piece
+
+
 def _nothing_left(names: Sequence[str], type_words: TypeWords, min_count: int) -> TextError:
     """Return the error for a text without words, or without frequent ones."""
     place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
@@ -460,6 +492,7 @@ class _NumberFile:
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         self.n_bytes = 0
+        self._lock = Lock()
         try:
             self._directory = os.fspath(tempfile.gettempdir() if directory is None else directory)
             self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed by __exit__)
@@ -477,14 +510,19 @@ class _NumberFile:
     def __exit__(self, *exc_info: object) -> None:
         self._file.close()
 
-    def append(self, numbers: np.ndarray, n_bytes_needed: float) -> None:
-        """Write int32 numbers; should the disk be full, say how much room is needed in all."""
+    def write(self, numbers: np.ndarray, place: int, n_bytes_needed: float) -> None:
+        """Write int32 numbers; should the disk be full, say how much room is needed in all.
+
+        Several threads may write at once, each to another place.
+        """
         left = numbers.data.cast("B")
         try:
-            while left:
-                n_written = self._file.write(left)
-                self.n_bytes += n_written
-                left = left[n_written:]
+            with self._lock:
+                self._file.seek(4 * place)
+                while left:
+                    n_written = self._file.write(left)
+                    self.n_bytes += n_written
+                    left = left[n_written:]
         except OSError as error:
             raise TextError(
                 f"{self._directory}: cannot hold the temporary word ids: {error.strerror}; they "
