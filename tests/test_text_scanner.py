@@ -47,13 +47,20 @@ def write(directory, texts):
     return [str(path) for path in paths]
 
 
+def numbers_of(table, piece):
+    """Yield the type numbers of a piece."""
+    for new_numbers in table.take_up(piece.scan()):
+        renumber(piece.numbers, new_numbers)
+        yield piece.numbers.copy()
+
+
 def scan(directory, texts, *, chunk_bytes, piece=None, **sizes):
     paths = write(directory, texts)
     table, piece = TypeTable(paths, **sizes), piece or Piece()
     blocks = [
-        block.copy()
+        block
         for chunk in read_chunks(paths, chunk_bytes=chunk_bytes)
-        for block in table.take_up(piece.load(chunk).scan())
+        for block in numbers_of(table, piece.load(chunk))
     ]
     return table, np.concatenate([np.empty(0, np.int32), *blocks])
 
@@ -233,13 +240,13 @@ def test_types_that_are_pruned_get_new_numbers(tmp_path):
     paths = write(tmp_path, [b"a b\nlongest_of_all_types d", b"a b c\nlongest_of_all_types d"])
     table, piece = TypeTable(paths), Piece()
     chunks = read_chunks(paths, chunk_bytes=64)
-    (numbers,) = table.take_up(piece.load(next(chunks)).scan())
+    (numbers,) = numbers_of(table, piece.load(next(chunks)))
     assert numbers.tolist() == [0, 1, -1, 2, 3, -1]
     table.prune(np.array([True, False, True, False]))
     assert table.n_types == 2
     assert table.n_numbers == 4
     assert table.types_as_bytes(0, 2) == b"a longest_of_all_types "
-    (numbers,) = table.take_up(piece.load(next(chunks)).scan())
+    (numbers,) = numbers_of(table, piece.load(next(chunks)))
     assert numbers.tolist() == [0, 4, 5, -1, 2, 6, -1]
     assert table.numbers.tolist() == [0, 2, 4, 5, 6]
     assert table.counts.tolist() == [2, 2, 1, 1, 1]
@@ -284,5 +291,5 @@ def test_chunks_may_come_from_anywhere():
     table = TypeTable(["standard input"])
     data = np.frombuffer(b"one two\n" + bytes(8), np.uint8)
     piece = Piece().load(Chunk(data, 8, 0, 0, 8))
-    assert [numbers.tolist() for numbers in table.take_up(piece.scan())] == [[0, 1, -1]]
+    assert [numbers.tolist() for numbers in numbers_of(table, piece)] == [[0, 1, -1]]
     assert table.place_of(1, 0) == "standard input, line 1, byte offset 4"

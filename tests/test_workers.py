@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from w2v_sparseadam.workers import Workers, map_in_order
+from w2v_sparseadam.workers import Pipeline, Workers
 
 
 @pytest.mark.parametrize("n_parts", [0, 1, 2, 3, 4, 100])
@@ -130,29 +130,33 @@ def test_context_manager_closes_after_an_exception():
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
-def test_map_in_order(n_threads):
+def test_pipeline(n_threads):
     def work(k):
         time.sleep(0.001 * (k * 7 % 5))
         return k * k
 
-    assert list(map_in_order(n_threads, work, iter(range(40)))) == [k * k for k in range(40)]
-    assert list(map_in_order(n_threads, work, [])) == []
+    with Pipeline(n_threads) as pipeline:
+        assert list(pipeline.map(work, iter(range(40)))) == [k * k for k in range(40)]
+        assert list(pipeline.map(work, [])) == []
+        twice = pipeline.map(work, pipeline.map(work, range(40)))
+        assert list(twice) == [k**4 for k in range(40)]
 
 
-def test_map_in_order_works_at_the_same_time_and_on_the_callers_thread_too():
+def test_pipeline_works_at_the_same_time_and_on_the_callers_thread_too():
     meeting = threading.Barrier(3, timeout=10)
 
     def work(_):
         meeting.wait()
         return threading.get_ident()
 
-    threads = list(map_in_order(3, work, range(6)))
+    with Pipeline(3) as pipeline:
+        threads = list(pipeline.map(work, range(3)))
     assert len(set(threads)) == 3
     assert threading.get_ident() in threads
 
 
 @pytest.mark.parametrize("n_threads", [2, 5])
-def test_map_in_order_draws_as_much_as_it_can_do(n_threads):
+def test_pipeline_draws_as_much_as_it_can_do(n_threads):
     drawn = []
 
     def tasks():
@@ -160,14 +164,15 @@ def test_map_in_order_draws_as_much_as_it_can_do(n_threads):
             drawn.append(k)
             yield k
 
-    for k, _ in enumerate(map_in_order(n_threads, abs, tasks())):
-        assert len(drawn) - k <= n_threads + 1
+    with Pipeline(n_threads) as pipeline:
+        for k, _ in enumerate(pipeline.map(abs, tasks())):
+            assert len(drawn) - k <= 2 * n_threads + 1
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
 @pytest.mark.parametrize("bad", [0, 3, 19])
 @pytest.mark.parametrize("place", ["task", "drawing"])
-def test_map_in_order_raises_in_the_place_of_the_result(n_threads, bad, place):
+def test_pipeline_raises_in_the_place_of_the_result(n_threads, bad, place):
     def tasks():
         for k in range(20):
             if place == "drawing" and k == bad:
@@ -179,17 +184,17 @@ def test_map_in_order_raises_in_the_place_of_the_result(n_threads, bad, place):
             raise KeyError(k)
         return k
 
-    results = map_in_order(n_threads, work, tasks())
-    assert [next(results) for _ in range(bad)] == list(range(bad))
-    with pytest.raises(KeyError) as caught:
-        next(results)
+    with Pipeline(n_threads) as pipeline:
+        results = pipeline.map(work, tasks())
+        assert [next(results) for _ in range(bad)] == list(range(bad))
+        with pytest.raises(KeyError) as caught:
+            next(results)
     assert caught.value.args == (bad,)
 
 
-def test_map_in_order_ends_its_threads_when_nobody_asks_any_more():
+def test_pipeline_ends_its_threads_when_nobody_asks_any_more():
     before = threading.active_count()
-    results = map_in_order(4, abs, range(1000))
-    assert next(results) == 0
-    assert threading.active_count() > before
-    results.close()
+    with Pipeline(4) as pipeline:
+        assert next(pipeline.map(abs, range(1000))) == 0
+        assert threading.active_count() > before
     assert threading.active_count() == before

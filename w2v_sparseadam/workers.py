@@ -92,31 +92,35 @@ def _work(
     return None
 
 
-def map_in_order(
-    n_threads: int, work: Callable[[_Task], _Result], tasks: Iterable[_Task]
-) -> Iterator[_Result]:
-    """Yield ``work(task)`` for each task, in order, computing ahead on other threads.
+class Pipeline:
+    """Threads, of which the caller's is one, that work ahead on streams of tasks."""
 
-    Tasks are drawn, and results yielded, on the caller's thread, which also works while it would
-    wait. At most ``n_threads + 1`` tasks are under way: drawn, but their result not yet let go.
-    An exception, whether of a task or of drawing it, comes in the place of its result.
-    """
-    if n_threads == 1:
-        yield from map(work, tasks)
-        return
-    source = iter(tasks)
-    ahead: deque[tuple[_Task, Future[_Result]]] = deque()
-    failure: Exception | None = None
-    pool = ThreadPoolExecutor(n_threads - 1)
-    try:
+    def __init__(self, n_threads: int) -> None:
+        self._n_threads = n_threads
+        self._pool = ThreadPoolExecutor(n_threads - 1) if n_threads > 1 else None
+
+    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> Iterator[_Result]:
+        """Yield ``work(task)`` for each task, in order.
+
+        Tasks are drawn, and results yielded, on the caller's thread, which works while it would
+        wait. At most ``2 * n_threads + 1`` tasks are under way: drawn, but their result not yet
+        let go. An exception, whether of a task or of drawing it, comes in the place of its result.
+        The tasks of one stream may be the results of another.
+        """
+        if self._pool is None:
+            yield from map(work, tasks)
+            return
+        source = iter(tasks)
+        ahead: deque[tuple[_Task, Future[_Result]]] = deque()
+        failure: Exception | None = None
         while True:
-            while failure is None and len(ahead) < n_threads:
+            while failure is None and len(ahead) < 2 * self._n_threads:
                 try:
                     task = next(source)
                 except Exception as error:
                     failure = error
                 else:
-                    ahead.append((task, pool.submit(work, task)))
+                    ahead.append((task, self._pool.submit(work, task)))
             if not ahead:
                 break
             for k, (task, future) in enumerate(ahead):
@@ -125,10 +129,19 @@ def map_in_order(
                 if future.cancel():  # no other thread has begun it
                     ahead[k] = task, _done(work, task)
             yield ahead.popleft()[1].result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-    if failure is not None and not isinstance(failure, StopIteration):
-        raise failure
+        if failure is not None and not isinstance(failure, StopIteration):
+            raise failure
+
+    def close(self) -> None:
+        """Drop the tasks that nobody has begun, and end the threads."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> "Pipeline":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
 
 def _done(work: Callable[[_Task], _Result], task: _Task) -> Future[_Result]:

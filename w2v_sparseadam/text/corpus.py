@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,10 +35,11 @@ from .vocabulary import Vocabulary, select_words
 
 if TYPE_CHECKING:
     from .phrases import Phrase
+    from .scanner import Piece
     from .typewords import TypeWords
     from .wordlists import FilteredWords
 
-PIECE_BYTES = 1 << 22
+PIECE_BYTES = 1 << 21
 """Text that a thread scans at a time: enough to be worth it, and its types fit in the cache."""
 
 OnProgress = Callable[[int, int, int], None]
@@ -250,7 +252,7 @@ def read_corpus(
         depend on it. The tokenizer runs on the caller's thread.
     on_progress : callable, optional
         Called with (bytes read; bytes in all; types met, with repetition) after each piece of
-        text, 4 MiB or so. Bytes are those stored; their number in all is 0 if a source is a
+        text, 2 MiB or so. Bytes are those stored; their number in all is 0 if a source is a
         stream.
     on_join : callable, optional
         Called likewise while phrases are found, with (words gone through, words to go through in
@@ -277,10 +279,7 @@ def read_corpus(
     """
     first_pass = _FirstPass(paths, config, threads, directory, on_progress, _piece_bytes)
     with _NumberFile(directory) as type_file:
-        for type_numbers in first_pass.type_numbers():
-            # Should the disk be full: the word ids need about as much as the type numbers.
-            n_needed = 2 * (type_file.n_bytes + type_numbers.nbytes)
-            type_file.append(type_numbers, n_needed / first_pass.share_read)
+        first_pass.read(type_file)
         text = first_pass.text(type_file)
 
         def save(blocks: Iterable[np.ndarray], n_tokens: int) -> np.ndarray:
@@ -329,8 +328,7 @@ def count_words(
     if config is not None and config.phrases is not None:
         raise SettingError("count_words keeps no text to join phrases in; call read_corpus")
     first_pass = _FirstPass(paths, config, threads, None, on_progress, _piece_bytes)
-    for _ in first_pass.type_numbers():
-        pass
+    first_pass.read()
     filtered = first_pass.filter(first_pass.type_words)
     vocabulary, _ = first_pass.select(filtered)
     return vocabulary, first_pass.report(vocabulary, filtered, 0)
@@ -366,12 +364,12 @@ def compile_kernels() -> None:
     types = TypeTable(["-"], _n_types=1)  # so small that it has to grow
     piece = Piece().load(Chunk(data, len(text), 0, 0, len(text)))
     (numbers,) = types.take_up(piece.scan())
+    renumber(piece.numbers, numbers)
     types.prune(np.ones(2, bool))
     tokenizer = TypeTokenizer(whitespace, prepare=_as_it_is, errors="strict")
     tokenizer.add(types)
     id_map = WordIdMap(tokenizer.type_words(types), np.zeros(2, np.int32))
-    renumber(numbers, np.arange(2, dtype=np.int32))
-    list(id_map.take_up(id_map.relabel(Block().load(numbers))))
+    list(id_map.take_up(id_map.relabel(Block().load(piece.numbers))))
 
 
 class _FirstPass:
@@ -383,8 +381,6 @@ class _FirstPass:
         How text becomes words.
     types : TypeTable
         The types met so far.
-    share_read : float
-        About how much of the text has been read, in (0, 1].
     type_words : TypeWords
         What the types stand for, once all have been met.
     """
@@ -425,16 +421,15 @@ class _FirstPass:
         self._max_types = config.max_types or default_max_types()
         self._n_bytes = self._n_text_bytes = self._n_bad_bytes = self._n_pruned_types = 0
         self.types = TypeTable(self._names)
-        self.share_read = 1.0
         self._lines = LineTokenizer(self._names, config)
         tokenize, prepare = config.tokenize, config.prepare
         if config.by_line:
             tokenize, prepare = _one_word, _as_it_is
         self._tokenizer = TypeTokenizer(tokenize, prepare=prepare, errors=config.errors)
 
-    def type_numbers(self) -> Iterator[np.ndarray]:
-        """Read the text and yield the type numbers of its tokens; see `TypeTable.take_up`."""
-        from ..workers import map_in_order
+    def read(self, type_file: _NumberFile | None = None) -> None:
+        """Read the text; keep the type numbers of its tokens in a file, if there is one."""
+        from ..workers import Pipeline
         from .scanner import Piece
 
         chunks = read_chunks(
@@ -444,23 +439,33 @@ class _FirstPass:
             chunks = self._lines.tokenized(chunks)
         free: list[Piece] = []
         pieces = ((free.pop() if free else Piece()).load(chunk) for chunk in chunks)
-        n_tokens = 0
-        for piece in map_in_order(self._n_threads, Piece.scan, pieces):
+        with Pipeline(self._n_threads) as pipeline:
+            numbered = self._numbered(pipeline.map(Piece.scan, pieces), type_file)
+            free.extend(pipeline.map(_Numbered.keep, numbered))
+        self.type_words = self._tokenizer.type_words(self.types)
+
+    def _numbered(
+        self, pieces: Iterator[Piece], type_file: _NumberFile | None
+    ) -> Iterator[_Numbered]:
+        """Take up the types of scanned pieces; yield what is left to do with each piece."""
+        n_numbers = 0
+        for piece in pieces:
             chunk = piece.chunk
             self._n_bytes, self._n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
             self._n_bad_bytes = chunk.n_bad_bytes
-            self.share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
-            for numbers in self.types.take_up(piece):
-                yield numbers
-                n_tokens += numbers.size
+            share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
+            for new_numbers in self.types.take_up(piece):
+                numbered = _Numbered(piece, new_numbers, type_file, n_numbers, share_read)
+                n_numbers += piece.numbers.size
                 self._tokenizer.add(self.types)
                 if self.types.n_types > self._max_types:
                     self._prune()
+                if not piece.is_done:
+                    numbered.keep()  # its room is needed at once
             if self._on_progress is not None:
-                n_types_met = n_tokens - self.types.n_lines
+                n_types_met = n_numbers - self.types.n_lines
                 self._on_progress(self._n_bytes, self._n_bytes_expected, n_types_met)
-            free.append(piece)
-        self.type_words = self._tokenizer.type_words(self.types)
+            yield numbered
 
     def text(self, type_file: _NumberFile) -> _TypeText:
         """Return the text, given its type numbers."""
@@ -538,6 +543,28 @@ class _FirstPass:
         self._n_pruned_types += int(counts.size - kept.sum())
 
 
+class _Numbered(NamedTuple):
+    """A piece whose types have been given numbers, and where its tokens' numbers go."""
+
+    piece: Piece
+    new_numbers: np.ndarray
+    type_file: _NumberFile | None
+    place: int  # in the file, of the first number
+    share_read: float  # of the text, about
+
+    def keep(self) -> Piece:
+        """Replace the piece's own numbers and write them; return the piece."""
+        from .scanner import renumber
+
+        if self.type_file is not None:
+            numbers = self.piece.numbers
+            renumber(numbers, self.new_numbers)
+            # Should the disk be full: the word ids need about as much as the type numbers.
+            n_needed = 2 * 4 * (self.place + numbers.size) / self.share_read
+            self.type_file.write(numbers, self.place, n_needed)
+        return self.piece
+
+
 class _TypeText(NamedTuple):
     """A text as type numbers, and what its types stand for."""
 
@@ -548,7 +575,7 @@ class _TypeText(NamedTuple):
 
     def word_ids(self, word_ids: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the word ids of the text, given those of the words; see `WordIdMap.take_up`."""
-        from ..workers import map_in_order
+        from ..workers import Pipeline
         from .scanner import renumber
         from .typewords import Block, WordIdMap
 
@@ -564,9 +591,10 @@ class _TypeText(NamedTuple):
 
         free: list[Block] = []
         blocks = ((free.pop() if free else Block()).load(part) for part in self.blocks)
-        for block in map_in_order(self.n_threads, relabelled, blocks):
-            yield from id_map.take_up(block)
-            free.append(block)
+        with Pipeline(self.n_threads) as pipeline:
+            for block in pipeline.map(relabelled, blocks):
+                yield from id_map.take_up(block)
+                free.append(block)
 
 
 def _join(
@@ -614,7 +642,7 @@ def _saved(
     """Store word ids in a temporary file, and return it mapped into memory."""
     with _NumberFile(directory) as id_file:
         for ids in blocks:
-            id_file.append(ids, n_bytes_needed)
+            id_file.write(ids, id_file.n_bytes // 4, n_bytes_needed)
         return id_file.map()
 
 
@@ -651,6 +679,7 @@ class _NumberFile:
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         self.n_bytes = 0
+        self._lock = Lock()
         try:
             self._directory = os.fspath(tempfile.gettempdir() if directory is None else directory)
             self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed by __exit__)
@@ -668,14 +697,19 @@ class _NumberFile:
     def __exit__(self, *exc_info: object) -> None:
         self._file.close()
 
-    def append(self, numbers: np.ndarray, n_bytes_needed: float) -> None:
-        """Write int32 numbers; should the disk be full, say how much room is needed in all."""
+    def write(self, numbers: np.ndarray, place: int, n_bytes_needed: float) -> None:
+        """Write int32 numbers; should the disk be full, say how much room is needed in all.
+
+        Several threads may write at once, each to another place.
+        """
         left = numbers.data.cast("B")
         try:
-            while left:
-                n_written = self._file.write(left)
-                self.n_bytes += n_written
-                left = left[n_written:]
+            with self._lock:
+                self._file.seek(4 * place)
+                while left:
+                    n_written = self._file.write(left)
+                    self.n_bytes += n_written
+                    left = left[n_written:]
         except OSError as error:
             raise TextError(
                 f"{self._directory}: cannot hold the temporary word ids: {error.strerror}; they "

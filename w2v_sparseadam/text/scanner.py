@@ -121,19 +121,19 @@ def _probe(
     key_2: np.uint64,
     upper: np.uint64,
     i: np.uint64,
-) -> np.uint64:
-    """Return the first slot from i on that is free or has a type with these keys."""
+) -> tuple[np.uint64, np.uint64]:
+    """Return the first place from i on whose slot is free or has these keys, and the slot."""
     one = _Word(1)
     slot_mask = _Word(slots.size - 1)
     i &= slot_mask
     while True:
         slot = slots[i]
         if slot == _Word(0):
-            return i
+            return i, slot
         if slot & _UPPER == upper:
             row = (slot & _LOWER) - one
             if rows[row, _KEY] == key and rows[row, _KEY_2] == key_2:
-                return i
+                return i, slot
         i = (i + one) & slot_mask
 
 
@@ -169,14 +169,14 @@ def _scan(
                 key, key_2 = _keys(data, begin, length)
                 hashed = _mixed(key, key_2)
                 upper = hashed & _UPPER
-                i = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
-                while slots[i] != _Word(0) and length > _IN_KEYS:
-                    there = rows[(slots[i] & _LOWER) - one, _START]
+                i, slot = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+                while length > _IN_KEYS and slot != _Word(0):
+                    there = rows[(slot & _LOWER) - one, _START]
                     if _same(data, begin, data, there, length):
                         break
-                    i = _probe(slots, rows, key, key_2, upper, i + one)
-                row = (slots[i] & _LOWER) - one
-                if slots[i] == _Word(0):
+                    i, slot = _probe(slots, rows, key, key_2, upper, i + one)
+                row = (slot & _LOWER) - one
+                if slot == _Word(0):
                     if n_types == type_room:
                         status = _TYPES_FULL
                         break
@@ -237,16 +237,16 @@ def _merge(
         begin, length = types.rows[k, _START], _Word(types.lengths[k])
         hashed = _mixed(key, key_2)
         upper = hashed & _UPPER
-        i = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
-        while slots[i] != _Word(0) and length > _IN_KEYS:
-            row = (slots[i] & _LOWER) - one
+        i, slot = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+        while length > _IN_KEYS and slot != _Word(0):
+            row = (slot & _LOWER) - one
             there = rows[row, _START]
             same_length = rows[row + one, _START] - there == length + one
             if same_length and _same(data, begin, arena, there, length):
                 break
-            i = _probe(slots, rows, key, key_2, upper, i + one)
-        row = (slots[i] & _LOWER) - one
-        if slots[i] == _Word(0):
+            i, slot = _probe(slots, rows, key, key_2, upper, i + one)
+        row = (slot & _LOWER) - one
+        if slot == _Word(0):
             row = _Word(cursor[_TABLE_TYPES])
             slots[i] = upper | (row + one)
             there = rows[row, _START]
@@ -456,7 +456,10 @@ class TypeTable:
         return self._table.rows[: self.n_types + 1, _START].astype(np.int64)
 
     def take_up(self, piece: Piece) -> Iterator[np.ndarray]:
-        """Yield the type numbers of a scanned piece, scanning on where it stopped for room.
+        """Yield the type numbers of a scanned piece's types, scanning on where it had no room.
+
+        What is to become of `Piece.numbers` must be done before the next is asked for:
+        ``renumber(piece.numbers, new_numbers)`` makes type numbers of them.
 
         Parameters
         ----------
@@ -466,8 +469,7 @@ class TypeTable:
         Yields
         ------
         ndarray of shape (n,), int32
-            The number of each token's type, and `LINE_END` after each line. Valid until the next
-            is asked for.
+            The type number of each of the types that the last scan met.
 
         Raises
         ------
@@ -522,7 +524,7 @@ class TypeTable:
         return f"{path}, line {line}, byte offset {offset}"
 
     def _merged(self, piece: Piece) -> np.ndarray:
-        """Give a piece's tokens the type numbers of the text."""
+        """Give the types of a piece type numbers."""
         self._make_room(piece.n_types, piece.n_type_bytes)
         new_numbers = np.empty(piece.n_types, np.int32)
         with np.errstate(over="ignore"):
@@ -536,8 +538,7 @@ class TypeTable:
                 self._cursor,
                 new_numbers,
             )
-        renumber(piece.numbers, new_numbers)
-        return piece.numbers
+        return new_numbers
 
     def _make_room(self, n_types: int, n_bytes: int) -> None:
         """Make room for so many more types, and their bytes, doubling what is too small."""

@@ -199,7 +199,7 @@ class TypeTokenizer:
         assert self._words is not None
         data = np.frombuffer(bytearray(words + bytes(PADDING_BYTES)), np.uint8)
         piece = self._piece.load(Chunk(data, len(words), 0, 0, len(words))).scan()
-        return [numbers.copy() for numbers in self._words.take_up(piece)]
+        return [numbers[piece.numbers] for numbers in self._words.take_up(piece)]
 
     def _all_missed(self) -> np.ndarray:
         """Return how often each word may have been missed; a new one as often as any other."""
