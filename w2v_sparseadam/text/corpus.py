@@ -1,11 +1,11 @@
 """A corpus as word ids on disk: the text station's front door.
 
 Two passes. The first reads the files once, numbers the types (distinct runs of bytes between white
-space), writes one type number for each occurrence to a temporary file, and tokenizes each type
-once. Then the vocabulary is chosen. The second pass replaces type numbers by word ids. Memory is a
-few buffers and a table of types whose size is limited, whatever the length of the text.
+space), writes the type of each occurrence to a temporary file, and tokenizes each type once. Then
+the vocabulary is chosen. The second pass replaces types by word ids. Memory is a few buffers and a
+table of types whose size is limited, whatever the length of the text.
 
-Several threads scan pieces of the text, or replace type numbers, at the same time. All that depends
+Several threads scan pieces of the text, or replace types, at the same time. All that depends
 on order (reading, numbering types, tokenizing, writing) is done by the caller's thread in the order
 of the text, so that the result does not depend on the number of threads.
 """
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from .vocabulary import Vocabulary, select_words
 if TYPE_CHECKING:
     from .phrases import Phrase
     from .scanner import Piece
-    from .typewords import TypeWords
+    from .typewords import TypedText, TypeWords
     from .wordlists import FilteredWords
 
 PIECE_BYTES = 1 << 21
@@ -245,7 +245,7 @@ def read_corpus(
     config : TextConfig, optional
         How text becomes words.
     directory : path-like, optional
-        Where temporary files go: about 8 bytes for each token. Default: the system's
+        Where temporary files go: about 7 bytes for each token. Default: the system's
         temporary directory, which ``TMPDIR`` sets.
     threads : int
         Threads to use, the caller's among them; more than 8 are not used. The result does not
@@ -278,7 +278,7 @@ def read_corpus(
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
     first_pass = _FirstPass(paths, config, threads, directory, on_progress, _piece_bytes)
-    with _NumberFile(directory) as type_file:
+    with _TypeFile(directory) as type_file:
         first_pass.read(type_file)
         text = first_pass.text(type_file)
 
@@ -356,20 +356,20 @@ def _memory_limits() -> Iterator[int]:
 
 def compile_kernels() -> None:
     """Compile what `read_corpus` calls, or load it from Numba's cache, before a clock starts."""
-    from .scanner import Piece, TypeTable, renumber
-    from .typewords import Block, TypeTokenizer, WordIdMap
+    from .scanner import LINE_MARK, Piece, TypeTable
+    from .typewords import Block, TypedText, TypeTokenizer, WordIdMap
 
     text = b"a b\n"
     data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8)
     types = TypeTable(["-"], _n_types=1)  # so small that it has to grow
     piece = Piece().load(Chunk(data, len(text), 0, 0, len(text)))
     (numbers,) = types.take_up(piece.scan())
-    renumber(piece.numbers, numbers)
+    typed = TypedText(piece.numbers, LINE_MARK, numbers)
     types.prune(np.ones(2, bool))
     tokenizer = TypeTokenizer(whitespace, prepare=_as_it_is, errors="strict")
     tokenizer.add(types)
     id_map = WordIdMap(tokenizer.type_words(types), np.zeros(2, np.int32))
-    list(id_map.take_up(id_map.relabel(Block().load(piece.numbers))))
+    list(id_map.take_up(id_map.relabel(Block().load(typed))))
 
 
 class _FirstPass:
@@ -427,8 +427,8 @@ class _FirstPass:
             tokenize, prepare = _one_word, _as_it_is
         self._tokenizer = TypeTokenizer(tokenize, prepare=prepare, errors=config.errors)
 
-    def read(self, type_file: _NumberFile | None = None) -> None:
-        """Read the text; keep the type numbers of its tokens in a file, if there is one."""
+    def read(self, type_file: _TypeFile | None = None) -> None:
+        """Read the text; keep the types of its tokens in a file, if there is one."""
         from ..workers import Pipeline
         from .scanner import Piece
 
@@ -445,36 +445,37 @@ class _FirstPass:
         self.type_words = self._tokenizer.type_words(self.types)
 
     def _numbered(
-        self, pieces: Iterator[Piece], type_file: _NumberFile | None
+        self, pieces: Iterator[Piece], type_file: _TypeFile | None
     ) -> Iterator[_Numbered]:
         """Take up the types of scanned pieces; yield what is left to do with each piece."""
-        n_numbers = 0
+        place = n_tokens = 0
         for piece in pieces:
             chunk = piece.chunk
             self._n_bytes, self._n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
             self._n_bad_bytes = chunk.n_bad_bytes
             share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
             for new_numbers in self.types.take_up(piece):
-                numbered = _Numbered(piece, new_numbers, type_file, n_numbers, share_read)
-                n_numbers += piece.numbers.size
+                numbered = _Numbered(piece, new_numbers, type_file, place, share_read)
+                place += numbered.n_bytes
+                n_tokens += piece.numbers.size
                 self._tokenizer.add(self.types)
                 if self.types.n_types > self._max_types:
                     self._prune()
                 if not piece.is_done:
                     numbered.keep()  # its room is needed at once
             if self._on_progress is not None:
-                n_types_met = n_numbers - self.types.n_lines
+                n_types_met = n_tokens - self.types.n_lines
                 self._on_progress(self._n_bytes, self._n_bytes_expected, n_types_met)
             yield numbered
 
-    def text(self, type_file: _NumberFile) -> _TypeText:
-        """Return the text, given its type numbers."""
+    def text(self, type_file: _TypeFile) -> _TypeText:
+        """Return the text, given the types of its tokens."""
         rows = None
         if self._n_pruned_types:
             # On the disk as far as memory is short: there may be many more numbers than types.
             rows = type_file.beside(self.types.n_numbers)
             rows[self.types.numbers] = np.arange(1, self.types.n_types + 1)
-        return _TypeText(self.type_words, type_file.blocks(), self._n_threads, rows)
+        return _TypeText(self.type_words, type_file.pieces(), self._n_threads, rows)
 
     def filter(self, type_words: TypeWords) -> FilteredWords:
         """Take away what digits, stop-words and a given vocabulary leave out."""
@@ -544,39 +545,40 @@ class _FirstPass:
 
 
 class _Numbered(NamedTuple):
-    """A piece whose types have been given numbers, and where its tokens' numbers go."""
+    """A piece whose types have been given numbers, and where its tokens go."""
 
     piece: Piece
     new_numbers: np.ndarray
-    type_file: _NumberFile | None
-    place: int  # in the file, of the first number
+    type_file: _TypeFile | None
+    place: int  # in the file
     share_read: float  # of the text, about
 
-    def keep(self) -> Piece:
-        """Replace the piece's own numbers and write them; return the piece."""
-        from .scanner import renumber
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that the piece takes in the file."""
+        return 4 * (2 + self.new_numbers.size) + 2 * self.piece.numbers.size
 
+    def keep(self) -> Piece:
+        """Write the piece's tokens; return the piece."""
         if self.type_file is not None:
             numbers = self.piece.numbers
-            renumber(numbers, self.new_numbers)
-            # Should the disk be full: the word ids need about as much as the type numbers.
-            n_needed = 2 * 4 * (self.place + numbers.size) / self.share_read
-            self.type_file.write(numbers, self.place, n_needed)
+            # Should the disk be full: the word ids need about twice as much as the types.
+            n_needed = 3 * (self.place + self.n_bytes) / self.share_read
+            self.type_file.write(self.new_numbers, numbers, self.place, n_needed)
         return self.piece
 
 
 class _TypeText(NamedTuple):
-    """A text as type numbers, and what its types stand for."""
+    """A text as the types of its tokens, and what they stand for."""
 
     type_words: TypeWords
-    blocks: Iterator[np.ndarray]  # of type numbers, which are changed in place
+    blocks: Iterator[TypedText]
     n_threads: int
     rows: np.ndarray | None = None  # by type number: row + 1, 0 if pruned; None if none was
 
     def word_ids(self, word_ids: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the word ids of the text, given those of the words; see `WordIdMap.take_up`."""
         from ..workers import Pipeline
-        from .scanner import renumber
         from .typewords import Block, WordIdMap
 
         type_words, rows = self.type_words, self.rows
@@ -586,7 +588,7 @@ class _TypeText(NamedTuple):
 
         def relabelled(block: Block) -> Block:
             if rows is not None:
-                renumber(block.type_numbers, rows)
+                block.text = block.text._replace(types=rows[block.text.types])
             return id_map.relabel(block)
 
         free: list[Block] = []
@@ -599,12 +601,12 @@ class _TypeText(NamedTuple):
 
 def _join(
     text: _TypeText,
-    type_file: _NumberFile,
+    type_file: _TypeFile,
     config: TextConfig,
     save: Callable[[Iterable[np.ndarray]], np.ndarray],
     on_join: Callable[[int, int], None] | None,
 ) -> tuple[_TypeText, list[Phrase]]:
-    """Join the phrases of a text; its type numbers, which ``type_file`` has, are let go."""
+    """Join the phrases of a text; the types of its tokens, in ``type_file``, are let go."""
     from .phrases import join_phrases
 
     assert config.phrases is not None
@@ -621,8 +623,7 @@ def _join(
         save=save,
         on_progress=on_join,
     )
-    blocks = _NumberFile.blocks_of(joined.word_ids)
-    return _TypeText(joined.type_words(), blocks, text.n_threads), joined.phrases
+    return _TypeText(joined.type_words(), joined.text(), text.n_threads), joined.phrases
 
 
 def _one_word(text: str) -> list[str]:
@@ -640,9 +641,9 @@ def _saved(
     n_bytes_needed: float,
 ) -> np.ndarray:
     """Store word ids in a temporary file, and return it mapped into memory."""
-    with _NumberFile(directory) as id_file:
+    with _TemporaryFile(directory) as id_file:
         for ids in blocks:
-            id_file.write(ids, id_file.n_bytes // 4, n_bytes_needed)
+            id_file.write_at(id_file.n_bytes, [ids], n_bytes_needed)
         return id_file.map()
 
 
@@ -672,10 +673,8 @@ def _nothing_left(names: Sequence[str], left: FilteredWords, min_count: int) -> 
     )
 
 
-class _NumberFile:
-    """An int32 array in a temporary file that has no name, so that nothing can be left behind."""
-
-    _BLOCK_NUMBERS = 1 << 18
+class _TemporaryFile:
+    """A temporary file that has no name, so that nothing can be left behind."""
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         self.n_bytes = 0
@@ -691,53 +690,67 @@ class _NumberFile:
                 f"{error.strerror}; set TMPDIR to a directory that can"
             ) from error
 
-    def __enter__(self) -> _NumberFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._file.close()
 
-    def write(self, numbers: np.ndarray, place: int, n_bytes_needed: float) -> None:
-        """Write int32 numbers; should the disk be full, say how much room is needed in all.
+    def write_at(self, place: int, arrays: Iterable[np.ndarray], n_bytes_needed: float) -> None:
+        """Write arrays one after the other; should the disk be full, say what is needed in all.
 
         Several threads may write at once, each to another place.
         """
-        left = numbers.data.cast("B")
         try:
             with self._lock:
-                self._file.seek(4 * place)
-                while left:
-                    n_written = self._file.write(left)
-                    self.n_bytes += n_written
-                    left = left[n_written:]
+                self._file.seek(place)
+                for array in arrays:
+                    left = array.view(np.uint8).data
+                    while left:
+                        n_written = self._file.write(left)
+                        self.n_bytes += n_written
+                        left = left[n_written:]
         except OSError as error:
             raise TextError(
                 f"{self._directory}: cannot hold the temporary word ids: {error.strerror}; they "
                 f"need about {n_bytes_needed:,.0f} bytes; set TMPDIR to a directory with room"
             ) from error
 
-    def blocks(self) -> Iterator[np.ndarray]:
-        """Yield what was written, from its start, in blocks."""
-        self._file.seek(0)
-        while (block := np.fromfile(self._file, np.int32, self._BLOCK_NUMBERS)).size:
-            yield block
-
-    @classmethod
-    def blocks_of(cls, numbers: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield copies of an array's parts, as `blocks` does."""
-        for start in range(0, numbers.size, cls._BLOCK_NUMBERS):
-            yield numbers[start : start + cls._BLOCK_NUMBERS].copy()
-
     def clear(self) -> None:
         """Free the disk space."""
         self._file.truncate(0)
 
     def beside(self, n: int) -> np.ndarray:
-        """Return n zeros in another such file, mapped into memory."""
-        with _NumberFile(self._directory) as file:
+        """Return n zeros, int32, in another such file, mapped into memory."""
+        with _TemporaryFile(self._directory) as file:
             file._file.truncate(4 * n)
             return np.frombuffer(mmap.mmap(file._file.fileno(), 0), np.int32)
 
     def map(self) -> np.ndarray:
-        """Return what was written, mapped into memory, read-only; it must not be empty."""
+        """Return the int32 numbers written, mapped into memory, read-only; at least one."""
         return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)
+
+
+class _TypeFile(_TemporaryFile):
+    """The types of the text's tokens, piece after piece.
+
+    A piece is two int32, how many types and tokens it has; the numbers of the types, int32; and
+    for each token the place of its type among them, uint16.
+    """
+
+    def write(
+        self, types: np.ndarray, numbers: np.ndarray, place: int, n_bytes_needed: float
+    ) -> None:
+        """Write a piece; see `write_at`."""
+        sizes = np.array([types.size, numbers.size], np.int32)
+        self.write_at(place, [sizes, types, numbers], n_bytes_needed)
+
+    def pieces(self) -> Iterator[TypedText]:
+        """Yield what was written, from its start."""
+        from .scanner import LINE_MARK
+        from .typewords import TypedText
+
+        self._file.seek(0)
+        while (sizes := np.fromfile(self._file, np.int32, 2)).size:
+            types = np.fromfile(self._file, np.int32, sizes[0])
+            yield TypedText(np.fromfile(self._file, np.uint16, sizes[1]), LINE_MARK, types)

@@ -18,10 +18,10 @@ import numpy as np
 from ..kernels import kernel
 from ..output import atomic_write
 from .config import PhraseConfig
-from .typewords import TypeWords
+from .typewords import Block, TypedText, TypeWords, WordIdMap
 from .vocabulary import LINE_END
 
-_BLOCK_IDS = 1 << 20
+_BLOCK_IDS = 1 << 19
 _MIN_SLOTS, _MAX_SLOTS = 1 << 16, 1 << 25  # of the table of pairs, 16 bytes each
 
 _Word = np.uint64
@@ -85,6 +85,12 @@ class JoinedText(NamedTuple):
             starts=np.arange(n_words + 1),
             numbers=np.arange(n_words, dtype=np.int32),
         )
+
+    def text(self) -> Iterator[TypedText]:
+        """Yield the text, as those types."""
+        for start in range(0, self.word_ids.size, _BLOCK_IDS):
+            block = self.word_ids[start : start + _BLOCK_IDS].copy()  # not read-only
+            yield TypedText(block, LINE_END)
 
 
 @kernel
@@ -308,7 +314,7 @@ def compile_phrase_kernels() -> None:
     """Compile what joining phrases needs, or load it from Numba's cache, before a clock starts."""
     word_ids = np.array([0, 1, LINE_END], np.int32)
     word_ids.flags.writeable = False
-    join_phrases(
+    joined = join_phrases(
         word_ids,
         ["a", "b"],
         np.array([1, 1]),
@@ -316,6 +322,8 @@ def compile_phrase_kernels() -> None:
         min_count=1,
         save=lambda blocks: np.concatenate([block.copy() for block in blocks]),
     )
+    id_map = WordIdMap(joined.type_words(), np.zeros(len(joined.words), np.int32))
+    id_map.relabel(Block().load(next(joined.text())))
 
 
 def save_phrases(phrases: Iterable[Phrase], path: str | os.PathLike[str]) -> None:

@@ -18,11 +18,14 @@ import numpy as np
 from ..errors import TextError
 from ..kernels import kernel
 from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk
-from .spaces import BLOCK, lowest_bit, white_space
-from .vocabulary import LINE_END, Words
+from .spaces import BLOCK, lowest_bit, prefetch, white_space
+from .vocabulary import Words
 
 _DONE, _NUMBERS_FULL, _TYPES_FULL = 0, 1, 2
 _MAX_TYPES = 2**31 - 1
+
+LINE_MARK = 2**16 - 1
+"""What stands for a line end among the numbers of a piece's types, which are below it."""
 
 _Word = np.uint64
 _MIX = _Word(0x9E3779B97F4A7C15), _Word(0xC4CEB9FE1A85EC53)  # odd
@@ -33,6 +36,7 @@ _UPPER, _LOWER = _Word(0xFFFFFFFF00000000), _Word(0xFFFFFFFF)
 
 # The columns of a type's row, which is half a cache line.
 _KEY, _KEY_2, _COUNT, _START = range(4)
+_SOON = _Word(16)
 _IN_KEYS = _Word(16)  # bytes of a type that its two keys can hold
 
 # Places in the cursor that a scan leaves behind, and in that of the table of the whole text.
@@ -198,7 +202,7 @@ def _scan(
                 if lines == 0:
                     cursor[_FIRST_LINE] = line_tokens
                 cursor[_LONGEST_LINE] = max(cursor[_LONGEST_LINE], line_tokens)
-                numbers[n_numbers] = LINE_END
+                numbers[n_numbers] = LINE_MARK
                 n_numbers += one
                 line_begin = np.int64(n_numbers)
                 lines += 1
@@ -231,8 +235,16 @@ def _merge(
     many numbers have been given.
     """
     slots, rows, arena = table.slots, table.rows, table.arena
-    one = _Word(1)
+    one, slot_mask = _Word(1), _Word(slots.size - 1)
     for k in range(_Word(n_types)):
+        if k + _SOON < n_types:
+            ahead = k + _SOON
+            hashed = _mixed(types.rows[ahead, _KEY], types.rows[ahead, _KEY_2])
+            prefetch(slots, hashed >> _Word(32) & slot_mask)
+            ahead = k + _SOON // _Word(2)
+            hashed = _mixed(types.rows[ahead, _KEY], types.rows[ahead, _KEY_2])
+            slot = slots[hashed >> _Word(32) & slot_mask]
+            prefetch(rows, (slot & _LOWER) - _Word(slot != _Word(0)))
         key, key_2 = types.rows[k, _KEY], types.rows[k, _KEY_2]
         begin, length = types.rows[k, _START], _Word(types.lengths[k])
         hashed = _mixed(key, key_2)
@@ -264,14 +276,6 @@ def _merge(
             cursor[_TABLE_NUMBERS] += 1
         rows[row, _COUNT] += types.rows[k, _COUNT]
         numbers[k] = table.numbers[row]
-
-
-@kernel
-def renumber(numbers: np.ndarray, new_numbers: np.ndarray) -> None:
-    """Replace type numbers, but not `LINE_END`, by ``new_numbers[number]``, in place."""
-    for k in range(_Word(numbers.size)):
-        if numbers[k] >= 0:
-            numbers[k] = new_numbers[_Word(numbers[k])]
 
 
 @kernel
@@ -313,7 +317,7 @@ def _compact(table: _Table, kept: np.ndarray) -> None:
 class Piece:
     """Room for a piece of the text and its type numbers, used again and again.
 
-    Memory is that of the longest chunk and up to 13 MiB.
+    Memory is that of the longest chunk and up to 9 MiB.
 
     Attributes
     ----------
@@ -321,7 +325,7 @@ class Piece:
         What was loaded; its data is the piece's own copy.
     """
 
-    def __init__(self, *, _n_types: int = 1 << 16, _n_numbers: int = 1 << 21) -> None:
+    def __init__(self, *, _n_types: int = LINE_MARK, _n_numbers: int = 1 << 21) -> None:
         n_slots = 1 << (2 * _n_types - 1).bit_length()
         self.chunk = Chunk(np.empty(0, np.uint8), 0, 0, 0, 0)
         self.types = _PieceTypes(
@@ -331,7 +335,7 @@ class Piece:
             lines=np.empty(_n_types, np.int64),
         )
         self._cursor = np.zeros(8, np.int64)
-        self._numbers = np.empty(_n_numbers, np.int32)
+        self._numbers = np.empty(_n_numbers, np.uint16)
         self._status = _DONE
 
     @property
@@ -362,7 +366,7 @@ class Piece:
 
     @property
     def numbers(self) -> np.ndarray:
-        """What the last scan wrote for each token, and `LINE_END` for each line end; int32."""
+        """What the last scan wrote for each token, and `LINE_MARK` for each line end; uint16."""
         return self._numbers[: self._cursor[_N_NUMBERS]]
 
     def load(self, chunk: Chunk) -> Piece:
@@ -379,7 +383,7 @@ class Piece:
     def scan(self) -> Piece:
         """Number the next tokens, until the piece or its room ends; return the piece itself.
 
-        Types have numbers of the piece's own until `TypeTable.take_up` replaces them.
+        The numbers are the piece's own; `TypeTable.take_up` tells the types that they stand for.
         """
         self.types.slots.fill(0)
         with np.errstate(over="ignore"):  # interpreted, the hash warns where it wraps
@@ -458,8 +462,7 @@ class TypeTable:
     def take_up(self, piece: Piece) -> Iterator[np.ndarray]:
         """Yield the type numbers of a scanned piece's types, scanning on where it had no room.
 
-        What is to become of `Piece.numbers` must be done before the next is asked for:
-        ``renumber(piece.numbers, new_numbers)`` makes type numbers of them.
+        `Piece.numbers` are places in what is yielded, until the next is asked for.
 
         Parameters
         ----------

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 BLOCK = 64
@@ -64,3 +65,28 @@ def lowest_bit(word):
 @overload(lowest_bit)
 def _compiled_lowest_bit(word):
     return lambda word: _lowest_bit(word)
+
+
+@intrinsic
+def _prefetch(typing, array, k):
+    def generate(context, builder, signature, args):
+        view = context.make_array(signature.args[0])(context, builder, args[0])
+        step = cgutils.unpack_tuple(builder, view.strides)[0]
+        start = builder.bitcast(view.data, ir.IntType(8).as_pointer())
+        place = builder.gep(start, [builder.mul(args[1], step)])
+        kind = ir.FunctionType(ir.VoidType(), [place.type] + [ir.IntType(32)] * 3)
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        for_reading, near, data = (ir.Constant(ir.IntType(32), n) for n in (0, 3, 1))
+        builder.call(fetch, [place, for_reading, near, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), generate
+
+
+def prefetch(array, k):
+    """Ask the processor to fetch ``array[k]``, which will be wanted soon."""
+
+
+@overload(prefetch)
+def _compiled_prefetch(array, k):
+    return lambda array, k: _prefetch(array, k)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ..errors import TextError
 from ..kernels import kernel
 from .reader import PADDING_BYTES, Chunk
 from .scanner import Piece, TypeTable
-from .tokenizers import TOKENIZERS, Tokenizer, checked, writable
+from .tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, writable
 from .vocabulary import LINE_END
 
 _BLOCK_TYPES = 1 << 16  # decoded at a time
@@ -110,11 +111,7 @@ class TypeTokenizer:
             faults = np.zeros((last - first, _N_FAULTS), np.int32)
             text = _decode(types, first, last, self._errors, faults[:, _BAD_BYTES])
             text = self._prepare(text.replace(" ", "\n"))  # normal form NFKC makes new spaces
-            lengths: list[int] = []
-            words: list[str] = []
-            for type_words in map(self._tokenizer, text.split("\n")[:-1]):
-                lengths.append(len(type_words))
-                words += type_words
+            lengths, words = self._tokenized(text)
             if not self._built_in:
                 lengths, words = _writable(lengths, words, faults)
             joined = " ".join([*words, ""]).encode()
@@ -184,6 +181,18 @@ class TypeTokenizer:
             n_pruned=self._n_pruned,
             missed_by_others=self._missed_by_others,
         )
+
+    def _tokenized(self, text: str) -> tuple[list[int], list[str]]:
+        """Return how many words each line has, and the words of all."""
+        if self._tokenizer is whitespace:
+            words = text.split()
+            if "\n".join([*words, ""]) == text:  # as nearly always: each line is a word
+                return [1] * len(words), words
+        lengths, words = [], []
+        for line_words in map(self._tokenizer, text.split("\n")[:-1]):
+            lengths.append(len(line_words))
+            words += line_words
+        return lengths, words
 
     def _number_words(self, types: TypeTable, n_types: int) -> TypeTable:
         """Return the table of words; if it is not there, the first types are words."""
@@ -272,22 +281,24 @@ _POS, _WITHIN, _LINE, _ENDS_FIRST, _N_IDS = range(5)
 
 @kernel
 def _relabel(
-    type_numbers: np.ndarray,
+    numbers: np.ndarray,
+    line_mark: int,
+    types: np.ndarray | None,
     single: np.ndarray,
     starts: np.ndarray,
     word_ids: np.ndarray,
     cursor: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Replace type numbers by word ids, in ``out[1:]``, until they or ``out`` end."""
+    """Replace numbers of types by word ids, in ``out[1:]``, until they or ``out`` end."""
     one = np.uint64(1)
     n_out, room = one, np.uint64(out.size)
-    pos, end = np.uint64(cursor[_POS]), np.uint64(type_numbers.size)
+    pos, end = np.uint64(cursor[_POS]), np.uint64(numbers.size)
     within = np.uint64(cursor[_WITHIN])  # words of the type at pos that are already written
     line = cursor[_LINE]
     while pos < end and n_out < room:
-        type_number = type_numbers[pos]
-        if type_number == LINE_END:
+        number = numbers[pos]
+        if number == line_mark:
             if line == _OPEN:
                 out[n_out] = LINE_END
                 n_out += one
@@ -296,7 +307,7 @@ def _relabel(
             line = _CLOSED
             pos += one
             continue
-        word_id = single[np.uint64(type_number)]
+        word_id = single[np.uint64(number)]
         if word_id != _SEVERAL:
             out[n_out] = word_id
             is_kept = word_id != _NONE
@@ -304,8 +315,9 @@ def _relabel(
             line = _OPEN if is_kept else line
             pos += one
             continue
-        begin = np.uint64(starts[np.uint64(type_number)]) + within
-        stop = np.uint64(starts[np.uint64(type_number) + one])
+        type_number = np.uint64(number) if types is None else np.uint64(types[np.uint64(number)])
+        begin = np.uint64(starts[type_number]) + within
+        stop = np.uint64(starts[type_number + one])
         while begin < stop and n_out < room:
             out[n_out] = word_ids[begin]
             n_out += one
@@ -322,18 +334,26 @@ def _relabel(
     cursor[_N_IDS] = n_out
 
 
-class Block:
-    """Room for some type numbers of the text and the word ids that replace them."""
+class TypedText(NamedTuple):
+    """Some tokens of the text, told by their types."""
 
-    def __init__(self, *, _n_word_ids: int = 1 << 18) -> None:
-        self.type_numbers = np.empty(0, np.int32)
+    numbers: np.ndarray  # uint16, places in ``types``, or int32, type numbers
+    line_mark: int  # what stands among them where a line ends
+    types: np.ndarray | None = None  # int32: type numbers
+
+
+class Block:
+    """Room for some tokens of the text and the word ids that replace them."""
+
+    def __init__(self, *, _n_word_ids: int = 1 << 19) -> None:
+        self.text = TypedText(np.empty(0, np.int32), LINE_END)
         self.cursor = np.zeros(5, np.int64)
         self.out = np.empty(1 + _n_word_ids, np.int32)
         self.out[0] = LINE_END  # for a line that the block before left open
 
-    def load(self, type_numbers: np.ndarray) -> Block:
-        """Take the next type numbers of the text; return the block itself."""
-        self.type_numbers = type_numbers
+    def load(self, text: TypedText) -> Block:
+        """Take the next tokens of the text; return the block itself."""
+        self.text = text
         self.cursor[:] = 0
         self.cursor[_LINE] = _UNKNOWN
         return self
@@ -365,8 +385,10 @@ class WordIdMap:
 
         Blocks do not depend on each other, and may be filled at the same time.
         """
+        numbers, line_mark, types = block.text
+        single = self._single if types is None else self._single[types]
         _relabel(
-            block.type_numbers, self._single, self._starts, self._word_ids, block.cursor, block.out
+            numbers, line_mark, types, single, self._starts, self._word_ids, block.cursor, block.out
         )
         return block
 
@@ -385,7 +407,7 @@ class WordIdMap:
         """
         ends_first = block.cursor[_ENDS_FIRST] and self._line == _OPEN
         yield block.out[0 if ends_first else 1 : block.cursor[_N_IDS]]
-        while block.cursor[_POS] < block.type_numbers.size:
+        while block.cursor[_POS] < block.text.numbers.size:
             self.relabel(block)
             yield block.out[1 : block.cursor[_N_IDS]]
         if block.cursor[_LINE] != _UNKNOWN:
