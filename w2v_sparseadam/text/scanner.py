@@ -34,8 +34,8 @@ _SPACES = _Word(0x2020202020202020)
 # A slot of a hash table: the upper 32 bits of the hash, and the row of the type + 1; 0 when free.
 _UPPER, _LOWER = _Word(0xFFFFFFFF00000000), _Word(0xFFFFFFFF)
 
-# The columns of a type's row, which is half a cache line.
-_KEY, _KEY_2, _COUNT, _START = range(4)
+# What the tables know of a type: half a cache line.
+_ROW = np.dtype([(name, np.uint64) for name in ("key", "key_2", "count", "start")])
 _SOON = _Word(16)
 _IN_KEYS = _Word(16)  # bytes of a type that its two keys can hold
 
@@ -49,7 +49,7 @@ class _PieceTypes(NamedTuple):
     """The types of a piece, as the kernels see them."""
 
     slots: np.ndarray  # (power of 2,) uint64
-    rows: np.ndarray  # (T, 4) uint64; a type starts where it first occurs in the piece
+    rows: np.ndarray  # (T,) _ROW; a type starts where it first occurs in the piece
     lengths: np.ndarray  # (T,) int64: in bytes
     lines: np.ndarray  # (T,) int64: how many lines of the piece end before it
 
@@ -58,7 +58,7 @@ class _Table(NamedTuple):
     """The types of the whole text, as the kernels see them."""
 
     slots: np.ndarray  # (power of 2,) uint64
-    rows: np.ndarray  # (T + 1, 4) uint64; a type starts where its bytes are in the arena
+    rows: np.ndarray  # (T + 1,) _ROW; a type starts where its bytes are in the arena
     arena: np.ndarray  # uint8: the bytes of every type, a space after each
     numbers: np.ndarray  # (T,) int32: type numbers, rising
     first_offset: np.ndarray  # (T,) int64: byte offset of the first occurrence in its file
@@ -136,7 +136,7 @@ def _probe(
             return i, slot
         if slot & _UPPER == upper:
             row = (slot & _LOWER) - one
-            if rows[row, _KEY] == key and rows[row, _KEY_2] == key_2:
+            if rows[row]["key"] == key and rows[row]["key_2"] == key_2:
                 return i, slot
         i = (i + one) & slot_mask
 
@@ -175,7 +175,7 @@ def _scan(
                 upper = hashed & _UPPER
                 i, slot = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
                 while length > _IN_KEYS and slot != _Word(0):
-                    there = rows[(slot & _LOWER) - one, _START]
+                    there = rows[(slot & _LOWER) - one]["start"]
                     if _same(data, begin, data, there, length):
                         break
                     i, slot = _probe(slots, rows, key, key_2, upper, i + one)
@@ -187,14 +187,14 @@ def _scan(
                     row = n_types
                     n_types += one
                     slots[i] = upper | n_types
-                    rows[row, _KEY] = key
-                    rows[row, _KEY_2] = key_2
-                    rows[row, _COUNT] = _Word(0)
-                    rows[row, _START] = begin
+                    rows[row]["key"] = key
+                    rows[row]["key_2"] = key_2
+                    rows[row]["count"] = _Word(0)
+                    rows[row]["start"] = begin
                     types.lengths[row] = length
                     types.lines[row] = lines
                     type_bytes += length + one
-                rows[row, _COUNT] += one
+                rows[row]["count"] += one
                 numbers[n_numbers] = row
                 n_numbers += one
             if data[pos] == 10:
@@ -239,21 +239,21 @@ def _merge(
     for k in range(_Word(n_types)):
         if k + _SOON < n_types:
             ahead = k + _SOON
-            hashed = _mixed(types.rows[ahead, _KEY], types.rows[ahead, _KEY_2])
+            hashed = _mixed(types.rows[ahead]["key"], types.rows[ahead]["key_2"])
             prefetch(slots, hashed >> _Word(32) & slot_mask)
             ahead = k + _SOON // _Word(2)
-            hashed = _mixed(types.rows[ahead, _KEY], types.rows[ahead, _KEY_2])
+            hashed = _mixed(types.rows[ahead]["key"], types.rows[ahead]["key_2"])
             slot = slots[hashed >> _Word(32) & slot_mask]
             prefetch(rows, (slot & _LOWER) - _Word(slot != _Word(0)))
-        key, key_2 = types.rows[k, _KEY], types.rows[k, _KEY_2]
-        begin, length = types.rows[k, _START], _Word(types.lengths[k])
+        key, key_2 = types.rows[k]["key"], types.rows[k]["key_2"]
+        begin, length = types.rows[k]["start"], _Word(types.lengths[k])
         hashed = _mixed(key, key_2)
         upper = hashed & _UPPER
         i, slot = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
         while length > _IN_KEYS and slot != _Word(0):
             row = (slot & _LOWER) - one
-            there = rows[row, _START]
-            same_length = rows[row + one, _START] - there == length + one
+            there = rows[row]["start"]
+            same_length = rows[row + one]["start"] - there == length + one
             if same_length and _same(data, begin, arena, there, length):
                 break
             i, slot = _probe(slots, rows, key, key_2, upper, i + one)
@@ -261,20 +261,20 @@ def _merge(
         if slot == _Word(0):
             row = _Word(cursor[_TABLE_TYPES])
             slots[i] = upper | (row + one)
-            there = rows[row, _START]
+            there = rows[row]["start"]
             for j in range(length):
                 arena[there + j] = data[begin + j]
             arena[there + length] = 32
-            rows[row, _KEY] = key
-            rows[row, _KEY_2] = key_2
-            rows[row, _COUNT] = _Word(0)
-            rows[row + one, _START] = there + length + one
+            rows[row]["key"] = key
+            rows[row]["key_2"] = key_2
+            rows[row]["count"] = _Word(0)
+            rows[row + one]["start"] = there + length + one
             table.numbers[row] = cursor[_TABLE_NUMBERS]
             table.first_offset[row] = offset + np.int64(begin)
             table.first_line[row] = line + types.lines[k]
             cursor[_TABLE_TYPES] += 1
             cursor[_TABLE_NUMBERS] += 1
-        rows[row, _COUNT] += types.rows[k, _COUNT]
+        rows[row]["count"] += types.rows[k]["count"]
         numbers[k] = table.numbers[row]
 
 
@@ -301,17 +301,16 @@ def _compact(table: _Table, kept: np.ndarray) -> None:
     end = _Word(0)
     for k in range(kept.size):
         row = kept[k]
-        begin, stop = table.rows[row, _START], table.rows[row + 1, _START]
-        for column in (_KEY, _KEY_2, _COUNT):
-            table.rows[k, column] = table.rows[row, column]
-        table.rows[k, _START] = end
+        begin, stop = table.rows[row]["start"], table.rows[row + 1]["start"]
+        table.rows[k] = table.rows[row]
+        table.rows[k]["start"] = end
         table.numbers[k] = table.numbers[row]
         table.first_offset[k] = table.first_offset[row]
         table.first_line[k] = table.first_line[row]
         for j in range(begin, stop):
             table.arena[end] = table.arena[j]
             end += _Word(1)
-    table.rows[kept.size, _START] = end
+    table.rows[kept.size]["start"] = end
 
 
 class Piece:
@@ -447,7 +446,7 @@ class TypeTable:
     @property
     def counts(self) -> np.ndarray:
         """How often each type has occurred, as an int64 array of shape (T,)."""
-        return self._table.rows[: self.n_types, _COUNT].astype(np.int64)
+        return self._table.rows["count"][: self.n_types].astype(np.int64)
 
     @property
     def numbers(self) -> np.ndarray:
@@ -457,7 +456,7 @@ class TypeTable:
     @property
     def starts(self) -> np.ndarray:
         """Where each type begins among the bytes of all, as an int64 array of shape (T + 1,)."""
-        return self._table.rows[: self.n_types + 1, _START].astype(np.int64)
+        return self._table.rows["start"][: self.n_types + 1].astype(np.int64)
 
     def take_up(self, piece: Piece) -> Iterator[np.ndarray]:
         """Yield the type numbers of a scanned piece's types, scanning on where it had no room.
@@ -511,7 +510,7 @@ class TypeTable:
 
     def types_as_bytes(self, first: int, last: int) -> bytes:
         """Return the types of rows ``first`` to ``last - 1``, a space after each."""
-        begin, end = self._table.rows[[first, last], _START].tolist()
+        begin, end = self._table.rows["start"][[first, last]].tolist()
         return self._table.arena[begin:end].tobytes()
 
     def as_words(self) -> Words:
@@ -551,7 +550,7 @@ class TypeTable:
                 "runs of bytes between white space by here; is this text?"
             )
         table, n_types = self._table, self.n_types + n_types
-        n_bytes += int(table.rows[self.n_types, _START]) + PADDING_BYTES
+        n_bytes += int(table.rows[self.n_types]["start"]) + PADDING_BYTES
         if n_bytes > table.arena.size:
             table = table._replace(arena=_enlarged(table.arena, max(n_bytes, 2 * table.arena.size)))
         if n_types > table.numbers.size:
@@ -579,6 +578,6 @@ def _enlarged(array: np.ndarray, size: int) -> np.ndarray:
 
 def _aligned_rows(n_rows: int) -> np.ndarray:
     """Return rows of zeros that do not straddle cache lines."""
-    room = np.zeros(4 * n_rows + 7, np.uint64)
-    start = -room.ctypes.data % 64 // 8
-    return room[start : start + 4 * n_rows].reshape(n_rows, 4)
+    room = np.zeros(_ROW.itemsize * n_rows + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + _ROW.itemsize * n_rows].view(_ROW)
