@@ -18,6 +18,7 @@ from w2v_sparseadam.text.tokenizers import (
     word,
     writable,
 )
+from w2v_sparseadam.text.typewords import _SPACES_IN_LINES
 
 EVERY_CHARACTER = [chr(code_point) for code_point in range(sys.maxunicode + 1)]
 
@@ -315,3 +316,9 @@ def test_checked_keeps_the_original_error_and_cuts_long_text():
         checked(fails)("x" * 1000)
     assert isinstance(caught.value.__cause__, KeyError)
     assert len(str(caught.value)) < 150
+
+
+def test_what_white_space_is_inside_a_line():
+    """What tells that types need no splitting is all that `str.split` splits at."""
+    spaces = {chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()}
+    assert set(_SPACES_IN_LINES) == spaces - {"\n"}

@@ -238,13 +238,13 @@ def _merge(
     one, slot_mask = _Word(1), _Word(slots.size - 1)
     for k in range(_Word(n_types)):
         if k + _SOON < n_types:
-            ahead = k + _SOON
-            hashed = _mixed(types.rows[ahead]["key"], types.rows[ahead]["key_2"])
-            prefetch(slots, hashed >> _Word(32) & slot_mask)
-            ahead = k + _SOON // _Word(2)
-            hashed = _mixed(types.rows[ahead]["key"], types.rows[ahead]["key_2"])
-            slot = slots[hashed >> _Word(32) & slot_mask]
-            prefetch(rows, (slot & _LOWER) - _Word(slot != _Word(0)))
+            ahead = types.rows[k + _SOON]
+            prefetch(slots, _mixed(ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask)
+            ahead = types.rows[k + _SOON // _Word(2)]
+            slot = slots[_mixed(ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask]
+            likely = (slot & _LOWER) - _Word(slot != _Word(0))
+            prefetch(rows, likely)
+            prefetch(table.numbers, likely)
         key, key_2 = types.rows[k]["key"], types.rows[k]["key_2"]
         begin, length = types.rows[k]["start"], _Word(types.lengths[k])
         hashed = _mixed(key, key_2)

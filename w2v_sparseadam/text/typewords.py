@@ -21,6 +21,12 @@ from .vocabulary import LINE_END
 
 _BLOCK_TYPES = 1 << 16  # decoded at a time
 
+_SPACES_IN_LINES = (
+    "\t\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""What `str.split` separates at, but for line feeds."""
+
 # What there may be to report of a type.
 _BAD_BYTES, _EMPTY_WORDS, _REWRITTEN_WORDS = range(3)
 _N_FAULTS = 3
@@ -111,15 +117,12 @@ class TypeTokenizer:
             faults = np.zeros((last - first, _N_FAULTS), np.int32)
             text = _decode(types, first, last, self._errors, faults[:, _BAD_BYTES])
             text = self._prepare(text.replace(" ", "\n"))  # normal form NFKC makes new spaces
-            lengths, words = self._tokenized(text)
-            if not self._built_in:
-                lengths, words = _writable(lengths, words, faults)
-            joined = " ".join([*words, ""]).encode()
-            same = joined == types.types_as_bytes(first, last) and set(lengths) == {1}
+            lengths, words = self._tokenized(text, faults)
+            same = words == types.types_as_bytes(first, last) and bool((lengths == 1).all())
             if self._words or not same:
                 self._number_words(types, first)
-                self._numbers += self._numbered(joined)
-            self._lengths.append(np.array(lengths, np.int32))
+                self._numbers += self._numbered(words)
+            self._lengths.append(lengths)
             self._faults.append(faults)
         self._n_types = types.n_types
 
@@ -182,17 +185,18 @@ class TypeTokenizer:
             missed_by_others=self._missed_by_others,
         )
 
-    def _tokenized(self, text: str) -> tuple[list[int], list[str]]:
-        """Return how many words each line has, and the words of all."""
-        if self._tokenizer is whitespace:
-            words = text.split()
-            if "\n".join([*words, ""]) == text:  # as nearly always: each line is a word
-                return [1] * len(words), words
-        lengths, words = [], []
+    def _tokenized(self, text: str, faults: np.ndarray) -> tuple[np.ndarray, bytes]:
+        """Return how many words each line has, and the words of all, a space after each."""
+        if self._tokenizer is whitespace and _is_a_word_a_line(text):
+            return np.ones(len(faults), np.int32), text.replace("\n", " ").encode()
+        lengths: list[int] = []
+        words: list[str] = []
         for line_words in map(self._tokenizer, text.split("\n")[:-1]):
             lengths.append(len(line_words))
             words += line_words
-        return lengths, words
+        if not self._built_in:
+            lengths, words = _writable(lengths, words, faults)
+        return np.array(lengths, np.int32), " ".join([*words, ""]).encode()
 
     def _number_words(self, types: TypeTable, n_types: int) -> TypeTable:
         """Return the table of words; if it is not there, the first types are words."""
@@ -247,6 +251,11 @@ def not_utf8(where: str, byte: int) -> TextError:
         f"{where}: not UTF-8 (byte 0x{byte:02x}); pass another --encoding, or --errors replace or "
         "ignore"
     )
+
+
+def _is_a_word_a_line(text: str) -> bool:
+    """Whether no line is empty, and nothing but line ends is white space."""
+    return "\n\n" not in "\n" + text and not any(map(text.__contains__, _SPACES_IN_LINES))
 
 
 def _writable(
