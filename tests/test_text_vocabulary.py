@@ -19,8 +19,11 @@ COUNTS = np.array([3, 3, 7, 1, 3, 2], np.int64)
         (8, None, []),
     ],
 )
-def test_order_is_by_count_then_code_points(min_count, max_vocab, words):
-    vocabulary, word_ids = select_words(WORDS, COUNTS, min_count=min_count, max_vocab=max_vocab)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_order_is_by_count_then_code_points(min_count, max_vocab, words, threads):
+    vocabulary, word_ids = select_words(
+        WORDS, COUNTS, min_count=min_count, max_vocab=max_vocab, threads=threads
+    )
     assert vocabulary.words == words
     assert len(vocabulary) == len(words)
     assert vocabulary.counts.tolist() == [int(COUNTS[WORDS.index(word)]) for word in words]

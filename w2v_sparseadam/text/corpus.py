@@ -488,6 +488,7 @@ class _FirstPass:
             filtered.counts,
             min_count=self.config.min_count,
             max_vocab=self.config.max_vocab,
+            threads=self._n_threads,
         )
         if len(vocabulary) == 0:
             raise _nothing_left(self._names, filtered, self.config.min_count)

@@ -166,15 +166,16 @@ class TypeTokenizer:
         counts, lengths = types.counts, np.concatenate(self._lengths)
         table = self._words or types
         if self._words is None:
-            numbers = np.arange(types.n_types, dtype=np.int32)
+            numbers, word_counts = np.arange(types.n_types, dtype=np.int32), counts
         else:
             numbers = np.concatenate(self._numbers)
-        if table.n_numbers > table.n_types:
-            numbers = np.searchsorted(table.numbers, numbers).astype(np.int32)
+            if table.n_numbers > table.n_types:
+                numbers = np.searchsorted(table.numbers, numbers).astype(np.int32)
+            word_counts = _weighted(numbers, np.repeat(counts, lengths), table.n_types)
         n_faults = (self._faults_pruned + counts @ np.concatenate(self._faults)).tolist()
         return TypeWords(
             table.as_words(),
-            _weighted(numbers, np.repeat(counts, lengths), table.n_types),
+            word_counts,
             self._all_missed(),
             np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))),
             numbers,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ..output import atomic_write
+from ..workers import Pipeline
 
 _BLOCK_WORDS = 1 << 16  # decoded at a time
 
@@ -104,7 +106,12 @@ class Words(Collection[str]):
 
 
 def select_words(
-    words: Collection[str], counts: np.ndarray, *, min_count: int, max_vocab: int | None
+    words: Collection[str],
+    counts: np.ndarray,
+    *,
+    min_count: int,
+    max_vocab: int | None,
+    threads: int = 1,
 ) -> tuple[Vocabulary, np.ndarray]:
     """Choose the vocabulary among distinct words.
 
@@ -118,6 +125,8 @@ def select_words(
         Words that occur less often are left out; 1 or more.
     max_vocab : int or None
         Of the rest, only the first so many are taken in the order of `Vocabulary`.
+    threads : int
+        Threads to use; more than 2 are not.
 
     Returns
     -------
@@ -126,23 +135,34 @@ def select_words(
     word_ids : ndarray of shape (W,), int32
         Word id of each of ``words``, -1 where it was left out.
     """
-    if not isinstance(words, Words):
-        words = Words.of(words)
+    words = words if isinstance(words, Words) else Words.of(words)
     frequent = np.flatnonzero(counts >= min_count)
-    keys = [words.sort_key(frequent, 8), words.sort_key(frequent, 0), -counts[frequent]]
-    order = np.arange(frequent.size)
-    for key in keys:  # the last decides
-        order = order[np.argsort(key[order], kind="stable")]
-    equal = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
-    for begin, end in _runs(equal):  # of words whose first 16 bytes are the same
-        texts = words.take(frequent[order[begin:end]])
-        order[begin:end] = order[begin:end][sorted(range(end - begin), key=texts.__getitem__)]
-    chosen = frequent[order[:max_vocab]]
+    kept_counts = counts[frequent]
+    is_common = kept_counts > np.median(kept_counts) if frequent.size else np.zeros(0, bool)
+    with Pipeline(min(threads, 2)) as pipeline:
+        halves = pipeline.map(
+            partial(_sorted, words, counts), (frequent[is_common], frequent[~is_common])
+        )
+        chosen = np.concatenate(list(halves))[:max_vocab]
+        taken = list(pipeline.map(words.take, np.array_split(chosen, 2)))
     word_ids = np.full(len(words), -1, np.int32)
     word_ids[chosen] = np.arange(chosen.size, dtype=np.int32)
     kept_counts = counts[chosen]
     kept_counts.flags.writeable = False
-    return Vocabulary(words.take(chosen), kept_counts), word_ids
+    return Vocabulary(taken[0] + taken[1], kept_counts), word_ids
+
+
+def _sorted(words: Words, counts: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the places of some words in the order of `Vocabulary`."""
+    keys = [words.sort_key(places, 8), words.sort_key(places, 0), -counts[places]]
+    order = np.arange(places.size)
+    for key in keys:  # the last decides
+        order = order[np.argsort(key[order], kind="stable")]
+    equal = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
+    for begin, end in _runs(equal):  # of words whose first 16 bytes are the same
+        texts = words.take(places[order[begin:end]])
+        order[begin:end] = order[begin:end][sorted(range(end - begin), key=texts.__getitem__)]
+    return places[order]
 
 
 def _runs(equal: np.ndarray) -> Iterator[tuple[int, int]]:
