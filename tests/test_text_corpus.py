@@ -26,7 +26,8 @@ from w2v_sparseadam.text.reader import read_chunks
 from w2v_sparseadam.text.scanner import LINE_MARK
 from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.typewords import Block, TypedText, TypeWords, WordIdMap
-from w2v_sparseadam.text.vocabulary import LINE_END, Words
+from w2v_sparseadam.text.vocabulary import LINE_END
+from w2v_sparseadam.text.words import Words
 
 ALL_WORDS = TextConfig(min_count=1)
 

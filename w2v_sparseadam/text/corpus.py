@@ -358,6 +358,7 @@ def compile_kernels() -> None:
     """Compile what `read_corpus` calls, or load it from Numba's cache, before a clock starts."""
     from .scanner import LINE_MARK, Piece, TypeTable
     from .typewords import Block, TypedText, TypeTokenizer, WordIdMap
+    from .words import compile_word_kernels
 
     text = b"a b\n"
     data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8)
@@ -370,6 +371,7 @@ def compile_kernels() -> None:
     tokenizer.add(types)
     id_map = WordIdMap(tokenizer.type_words(types), np.zeros(2, np.int32))
     list(id_map.take_up(id_map.relabel(Block().load(typed))))
+    compile_word_kernels()
 
 
 class _FirstPass:

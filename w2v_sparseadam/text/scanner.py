@@ -19,7 +19,7 @@ from ..errors import TextError
 from ..kernels import kernel
 from .reader import CHUNK_BYTES, PADDING_BYTES, Chunk
 from .spaces import BLOCK, lowest_bit, prefetch, white_space
-from .vocabulary import Words
+from .words import Words
 
 _DONE, _NUMBERS_FULL, _TYPES_FULL = 0, 1, 2
 _MAX_TYPES = 2**31 - 1

@@ -13,8 +13,6 @@ import numpy as np
 from ..output import atomic_write
 from ..workers import Pipeline
 
-_BLOCK_WORDS = 1 << 16  # decoded at a time
-
 LINE_END = -1
 """What stands among word ids where a line ends."""
 
@@ -40,69 +38,6 @@ class Vocabulary:
     def __len__(self) -> int:
         """Return V, the number of words."""
         return len(self.words)
-
-
-class Words(Collection[str]):
-    """Distinct words, held as UTF-8 and decoded when they are asked for.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n,), uint8
-        The words, a space after each.
-    starts : ndarray of shape (W + 1,), int64
-        Where each begins, and where the last one ends.
-    """
-
-    def __init__(self, data: np.ndarray, starts: np.ndarray) -> None:
-        self._data = data
-        self._starts = starts
-
-    @classmethod
-    def of(cls, words: Iterable[str]) -> Words:
-        """Hold some words."""
-        encoded = [word.encode() for word in words]
-        lengths = np.array([len(word) + 1 for word in encoded], np.int64)
-        data = np.frombuffer(b" ".join([*encoded, b""]), np.uint8)
-        return cls(data, np.concatenate(([0], np.cumsum(lengths))))
-
-    def __len__(self) -> int:
-        """Return W, the number of words."""
-        return self._starts.size - 1
-
-    def __iter__(self) -> Iterator[str]:
-        """Decode block after block."""
-        for first in range(0, len(self), _BLOCK_WORDS):
-            begin, *_, end = self._starts[first : first + _BLOCK_WORDS + 1]
-            yield from self._data[begin:end].tobytes().decode().split(" ")[:-1]
-
-    def __contains__(self, word: object) -> bool:
-        """Whether a word is among them, which takes a look at each."""
-        return any(word == other for other in self)
-
-    def take(self, places: np.ndarray) -> list[str]:
-        """Return the words at some places."""
-        taken: list[str] = []
-        for first in range(0, places.size, _BLOCK_WORDS):
-            block = places[first : first + _BLOCK_WORDS]
-            lengths = self._starts[block + 1] - self._starts[block]
-            shifts = self._starts[block] - (np.cumsum(lengths) - lengths)
-            data = self._data[np.arange(lengths.sum()) + np.repeat(shifts, lengths)]
-            taken += data.tobytes().decode().split(" ")[:-1]
-        return taken
-
-    def sort_key(self, places: np.ndarray, first: int) -> np.ndarray:
-        """Return 8 bytes of some words, from the ``first`` on, as big numbers in the same order.
-
-        Words in the order of their UTF-8 are in the order of their code points. Where a word has
-        ended, there are zeros.
-        """
-        key = np.zeros(places.size, np.uint64)
-        begins, ends = self._starts[places], self._starts[places + 1] - 1
-        for column in range(first, first + 8):
-            byte = self._data.take(begins + column, mode="clip")
-            byte[begins + column >= ends] = 0
-            key = key << np.uint64(8) | byte
-        return key
 
 
 def select_words(
@@ -135,6 +70,8 @@ def select_words(
     word_ids : ndarray of shape (W,), int32
         Word id of each of ``words``, -1 where it was left out.
     """
+    from .words import Words
+
     words = words if isinstance(words, Words) else Words.of(words)
     frequent = np.flatnonzero(counts >= min_count)
     kept_counts = counts[frequent]
