@@ -6,12 +6,15 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..output import atomic_write
 from ..workers import Pipeline
+
+if TYPE_CHECKING:
+    from .words import Words
 
 LINE_END = -1
 """What stands among word ids where a line ends."""
