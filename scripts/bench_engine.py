@@ -34,6 +34,7 @@ from w2v_sparseadam.engine import SHARED_NEGATIVES, Engine
 from w2v_sparseadam.gradients import Scratch, chunk_gradients
 from w2v_sparseadam.kernels import kernel
 from w2v_sparseadam.lanes import dot_tile, multiply, zeros
+from w2v_sparseadam.model import build_engine
 from w2v_sparseadam.plan import (
     BLOCK,
     CHUNK,
@@ -45,7 +46,6 @@ from w2v_sparseadam.plan import (
 )
 from w2v_sparseadam.rules import move, prepare
 from w2v_sparseadam.text.corpus import Corpus, read_corpus
-from w2v_sparseadam.training import build_engine
 from w2v_sparseadam.workers import Workers
 
 STAGES = ("plan", "gradients", "center rows", "context rows")

@@ -19,9 +19,9 @@ from multiprocessing.process import BaseProcess
 import numpy as np
 
 from w2v_sparseadam.benchmark import describe_machine
+from w2v_sparseadam.memory import peak_memory
 from w2v_sparseadam.text.config import TextConfig
 from w2v_sparseadam.text.corpus import count_words
-from w2v_sparseadam.training import peak_memory
 
 BLOCK_TOKENS = 1 << 20
 NEW_SHARE = 0.01  # of the tokens

@@ -23,12 +23,12 @@ from w2v_sparseadam.benchmark import (
     benchmark,
     draw_text,
 )
+from w2v_sparseadam.config import OptimizerConfig, RunConfig, SkipGramConfig
 from w2v_sparseadam.engine import SHARED_NEGATIVES
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
 from w2v_sparseadam.lanes import zeros
 from w2v_sparseadam.optimizers import SparseAdam
 from w2v_sparseadam.text.vocabulary import LINE_END
-from w2v_sparseadam.training import OptimizerConfig, RunConfig, SkipGramConfig
 
 SMALL = {"skip_gram": SkipGramConfig(dim=20), "run": RunConfig(batch_size=32, threads=2)}
 WIDTH = 32  # 20 dimensions, padded to whole vectors

@@ -6,7 +6,7 @@ import pytest
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, memory, train
 from w2v_sparseadam.errors import SettingError, W2VError
 from w2v_sparseadam.forecast import forecast
-from w2v_sparseadam.training import check_model_fits
+from w2v_sparseadam.model import check_model_fits
 from w2v_sparseadam.vectors import Vectors
 
 SETTINGS = {

@@ -25,13 +25,12 @@ from w2v_sparseadam import (
     checkpoint,
     resume,
     train,
-    training,
 )
 from w2v_sparseadam.commands import runs
 from w2v_sparseadam.commands import train as command
 from w2v_sparseadam.errors import DivergenceError, SettingError, W2VError
 from w2v_sparseadam.run_folder import RunFolder, read_settings
-from w2v_sparseadam.training import Schedule
+from w2v_sparseadam.steps import Schedule
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
@@ -69,8 +68,8 @@ def text(tmp_path):
 @pytest.fixture
 def step_by_step(monkeypatch):
     """Let every step be a job with an event of its own."""
-    monkeypatch.setattr(training, "_RUN_SECONDS", 0)
-    monkeypatch.setattr(training, "EVENT_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.steps._RUN_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.steps.EVENT_SECONDS", 0)
 
 
 class Listener:
@@ -195,7 +194,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(text, tmp_pat
 
 
 def test_checkpoints_come_in_time_at_epochs_and_when_asked(text, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_RUN_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.steps._RUN_SECONDS", 0)
 
     def steps(name, **more):
         listener = Listener()
@@ -416,7 +415,7 @@ def test_what_agrees_with_the_run_is_not_refused(folder):
     ],
 )
 def test_what_can_be_known_before_training_is(folder, monkeypatch, args, exit_code, message):
-    monkeypatch.setattr(training, "compile_run", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr("w2v_sparseadam.training.compile_run", lambda *_: pytest.fail("compiled"))
     assert error_of(*args, exit_code=exit_code) == message
 
 
@@ -455,13 +454,13 @@ main()
 """
 BUSY = """
 import time
-from w2v_sparseadam import checkpoint, training
+from w2v_sparseadam import checkpoint, steps
 def write(path, arrays, state):
     if state["progress"]["step"] % 4:
         print("writing", flush=True)
         time.sleep(600)
 checkpoint.write_checkpoint = write
-training._RUN_SECONDS = 0
+steps._RUN_SECONDS = 0
 """
 LONG = [*SMALL, "--epochs", "1000000", "--threads", "2"]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
+from w2v_sparseadam.config import START_LR
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
 from w2v_sparseadam.start import find_frozen, place_vectors, read_words
-from w2v_sparseadam.training import START_LR
 from w2v_sparseadam.vectors import Vectors
 
 SETTINGS = {

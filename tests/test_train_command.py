@@ -17,9 +17,17 @@ from click.testing import CliRunner
 from numba import config
 
 import w2v_sparseadam
-from w2v_sparseadam import TextConfig, Vectors, __version__, training
+from w2v_sparseadam import (
+    OptimizerConfig,
+    RunConfig,
+    SkipGramConfig,
+    TextConfig,
+    Vectors,
+    __version__,
+)
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
+from w2v_sparseadam.commands.report import EventLog, TrainReport
 from w2v_sparseadam.errors import SettingError
 from w2v_sparseadam.text.config import PhraseConfig
 
@@ -129,9 +137,9 @@ def test_options_reach_the_configs(folder, monkeypatch):
     defaults = dict(seen)
     for settings in (
         TextConfig(),
-        training.SkipGramConfig(),
-        training.OptimizerConfig(),
-        training.RunConfig(),
+        SkipGramConfig(),
+        OptimizerConfig(),
+        RunConfig(),
     ):
         assert vars(settings).items() <= defaults.items()
     given = {
@@ -563,7 +571,7 @@ class Clock:
 def test_the_log_of_a_long_run_stays_small(tmp_path, monkeypatch):
     """Two days of five events a second make a thousand lines, in which no pair is lost."""
     monkeypatch.setattr(time, "monotonic", clock := Clock())
-    log = command._Log(tmp_path / "log.jsonl")
+    log = EventLog(tmp_path / "log.jsonl")
     n_events, rng = 5 * 2 * 24 * 3600, np.random.default_rng(1)
     log({"event": "start", "tokens": 10 * n_events, "done_tokens": 0, "done_seconds": 0.0})
     losses, pairs = rng.random(n_events), rng.integers(1, 50, n_events)
@@ -584,7 +592,7 @@ def test_the_log_of_a_long_run_stays_small(tmp_path, monkeypatch):
 
 def test_the_log_of_a_short_run_has_a_line_a_second(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "monotonic", clock := Clock())
-    log = command._Log(tmp_path / "log.jsonl")
+    log = EventLog(tmp_path / "log.jsonl")
     for k in range(1, 51):
         clock.now += 0.2
         log({"event": "read", "bytes": k, "total_bytes": 50})
@@ -627,7 +635,7 @@ def test_what_a_run_says_off_a_terminal(folder):
 
 def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(time, "monotonic", clock := Clock())
-    report = command._Report()
+    report = TrainReport()
     for k in range(1, 4):
         clock.now += 11
         report({"event": "read", "bytes": k * 10**9, "total_bytes": 4 * 10**9})
@@ -661,7 +669,7 @@ def test_what_a_run_says_of_its_sources(folder):
 
 def test_lines_of_a_long_stream_off_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(time, "monotonic", clock := Clock())
-    report = command._Report()
+    report = TrainReport()
     for k in range(1, 4):
         clock.now += 6
         report({"event": "read", "bytes": k * 10**9, "total_bytes": 0, "tokens": k * 10**8})

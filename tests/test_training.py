@@ -22,10 +22,10 @@ from w2v_sparseadam import (
     train,
     training,
 )
+from w2v_sparseadam.config import START_LR
 from w2v_sparseadam.errors import DivergenceError, SettingError, TextError
 from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
-from w2v_sparseadam.training import START_LR
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 # Compiled code says nothing; interpreted, NumPy warns.
@@ -375,7 +375,7 @@ def test_nothing_is_compiled_while_the_clock_runs(tmp_path, optimizer):
 def test_peak_memory_is_this_process_alone():
     """The kernel hands a parent's peak on to its children; ours must not."""
     script = (
-        "import numpy as np; from w2v_sparseadam.training import peak_memory\n"
+        "import numpy as np; from w2v_sparseadam.memory import peak_memory\n"
         "before = peak_memory(); block = np.ones(20_000_000); print(before, peak_memory())"
     )
     ballast = np.ones(50_000_000)  # 400 MB

@@ -12,7 +12,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .config import OptimizerConfig as OptimizerConfig
+    from .config import RunConfig as RunConfig
+    from .config import SkipGramConfig as SkipGramConfig
     from .errors import W2VError as W2VError
+    from .model import Model as Model
     from .optimizers import SGD as SGD
     from .optimizers import Adagrad as Adagrad
     from .optimizers import DenseAdam as DenseAdam
@@ -20,10 +24,6 @@ if TYPE_CHECKING:
     from .optimizers import SparseAdam as SparseAdam
     from .text.config import PhraseConfig as PhraseConfig
     from .text.config import TextConfig as TextConfig
-    from .training import Model as Model
-    from .training import OptimizerConfig as OptimizerConfig
-    from .training import RunConfig as RunConfig
-    from .training import SkipGramConfig as SkipGramConfig
     from .training import resume as resume
     from .training import train as train
     from .vectors import Vectors as Vectors
@@ -33,13 +33,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "Adagrad": "optimizers",
     "DenseAdam": "optimizers",
-    "Model": "training",
-    "OptimizerConfig": "training",
+    "Model": "model",
+    "OptimizerConfig": "config",
     "PhraseConfig": "text.config",
     "RowwiseAdam": "optimizers",
-    "RunConfig": "training",
+    "RunConfig": "config",
     "SGD": "optimizers",
-    "SkipGramConfig": "training",
+    "SkipGramConfig": "config",
     "SparseAdam": "optimizers",
     "TextConfig": "text.config",
     "Vectors": "vectors",

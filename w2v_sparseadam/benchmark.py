@@ -31,22 +31,16 @@ import numba
 import numpy as np
 
 from . import __version__
+from .config import OptimizerConfig, RunConfig, SkipGramConfig
 from .engine import SHARED_NEGATIVES
 from .errors import SettingError, TextError, W2VError
 from .lanes import padded_zeros
-from .memory import lacks_memory, row_bytes
+from .memory import lacks_memory, peak_memory, row_bytes
+from .model import build_engine, compile_run
 from .optimizers import Optimizer
 from .plan import BLOCK, Groups, Sampler, draw_key, fill_uniform, group_rows
 from .rules import move, prepare
 from .text.vocabulary import LINE_END
-from .training import (
-    OptimizerConfig,
-    RunConfig,
-    SkipGramConfig,
-    build_engine,
-    compile_run,
-    peak_memory,
-)
 from .workers import Workers
 
 STEP_CONTESTANTS = ("sparse-adam", "dense-adam")

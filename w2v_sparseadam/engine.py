@@ -248,7 +248,7 @@ class Engine:
     center, context : Optimizer
         They own the two matrices, of shape (V, D), D a multiple of 16.
     window, negative, noise_exponent, subsample, dynamic_window
-        See :class:`~w2v_sparseadam.training.SkipGramConfig`.
+        See :class:`~w2v_sparseadam.config.SkipGramConfig`.
     batch_size : int
         Centers that a batch is expected to have.
     seed : int

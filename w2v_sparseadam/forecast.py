@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .config import OptimizerConfig, RunConfig, SkipGramConfig
+from .memory import peak_memory
+from .model import compile_run, model_memory, start_engine
 from .start import check_dim
 from .text.events import Event, read_with_events
 from .text.reader import check_sources
-from .training import (
-    OptimizerConfig,
-    RunConfig,
-    SkipGramConfig,
-    compile_run,
-    model_memory,
-    peak_memory,
-    start_engine,
-)
 from .workers import Workers
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,3 +129,19 @@ def _groups_free() -> Iterator[int]:
                 yield most - used + int(stat.get(stale, 0))
             except (OSError, ValueError):
                 continue
+
+
+def peak_memory() -> int | None:
+    """Return the most memory this process has held resident, in bytes; None where unknown."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    except (OSError, IndexError):
+        pass  # not Linux
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    # Not on Linux, where a process begins with its parent's figure.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from ..config import RunConfig, SkipGramConfig
 from ..text.config import TextConfig
-from ..training import RunConfig, SkipGramConfig
 from . import W2VCommand
 
 if TYPE_CHECKING:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from functools import partial
-from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from .. import __version__
+from ..config import START_BETA1, START_LR, OptimizerConfig, RunConfig, SkipGramConfig
 from ..errors import W2VError
+from ..model import VECTOR_KINDS
 from ..output import check_writable
 from ..text.events import Event
 from ..text.sources import STANDARD_INPUT, is_pattern
-from ..training import (
-    CHECKPOINT_MINUTES,
-    START_BETA1,
-    START_LR,
-    VECTOR_KINDS,
-    OptimizerConfig,
-    RunConfig,
-    SkipGramConfig,
-    resume,
-    train,
-)
+from ..training import CHECKPOINT_MINUTES, resume, train
 from . import check_distinct
-from .reading import Pace, ReadingReport, duration, new_bar, phrases_to
+from .reading import duration, phrases_to
+from .report import EventLog, TrainReport
 from .runs import (
     Destination,
     Epochs,
@@ -307,11 +298,11 @@ def main(
     if not dry_run:
         check_writable(target)
     with ExitStack() as stack:
-        reports: list[_Report | _Log] = []
+        reports: list[TrainReport | EventLog] = []
         if not quiet:
-            reports.append(stack.enter_context(closing(_Report())))
+            reports.append(stack.enter_context(closing(TrainReport())))
         if log:
-            reports.append(stack.enter_context(closing(_Log(log, append=bool(resume_dir)))))
+            reports.append(stack.enter_context(closing(EventLog(log, append=bool(resume_dir)))))
         writers = [phrases_to(phrases_out)] if phrases_out else []
         training = False
 
@@ -322,7 +313,7 @@ def main(
                     case "folder":
                         destination.keep(target, vectors)
                         if not log:
-                            log_here = _Log(folder / "log.jsonl", append=True)
+                            log_here = EventLog(folder / "log.jsonl", append=True)
                             reports.append(stack.enter_context(closing(log_here)))
                     case "start":
                         training = ctx.obj.saves = True
@@ -430,179 +421,6 @@ def _show_forecast(forecast: Forecast) -> None:
     ]
     for name, value in rows:
         click.echo(f"{name:20}{value}")
-
-
-class _Log:
-    """Writes events to a file, one JSON object a line.
-
-    ``read``, ``join`` and ``progress`` come at most once a second and a thousand times in a run,
-    so that the log of a long run stays small. A ``progress`` left out is merged into the next one,
-    and ``done`` waits for the vectors to be saved.
-    """
-
-    def __init__(self, path: Path, append: bool = False) -> None:
-        self._path = path
-        try:
-            self._file: FileIO | None = path.open("ab" if append else "wb", buffering=0)
-        except OSError as error:
-            raise click.ClickException(
-                f"{path}: cannot be written ({error.strerror}); write the log elsewhere"
-            ) from error
-        self._pace, self._join_pace = Pace(1, 1e-3), Pace(1, 1e-3)
-        self._n_tokens = 0
-        self._waiting: list[Event] = []
-        self._last: Event = {"tokens": 0, "seconds": 0.0}
-        self._done: Event = {}
-
-    def __call__(self, event: Event) -> None:
-        """Write an event, or note it for later."""
-        match event["event"]:
-            case "read":
-                if self._pace.due(event["bytes"], event["total_bytes"]):
-                    self._write(event)
-            case "join":
-                if self._join_pace.due(event["words"], event["total_words"]):
-                    self._write(event)
-            case "phrases":
-                pass  # their number is in ``text``, and there may be a million of them
-            case "start":
-                self._pace = Pace(1, 1e-3)
-                self._n_tokens = event["tokens"]
-                self._last = {"tokens": event["done_tokens"], "seconds": event["done_seconds"]}
-                self._write(event)
-            case "progress":
-                self._waiting.append(event)
-                if self._pace.due(event["tokens"], self._n_tokens):
-                    self._write_progress()
-            case "epoch":
-                self._write_progress()
-                self._write(event)
-            case "done":
-                self._done = event
-            case _:
-                self._write(event)
-
-    def saved(self, target: Path) -> None:
-        """Write the last line."""
-        self._write({**self._done, "output": str(target)})
-
-    def close(self) -> None:
-        """Close the file, if it is open."""
-        if self._file:
-            self._file.close()
-            self._file = None
-
-    def _write_progress(self) -> None:
-        """Write the events that wait as one, with the loss of all their pairs."""
-        if not self._waiting:
-            return
-        event = self._waiting[-1]
-        pairs = sum(part["pairs"] for part in self._waiting)
-        loss = sum(part["loss"] * part["pairs"] for part in self._waiting) / pairs
-        n_tokens = event["tokens"] - self._last["tokens"]
-        speed = n_tokens / (event["seconds"] - self._last["seconds"])
-        self._write({**event, "pairs": pairs, "loss": loss, "tokens_per_s": speed})
-        self._last = event
-        self._waiting = []
-
-    def _write(self, event: Event) -> None:
-        """Write a line; a full disk must not end a long run."""
-        if not self._file:
-            return
-        try:
-            self._file.write(json.dumps(event, allow_nan=False).encode() + b"\n")
-        except OSError as error:
-            self.close()
-            click.echo(
-                f"Warning: {self._path}: cannot be written ({error.strerror}); going on without it",
-                err=True,
-            )
-
-
-class _Report(ReadingReport):
-    """Shows events on stderr: bars on a terminal, now and then a line elsewhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._start: Event = {}
-
-    def saved(self, target: Path) -> None:
-        """Show that the file is there."""
-        words, dim = self._start["words"], self._start["dim"]
-        self._say(f"Wrote {target}: {words:,} words, {dim} dimensions.")
-
-    def _show_folder(self, event: Event) -> None:
-        if event["taken_over_from"]:
-            self._say(
-                f"Took over {event['path']}: {event['taken_over_from']} ended without leaving it."
-            )
-
-    def _show_warning(self, event: Event) -> None:
-        self._say(f"Warning: {event['message']}.")
-
-    def _show_checkpoint(self, event: Event) -> None:
-        self._say(
-            f"Checkpoint at step {event['step']:,}: {event['bytes'] / 1e6:,.1f} MB in "
-            f"{duration(event['seconds'])}."
-        )
-
-    def _show_init(self, event: Event) -> None:
-        self._say(
-            f"Start vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
-            f"words that start fresh: {event['fresh']:,}."
-        )
-
-    def _show_freeze(self, event: Event) -> None:
-        self._say(f"Words frozen: {event['frozen']:,}.")
-        if event["unknown"]:
-            names = ", ".join(map(repr, event["examples"]))
-            more = ", …" if event["unknown"] > len(event["examples"]) else ""
-            self._say(
-                "Warning: words to freeze that are not in the vocabulary: "
-                f"{event['unknown']:,} ({names}{more})."
-            )
-
-    def _show_start(self, event: Event) -> None:
-        self._start = event
-        self._pace = Pace()
-        if event["first_step"]:
-            self._say(f"Going on at step {event['first_step']:,} of {event['steps']:,}.")
-        if self._on_terminal:
-            self._bar = new_bar(
-                event["tokens"], " words", self._epoch(1), "{rate_fmt}, {remaining} left{postfix}"
-            )
-            self._bar.initial = self._bar.n = event["done_tokens"]
-
-    def _show_progress(self, event: Event) -> None:
-        loss, lr = f"loss {event['loss']:.3f}", f"lr {event['lr']:.2g}"
-        done, whole = event["tokens"], self._start["tokens"]
-        if self._bar is not None:
-            self._bar.set_description_str(self._epoch(event["epoch"]), refresh=False)
-            self._bar.set_postfix_str(f"{loss}, {lr}", refresh=False)
-            self._bar.update(done - self._bar.n)
-        elif self._pace.due(done, whole):
-            left = duration((whole - done) * event["seconds"] / done)
-            self._say(
-                f"{done / whole:4.0%}  {self._epoch(event['epoch'])}, {loss}, {lr}, "
-                f"{event['tokens_per_s']:,.0f} words/s, {left} left"
-            )
-
-    def _show_epoch(self, event: Event) -> None:
-        self._say(
-            f"{self._epoch(event['epoch'])}: loss {event['loss']:.4f} a pair, "
-            f"{duration(event['seconds'])}."
-        )
-
-    def _epoch(self, number: int) -> str:
-        return f"Epoch {number}/{self._start['epochs']}"
-
-    def _show_done(self, event: Event) -> None:
-        self.close()
-        memory = event["peak_memory_bytes"]
-        self._say(
-            f"Trained in {duration(event['train_seconds'])}: {event['tokens_per_s']:,.0f} words/s"
-            + (f", {memory / 1e6:,.0f} MB of memory at the peak." if memory else ".")
-        )
 
 
 if __name__ == "__main__":

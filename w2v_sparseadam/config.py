@@ -1,0 +1,213 @@
+"""The settings of a run: the model, what moves it, and how long; each checks its values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from .errors import SettingError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .optimizers import Optimizer
+
+START_LR = {
+    "sparse-adam": 0.015,
+    "rowwise-adam": 0.02,
+    "dense-adam": 0.02,
+    "adagrad": 0.2,
+    "sgd": 0.025,
+}
+"""The optimizers, and the learning rate that each starts with by default."""
+
+START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
+"""The decay of the first moment, by default, of the optimizers that have one."""
+
+MAX_DIM = 4096
+"""Kernels are compiled for the width of a vector, which takes the longer the wider it is."""
+
+
+@dataclass(frozen=True)
+class SkipGramConfig:
+    """The model and what it learns from.
+
+    Attributes
+    ----------
+    dim : int
+        Dimensions of a vector, 1 to `MAX_DIM`.
+    window : int
+        Contexts are at most this many kept tokens away, 1 or more.
+    dynamic_window : bool
+        Draw each center's reach from 1 … ``window``, so that near words count more.
+    negative : int
+        Negative samples expected for each pair, 1 or more.
+    noise_exponent : float
+        Negatives are drawn with probability proportional to count ** this; 0 is uniform.
+    subsample : float
+        Tokens of words more frequent than this are dropped at random (see
+        :meth:`~w2v_sparseadam.plan.Sampler.build`); 0 keeps all.
+    """
+
+    dim: int = 100
+    window: int = 5
+    dynamic_window: bool = True
+    negative: int = 5
+    noise_exponent: float = 0.75
+    subsample: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name in ("dim", "window", "negative"):
+            _check_whole(self, name, 1)
+        if self.dim > MAX_DIM:
+            raise SettingError(f"dim is {self.dim}, but must be at most {MAX_DIM}")
+        for name in ("noise_exponent", "subsample"):
+            _check_number(self, name, lambda value: 0 <= value < math.inf, "0 or more")
+        check_choice("dynamic_window", self.dynamic_window, (True, False))
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How a step moves the rows.
+
+    Attributes
+    ----------
+    optimizer : {"sparse-adam", "rowwise-adam", "dense-adam", "adagrad", "sgd"}
+        See :mod:`w2v_sparseadam.optimizers`.
+    lr : float or None
+        Learning rate at the start, above 0; it falls linearly to 0. None takes it from
+        `START_LR`.
+    beta1 : float or None
+        Decay of Adam's first moment, in [0, 1); at 0 none is stored. None takes it from
+        `START_BETA1`.
+    beta2 : float
+        Decay of Adam's second moment, in [0, 1).
+    eps : float
+        Added to the denominator of Adam and Adagrad, above 0.
+    bias_correction : {"global", "row"}
+        Whether Adam's corrections count the steps of the run or of each row; dense Adam, which
+        moves every row at every step, knows only the former.
+    """
+
+    optimizer: str = "sparse-adam"
+    lr: float | None = None
+    beta1: float | None = None
+    beta2: float = 0.999
+    eps: float = 1e-8
+    bias_correction: str = "global"
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_choice("optimizer", self.optimizer, START_LR)
+        check_choice("bias_correction", self.bias_correction, ("global", "row"))
+        if self.lr is not None:
+            _check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
+        for name in ("beta1", "beta2"):
+            if getattr(self, name) is not None:
+                _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
+        _check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
+
+    @property
+    def start_lr(self) -> float:
+        """The learning rate at the start, once None is resolved."""
+        return START_LR[self.optimizer] if self.lr is None else self.lr
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """The decays of Adam's moments, once None is resolved."""
+        beta1 = START_BETA1[self.optimizer] if self.beta1 is None else self.beta1
+        return beta1, self.beta2
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The names of the settings that the optimizer has."""
+        names = {"lr"}
+        if self.optimizer != "sgd":
+            names |= {"eps"}
+        if self.optimizer.endswith("-adam"):
+            names |= {"beta1", "beta2"}
+        if self.optimizer in {"sparse-adam", "rowwise-adam"}:
+            names |= {"bias_correction"}
+        return frozenset(names)
+
+    def resolved(self) -> OptimizerConfig:
+        """Return the same with each None replaced, which a change of defaults leaves as it is."""
+        beta1 = self.betas[0] if "beta1" in self.used else self.beta1
+        return replace(self, lr=self.start_lr, beta1=beta1)
+
+    def build(self, param: np.ndarray, dim: int) -> Optimizer:
+        """Return the optimizer of a matrix of shape (V, D), of whose columns ``dim`` are used."""
+        from .optimizers import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
+
+        if self.optimizer == "sgd":
+            return SGD(param, self.start_lr)
+        if self.optimizer == "adagrad":
+            return Adagrad(param, self.start_lr, self.eps)
+        adam = param, self.start_lr, self.betas, self.eps
+        if self.optimizer == "dense-adam":
+            return DenseAdam(*adam)
+        if self.optimizer == "rowwise-adam":
+            return RowwiseAdam(*adam, self.bias_correction, n_columns=dim)
+        return SparseAdam(*adam, self.bias_correction)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How long and on what a run works.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the text, 1 or more.
+    batch_size : int
+        Centers that a step is expected to have, 32 or more.
+    seed : int
+        Start of every random draw, 0 or more.
+    threads : int or None
+        Threads to use; None is one for each processor that this process may use. The result does
+        not depend on it.
+    """
+
+    epochs: int = 3
+    batch_size: int = 1024
+    seed: int = 1
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        _check_whole(self, "epochs", 1)
+        _check_whole(self, "batch_size", 32)
+        _check_whole(self, "seed", 0, 2**64 - 1)
+        if self.threads is not None:
+            _check_whole(self, "threads", 1)
+
+    @property
+    def n_threads(self) -> int:
+        """The number of threads, once None is resolved."""
+        from .workers import usable_processors
+
+        return usable_processors() if self.threads is None else self.threads
+
+
+def _check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:
+    value = getattr(config, name)
+    if not isinstance(value, Integral) or not low <= int(value) <= high:
+        range_ = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+        raise SettingError(f"{name} is {value!r}, but must be a whole number, {range_}")
+
+
+def _check_number(config: object, name: str, fits: Callable[[Any], bool], range_: str) -> None:
+    value = getattr(config, name)
+    if not isinstance(value, Real) or not fits(value):
+        raise SettingError(f"{name} is {value!r}, but must be a number, {range_}")
+
+
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        names = ", ".join(map(repr, choices))
+        raise SettingError(f"{name} is {value!r}, but must be one of {names}")

@@ -1,0 +1,182 @@
+"""A model: what it takes of memory, how it starts, and the vectors that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .config import OptimizerConfig, RunConfig, SkipGramConfig, check_choice
+from .text.events import Event
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .engine import Engine
+    from .text.vocabulary import Vocabulary
+    from .vectors import Vectors
+    from .workers import Workers
+
+VECTOR_KINDS = ("center", "context", "sum")
+"""What a model can give as the vector of a word."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: one row of each matrix for each word.
+
+    Attributes
+    ----------
+    words : list of str
+        Most frequent first.
+    counts : ndarray of shape (V,), int64
+        Occurrences in the text.
+    center_vectors, context_vectors : ndarray of shape (V, D), float32
+        What a word is as a center, and as a context.
+    loss : float
+        Mean negative log likelihood of the last epoch's pairs, each with its negatives.
+    """
+
+    words: list[str]
+    counts: np.ndarray
+    center_vectors: np.ndarray
+    context_vectors: np.ndarray
+    loss: float
+
+    def vectors(self, kind: str = "center") -> Vectors:
+        """Return the vectors of the words: ``"center"``, ``"context"`` or their ``"sum"``."""
+        from .vectors import Vectors
+
+        check_choice("kind", kind, VECTOR_KINDS)
+        if kind == "center":
+            return Vectors(self.words, self.center_vectors)
+        if kind == "context":
+            return Vectors(self.words, self.context_vectors)
+        return Vectors(self.words, self.center_vectors + self.context_vectors)
+
+
+def model_memory(
+    n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig
+) -> tuple[int, int]:
+    """Return the bytes of both matrices, and of their optimizers' state."""
+    from .memory import row_bytes
+
+    model = 2 * n_words * row_bytes(OptimizerConfig("sgd").build, skip_gram.dim)
+    return model, 2 * n_words * row_bytes(optimizer.build, skip_gram.dim) - model
+
+
+def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig) -> None:
+    """Refuse a model that with its optimizer's state is more than the memory there is.
+
+    Raises
+    ------
+    W2VError
+        Names what can be changed, and what each change would save.
+    """
+    from .lanes import LANES
+    from .memory import check_memory, usable_memory
+
+    def needs(
+        n_words: int = n_words,
+        skip_gram: SkipGramConfig = skip_gram,
+        optimizer: OptimizerConfig = optimizer,
+    ) -> int:
+        return sum(model_memory(n_words, skip_gram, optimizer))
+
+    n_bytes, usable = needs(), usable_memory()
+    if usable is None or n_bytes <= usable:
+        return
+    remedies = {}
+    if fits := int(n_words * usable / n_bytes):
+        remedies[f"--max-vocab {fits}"] = needs(n_words=fits)
+    if fits := int(skip_gram.dim * usable / n_bytes) // LANES * LANES:
+        remedies[f"--dim {fits}"] = needs(skip_gram=replace(skip_gram, dim=fits))
+    if "beta1" in optimizer.used:
+        remedies["--beta1 0"] = needs(optimizer=replace(optimizer, beta1=0.0))
+    rowwise = OptimizerConfig("rowwise-adam", beta1=0.0)
+    remedies["--optimizer rowwise-adam --beta1 0"] = needs(optimizer=rowwise)
+    check_memory(n_bytes, remedies)
+
+
+def start_engine(
+    vocabulary: Vocabulary,
+    word_ids: np.ndarray,
+    skip_gram: SkipGramConfig,
+    optimizer: OptimizerConfig,
+    run: RunConfig,
+    workers: Workers,
+    emit: Callable[[Event], None],
+    *,
+    init: Vectors | None = None,
+    freeze: Collection[str] = (),
+) -> tuple[np.ndarray, np.ndarray, Engine]:
+    """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
+    from .start import find_frozen, place_vectors
+
+    check_model_fits(len(vocabulary), skip_gram, optimizer)
+    frozen = None
+    if freeze:
+        frozen, report = find_frozen(vocabulary.words, freeze)
+        emit({"event": "freeze", **report})
+    center, context, engine = build_engine(
+        word_ids, vocabulary.counts, skip_gram, optimizer, run, workers, frozen
+    )
+    if init is not None:
+        emit({"event": "init", **place_vectors(center, vocabulary.words, init)})
+    return center, context, engine
+
+
+def build_engine(
+    word_ids: np.ndarray,
+    counts: np.ndarray,
+    skip_gram: SkipGramConfig,
+    optimizer: OptimizerConfig,
+    run: RunConfig,
+    workers: Workers,
+    frozen: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, Engine]:
+    """Return the two matrices as they start, rows padded to whole vectors, and their engine."""
+    from .engine import Engine
+    from .lanes import padded_zeros
+    from .plan import draw_key, fill_uniform
+
+    center, context = (padded_zeros(counts.size, skip_gram.dim) for _ in range(2))
+    fill_uniform(draw_key(run.seed, "start"), skip_gram.dim, center)
+    engine = Engine(
+        word_ids,
+        counts,
+        optimizer.build(center, skip_gram.dim),
+        optimizer.build(context, skip_gram.dim),
+        window=skip_gram.window,
+        negative=skip_gram.negative,
+        noise_exponent=skip_gram.noise_exponent,
+        subsample=skip_gram.subsample,
+        dynamic_window=skip_gram.dynamic_window,
+        batch_size=run.batch_size,
+        seed=run.seed,
+        workers=workers,
+        frozen=frozen,
+    )
+    return center, context, engine
+
+
+def compile_run(
+    skip_gram: SkipGramConfig, optimizer: OptimizerConfig, emit: Callable[[Event], None]
+) -> None:
+    """Compile what a run will call, or load it from Numba's cache; say so if it is the former."""
+    import numpy as np
+
+    from .kernels import compiling_told
+    from .text.corpus import compile_kernels
+    from .workers import Workers
+
+    word_ids = np.array([0, 1, -1], np.int32)
+    word_ids.flags.writeable = False
+    # Everything is kept, so that the step has a pair and reaches every kernel.
+    small = replace(skip_gram, window=1, subsample=0)
+    with compiling_told(emit), Workers(1) as workers:
+        compile_kernels()
+        *_, engine = build_engine(
+            word_ids, np.array([1, 1]), small, optimizer, RunConfig(batch_size=32), workers
+        )
+        engine.step(0, 1.0)

@@ -1,0 +1,262 @@
+"""The steps of a run: their learning rates, what is told of them, and when their state is kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from .errors import TextError, W2VError
+from .text.events import EVENT_SECONDS, Event
+
+if TYPE_CHECKING:
+    from .divergence import Watch
+    from .engine import Batch, Engine
+    from .run_folder import RunFolder
+
+# Long enough that Python's part in it is small, short enough that Ctrl-C is soon served.
+_RUN_SECONDS = 0.1
+
+
+class Schedule:
+    """The learning rate of every step: in each stage it falls from the start linearly to 0.
+
+    Parameters
+    ----------
+    start_lr : float
+    stage_steps : sequence of int
+        Steps of each stage.
+    """
+
+    def __init__(self, start_lr: float, stage_steps: Sequence[int]) -> None:
+        self._start_lr = start_lr
+        self._stages = [(sum(stage_steps[:k]), n) for k, n in enumerate(stage_steps)]
+        self.n_steps = sum(stage_steps)
+
+    def lr(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        first, n = next(stage for stage in reversed(self._stages) if stage[0] <= step)
+        return self._start_lr * (1 - (step - first) / n)
+
+
+class Tally:
+    """Loss, pairs and tokens of a stretch of the run."""
+
+    def __init__(
+        self, loss: float = 0.0, n_pairs: int = 0, n_tokens: int = 0, seconds: float = 0.0
+    ) -> None:
+        self.loss = loss
+        self.n_pairs = n_pairs
+        self.n_tokens = n_tokens
+        self.start_clock(seconds)
+
+    def start_clock(self, seconds: float) -> None:
+        """Count from now on, as if so many seconds had passed."""
+        self._began = time.perf_counter() - seconds
+
+    def add(self, batch: Batch) -> None:
+        """Count a step."""
+        self.loss += batch.loss
+        self.n_pairs += batch.n_pairs
+        self.n_tokens += batch.n_tokens
+
+    @property
+    def mean_loss(self) -> float:
+        """Loss per pair; there must be one."""
+        return self.loss / self.n_pairs
+
+    @property
+    def seconds(self) -> float:
+        """What the clock shows."""
+        return time.perf_counter() - self._began
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what makes an equal one."""
+        return {
+            "loss": self.loss,
+            "n_pairs": self.n_pairs,
+            "n_tokens": self.n_tokens,
+            "seconds": self.seconds,
+        }
+
+
+class Progress:
+    """How far a run is: steps taken, the last finished epoch's loss, and the tallies."""
+
+    def __init__(self, state: Mapping[str, Any] | None = None) -> None:
+        state = state or {"step": 0, "loss": 0.0, "run": {}, "epoch": {}}
+        self.step: int = state["step"]
+        self.loss: float = state["loss"]
+        self.run, self.epoch = Tally(**state["run"]), Tally(**state["epoch"])
+        self._seconds = self.run.seconds, self.epoch.seconds
+
+    @property
+    def done_seconds(self) -> float:
+        """How long the run had taken when this was made."""
+        return self._seconds[0]
+
+    def start_clocks(self) -> None:
+        """Leave out the time since this was made."""
+        for tally, seconds in zip((self.run, self.epoch), self._seconds, strict=True):
+            tally.start_clock(seconds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what makes an equal one, as JSON can hold it."""
+        return {
+            "step": self.step,
+            "loss": self.loss,
+            "run": self.run.as_dict(),
+            "epoch": self.epoch.as_dict(),
+        }
+
+
+class Keeping:
+    """Keeps the state of a run in its folder: what to write, and when."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        minutes: float,
+        now: threading.Event | None,
+        emit: Callable[[Event], None],
+    ) -> None:
+        from .checkpoint import Checkpoints
+
+        self._checkpoints = Checkpoints(folder.checkpoints, emit)
+        self._seconds = 60 * minutes
+        self._now = now
+        self._last = time.monotonic()
+        self._folder = folder
+        self.must_load = False
+
+    def load(self, engine: Engine, dim: int) -> Progress | None:
+        """Bring the engine to the last good checkpoint; None if there is none."""
+        self._engine = engine
+        self._arrays = {
+            f"{side}.{name}": array[:, :dim] if array.ndim == 2 else array
+            for side, optimizer in zip(("center", "context"), engine.optimizers, strict=True)
+            for name, array in {"vectors": optimizer.param, **optimizer.state}.items()
+        }
+        state = self._checkpoints.load(self._arrays)
+        if state is None and self.must_load:
+            raise W2VError(
+                f"{self._folder.path}: the run ended before its start vectors were kept; start it "
+                "again in a new folder, with --init"
+            )
+        if state is None:
+            return None
+        for optimizer, count in zip(engine.optimizers, state["step_counts"], strict=True):
+            optimizer.step_count = count
+        return Progress(state["progress"])
+
+    def keep(self, progress: Progress, ends_epoch: bool) -> None:
+        """Write a checkpoint if one is due or asked for."""
+        self._checkpoints.poll()
+        asked = self._now is not None and self._now.is_set()
+        if ends_epoch or asked or time.monotonic() - self._last >= self._seconds:
+            self._checkpoints.save(progress.step, self._arrays, self._state(progress))
+            self._last = time.monotonic()
+            if asked and self._now is not None:
+                self._now.clear()
+
+    def keep_start(self, progress: Progress) -> None:
+        """Write a checkpoint before the first step: nothing else in the folder has the vectors."""
+        self._checkpoints.save(progress.step, self._arrays, self._state(progress))
+
+    def keep_before_leaving(self, progress: Progress) -> None:
+        """Write a checkpoint, whatever ``on_event`` raises."""
+        self._checkpoints.save_before_leaving(progress.step, self._arrays, self._state(progress))
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for the checkpoint that is being written."""
+        self._checkpoints.wait(quietly=kind is not None)
+
+    def _state(self, progress: Progress) -> dict[str, Any]:
+        return {
+            "progress": progress.as_dict(),
+            "step_counts": [optimizer.step_count for optimizer in self._engine.optimizers],
+        }
+
+
+def take_steps(
+    engine: Engine,
+    watch: Watch,
+    schedule: Schedule,
+    progress: Progress,
+    keeping: Keeping | None,
+    emit: Callable[[Event], None],
+) -> None:
+    """Take the steps of a run that are left, several of an epoch at once."""
+    from .divergence import CHECK_STEPS
+
+    n_steps = schedule.n_steps
+    interval = Tally()
+    n = 1
+    while progress.step < n_steps:
+        first = progress.step
+        epoch_number = first // engine.n_batches + 1
+        # Vectors are looked at after the steps that end an epoch or such a stretch, and at no other
+        # state of theirs: whether a run is stopped does not depend on the machine's speed.
+        stop = min(first + n, *(first // k * k + k for k in (engine.n_batches, CHECK_STEPS)))
+        lrs = [schedule.lr(step) for step in range(first, stop)]
+        began = time.perf_counter()
+        batches = engine.run(first, lrs)
+        seconds_a_step = (time.perf_counter() - began) / len(lrs)
+        for lr, batch in zip(lrs, batches, strict=True):
+            watch.check(progress.step, batch.loss, lr)
+            progress.step += 1
+            for tally in (progress.run, progress.epoch, interval):
+                tally.add(batch)
+        epoch, ends_epoch = progress.epoch, stop == epoch_number * engine.n_batches
+        if ends_epoch:
+            if not epoch.n_pairs:
+                raise TextError(
+                    f"nothing to learn from: in epoch {epoch_number} no line had two words left; "
+                    "lower --min-count, or keep frequent words with --subsample 0"
+                )
+            progress.loss = epoch.mean_loss
+            epoch_seconds = epoch.seconds
+            progress.epoch = Tally()
+        reports: list[Event] = []
+        if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
+            reports.append(
+                {
+                    "event": "progress",
+                    "epoch": epoch_number,
+                    "tokens": progress.run.n_tokens,
+                    "seconds": progress.run.seconds,
+                    "loss": interval.mean_loss,
+                    "pairs": interval.n_pairs,
+                    "tokens_per_s": interval.n_tokens / interval.seconds,
+                    "lr": lrs[-1],
+                }
+            )
+            interval = Tally()
+        if ends_epoch:
+            reports.append(
+                {
+                    "event": "epoch",
+                    "epoch": epoch_number,
+                    "tokens": epoch.n_tokens,
+                    "pairs": epoch.n_pairs,
+                    "loss": progress.loss,
+                    "seconds": epoch_seconds,
+                }
+            )
+        # From here to the next job the state is whole, so that an exception costs nothing.
+        try:
+            with ExitStack() as stack:  # all are emitted, though one may raise: none comes again
+                for report in reversed(reports):
+                    stack.callback(emit, report)
+            if keeping:
+                keeping.keep(progress, ends_epoch)
+        except BaseException:
+            if keeping:
+                keeping.keep_before_leaving(progress)
+            raise
+        n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
