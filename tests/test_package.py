@@ -56,6 +56,7 @@ STATIONS = [
     "config",
     "model",
     "steps",
+    "growth",
     "training",
     "forecast",
     "evaluation",

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
+from operator import index
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -30,12 +32,14 @@ from .memory import available_memory
 from .output import atomic_write
 from .run_folder import sync_folder
 
-_TYPES = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _PIECE = 1 << 20
 _MOST_HEADER_BYTES = 1 << 20
 _DIGEST = re.compile(rb'"sha256": ?"([0-9a-f]{64})"')
 _NAME = re.compile(r"step-[0-9]+\.safetensors")
 _N_KEPT = 2
+
+_Read = TypeVar("_Read")
 
 Arrays = Mapping[str, np.ndarray]
 """Arrays of float32 or int64 by name."""
@@ -97,42 +101,90 @@ def read_checkpoint(path: str | os.PathLike[str], arrays: Arrays) -> Any:
         If the file is cut short, changed or not a checkpoint of these arrays.
     """
     with open(path, "rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        n_header = int.from_bytes(stream.read(8), "little")
-        if not 2 <= n_header <= min(size - 8, _MOST_HEADER_BYTES):
-            raise FormatError(f"{path}: is damaged (its header cannot be {n_header} bytes long)")
-        header = stream.read(n_header)
-        found = _DIGEST.search(header)
-        if found is None:
-            raise FormatError(f"{path}: is damaged, or no checkpoint (it has no checksum)")
-        digest = hashlib.sha256(n_header.to_bytes(8, "little"))
-        digest.update(header[: found.start(1)] + b"0" * 64 + header[found.end(1) :])
-        while piece := stream.read(_PIECE):
-            digest.update(piece)
-        if digest.hexdigest().encode() != found[1]:
-            raise FormatError(f"{path}: is damaged (its checksum does not fit)")
-        try:
-            entries = json.loads(header)
-            state = json.loads(entries.pop("__metadata__")["state"])
-            held = {
-                name: (_TYPES[entry["dtype"]], tuple(entry["shape"]), entry["data_offsets"])
-                for name, entry in entries.items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise FormatError(f"{path}: has a header that cannot be read ({error!r:.80})") from None
-        stop = 0
-        for name, array in arrays.items():
-            start, stop = stop, stop + array.nbytes
-            expected = (array.dtype, array.shape, [start, stop])
-            if held.pop(name, None) != expected:
-                raise FormatError(f"{path}: '{name}' is not the array that this run has")
-        if held or size != 8 + n_header + stop:
+        header = _read_header(stream, path)
+        if header.n_bytes != sum(array.nbytes for array in arrays.values()):
             raise FormatError(f"{path}: holds other arrays than this run has")
-        stream.seek(8 + n_header)
-        for array in arrays.values():
-            for rows in _pieces(array):
-                rows[...] = _read_piece(stream, rows)
-    return state
+        for name, array in arrays.items():
+            if header.arrays.get(name) != (array.dtype, array.shape):
+                raise FormatError(f"{path}: '{name}' is not the array that this run has")
+        _fill(stream, {name: arrays[name] for name in header.arrays if name in arrays})
+    return header.state
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
+    """Return what a file holds, once its checksum is seen to be right.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        float32 or int64.
+    state : object
+        What JSON can hold.
+
+    Raises
+    ------
+    FormatError
+        If the file is cut short, changed or no checkpoint.
+    """
+    with open(path, "rb") as stream:
+        header = _read_header(stream, path)
+        arrays = {name: np.empty(shape, dtype) for name, (dtype, shape) in header.arrays.items()}
+        _fill(stream, arrays)
+    return arrays, header.state
+
+
+class _Header(NamedTuple):
+    """What a file says of itself."""
+
+    arrays: dict[str, tuple[np.dtype, tuple[int, ...]]]  # in the order of the file
+    n_bytes: int  # of all arrays
+    state: Any
+
+
+def _read_header(stream: BinaryIO, path: str | os.PathLike[str]) -> _Header:
+    """Return the header of a file whose checksum and size fit, and go to its first array."""
+    size = os.fstat(stream.fileno()).st_size
+    n_header = int.from_bytes(stream.read(8), "little")
+    if not 2 <= n_header <= min(size - 8, _MOST_HEADER_BYTES):
+        raise FormatError(f"{path}: is damaged (its header cannot be {n_header} bytes long)")
+    header = stream.read(n_header)
+    found = _DIGEST.search(header)
+    if found is None:
+        raise FormatError(f"{path}: is damaged, or no checkpoint (it has no checksum)")
+    digest = hashlib.sha256(n_header.to_bytes(8, "little"))
+    digest.update(header[: found.start(1)] + b"0" * 64 + header[found.end(1) :])
+    while piece := stream.read(_PIECE):
+        digest.update(piece)
+    if digest.hexdigest().encode() != found[1]:
+        raise FormatError(f"{path}: is damaged (its checksum does not fit)")
+    arrays: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
+    stop = 0
+    try:
+        entries = json.loads(header)
+        state = json.loads(entries.pop("__metadata__")["state"])
+        for name, entry in entries.items():
+            dtype, shape = _TYPES[entry["dtype"]], tuple(map(index, entry["shape"]))
+            start, stop = stop, stop + dtype.itemsize * math.prod(shape)
+            if min(shape, default=0) < 0 or entry["data_offsets"] != [start, stop]:
+                raise ValueError(f"{name} is not where the array before it ends")
+            arrays[name] = dtype, shape
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(f"{path}: has a header that cannot be read ({error!r:.80})") from None
+    if size != 8 + n_header + stop:
+        raise FormatError(f"{path}: is damaged (its arrays take {stop} bytes by its header)")
+    stream.seek(8 + n_header)
+    return _Header(arrays, stop, state)
+
+
+def _fill(stream: BinaryIO, arrays: Arrays) -> None:
+    """Read arrays that stand one after the other."""
+    for array in arrays.values():
+        for rows in _pieces(array):
+            rows[...] = _read_piece(stream, rows)
 
 
 def _pieces(array: np.ndarray) -> Iterator[np.ndarray]:
@@ -177,7 +229,7 @@ class Checkpoints:
             If there are checkpoints, but no good one.
         """
         damaged: list[Path] = []
-        for path in reversed(self._paths()):
+        for path in reversed(_paths(self._folder)):
             try:
                 state = read_checkpoint(path, arrays)
             except FormatError as error:
@@ -235,15 +287,15 @@ class Checkpoints:
     @property
     def any(self) -> bool:
         """Whether there is a checkpoint."""
-        return bool(self._paths())
+        return bool(_paths(self._folder))
 
     def _write(self, step: int, arrays: Arrays, state: Any) -> None:
         """Write a checkpoint and remove all but the last two; note how it went."""
         began = time.perf_counter()
-        path = self._folder / f"step-{step:012}.safetensors"
+        path = path_of(self._folder, step)
         try:
             write_checkpoint(path, arrays, state)
-            for old in self._paths()[:-_N_KEPT]:
+            for old in _paths(self._folder)[:-_N_KEPT]:
                 old.unlink()
         except (W2VError, OSError) as error:
             self._outcome = {
@@ -260,10 +312,51 @@ class Checkpoints:
             "seconds": time.perf_counter() - began,
         }
 
-    def _paths(self) -> list[Path]:
-        """Return the checkpoints, the oldest first."""
-        paths = self._folder.glob("step-*.safetensors")
-        return sorted((path for path in paths if _NAME.fullmatch(path.name)), key=_step_of)
+
+def last_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], Any]:
+    """Return what the last good checkpoint of a folder holds; see `load_checkpoint`.
+
+    Raises
+    ------
+    FormatError
+        If none is good.
+    W2VError
+        If there is none.
+    """
+    return _last(folder, load_checkpoint)
+
+
+def last_state(folder: Path) -> Any:
+    """Return the state alone that `last_checkpoint` would return."""
+
+    def state(path: Path) -> Any:
+        with open(path, "rb") as stream:
+            return _read_header(stream, path).state
+
+    return _last(folder, state)
+
+
+def _last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
+    failure: Exception = W2VError(f"{folder}: has no checkpoint yet")
+    for path in reversed(_paths(folder)):
+        try:
+            return read(path)
+        except FormatError as error:
+            failure = error
+        except OSError as error:
+            failure = W2VError(f"{path}: cannot be read ({error.strerror})")
+    raise failure
+
+
+def _paths(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, the oldest first."""
+    paths = folder.glob("step-*.safetensors")
+    return sorted((path for path in paths if _NAME.fullmatch(path.name)), key=_step_of)
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """Return where the checkpoint of a step is."""
+    return folder / f"step-{step:012}.safetensors"
 
 
 def _step_of(path: Path) -> int:

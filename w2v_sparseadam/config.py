@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -191,6 +191,11 @@ class RunConfig:
         from .workers import usable_processors
 
         return usable_processors() if self.threads is None else self.threads
+
+
+def epochs_of(settings: Mapping[str, Any]) -> list[int]:
+    """Return the epochs of a run folder's settings: those it began with, and those added."""
+    return [settings["run"]["epochs"], *settings.get("added_epochs", [])]
 
 
 def _check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:

@@ -257,6 +257,9 @@ class Engine:
         Who does the work.
     frozen : ndarray of shape (V,), bool, optional
         Words whose rows of the center matrix stay as they are.
+    first_epoch : int
+        What the first epoch counts as in random draws, so that a run which goes on with more text
+        repeats none of its own.
     """
 
     def __init__(
@@ -275,9 +278,11 @@ class Engine:
         seed: int,
         workers: Workers,
         frozen: np.ndarray | None = None,
+        first_epoch: int = 0,
     ) -> None:
         self.optimizers = (center, context)
         self._seed = seed
+        self._first_epoch = first_epoch
         self._last_plan = 0
         self._workers = workers
         sampler = Sampler.build(counts, subsample, noise_exponent, SHARED_NEGATIVES, frozen)
@@ -351,7 +356,10 @@ class Engine:
         stops = np.minimum(starts + self.positions, self._shared.word_ids.size)
         center, context = self.optimizers
         keys = {
-            epoch: [draw_key(self._seed, use, epoch) for use in ("position", "negative")]
+            epoch: [
+                draw_key(self._seed, use, self._first_epoch + epoch)
+                for use in ("position", "negative")
+            ]
             for epoch in set(epochs.tolist())
         }
         ring_size = self._shared.ring.n_centers.shape[0]

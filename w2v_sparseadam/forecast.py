@@ -22,6 +22,7 @@ from .workers import Workers
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .start import Start
     from .text.config import TextConfig
     from .text.sources import Source
     from .vectors import Vectors
@@ -83,7 +84,7 @@ def forecast(
     skip_gram: SkipGramConfig | None = None,
     optimizer: OptimizerConfig | None = None,
     run: RunConfig | None = None,
-    init: Vectors | None = None,
+    init: Vectors | Start | None = None,
     freeze: Collection[str] = (),
     on_event: Callable[[Event], None] | None = None,
 ) -> Forecast:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .engine import Engine
+    from .start import Start
     from .text.vocabulary import Vocabulary
     from .vectors import Vectors
     from .workers import Workers
@@ -107,11 +108,12 @@ def start_engine(
     workers: Workers,
     emit: Callable[[Event], None],
     *,
-    init: Vectors | None = None,
+    init: Vectors | Start | None = None,
     freeze: Collection[str] = (),
+    first_epoch: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
     """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
-    from .start import find_frozen, place_vectors
+    from .start import Start, find_frozen, place_start, place_vectors
 
     check_model_fits(len(vocabulary), skip_gram, optimizer)
     frozen = None
@@ -119,9 +121,16 @@ def start_engine(
         frozen, report = find_frozen(vocabulary.words, freeze)
         emit({"event": "freeze", **report})
     center, context, engine = build_engine(
-        word_ids, vocabulary.counts, skip_gram, optimizer, run, workers, frozen
+        word_ids, vocabulary.counts, skip_gram, optimizer, run, workers, frozen, first_epoch
     )
-    if init is not None:
+    if isinstance(init, Start):
+        emit(
+            {
+                "event": "init",
+                **place_start(engine.optimizers, vocabulary.words, init, optimizer.optimizer),
+            }
+        )
+    elif init is not None:
         emit({"event": "init", **place_vectors(center, vocabulary.words, init)})
     return center, context, engine
 
@@ -134,6 +143,7 @@ def build_engine(
     run: RunConfig,
     workers: Workers,
     frozen: np.ndarray | None = None,
+    first_epoch: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
     """Return the two matrices as they start, rows padded to whole vectors, and their engine."""
     from .engine import Engine
@@ -156,6 +166,7 @@ def build_engine(
         seed=run.seed,
         workers=workers,
         frozen=frozen,
+        first_epoch=first_epoch,
     )
     return center, context, engine
 

@@ -1,25 +1,31 @@
 """The folder of a run: its settings, its text as word ids, its checkpoints, and a lock.
 
     settings.json      what the run was asked to do
-    vocabulary.txt     a word and its count on each line, most frequent first
+    vocabulary.txt     a word and its count on each line, in the order of the word ids
     word_ids.i32       the text: int32, little-endian, a negative number after each line
     text.json          counts and checksums of these two; written last, so that it vouches for them
     checkpoints/       see :mod:`w2v_sparseadam.checkpoint`
     lock               who trains here
 
-Every file appears whole or not at all, so that a process may be killed at any moment.
+Every file appears whole or not at all, so that a process may be killed at any moment. More text
+makes another *generation*, a number in the settings: new word ids stand behind the old, and
+``vocabulary-1.txt``, ``text-1.json`` and ``checkpoints-1/`` take the places of the others once the
+settings say so.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import mmap
 import os
+import shutil
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -29,12 +35,7 @@ from .text.vocabulary import Vocabulary
 
 _FORMAT = 1
 _CHUNK = 1 << 20
-_SETTINGS, _VOCABULARY, _WORD_IDS, _TEXT = (
-    "settings.json",
-    "vocabulary.txt",
-    "word_ids.i32",
-    "text.json",
-)
+_SETTINGS, _WORD_IDS = "settings.json", "word_ids.i32"
 
 
 class RunFolder:
@@ -55,7 +56,7 @@ class RunFolder:
         self.path = path
         self.settings: dict[str, Any] = {}
         self._lock, self.taken_over_from = _lock(path)
-        for leftover in (*path.glob(".*.tmp"), *self.checkpoints.glob(".*.tmp")):
+        for leftover in path.glob("**/.*.tmp"):
             leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
 
     @classmethod
@@ -96,13 +97,13 @@ class RunFolder:
             )
         folder = cls(folder_path)
         try:
-            if folder.has_text:
+            if any(folder_path.glob("text*.json")):
                 raise W2VError(
                     f"{path}: holds a run already; go on with --resume {path}, or name another "
                     "folder"
                 )
+            folder._write_settings({"format": _FORMAT, "generation": 0, **settings})
             folder.checkpoints.mkdir(exist_ok=True)
-            folder._write_settings({"format": _FORMAT, **settings})
         except BaseException:
             folder.close()
             raise
@@ -130,6 +131,7 @@ class RunFolder:
                     f"in {folder_path / _SETTINGS}: w2v-train "
                     f"{' '.join(settings.get('paths', ['CORPUS']))} --run-dir {path}"
                 )
+            folder._remove_others()
         except BaseException:
             folder.close()
             raise
@@ -138,12 +140,12 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
-        return self.path / "checkpoints"
+        return self._at("checkpoints")
 
     @property
     def has_text(self) -> bool:
         """Whether the text has been read to its end."""
-        return (self.path / _TEXT).exists()
+        return self._at("text.json").exists()
 
     def change_settings(self, **changes: Any) -> None:
         """Replace some settings, on disk too."""
@@ -165,24 +167,9 @@ class RunFolder:
         W2VError
             If there is no room; starting again is then possible.
         """
-        lines = (
-            f"{word} {count}\n".encode("utf-8", "surrogatepass")
-            for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True)
-        )
-        size = _CHUNK // 4
-        pieces = (
-            word_ids[first : first + size].astype("<i4", copy=False)
-            for first in range(0, word_ids.size, size)
-        )
-        digests = {_VOCABULARY: hashlib.sha256(), _WORD_IDS: hashlib.sha256()}
-        contents: dict[str, Iterable[Any]] = {_VOCABULARY: lines, _WORD_IDS: pieces}
-        for name, parts in contents.items():
-            with atomic_write(self.path / name) as stream:
-                for part in parts:
-                    digests[name].update(part)
-                    stream.write(part)
-        checksums = {name: digest.hexdigest() for name, digest in digests.items()}
-        self._write_json(_TEXT, {**counts, "sha256": checksums})
+        with atomic_write(self.path / _WORD_IDS) as stream:
+            digest = _write_ids(stream, word_ids)
+        self._vouch(vocabulary, word_ids.size, digest.hexdigest(), counts)
 
     def load_text(self) -> tuple[Vocabulary, np.ndarray]:
         """Return the vocabulary and the word ids, mapped into memory and read-only.
@@ -192,26 +179,67 @@ class RunFolder:
         FormatError
             If a file is missing or not what was written.
         """
-        checksums = _read_json(self.path / _TEXT).get("sha256", {})
-        for name in (_VOCABULARY, _WORD_IDS):
-            try:
-                checksum = _checksum(self.path / name)
-            except FileNotFoundError:
-                raise FormatError(
-                    f"{self.path / name}: is missing; start a new run from the text"
-                ) from None
-            if checksum != checksums.get(name):
-                raise FormatError(
-                    f"{self.path / name}: is damaged (its checksum is not that of "
-                    f"{_TEXT}); start a new run from the text"
-                )
-        lines = (self.path / _VOCABULARY).read_bytes().split(b"\n")[:-1]
-        entries = [line.decode("utf-8", "surrogatepass").rpartition(" ") for line in lines]
-        counts = np.array([int(count) for _, _, count in entries], np.int64)
-        counts.flags.writeable = False
-        with open(self.path / _WORD_IDS, "rb") as stream:
-            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        return Vocabulary([word for word, _, _ in entries], counts), np.frombuffer(mapped, "<i4")
+        vocabulary, text = read_vocabulary(self.path, self.settings)
+        n_bytes = 4 * text["positions"]
+        with _whole(self.path / _WORD_IDS) as stream:
+            _check_digest(stream, n_bytes, text)
+            mapped = mmap.mmap(stream.fileno(), n_bytes, access=mmap.ACCESS_READ)
+        return vocabulary, np.frombuffer(mapped, "<i4")
+
+    def add_text(
+        self,
+        vocabulary: Vocabulary,
+        word_ids: np.ndarray,
+        write_start: Callable[[Vocabulary, np.ndarray, Path], None],
+        changes: Mapping[str, Any],
+        **counts: Any,
+    ) -> None:
+        """Put more text behind what there is, and begin the next generation with it.
+
+        Parameters
+        ----------
+        vocabulary : Vocabulary
+            Of old and new text.
+        word_ids : ndarray of shape (positions,), int32
+            The new text.
+        write_start : callable
+            Is given the vocabulary, the word ids of old and new text, and the folder of the next
+            generation's checkpoints, and writes the first of them.
+        changes : mapping
+            Settings of the next generation.
+        **counts
+            As in :meth:`keep_text`.
+
+        Raises
+        ------
+        W2VError
+            If there is no room; the folder is then as it was. What ``write_start`` raises.
+        """
+        n_old = _read_json(self._at("text.json"))["positions"]
+        before = self.settings
+        # What a next generation reads and writes until the settings on disk name it.
+        self.settings = {**before, "generation": before["generation"] + 1}
+        try:
+            with open(self.path / _WORD_IDS, "r+b") as stream:
+                digest = hashlib.sha256()
+                while stream.tell() < 4 * n_old:
+                    digest.update(stream.read(min(_CHUNK, 4 * n_old - stream.tell())))
+                try:
+                    _write_ids(stream, word_ids, digest)
+                    os.fsync(stream.fileno())
+                except OSError as error:
+                    raise W2VError(
+                        f"{stream.name}: cannot be written ({error.strerror}); nothing was added"
+                    ) from error
+            self._vouch(vocabulary, n_old + word_ids.size, digest.hexdigest(), counts)
+            self.checkpoints.mkdir(exist_ok=True)
+            write_start(*self.load_text(), self.checkpoints)
+            self._write_settings({**self.settings, **changes})
+        except BaseException:
+            self.settings = before
+            self._remove_others()
+            raise
+        self._remove_others()
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -224,6 +252,40 @@ class RunFolder:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def _at(self, name: str) -> Path:
+        """Return the path of something that each generation has for itself."""
+        return of_generation(self.path, name, self.settings)
+
+    def _vouch(
+        self, vocabulary: Vocabulary, n_positions: int, checksum: str, counts: Mapping[str, Any]
+    ) -> None:
+        """Write the vocabulary, and what vouches for it and the word ids."""
+        digest = hashlib.sha256()
+        with atomic_write(self._at("vocabulary.txt")) as stream:
+            for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
+                line = f"{word} {count}\n".encode("utf-8", "surrogatepass")
+                digest.update(line)
+                stream.write(line)
+        checksums = {"vocabulary": digest.hexdigest(), "word_ids": checksum}
+        text = {**counts, "positions": n_positions, "sha256": checksums}
+        self._write_json(self._at("text.json").name, text)
+
+    def _remove_others(self) -> None:
+        """Remove what other generations left, and word ids that no text vouches for."""
+        for name in ("vocabulary.txt", "text.json", "checkpoints"):
+            stem, _, ending = name.partition(".")
+            for path in self.path.glob(f"{stem}*{ending}"):
+                if path == self._at(name):
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        with suppress(FormatError, OSError, KeyError):  # load_text says what is wrong
+            n_bytes = 4 * _read_json(self._at("text.json"))["positions"]
+            if n_bytes < (self.path / _WORD_IDS).stat().st_size:
+                os.truncate(self.path / _WORD_IDS, n_bytes)
 
     def _write_settings(self, settings: dict[str, Any]) -> None:
         # As they will be read again, so that a run and its resumption see the same.
@@ -259,7 +321,34 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: is a run of format {settings.get('format')!r}, but this version reads "
             f"{_FORMAT}; resume it with the version that began it"
         )
+    generation = settings.setdefault("generation", 0)
+    if not isinstance(generation, int) or generation < 0:
+        raise FormatError(f"{path}: is damaged: its generation is {generation!r:.40}")
     return settings
+
+
+def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary, dict[str, Any]]:
+    """Return the vocabulary of a run, and what is kept beside it, without taking its folder.
+
+    Raises
+    ------
+    FormatError
+        If a file is missing or not what was written.
+    """
+    text_path = of_generation(path, "text.json", settings)
+    with _whole(text_path):
+        text = _read_json(text_path)
+    positions, checksums = text.get("positions"), text.get("sha256")
+    if not isinstance(positions, int) or positions < 1 or not isinstance(checksums, dict):
+        raise FormatError(f"{text_path}: is damaged: it vouches for nothing")
+    with _whole(of_generation(path, "vocabulary.txt", settings)) as stream:
+        _check_digest(stream, None, text)
+        stream.seek(0)
+        lines = stream.read().split(b"\n")[:-1]
+    entries = [line.decode("utf-8", "surrogatepass").rpartition(" ") for line in lines]
+    counts = np.array([int(count) for _, _, count in entries], np.int64)
+    counts.flags.writeable = False
+    return Vocabulary([word for word, _, _ in entries], counts), text
 
 
 def plain(value: Any) -> Any:
@@ -291,9 +380,46 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def of_generation(path: Path, name: str, settings: Mapping[str, Any]) -> Path:
+    """Return the path of something in a run's folder that each generation has for itself."""
+    generation = settings["generation"]
+    stem, dot, ending = name.partition(".")
+    return path / (f"{stem}-{generation}{dot}{ending}" if generation else name)
+
+
+def _write_ids(stream: BinaryIO, word_ids: np.ndarray, digest: Any = None) -> Any:
+    """Write word ids a piece at a time, which may be more than memory; return their digest."""
+    digest = digest or hashlib.sha256()
+    size = _CHUNK // 4
+    for first in range(0, word_ids.size, size):
+        piece = word_ids[first : first + size].astype("<i4", copy=False)
+        digest.update(piece)
+        stream.write(piece.data)
+    return digest
+
+
+def _whole(path: Path) -> BinaryIO:
+    """Open a file that must be there."""
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise FormatError(f"{path}: is missing; start a new run from the text") from None
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _check_digest(stream: BinaryIO, n_bytes: int | None, text: Mapping[str, Any]) -> None:
+    """Compare the first bytes of a file, or all, with the checksum that vouches for them."""
+    kind = "vocabulary" if n_bytes is None else "word_ids"
+    digest, left = hashlib.sha256(), math.inf if n_bytes is None else n_bytes
+    while left and (piece := stream.read(int(min(_CHUNK, left)))):
+        digest.update(piece)
+        left -= len(piece)
+    if digest.hexdigest() != text["sha256"].get(kind):
+        raise FormatError(
+            f"{stream.name}: is damaged (its checksum is not that of text.json); start a new run "
+            "from the text"
+        )
 
 
 def _lock(path: Path) -> tuple[IO[bytes], str | None]:

@@ -3,15 +3,103 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .checkpoint import last_checkpoint
 from .errors import FormatError, SettingError, W2VError
+from .run_folder import of_generation, read_settings, read_vocabulary
 from .vectors import Vectors
 
+if TYPE_CHECKING:
+    from .optimizers import Optimizer
+
 _NAMED = 3
+_SIDES = "center", "context"
+_VECTORS = "center.vectors", "context.vectors"
+
+
+class Start(NamedTuple):
+    """What another run came to: both matrices and every moment, a row for each word."""
+
+    words: Sequence[str]
+    dim: int
+    optimizer: str
+    arrays: Mapping[str, np.ndarray]  # "center.vectors", "context.exp_avg_sq" and the like
+    step_counts: Sequence[int]  # of the center's and the context's optimizer
+
+    @classmethod
+    def load(cls, run_dir: str | os.PathLike[str]) -> Start:
+        """Load the last good checkpoint of a run folder, which stays as it is.
+
+        Raises
+        ------
+        W2VError
+            If the folder holds no run, or the run no checkpoint yet.
+        FormatError
+            If the settings, the vocabulary or all checkpoints are damaged.
+        """
+        settings = read_settings(run_dir)
+        words = read_vocabulary(Path(run_dir), settings)[0].words
+        arrays, state = last_checkpoint(of_generation(Path(run_dir), "checkpoints", settings))
+        try:
+            start = cls(
+                words,
+                int(settings["skip_gram"]["dim"]),
+                str(settings["optimizer"]["optimizer"]),
+                arrays,
+                [int(count) for count in state["step_counts"]],
+            )
+            shapes = [arrays[name].shape for name in _VECTORS]
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{run_dir}: is damaged: {error!r:.80}") from None
+        is_whole = all(array.shape[:1] == (len(words),) for array in arrays.values())
+        if not is_whole or shapes != [(len(words), start.dim)] * 2 or len(start.step_counts) != 2:
+            raise FormatError(f"{run_dir}: is damaged: its checkpoint is of another vocabulary")
+        return start
+
+
+def place_start(
+    optimizers: Sequence[Optimizer], words: Sequence[str], start: Start, kind: str
+) -> dict[str, Any]:
+    """Put what another run came to in both matrices and moments, by the names of its words.
+
+    Parameters
+    ----------
+    optimizers : (center, context)
+        Updated in place; rows of other words stay as they are. Moments and step counts are taken
+        if both optimizers are of the same kind and hold the same moments.
+    words : sequence of V str
+        The words of the rows.
+    start : Start
+    kind : str
+        The optimizers' name, as in `OptimizerConfig`.
+
+    Returns
+    -------
+    dict
+        As `place_vectors`, and ``moments``: whether they were taken.
+
+    Raises
+    ------
+    SettingError
+        If no word is in ``start``.
+    """
+    ids = {word: row for row, word in enumerate(start.words)}
+    rows, start_rows = _matched(words, ids)
+    names = {f"{side}.{n}" for side, o in zip(_SIDES, optimizers, strict=True) for n in o.state}
+    taken = kind == start.optimizer and names | set(_VECTORS) == set(start.arrays)
+    for side, optimizer, count in zip(_SIDES, optimizers, start.step_counts, strict=True):
+        optimizer.param[rows, : start.dim] = start.arrays[f"{side}.vectors"][start_rows]
+        if taken:
+            optimizer.step_count = count
+            for name, array in optimizer.state.items():
+                given = start.arrays[f"{side}.{name}"][start_rows]
+                array[(rows, slice(start.dim)) if array.ndim == 2 else rows] = given
+    return {**_counts(rows, words, ids), "moments": taken}
 
 
 def place_vectors(center: np.ndarray, words: Sequence[str], init: Vectors) -> dict[str, int]:
@@ -37,21 +125,30 @@ def place_vectors(center: np.ndarray, words: Sequence[str], init: Vectors) -> di
     SettingError
         If no word has a given vector.
     """
-    ids = init.word_ids
+    rows, init_rows = _matched(words, init.word_ids)
+    center[rows, : init.dim] = init.matrix[init_rows]
+    return _counts(rows, words, init.word_ids)
+
+
+def _matched(words: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the words that have a start vector, and the rows of those vectors."""
     matched = [(row, ids[word]) for row, word in enumerate(words) if word in ids]
     if not matched:
         raise SettingError(
-            f"none of the {len(init):,} words with a start vector is in the vocabulary of "
-            f"{len(words):,} words; the former begin with {_few(init.words)}, the latter with "
+            f"none of the {len(ids):,} words with a start vector is in the vocabulary of "
+            f"{len(words):,} words; the former begin with {_few(list(ids))}, the latter with "
             f"{_few(words)}"
         )
-    rows, init_rows = np.array(matched).T
-    center[rows, : init.dim] = init.matrix[init_rows]
-    n = len(matched)
-    return {"matched": n, "fresh": len(words) - n, "unused": len(init) - n}
+    rows, start_rows = np.array(matched).T
+    return rows, start_rows
 
 
-def check_dim(init: Vectors, dim: int) -> None:
+def _counts(rows: np.ndarray, words: Sequence[str], ids: Mapping[str, int]) -> dict[str, int]:
+    n = len(rows)
+    return {"matched": n, "fresh": len(words) - n, "unused": len(ids) - n}
+
+
+def check_dim(init: Vectors | Start, dim: int) -> None:
     """Refuse start vectors of other dimensions than the model's."""
     if init.dim != dim:
         raise SettingError(

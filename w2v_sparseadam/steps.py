@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from . import __version__
 from .errors import TextError, W2VError
 from .text.events import EVENT_SECONDS, Event
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .divergence import Watch
     from .engine import Batch, Engine
     from .run_folder import RunFolder
@@ -112,6 +115,25 @@ class Progress:
         }
 
 
+def run_arrays(engine: Engine, dim: int, n_words: int | None = None) -> dict[str, np.ndarray]:
+    """Return all that training changes, by name: views of the first words' rows, or of all."""
+    return {
+        f"{side}.{name}": array[:n_words, :dim] if array.ndim == 2 else array[:n_words]
+        for side, optimizer in zip(("center", "context"), engine.optimizers, strict=True)
+        for name, array in {"vectors": optimizer.param, **optimizer.state}.items()
+    }
+
+
+def run_state(progress: Progress, engine: Engine) -> dict[str, Any]:
+    """Return what a checkpoint says beside its arrays."""
+    return {
+        "progress": progress.as_dict(),
+        "steps_an_epoch": engine.n_batches,
+        "step_counts": [optimizer.step_count for optimizer in engine.optimizers],
+        "version": __version__,
+    }
+
+
 class Keeping:
     """Keeps the state of a run in its folder: what to write, and when."""
 
@@ -124,6 +146,7 @@ class Keeping:
     ) -> None:
         from .checkpoint import Checkpoints
 
+        self._emit = emit
         self._checkpoints = Checkpoints(folder.checkpoints, emit)
         self._seconds = 60 * minutes
         self._now = now
@@ -134,11 +157,7 @@ class Keeping:
     def load(self, engine: Engine, dim: int) -> Progress | None:
         """Bring the engine to the last good checkpoint; None if there is none."""
         self._engine = engine
-        self._arrays = {
-            f"{side}.{name}": array[:, :dim] if array.ndim == 2 else array
-            for side, optimizer in zip(("center", "context"), engine.optimizers, strict=True)
-            for name, array in {"vectors": optimizer.param, **optimizer.state}.items()
-        }
+        self._arrays = run_arrays(engine, dim)
         state = self._checkpoints.load(self._arrays)
         if state is None and self.must_load:
             raise W2VError(
@@ -147,6 +166,15 @@ class Keeping:
             )
         if state is None:
             return None
+        if state["version"] != __version__:
+            self._emit(
+                {
+                    "event": "warning",
+                    "message": f"{self._folder.path}: its last checkpoint is of version "
+                    f"{state['version']}, this is {__version__}; the vectors may come out other "
+                    "than from one of them alone",
+                }
+            )
         for optimizer, count in zip(engine.optimizers, state["step_counts"], strict=True):
             optimizer.step_count = count
         return Progress(state["progress"])
@@ -177,10 +205,7 @@ class Keeping:
         self._checkpoints.wait(quietly=kind is not None)
 
     def _state(self, progress: Progress) -> dict[str, Any]:
-        return {
-            "progress": progress.as_dict(),
-            "step_counts": [optimizer.step_count for optimizer in self._engine.optimizers],
-        }
+        return run_state(progress, self._engine)
 
 
 def take_steps(

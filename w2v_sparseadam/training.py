@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .config import OptimizerConfig, RunConfig, SkipGramConfig
+from .config import OptimizerConfig, RunConfig, SkipGramConfig, epochs_of
 from .errors import SettingError
 from .memory import peak_memory
 from .model import Model, compile_run, start_engine
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .run_folder import RunFolder
+    from .start import Start
     from .text.sources import Source
     from .text.vocabulary import Vocabulary
     from .vectors import Vectors
@@ -38,7 +39,7 @@ def train(
     skip_gram: SkipGramConfig | None = None,
     optimizer: OptimizerConfig | None = None,
     run: RunConfig | None = None,
-    init: Vectors | None = None,
+    init: Vectors | Start | None = None,
     freeze: Collection[str] = (),
     run_dir: str | os.PathLike[str] | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
@@ -57,9 +58,11 @@ def train(
         or ``"-"`` for standard input; see `text.sources.find_sources`.
     text, skip_gram, optimizer, run : optional
         Settings; None takes the defaults.
-    init : Vectors, optional
-        Center vectors to start from, of `dim` dimensions, for words of their names; other words
-        start fresh. Context vectors and the optimizer's moments always start at 0.
+    init : Vectors or Start, optional
+        What to start from, of `dim` dimensions, by the names of the words; other words start
+        fresh. `Vectors` are center vectors; context vectors and the optimizer's moments start at
+        0 then. A `Start`, loaded from the folder of another run, has both, and the moments if the
+        optimizer is the same.
     freeze : collection of str
         Words whose center vectors stay what they are at the start, to the bit. Their context
         vectors move.
@@ -83,7 +86,7 @@ def train(
             are compiled first.
         ``init``
             Start vectors are in place: matched (words that have one), fresh (words without),
-            unused (vectors without a word).
+            unused (vectors without a word); of a `Start`, moments (whether they were taken).
         ``freeze``
             frozen and unknown (numbers of words given), examples (up to three unknown ones).
         ``start``
@@ -156,7 +159,7 @@ def train(
             }
             settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
             settings["paths"] = [source.absolute_path for source in sources]
-            settings |= {"has_init": init is not None, "freeze": sorted(freeze)}
+            settings |= {"has_init": init is not None, "freeze": sorted(freeze), "first_epoch": 0}
             folder = stack.enter_context(RunFolder.create(run_dir, settings))
             emit(_folder_event(folder))
         compile_run(skip_gram, optimizer, emit)
@@ -187,6 +190,7 @@ def resume(
     run_dir: str | os.PathLike[str],
     *,
     more_epochs: int = 0,
+    add: Sequence[str | os.PathLike[str]] = (),
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
@@ -205,10 +209,16 @@ def resume(
         first if they are not done, and have a schedule of their own: the learning rate starts
         again at its first value and falls linearly to 0. The result does not depend on when they
         were asked for. They are kept in the folder, so ask once.
+    add : sequence of paths
+        More text for a finished run, as for :func:`train`, read with the run's settings; the
+        epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
+        ones, which occur often enough in the added text, are put behind them and start fresh.
+        The folder is as it was until the text is added. Phrases cannot be joined in it.
     threads : int, optional
         Default: as the run was told.
     checkpoint_minutes, checkpoint_now, on_event
-        As for :func:`train`; there are no events of reading.
+        As for :func:`train`; events of reading come with `add` only, and after them ``add``:
+        new_words, words (of the vocabulary), new_tokens, tokens (of the text).
 
     Returns
     -------
@@ -217,7 +227,8 @@ def resume(
     Raises
     ------
     W2VError
-        If the folder holds no run, is in use, or its text was not read to the end.
+        If the folder holds no run, is in use, or its text was not read to the end; with `add`, if
+        the run is not finished, joined phrases, or took a tokenizer that has no name.
     FormatError
         If the text or all checkpoints are damaged.
     DivergenceError
@@ -233,8 +244,14 @@ def resume(
     _check_minutes(checkpoint_minutes)
     if not isinstance(more_epochs, Integral) or more_epochs < 0:
         raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
+    if add and not more_epochs:
+        raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
     with RunFolder.open(run_dir) as folder:
         emit(_folder_event(folder))
+        if add:
+            from .growth import add_text
+
+            add_text(folder, add, int(more_epochs), threads, emit)
         settings = folder.settings
         skip_gram = SkipGramConfig(**settings["skip_gram"])
         optimizer = OptimizerConfig(**settings["optimizer"])
@@ -242,13 +259,13 @@ def resume(
         if threads is not None:
             run = replace(run, threads=threads)
         stages = epochs_of(settings)
-        if more_epochs:
+        if more_epochs and not add:
             stages.append(int(more_epochs))
             folder.change_settings(added_epochs=stages[1:])
         compile_run(skip_gram, optimizer, emit)
         vocabulary, word_ids = folder.load_text()
         keeping = Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
-        keeping.must_load = settings["has_init"]
+        keeping.must_load = settings["has_init"] or settings["generation"] > 0
         return _train(
             vocabulary,
             word_ids,
@@ -258,13 +275,9 @@ def resume(
             stages,
             emit,
             freeze=settings["freeze"],
+            first_epoch=settings["first_epoch"],
             keeping=keeping,
         )
-
-
-def epochs_of(settings: Mapping[str, Any]) -> list[int]:
-    """Return the epochs of a run folder's settings: those it began with, and those added."""
-    return [settings["run"]["epochs"], *settings.get("added_epochs", [])]
 
 
 def _folder_event(folder: RunFolder) -> Event:
@@ -289,8 +302,9 @@ def _train(
     stages: Sequence[int],
     emit: Callable[[Event], None],
     *,
-    init: Vectors | None = None,
+    init: Vectors | Start | None = None,
     freeze: Collection[str] = (),
+    first_epoch: int = 0,
     keeping: Keeping | None = None,
 ) -> Model:
     """Train word vectors on a text that has been read, from the start or from a checkpoint."""
@@ -303,7 +317,16 @@ def _train(
     n_tokens = int(vocabulary.counts.sum()) * epochs
     with Workers(run.n_threads) as workers:
         center, context, engine = start_engine(
-            vocabulary, word_ids, skip_gram, optimizer, run, workers, emit, init=init, freeze=freeze
+            vocabulary,
+            word_ids,
+            skip_gram,
+            optimizer,
+            run,
+            workers,
+            emit,
+            init=init,
+            freeze=freeze,
+            first_epoch=first_epoch,
         )
         progress = keeping.load(engine, skip_gram.dim) if keeping else None
         if progress is None:

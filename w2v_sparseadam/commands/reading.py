@@ -91,10 +91,14 @@ class Pace:
 
 
 class ReadingReport:
-    """Shows the events of reading on stderr: bars on a terminal, now and then a line elsewhere."""
+    """Shows the events of reading on stderr: bars on a terminal, now and then a line elsewhere.
 
-    def __init__(self) -> None:
-        self._on_terminal = sys.stderr.isatty()
+    A quiet one shows warnings only.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._on_terminal = sys.stderr.isatty() and not quiet
         self._bar: tqdm[Any] | None = None
         self._pace = Pace()
         self._joining = self._compiling = False
@@ -110,6 +114,8 @@ class ReadingReport:
             self._bar = None
 
     def _say(self, line: str) -> None:
+        if self._quiet and not line.startswith("Warning: "):
+            return
         if self._bar is not None:
             self._bar.clear()
         click.echo(line, err=True)

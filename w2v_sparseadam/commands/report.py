@@ -102,8 +102,8 @@ class EventLog:
 class TrainReport(ReadingReport):
     """Shows events on stderr: bars on a terminal, now and then a line elsewhere."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, quiet: bool = False) -> None:
+        super().__init__(quiet)
         self._start: Event = {}
 
     def saved(self, target: Path) -> None:
@@ -130,6 +130,14 @@ class TrainReport(ReadingReport):
         self._say(
             f"Start vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
             f"words that start fresh: {event['fresh']:,}."
+        )
+        if not event.get("moments", True):
+            self._say("The other run had another optimizer: the moments start at 0.")
+
+    def _show_add(self, event: Event) -> None:
+        self._say(
+            f"Added {event['new_tokens']:,} words of text and {event['new_words']:,} to the "
+            f"vocabulary: now {event['tokens']:,} and {event['words']:,}."
         )
 
     def _show_freeze(self, event: Event) -> None:

@@ -14,10 +14,20 @@ from typing import Any
 
 import click
 
+from ..config import epochs_of
 from .text_options import given
 
 _CONFIGS = ("text", "skip_gram", "optimizer", "run")
-_MAY_CHANGE = {"resume_dir", "threads", "checkpoint_every", "output", "vectors", "log", "quiet"}
+_MAY_CHANGE = {
+    "resume_dir",
+    "add",
+    "threads",
+    "checkpoint_every",
+    "output",
+    "vectors",
+    "log",
+    "quiet",
+}
 
 
 class MoreEpochs(int):
@@ -49,11 +59,10 @@ def check_resumable(
         The settings of the command, defaults among them.
     """
     from ..run_folder import plain
-    from ..training import epochs_of
 
     fields = {name: value for config in _CONFIGS for name, value in kept[config].items()}
     del fields["phrases"]  # which are settings of their own
-    fields["epochs"] = sum(epochs_of(kept))
+    fields["epochs"] = kept["first_epoch"] + sum(epochs_of(kept))
     flags = {param.name: param.opts[0] for param in ctx.command.params if param.name}
     for name, flag in flags.items():
         if not given(ctx, name) or name in _MAY_CHANGE:

@@ -98,8 +98,8 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     cls=SectionOption,
     section="Model",
     metavar="VECTORS",
-    type=INPUT_FILE,
-    help="Start from these center vectors; words without one start fresh.",
+    type=click.Path(path_type=Path, exists=True),
+    help="Start from these center vectors, or from all that the run in this folder came to.",
 )
 @click.option(
     "--freeze",
@@ -182,6 +182,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     help="Go on with the run in this folder; nothing else need be said.",
 )
 @_keeping(
+    "--add",
+    metavar="CORPUS",
+    multiple=True,
+    help="With --resume and --epochs +N: more text for a finished run; may be given again.",
+)
+@_keeping(
     "--checkpoint-every",
     metavar="MINUTES",
     type=click.FloatRange(0, min_open=True),
@@ -217,7 +223,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     type=_FILE,
     help="Write what happens to this file too, one JSON object a line.",
 )
-@_output("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@_output("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
@@ -232,6 +238,7 @@ def main(
     dense_adam: bool,
     run_dir: Path | None,
     resume_dir: Path | None,
+    add: tuple[str, ...],
     checkpoint_every: float,
     init: Path | None,
     freeze: Path | None,
@@ -261,6 +268,10 @@ def main(
         kept = read_settings(resume_dir)
         check_resumable(ctx, resume_dir, kept, {**settings, "corpus": corpus})
         corpus = tuple(kept["paths"])
+        if add and not isinstance(settings["epochs"], MoreEpochs):
+            raise click.UsageError("--add needs --epochs +N: so many passes over old and new text")
+    elif add:
+        raise click.UsageError("--add is more text for a finished run: give --resume DIR too")
     elif not corpus:
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
     elif isinstance(settings["epochs"], MoreEpochs):
@@ -276,7 +287,7 @@ def main(
     target = output or _named_after(corpus[0])
     outputs = {"-o": target, "--log": log, "--phrases-out": phrases_out}
     if resume_dir:
-        check_distinct({"a corpus file": list(map(Path, corpus))}, outputs)
+        check_distinct({"a corpus file": list(map(Path, (*corpus, *add)))}, outputs)
     else:
         sources = checked_sources(
             ctx, outputs, {"the --init file": init, "the --freeze file": freeze}
@@ -299,8 +310,7 @@ def main(
         check_writable(target)
     with ExitStack() as stack:
         reports: list[TrainReport | EventLog] = []
-        if not quiet:
-            reports.append(stack.enter_context(closing(TrainReport())))
+        reports.append(stack.enter_context(closing(TrainReport(quiet))))
         if log:
             reports.append(stack.enter_context(closing(EventLog(log, append=bool(resume_dir)))))
         writers = [phrases_to(phrases_out)] if phrases_out else []
@@ -347,6 +357,7 @@ def main(
             model = resume(
                 resume_dir,
                 more_epochs=int(epochs) if isinstance(epochs, MoreEpochs) else 0,
+                add=add,
                 threads=settings["threads"],
                 on_event=on_event,
                 **keeping,
@@ -386,9 +397,10 @@ def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
     """Load what a run starts from; only then, as NumPy takes a while to import."""
     loaded: dict[str, Any] = {}
     if init:
+        from ..start import Start
         from ..vectors import Vectors
 
-        loaded["init"] = Vectors.load(init)
+        loaded["init"] = Start.load(init) if init.is_dir() else Vectors.load(init)
     if freeze:
         from ..start import read_words
 

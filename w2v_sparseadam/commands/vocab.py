@@ -62,7 +62,7 @@ _output = partial(click.option, cls=SectionOption, section="Output")
     help="Draw counts against ranks: .png, .svg or .html. Needs the extra 'plot'.",
 )
 @_output("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
-@_output("-q", "--quiet", is_flag=True, help="Print the result only, and errors.")
+@_output("-q", "--quiet", is_flag=True, help="Print the result only, warnings and errors.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
@@ -93,8 +93,7 @@ def main(
         check_plot(plot)
     with ExitStack() as stack:
         listeners = [phrases_to(phrases_out)] if phrases_out else []
-        if not quiet:
-            listeners.append(stack.enter_context(closing(ReadingReport())))
+        listeners.append(stack.enter_context(closing(ReadingReport(quiet))))
         tell = teller(ctx.obj, listeners)
         with read_with_events(sources, config, tell, threads=usable_processors()) as read:
             for line in _json_lines(read, config, top) if as_json else _tables(read, config, top):

@@ -31,7 +31,7 @@ from .config import TextConfig
 from .reader import PADDING_BYTES, Chunk, check_sources, read_chunks
 from .sources import Source, repeated, total_bytes
 from .tokenizers import whitespace
-from .vocabulary import Vocabulary, select_words
+from .vocabulary import Vocabulary, extend_vocabulary, select_words
 
 if TYPE_CHECKING:
     from .phrases import Phrase
@@ -78,7 +78,7 @@ class TextReport:
     n_phrases : int
         Pairs of words that were joined to phrases, in all passes.
     n_words : int
-        Size of the vocabulary.
+        Distinct words of the text that are in the vocabulary.
     n_kept_tokens : int
         Tokens whose word is in the vocabulary.
     n_numbers : int
@@ -226,6 +226,7 @@ def read_corpus(
     threads: int = 1,
     on_progress: OnProgress | None = None,
     on_join: Callable[[int, int], None] | None = None,
+    known: Vocabulary | None = None,
     _piece_bytes: int = PIECE_BYTES,
 ) -> Corpus:
     r"""Read text into word ids.
@@ -257,6 +258,9 @@ def read_corpus(
     on_join : callable, optional
         Called likewise while phrases are found, with (words gone through, words to go through in
         all); see `join_phrases`.
+    known : Vocabulary, optional
+        Words that are kept, with their ids, however rare they are here; the words of this text
+        are added to them as by `extend_vocabulary`.
 
     Returns
     -------
@@ -292,10 +296,10 @@ def read_corpus(
             save_all = partial(save, n_tokens=n_tokens)
             text, phrases = _join(text, type_file, first_pass.config, save_all, on_join)
         filtered = first_pass.filter(text.type_words)
-        vocabulary, word_ids = first_pass.select(filtered)
+        vocabulary, word_ids = first_pass.select(filtered, known)
         ids = text.word_ids(filtered.word_ids(word_ids))
-        mapped = save(ids, int(vocabulary.counts.sum()))
-    report = first_pass.report(vocabulary, filtered, len(phrases))
+        mapped = save(ids, int(filtered.counts[word_ids >= 0].sum()))
+    report = first_pass.report(filtered, word_ids, len(phrases))
     return Corpus(vocabulary, mapped, report, filtered.counts[filtered.counts > 0], phrases)
 
 
@@ -330,8 +334,8 @@ def count_words(
     first_pass = _FirstPass(paths, config, threads, None, on_progress, _piece_bytes)
     first_pass.read()
     filtered = first_pass.filter(first_pass.type_words)
-    vocabulary, _ = first_pass.select(filtered)
-    return vocabulary, first_pass.report(vocabulary, filtered, 0)
+    vocabulary, word_ids = first_pass.select(filtered)
+    return vocabulary, first_pass.report(filtered, word_ids, 0)
 
 
 def default_max_types() -> int:
@@ -483,26 +487,28 @@ class _FirstPass:
         """Take away what digits, stop-words and a given vocabulary leave out."""
         return self._word_filter.apply(type_words.words, type_words.counts)
 
-    def select(self, filtered: FilteredWords) -> tuple[Vocabulary, np.ndarray]:
+    def select(
+        self, filtered: FilteredWords, known: Vocabulary | None = None
+    ) -> tuple[Vocabulary, np.ndarray]:
         """Choose the vocabulary; return also the word id of each word that is left."""
-        vocabulary, word_ids = select_words(
+        select = select_words if known is None else partial(extend_vocabulary, known)
+        vocabulary, word_ids = select(
             filtered.words,
             filtered.counts,
             min_count=self.config.min_count,
             max_vocab=self.config.max_vocab,
             threads=self._n_threads,
         )
-        if len(vocabulary) == 0:
-            raise _nothing_left(self._names, filtered, self.config.min_count)
+        if not (word_ids >= 0).any():
+            raise _nothing_left(self._names, filtered, self.config.min_count, known is not None)
         return vocabulary, word_ids
 
-    def report(self, vocabulary: Vocabulary, filtered: FilteredWords, n_phrases: int) -> TextReport:
+    def report(self, filtered: FilteredWords, word_ids: np.ndarray, n_phrases: int) -> TextReport:
         """Count what was read, kept and dropped; call it last, for its time."""
         words, lines, min_count = self.type_words, self._lines, self.config.min_count
         n_counted, n_filtered = int(words.counts.sum()), int(filtered.counts.sum())
         n_dropped = filtered.n_numbers + filtered.n_stopwords + filtered.n_outside_vocab
-        n_frequent = int(filtered.counts[filtered.counts >= min_count].sum())
-        n_kept_tokens = int(vocabulary.counts.sum())
+        is_kept, is_frequent = word_ids >= 0, filtered.counts >= min_count
         is_rare = words.counts < min_count
         missed = (words.counts + words.missed)[is_rare].max(initial=words.missed_by_others)
         return TextReport(
@@ -514,13 +520,13 @@ class _FirstPass:
             n_distinct_words=len(words.words),
             n_joined_tokens=n_counted - n_filtered - n_dropped,
             n_phrases=n_phrases,
-            n_words=len(vocabulary),
-            n_kept_tokens=n_kept_tokens,
+            n_words=int(is_kept.sum()),
+            n_kept_tokens=int(filtered.counts[is_kept].sum()),
             n_numbers=filtered.n_numbers,
             n_stopwords=filtered.n_stopwords,
             n_outside_vocab=filtered.n_outside_vocab,
-            n_below_min_count=n_filtered - n_frequent,
-            n_beyond_max_vocab=n_frequent - n_kept_tokens,
+            n_below_min_count=int(filtered.counts[~is_kept & ~is_frequent].sum()),
+            n_beyond_max_vocab=int(filtered.counts[~is_kept & is_frequent].sum()),
             n_pruned_types=self._n_pruned_types,
             n_pruned=words.n_pruned,
             max_missed=int(missed) if self._n_pruned_types else 0,
@@ -650,7 +656,9 @@ def _saved(
         return id_file.map()
 
 
-def _nothing_left(names: Sequence[str], left: FilteredWords, min_count: int) -> TextError:
+def _nothing_left(
+    names: Sequence[str], left: FilteredWords, min_count: int, adds: bool
+) -> TextError:
     """Return the error for a text without words, or without frequent ones."""
     place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     if not left.words:
@@ -670,10 +678,12 @@ def _nothing_left(names: Sequence[str], left: FilteredWords, min_count: int) -> 
         (-count, word) for count, word in zip(left.counts.tolist(), left.words, strict=True)
     )
     times = "once" if count == -1 else f"{-count} times"
-    return TextError(
-        f"{place}: no word occurs {min_count} times or more (the commonest, {commonest!r}, "
-        f"occurs {times}); lower --min-count"
+    rare = (
+        f"no word occurs {min_count} times or more (the commonest, {commonest!r}, occurs {times})"
     )
+    if adds:
+        return TextError(f"{place}: {rare}, or is known from the run; add more text")
+    return TextError(f"{place}: {rare}; lower --min-count")
 
 
 class _TemporaryFile:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .config import TextConfig
     from .corpus import Corpus
     from .sources import Source
+    from .vocabulary import Vocabulary
 
 Event = dict[str, Any]
 """What happened; `read_with_events` and `train` list the keys."""
@@ -25,6 +26,7 @@ def read_with_events(
     on_event: Callable[[Event], None],
     *,
     threads: int = 1,
+    known: Vocabulary | None = None,
 ) -> Corpus:
     """Read text files into word ids, and tell how it goes.
 
@@ -50,7 +52,7 @@ def read_with_events(
         ``phrases``
             The phrases that were joined, if any were to be: found, a list of `Phrase`.
 
-    threads : int
+    threads, known
         As in `read_corpus`.
 
     Returns
@@ -87,6 +89,7 @@ def read_with_events(
             threads=threads,
             on_progress=telling("read", "bytes", "total_bytes", "tokens"),
             on_join=telling("join", "words", "total_words"),
+            known=known,
         )
     on_event({"event": "text", "min_count": config.min_count, **corpus.report.record()})
     if config.phrases is not None:

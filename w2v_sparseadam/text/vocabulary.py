@@ -25,14 +25,15 @@ class Vocabulary:
     """The words of a corpus that are trained; ``word_id`` is a place in it.
 
     The commonest word comes first; words that are equally common are in the order of their code
-    points, so that the same text always gives the same word ids.
+    points, so that the same text always gives the same word ids. Only `extend_vocabulary` puts new
+    words behind those that were there.
 
     Attributes
     ----------
     words : list of str, length V
         Distinct and not empty.
     counts : ndarray of shape (V,), int64
-        How often each occurs, not increasing. Read-only.
+        How often each occurs. Read-only.
     """
 
     words: list[str]
@@ -90,6 +91,50 @@ def select_words(
     kept_counts = counts[chosen]
     kept_counts.flags.writeable = False
     return Vocabulary(taken[0] + taken[1], kept_counts), word_ids
+
+
+def extend_vocabulary(
+    known: Vocabulary,
+    words: Collection[str],
+    counts: np.ndarray,
+    *,
+    min_count: int,
+    max_vocab: int | None,
+    threads: int = 1,
+) -> tuple[Vocabulary, np.ndarray]:
+    """Add the words of more text to a vocabulary, whose words keep their ids.
+
+    Parameters
+    ----------
+    known : Vocabulary
+        What there is.
+    words, counts, threads
+        Of the added text, as in `select_words`.
+    min_count : int
+        New words that occur less often in it are left out; 1 or more.
+    max_vocab : int or None
+        New words are left out when there are so many words in all.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+        The known words, then the new ones in their order; counts are those of both texts.
+    word_ids : ndarray of shape (W,), int32
+        Word id of each of ``words``, -1 where it was left out.
+    """
+    id_of = {word: word_id for word_id, word in enumerate(known.words)}
+    word_ids = np.fromiter((id_of.get(word, -1) for word in words), np.int32, len(words))
+    is_known = word_ids >= 0
+    room = None if max_vocab is None else max(0, max_vocab - len(known))
+    new, new_ids = select_words(
+        words, np.where(is_known, 0, counts), min_count=min_count, max_vocab=room, threads=threads
+    )
+    word_ids[new_ids >= 0] = len(known) + new_ids[new_ids >= 0]
+    known_counts = known.counts.copy()
+    known_counts[word_ids[is_known]] += counts[is_known]
+    all_counts = np.concatenate((known_counts, new.counts))
+    all_counts.flags.writeable = False
+    return Vocabulary(known.words + new.words, all_counts), word_ids
 
 
 def _sorted(words: Words, counts: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -1,0 +1,423 @@
+"""More text for a finished run, and a run that starts from what another came to."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_resume import (
+    OPTIMIZERS,
+    SMALL,
+    Listener,
+    StopError,
+    bytes_of,
+    error_of,
+    interrupt,
+    run,
+    settings,
+    write_text,
+)
+
+from w2v_sparseadam import (
+    OptimizerConfig,
+    PhraseConfig,
+    SkipGramConfig,
+    TextConfig,
+    resume,
+    run_folder,
+    train,
+)
+from w2v_sparseadam.checkpoint import last_checkpoint, last_state
+from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
+from w2v_sparseadam.run_folder import RunFolder
+from w2v_sparseadam.start import Start, place_start
+from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
+
+pytest.importorskip("fcntl", reason="needs POSIX file locks")
+
+NEW = "new w1 w2 new\nrare w1 w30 w3\nnewer w2 new newer\n"
+
+
+@pytest.fixture
+def text(tmp_path):
+    """Write 15 lines of 8 words."""
+    return write_text(tmp_path / "news.txt")
+
+
+@pytest.fixture
+def more(tmp_path):
+    """Write three lines with three words that the other text does not have."""
+    path = tmp_path / "more.txt"
+    path.write_text(NEW)
+    return path
+
+
+@pytest.fixture
+def step_by_step(monkeypatch):
+    """Let every step be a job with an event of its own."""
+    monkeypatch.setattr("w2v_sparseadam.steps._RUN_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.steps.EVENT_SECONDS", 0)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, text, more):
+    """Work in the folder of the two texts."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def frequent(**changes):
+    """Return settings under which a word must occur twice."""
+    return {**settings(**changes), "text": TextConfig(min_count=2)}
+
+
+def contents(path):
+    return {
+        str(file.relative_to(path)): file.read_bytes()
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and file.name != "lock"
+    }
+
+
+def test_known_words_keep_their_ids_and_new_ones_follow():
+    known = Vocabulary(["b", "a"], np.array([9, 9]))
+    words, counts = ["x", "a", "rare", "y", "b"], np.array([3, 2, 1, 3, 1])
+    vocabulary, word_ids = extend_vocabulary(known, words, counts, min_count=2, max_vocab=None)
+    assert vocabulary.words == ["b", "a", "x", "y"]
+    assert vocabulary.counts.tolist() == [10, 11, 3, 3]
+    assert word_ids.tolist() == [2, 1, -1, 3, 0]
+    assert known.counts.tolist() == [9, 9]
+    for most, n_words in ((3, 3), (2, 2), (1, 2)):
+        vocabulary, word_ids = extend_vocabulary(known, words, counts, min_count=2, max_vocab=most)
+        assert len(vocabulary) == n_words
+        assert word_ids.max() == n_words - 1
+
+
+def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_path):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    with RunFolder.open(tmp_path / "run") as folder:
+        known, old_ids = folder.load_text()
+        old_ids = old_ids.copy()
+    listener = Listener(1)
+    with pytest.raises(StopError):
+        resume(tmp_path / "run", more_epochs=2, add=[more], on_event=listener)
+    (told,) = listener.of("add")
+    with RunFolder.open(tmp_path / "run") as folder:
+        vocabulary, word_ids = folder.load_text()
+        assert folder.settings["paths"] == [str(text), str(more)]
+        assert folder.settings["first_epoch"] == 2
+    n_old = len(known)
+    assert vocabulary.words == [*known.words, "new", "newer"]
+    id_of = {word: k for k, word in enumerate(vocabulary.words)}
+    added = [[id_of[word] for word in line.split() if word in id_of] for line in NEW.splitlines()]
+    assert word_ids[: old_ids.size].tolist() == old_ids.tolist()
+    assert word_ids[old_ids.size :].tolist() == [n for line in added for n in (*line, LINE_END)]
+    n_added = sum(map(len, added))
+    assert vocabulary.counts.sum() == known.counts.sum() + n_added
+    assert vocabulary.counts.tolist() == np.bincount(word_ids[word_ids >= 0]).tolist()
+    assert told == {
+        "event": "add",
+        "new_words": 2,
+        "words": n_old + 2,
+        "new_tokens": n_added,
+        "tokens": int(vocabulary.counts.sum()),
+    }
+    (report,) = listener.of("text")
+    assert (report["kept_tokens"], report["below_min_count"]) == (n_added, 12 - n_added)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoints-1", "lock", "settings.json", "text-1.json", "vocabulary-1.txt",
+        "word_ids.i32",
+    ]  # fmt: skip
+    first = Start.load(tmp_path / "run")
+    assert first.words == vocabulary.words
+    assert all(len(array) == n_old + 2 for array in first.arrays.values())
+
+
+def test_old_rows_go_on_and_new_rows_start_fresh(text, more, tmp_path, monkeypatch):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    arrays, state = last_checkpoint(tmp_path / "run" / "checkpoints")
+    monkeypatch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
+    resume(tmp_path / "run", more_epochs=2, add=[more])
+    grown, grown_state = last_checkpoint(tmp_path / "run" / "checkpoints-1")
+    n_old = len(arrays["center.vectors"])
+    for name, array in arrays.items():
+        assert grown[name][:n_old].tobytes() == array.tobytes()
+        if name != "center.vectors":
+            assert not grown[name][n_old:].any()
+    assert np.abs(grown["center.vectors"][n_old:]).min() > 0
+    assert np.abs(grown["center.vectors"][n_old:]).max() <= 0.5 / 3
+    assert grown_state["step_counts"] == state["step_counts"]
+    assert grown_state["progress"]["step"] == 0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_interrupted_after_text_was_added(text, more, tmp_path, step_by_step, optimizer):
+    config = OPTIMIZERS[optimizer]
+    train(text, **frequent(optimizer=config), run_dir=tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    alone = Listener()
+    model = resume(tmp_path / "run", more_epochs=2, add=[more], on_event=alone)
+    assert {"new", "newer"} < set(model.words)
+    with pytest.raises(StopError):
+        resume(tmp_path / "other", more_epochs=2, add=[more], threads=3, on_event=Listener(3))
+    with pytest.raises(StopError):
+        resume(tmp_path / "other", threads=2, on_event=Listener(7))
+    assert bytes_of(resume(tmp_path / "other", threads=1)) == bytes_of(model)
+    assert alone.of("start")[0]["epochs"] == 2
+    expected = 0.5 * OptimizerConfig(config.optimizer).start_lr
+    lrs = [event["lr"] for event in alone.of("progress")]
+    assert lrs[len(lrs) // 2] == expected
+
+
+def test_epochs_over_added_text_repeat_no_draw(text, more, tmp_path, monkeypatch):
+    """What an epoch draws depends on how many there were before."""
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    model = resume(tmp_path / "run", more_epochs=1, add=[more])
+    path = tmp_path / "other" / "settings.json"
+    kept = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**kept, "first_epoch": 3}))
+    assert bytes_of(resume(tmp_path / "other", more_epochs=1, add=[more])) != bytes_of(model)
+
+
+def test_text_is_added_twice_and_epochs_follow(text, more, tmp_path):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    first = resume(tmp_path / "run", more_epochs=1, add=[more])
+    second = resume(tmp_path / "run", more_epochs=1, add=[more, more])
+    assert second.words[: len(first.words)] == first.words
+    assert second.words[len(first.words) :] == ["rare"]  # twice in the two
+    assert second.counts.sum() == first.counts.sum() + 2 * len(NEW.split())
+    assert (tmp_path / "run" / "checkpoints-2").is_dir()
+    assert len(list((tmp_path / "run").glob("checkpoints*"))) == 1
+    listener = Listener()
+    resume(tmp_path / "run", more_epochs=2, on_event=listener)
+    assert listener.of("start")[0]["epochs"] == 3
+
+
+def test_killed_before_the_settings_change_nothing_was_added(text, more, tmp_path, monkeypatch):
+    """A kill leaves what was written; the next to open the folder removes it."""
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    before = contents(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "_remove_others", lambda self: None)
+        patch.setattr(RunFolder, "_write_settings", lambda *_: (_ for _ in ()).throw(StopError))
+        with pytest.raises(StopError):
+            resume(tmp_path / "run", more_epochs=1, add=[more])
+    left = contents(tmp_path / "run")
+    assert {"text-1.json", "vocabulary-1.txt"} < set(left)
+    assert len(left["word_ids.i32"]) > len(before["word_ids.i32"])
+    resume(tmp_path / "run")
+    assert contents(tmp_path / "run") == before
+
+
+def test_killed_after_the_settings_change_the_text_is_added(text, more, tmp_path, monkeypatch):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    expected = bytes_of(resume(tmp_path / "run", more_epochs=1, add=[more]))
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "_remove_others", lambda self: None)
+        patch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
+        resume(tmp_path / "other", more_epochs=1, add=[more])
+    assert (tmp_path / "other" / "checkpoints").exists()
+    assert bytes_of(resume(tmp_path / "other")) == expected
+    assert not (tmp_path / "other" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("place", ["_write_ids", "_vouch", "write_checkpoint"])
+def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    before = contents(tmp_path / "run")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        match place:
+            case "_write_ids":
+                patch.setattr(run_folder, place, full)
+            case "_vouch":
+                patch.setattr(RunFolder, place, full)
+            case "write_checkpoint":
+                patch.setattr("w2v_sparseadam.growth.write_checkpoint", full)
+        with pytest.raises((W2VError, OSError), match="No space left on device"):
+            resume(tmp_path / "run", more_epochs=1, add=[more])
+    assert contents(tmp_path / "run") == before
+    resume(tmp_path / "run", more_epochs=1, add=[more])
+
+
+def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
+    def message(run_dir, error=W2VError, paths=(more,), **given):
+        with pytest.raises(error) as caught:
+            resume(run_dir, add=paths, **{"more_epochs": 1, **given})
+        return str(caught.value)
+
+    interrupt(text, tmp_path / "unfinished", 3)
+    assert message(tmp_path / "unfinished") == (
+        f"{tmp_path}/unfinished: its run is at step 3 of 8; finish it before adding text: "
+        f"w2v-train --resume {tmp_path}/unfinished"
+    )
+    phrases = TextConfig(min_count=1, phrases=PhraseConfig(threshold=0.01, min_count=1))
+    train(text, **{**settings(), "text": phrases}, run_dir=tmp_path / "phrases")
+    assert message(tmp_path / "phrases") == (
+        f"{tmp_path}/phrases: phrases were joined in its text, which more text cannot follow; "
+        "start a new run from all of the text"
+    )
+    own = TextConfig(min_count=1, tokenizer=lambda text: text.split())
+    train(text, **{**settings(), "text": own}, run_dir=tmp_path / "own")
+    assert message(tmp_path / "own", SettingError).startswith(
+        f"{tmp_path}/own: its text was read with settings that only a Python program knows (token"
+    )
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    before = contents(tmp_path / "run")
+    assert message(tmp_path / "run", SettingError, more_epochs=0) == (
+        "to add text takes epochs over old and new text: give more_epochs too"
+    )
+    (tmp_path / "strange.txt").write_text("no such words\n")
+    assert message(tmp_path / "run", TextError, [tmp_path / "strange.txt"]) == (
+        f"{tmp_path}/strange.txt: no word occurs 2 times or more (the commonest, 'no', occurs "
+        "once), or is known from the run; add more text"
+    )
+    assert "cannot be read" in message(tmp_path / "run", TextError, [tmp_path / "gone.txt"])
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_full_vocabulary_takes_no_new_words(text, more, tmp_path):
+    full = TextConfig(min_count=1, max_vocab=5)
+    train(text, **{**settings(), "text": full}, run_dir=tmp_path / "run")
+    listener = Listener()
+    model = resume(tmp_path / "run", more_epochs=1, add=[more], on_event=listener)
+    assert len(model.words) == 5
+    (report,) = listener.of("text")
+    assert report["beyond_max_vocab"] > 0
+    assert report["kept_tokens"] + report["beyond_max_vocab"] == report["tokens"]
+
+
+# A run that starts from another.
+
+
+def test_a_run_starts_from_all_that_another_came_to(text, more, tmp_path, monkeypatch):
+    train(text, **settings(), run_dir=tmp_path / "run")
+    start = Start.load(tmp_path / "run")
+    listener = Listener(1)
+    with pytest.raises(StopError):
+        train([text, more], **settings(), init=start, run_dir=tmp_path / "next", on_event=listener)
+    (report,) = listener.of("init")
+    assert report == {
+        "event": "init", "matched": len(start.words), "fresh": 3, "unused": 0, "moments": True,
+    }  # fmt: skip
+    first = sorted((tmp_path / "next" / "checkpoints").iterdir())[0]
+    shutil.move(first, tmp_path / "step-000000000000.safetensors")
+    arrays, state = last_checkpoint(tmp_path)
+    with RunFolder.open(tmp_path / "next") as folder:
+        words = folder.load_text()[0].words
+    for name, array in start.arrays.items():
+        for row, word in enumerate(start.words):
+            assert arrays[name][words.index(word)].tobytes() == array[row].tobytes()
+    assert state["step_counts"] == list(start.step_counts)
+
+
+@pytest.mark.parametrize(
+    "config", [OptimizerConfig("sgd"), OptimizerConfig("sparse-adam", beta1=0.9)]
+)
+def test_another_optimizer_takes_the_vectors_alone(text, tmp_path, config):
+    train(text, **settings(), run_dir=tmp_path / "run")
+    start = Start.load(tmp_path / "run")
+    listener = Listener()
+    train(text, **settings(config), init=start, on_event=listener)
+    assert listener.of("init")[0]["moments"] is False
+    center, context = (config.build(np.zeros((2, 16), np.float32), 3) for _ in range(2))
+    words = [start.words[4], "new"]
+    place_start((center, context), words, start, config.optimizer)
+    assert center.param[0, :3].tolist() == start.arrays["center.vectors"][4].tolist()
+    assert context.param[0, :3].tolist() == start.arrays["context.vectors"][4].tolist()
+    assert not any(array.any() for array in (*center.state.values(), *context.state.values()))
+    assert (center.step_count, context.step_count) == (0, 0)
+
+
+def test_a_folder_that_is_no_start(text, tmp_path):
+    def message(error=W2VError):
+        with pytest.raises(error) as caught:
+            Start.load(tmp_path / "run")
+        return str(caught.value)
+
+    assert message() == (
+        f"{tmp_path}/run: holds no run; start one with w2v-train CORPUS --run-dir {tmp_path}/run"
+    )
+    train(text, **settings(), run_dir=tmp_path / "run")
+    start, wider = Start.load(tmp_path / "run"), SkipGramConfig(dim=4)
+    with pytest.raises(SettingError, match="start vectors have 3 dimensions, but --dim is 4"):
+        train(text, **{**settings(), "skip_gram": wider}, init=start)
+    newest = max((tmp_path / "run" / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:-1])
+    Start.load(tmp_path / "run")  # from the one before
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    assert "is damaged" in message(FormatError)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert message() == f"{tmp_path}/run/checkpoints: has no checkpoint yet"
+    other = write_text(tmp_path / "other.txt", 3)
+    train(other, **settings(), run_dir=tmp_path / "small")
+    shutil.copytree(tmp_path / "small" / "checkpoints", tmp_path / "run" / "checkpoints")
+    assert message(FormatError) == (
+        f"{tmp_path}/run: is damaged: its checkpoint is of another vocabulary"
+    )
+
+
+def test_a_checkpoint_of_another_version_is_told_of(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("w2v_sparseadam.steps.__version__", "0.0.1")
+    train(text, **settings(), run_dir=tmp_path / "run")
+    monkeypatch.undo()
+    listener = Listener()
+    resume(tmp_path / "run", on_event=listener)
+    from w2v_sparseadam import __version__
+
+    assert [event["message"] for event in listener.of("warning")] == [
+        f"{tmp_path}/run: its last checkpoint is of version 0.0.1, this is {__version__}; the "
+        "vectors may come out other than from one of them alone"
+    ]
+    assert last_state(tmp_path / "run" / "checkpoints")["version"] == "0.0.1"
+
+
+# The command.
+
+
+def test_add_on_the_command_line(folder):
+    run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
+    shutil.copytree("run", "other")
+    said = run("--resume", "run", "--add", "more.txt", "--epochs", "+2").stderr
+    assert "Added 12 words of text and 3 to the vocabulary: now 132 and " in said
+    assert "Epoch 2/2" in said
+    both = Path("v.vec").read_bytes()
+    assert b"\nnewer " in both
+    run("--resume", "other", "--add", "more.txt", "--epochs", "+2", "--threads", "2", "-q")
+    assert Path("v.vec").read_bytes() == both
+    assert error_of("--resume", "run", "--add", "more.txt", exit_code=2) == (
+        "--add needs --epochs +N: so many passes over old and new text"
+    )
+    assert error_of("news.txt", "--add", "more.txt", exit_code=2) == (
+        "--add is more text for a finished run: give --resume DIR too"
+    )
+    assert "Epoch 3/3" in run("--resume", "run", "--epochs", "+1").stderr
+    run("--resume", "run", "--epochs", "5", "-q")  # two, two and one
+
+
+def test_init_from_a_run_on_the_command_line(folder):
+    run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
+    said = run("news.txt", "more.txt", *SMALL, "--init", "run", "-o", "w.vec").stderr
+    assert "matched by name, 0 unused; words that start fresh: 3.\n" in said
+    assert "moments" not in said
+    changed = run("news.txt", *SMALL, "--init", "run", "--optimizer", "sgd", "-o", "x.vec").stderr
+    assert "The other run had another optimizer: the moments start at 0.\n" in changed
+    Path("empty").mkdir()
+    assert error_of("news.txt", *SMALL, "--init", "empty", exit_code=1) == (
+        "empty: holds no run; start one with w2v-train CORPUS --run-dir empty"
+    )
+
+
+def test_warnings_are_told_even_quietly(folder):
+    Path("freeze.txt").write_text("w1\nnothing\n")
+    result = run("news.txt", *SMALL, "--freeze", "freeze.txt", "-o", "v.vec", "-q")
+    assert result.stderr == (
+        "Warning: words to freeze that are not in the vocabulary: 1 ('nothing').\n"
+    )

@@ -1,0 +1,128 @@
+"""More text for a run that is finished: its words keep their ids, new ones are put behind them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
+from .config import OptimizerConfig, RunConfig, SkipGramConfig, epochs_of
+from .errors import SettingError, W2VError
+from .model import build_engine, check_model_fits, compile_run
+from .run_folder import RunFolder
+from .steps import Progress, run_arrays, run_state
+from .text.config import TextConfig
+from .text.events import Event, read_with_events
+from .text.reader import check_sources
+from .text.vocabulary import Vocabulary
+from .workers import Workers
+
+
+def add_text(
+    folder: RunFolder,
+    paths: Sequence[str | os.PathLike[str]],
+    epochs: int,
+    threads: int | None,
+    emit: Callable[[Event], None],
+) -> None:
+    """Read more text into a run's folder, and make it the folder of a run over all of the text.
+
+    Vectors and moments are those that the run came to; new words start fresh.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Of a finished run. It is as it was if an exception is raised.
+    paths : sequence of paths
+        As for :func:`~w2v_sparseadam.training.train`.
+    epochs : int
+        Passes over old and new text, 1 or more.
+    threads : int or None
+        As for :func:`~w2v_sparseadam.training.resume`.
+    emit : callable
+        Receives the events that :func:`~w2v_sparseadam.training.resume` lists.
+
+    Raises
+    ------
+    W2VError
+        If the run is not finished, or joined phrases; TextError, if the text cannot be read.
+    SettingError
+        If the run's tokenizer has no name by which it could be found.
+    """
+    settings = folder.settings
+    text = _text_config(folder)
+    sources = check_sources(paths, text)
+    _check_finished(folder)
+    skip_gram = SkipGramConfig(**settings["skip_gram"])
+    optimizer = OptimizerConfig(**settings["optimizer"])
+    run = RunConfig(**settings["run"])
+    run = run if threads is None else replace(run, threads=threads)
+    compile_run(skip_gram, optimizer, emit)
+    known, _ = folder.load_text()
+    old = Checkpoints(folder.checkpoints, emit)
+
+    def write_start(vocabulary: Vocabulary, word_ids: np.ndarray, checkpoints: Path) -> None:
+        check_model_fits(len(vocabulary), skip_gram, optimizer)
+        with Workers(1) as workers:
+            *_, engine = build_engine(
+                word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
+            )
+            state = old.load(run_arrays(engine, skip_gram.dim, len(known)))
+            for moved, count in zip(engine.optimizers, state["step_counts"], strict=True):
+                moved.step_count = count
+            arrays = run_arrays(engine, skip_gram.dim)
+            write_checkpoint(path_of(checkpoints, 0), arrays, run_state(Progress(), engine))
+
+    with read_with_events(sources, text, emit, threads=run.n_threads, known=known) as corpus:
+        changes = {
+            "run": {**settings["run"], "epochs": epochs},
+            "added_epochs": [],
+            "first_epoch": settings["first_epoch"] + sum(epochs_of(settings)),
+            "paths": settings["paths"] + [source.absolute_path for source in sources],
+        }
+        vocabulary = corpus.vocabulary
+        folder.add_text(
+            vocabulary, corpus.word_ids, write_start, changes, report=asdict(corpus.report)
+        )
+    emit(
+        {
+            "event": "add",
+            "new_words": len(vocabulary) - len(known),
+            "words": len(vocabulary),
+            "new_tokens": int(vocabulary.counts.sum() - known.counts.sum()),
+            "tokens": int(vocabulary.counts.sum()),
+        }
+    )
+
+
+def _text_config(folder: RunFolder) -> TextConfig:
+    """Return how a run read its text, if other text can be read so."""
+    settings = folder.settings["text"]
+    if settings["phrases"] is not None:
+        raise W2VError(
+            f"{folder.path}: phrases were joined in its text, which more text cannot follow; start "
+            "a new run from all of the text"
+        )
+    try:
+        return TextConfig(**settings)
+    except SettingError as error:
+        raise SettingError(
+            f"{folder.path}: its text was read with settings that only a Python program knows "
+            f"({error}); start a new run from all of the text"
+        ) from None
+
+
+def _check_finished(folder: RunFolder) -> None:
+    """Refuse a run that has steps left."""
+    state = last_state(folder.checkpoints)
+    n_steps = state["steps_an_epoch"] * sum(epochs_of(folder.settings))
+    step = state["progress"]["step"]
+    if step < n_steps:
+        raise W2VError(
+            f"{folder.path}: its run is at step {step:,} of {n_steps:,}; finish it before adding "
+            f"text: w2v-train --resume {folder.path}"
+        )
