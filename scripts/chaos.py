@@ -1,9 +1,10 @@
 """Kill training runs with SIGKILL at random moments, resume them, and compare the bytes.
 
 Each trial starts ``w2v-train --run-dir``, kills it after a random time, resumes it with a random
-number of threads, and goes on killing and resuming until it ends; the time between kills is drawn
-so that they fall into start-up, reading, training and writing. Checkpoints come so often that many
-are cut short. The vectors must be those of the undisturbed run, byte for byte.
+number of threads, and goes on killing and resuming until it ends; then adds text to the run, for
+another epoch, in the same way. The time between kills is drawn so that they fall into start-up,
+reading, training and writing. Checkpoints come so often that many are cut short. The vectors must
+be those of the undisturbed run, byte for byte, before and after text was added.
 
     python scripts/chaos.py                    # 50 trials on the sample corpus, some minutes
     python scripts/chaos.py --trials 200 --seed 7
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import json
 import random
 import subprocess
 import sys
@@ -51,34 +53,79 @@ def state_of(run_dir: Path) -> str:
     """Return what a killed run left: the furthest thing that it had begun."""
     if not (run_dir / "settings.json").exists():
         return "before the folder"
-    if not (run_dir / "text.json").exists():
+    if not any(run_dir.glob("text*.json")):
         return "while reading"
-    if any((run_dir / "checkpoints").glob(".*.tmp")):
+    if generation_of(run_dir) == 0 and any(run_dir.glob("*-1*")):
+        return "while adding"
+    if any(run_dir.glob("checkpoints*/.*.tmp")):
         return "in a checkpoint"
-    if any((run_dir / "checkpoints").iterdir()):
+    if any(run_dir.glob("checkpoints*/*")):
         return "after a checkpoint"
     return "before a checkpoint"
 
 
+def generation_of(run_dir: Path) -> int:
+    """Return how often text was added to a run."""
+    return json.loads((run_dir / "settings.json").read_bytes())["generation"]
+
+
 def one_trial(
-    corpus: Path, settings: list[str], folder: Path, seconds: float, rng: random.Random
-) -> tuple[bytes, list[str]]:
-    """Start, kill and resume a run until it ends; return the vectors and where it was killed."""
+    corpus: Path,
+    more: Path,
+    settings: list[str],
+    folder: Path,
+    seconds: float,
+    rng: random.Random,
+) -> tuple[list[bytes], list[str]]:
+    """Start, kill and resume a run until it ends, and again with more text.
+
+    Returns the vectors of both, and where they were killed.
+    """
     run_dir, output = folder / "run", folder / "vectors.bin"
     fresh = [str(corpus), *settings, "--run-dir", str(run_dir), "-o", str(output)]
+    vectors: list[bytes] = []
     kills: list[str] = []
-    while True:
-        again = (run_dir / "text.json").exists()
-        arguments = ["--resume", str(run_dir)] if again else list(fresh)
+    n_left = 3  # kills, so that a trial ends
+    while len(vectors) < 2:
+        if any(run_dir.glob("text*.json")):
+            arguments = ["--resume", str(run_dir)]
+            if vectors and generation_of(run_dir) == 0:
+                arguments += ["--add", str(more), "--epochs", "+1"]
+        else:
+            arguments = list(fresh)
         arguments += ["--threads", str(rng.randint(1, 3)), "--checkpoint-every", "0.0005"]
-        # The fourth time it is left alone, so that a trial ends. Squared, for fewer at the start.
-        limit = seconds * (1 - rng.random() ** 2) if len(kills) < 3 else None
+        # Squared, for fewer at the start.
+        limit = seconds * (1 - rng.random() ** 2) if n_left else None
         code, errors = run_for(arguments, limit)
         if code == 0:
-            return output.read_bytes(), kills
-        if code is not None:
+            vectors.append(output.read_bytes())
+            n_left = 3
+        elif code is not None:
             raise SystemExit(f"{' '.join(arguments)}: exit code {code}\n{errors}")
-        kills.append(state_of(run_dir))
+        else:
+            kills.append(state_of(run_dir))
+            n_left -= 1
+    return vectors, kills
+
+
+def undisturbed(
+    corpus: Path, more: Path, settings: list[str], folder: Path
+) -> tuple[list[bytes], float]:
+    """Return the vectors of a run, before and after text was added, and the seconds it takes."""
+    output, vectors = folder / "undisturbed.bin", []
+    plain = [str(corpus), *settings, "-o", str(output)]
+    run_dir = str(folder / "_".join(settings))
+    added = ["--resume", run_dir, "--add", str(more), "--epochs", "+1"]
+    for arguments in (plain, [*plain, "--run-dir", run_dir], added):  # the first may compile
+        began = time.monotonic()
+        code, errors = run_for(arguments, None)
+        if code:
+            raise SystemExit(f"the undisturbed run failed\n{errors}")
+        if arguments is not added:
+            seconds = time.monotonic() - began
+        if arguments is not plain:
+            vectors.append(output.read_bytes())
+    return vectors, seconds
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,23 +139,22 @@ def main(argv: list[str] | None = None) -> int:
     rng = random.Random(options.seed)
     kills: collections.Counter[str] = collections.Counter()
     wrong = killed = 0
-    expected: dict[tuple[str, ...], tuple[bytes, float]] = {}
+    expected: dict[tuple[str, ...], tuple[list[bytes], float]] = {}
     with tempfile.TemporaryDirectory() as folder:
+        lines = options.corpus.read_text().splitlines()
+        more = Path(folder) / "more.txt"  # words that the corpus lacks
+        more.write_text("".join(f"{line[::-1]}\n" for line in lines[: len(lines) // 5]))
         for trial in range(options.trials):
             settings = settings_of(trial, options.epochs)
-            output = Path(folder) / "undisturbed.bin"
             if tuple(settings) not in expected:
-                plain = [str(options.corpus), *settings, "-o", str(output)]
-                for _ in range(2):  # the first may compile
-                    began = time.monotonic()
-                    code, errors = run_for(plain, None)
-                    if code:
-                        raise SystemExit(f"the undisturbed run failed\n{errors}")
-                    seconds = time.monotonic() - began
-                expected[tuple(settings)] = output.read_bytes(), seconds
+                expected[tuple(settings)] = undisturbed(
+                    options.corpus, more, settings, Path(folder)
+                )
             whole, seconds = expected[tuple(settings)]
             with tempfile.TemporaryDirectory() as place:
-                vectors, places = one_trial(options.corpus, settings, Path(place), seconds, rng)
+                vectors, places = one_trial(
+                    options.corpus, more, settings, Path(place), seconds, rng
+                )
             kills.update(places)
             killed += bool(places)
             same = vectors == whole

@@ -102,12 +102,12 @@ def read_checkpoint(path: str | os.PathLike[str], arrays: Arrays) -> Any:
     """
     with open(path, "rb") as stream:
         header = _read_header(stream, path)
-        if header.n_bytes != sum(array.nbytes for array in arrays.values()):
-            raise FormatError(f"{path}: holds other arrays than this run has")
         for name, array in arrays.items():
             if header.arrays.get(name) != (array.dtype, array.shape):
                 raise FormatError(f"{path}: '{name}' is not the array that this run has")
-        _fill(stream, {name: arrays[name] for name in header.arrays if name in arrays})
+        if len(header.arrays) > len(arrays):
+            raise FormatError(f"{path}: holds other arrays than this run has")
+        _fill(stream, {name: arrays[name] for name in header.arrays})
     return header.state
 
 
@@ -141,7 +141,6 @@ class _Header(NamedTuple):
     """What a file says of itself."""
 
     arrays: dict[str, tuple[np.dtype, tuple[int, ...]]]  # in the order of the file
-    n_bytes: int  # of all arrays
     state: Any
 
 
@@ -177,7 +176,7 @@ def _read_header(stream: BinaryIO, path: str | os.PathLike[str]) -> _Header:
     if size != 8 + n_header + stop:
         raise FormatError(f"{path}: is damaged (its arrays take {stop} bytes by its header)")
     stream.seek(8 + n_header)
-    return _Header(arrays, stop, state)
+    return _Header(arrays, state)
 
 
 def _fill(stream: BinaryIO, arrays: Arrays) -> None:
