@@ -324,7 +324,8 @@ def reseal(path, **files):
         ),
         (
             {"vocabulary": b"the 99999999999999999999\n"},
-            "vocabulary.txt: is damaged: OverflowError('Python int too large to convert to C long')",
+            "vocabulary.txt: is damaged: OverflowError('Python int too large to convert to C "
+            "long')",
         ),
     ],
 )
