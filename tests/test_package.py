@@ -36,6 +36,8 @@ STATIONS = [
     "text.spaces",
     "text.scanner",
     "text.typewords",
+    "text.temporary",
+    "text.report",
     "text.lines",
     "text.phrases",
     "text.corpus",

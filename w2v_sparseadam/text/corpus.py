@@ -12,24 +12,23 @@ of the text, so that the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-import mmap
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import SettingError, TextError
 from .config import TextConfig
 from .reader import PADDING_BYTES, Chunk, check_sources, read_chunks
+from .report import TextReport
 from .sources import Source, repeated, total_bytes
+from .temporary import TemporaryFile, TypeFile
 from .tokenizers import whitespace
 from .vocabulary import Vocabulary, extend_vocabulary, select_words
 
@@ -47,113 +46,6 @@ OnProgress = Callable[[int, int, int], None]
 
 _USEFUL_THREADS = 8  # more would only wait for the caller's thread
 _BYTES_PER_TYPE = 400  # of a type and its word, while the tables double
-
-
-@dataclass(frozen=True)
-class TextReport:
-    """What was read, kept and dropped.
-
-    Always ``n_tokens == n_kept_tokens + n_joined_tokens + n_numbers + n_stopwords +
-    n_outside_vocab + n_below_min_count + n_beyond_max_vocab + n_pruned``: a token is counted at the
-    first step of `TextConfig` that takes it away, but for those that were pruned.
-
-    Attributes
-    ----------
-    n_bytes : int
-        Bytes read from the sources, as they are stored.
-    n_lines : int
-        Lines, empty ones too; an unfinished last line of a file counts.
-    n_longest_line : int
-        Runs of bytes between white space in the line that has most of them.
-    n_types : int
-        Distinct runs of bytes between white space: how often the tokenizer ran. One that was
-        pruned counts again when it comes back. Of a tokenizer that is given whole lines, distinct
-        words.
-    n_tokens : int
-        Words that the tokenizer found, with repetition.
-    n_distinct_words : int
-        The same without repetition.
-    n_joined_tokens : int
-        Tokens that became part of a phrase, but for the first of each phrase.
-    n_phrases : int
-        Pairs of words that were joined to phrases, in all passes.
-    n_words : int
-        Distinct words of the text that are in the vocabulary.
-    n_kept_tokens : int
-        Tokens whose word is in the vocabulary.
-    n_numbers : int
-        Tokens dropped by ``digits="drop"``.
-    n_stopwords : int
-        Tokens dropped because their word is a stop-word.
-    n_outside_vocab : int
-        Tokens dropped because the vocabulary that was given lacks their word.
-    n_below_min_count : int
-        Tokens dropped because their word is too rare.
-    n_beyond_max_vocab : int
-        Tokens dropped because the vocabulary was full of more frequent words.
-    n_pruned_types : int
-        Types forgotten, the rarest first, because there were more than ``max_types``.
-    n_pruned : int
-        Tokens dropped with them.
-    max_missed : int
-        No word that the tokenizer found and ``min_count`` left out occurs more often than this,
-        pruned types and all; 0 if nothing was pruned. Below ``min_count``, pruning has cost no
-        word its place, unless it takes its count from joined phrases or replaced digits.
-    n_bad_bytes : int
-        Bytes that are not text in the encoding, replaced or ignored.
-    n_empty_words : int
-        Empty words that the tokenizer returned, dropped; not among the tokens.
-    n_rewritten_words : int
-        Tokens in which ``_`` replaced white space that the tokenizer left in a word.
-    n_unseen_stopwords : int
-        Words of the stop-word list that the text does not have.
-    n_unseen_vocab : int
-        Words of the vocabulary that was given that the text does not have.
-    unseen_vocab_words : tuple of str
-        The first five of them.
-    n_text_bytes : int
-        Bytes of text: decompressed, of the field that is read, as UTF-8, all lines ended.
-    n_sources : int
-        Files and streams read.
-    repeated_sources : tuple of str
-        Files that were read more than once, because they were given so.
-    seconds : float
-        Wall time, without compiling.
-    """
-
-    n_bytes: int
-    n_lines: int
-    n_longest_line: int
-    n_types: int
-    n_tokens: int
-    n_distinct_words: int
-    n_joined_tokens: int
-    n_phrases: int
-    n_words: int
-    n_kept_tokens: int
-    n_numbers: int
-    n_stopwords: int
-    n_outside_vocab: int
-    n_below_min_count: int
-    n_beyond_max_vocab: int
-    n_pruned_types: int
-    n_pruned: int
-    max_missed: int
-    n_bad_bytes: int
-    n_empty_words: int
-    n_rewritten_words: int
-    n_unseen_stopwords: int
-    n_unseen_vocab: int
-    unseen_vocab_words: tuple[str, ...]
-    n_text_bytes: int
-    n_sources: int
-    repeated_sources: tuple[str, ...]
-    seconds: float
-
-    def record(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them, without ``n_``, and mb_per_s."""
-        fields = {name.removeprefix("n_"): value for name, value in asdict(self).items()}
-        return {**fields, "mb_per_s": self.n_text_bytes / 1e6 / self.seconds}
 
 
 class Corpus:
@@ -282,7 +174,7 @@ def read_corpus(
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
     first_pass = _FirstPass(paths, config, threads, directory, on_progress, _piece_bytes)
-    with _TypeFile(directory) as type_file:
+    with TypeFile(directory) as type_file:
         first_pass.read(type_file)
         text = first_pass.text(type_file)
 
@@ -433,7 +325,7 @@ class _FirstPass:
             tokenize, prepare = _one_word, _as_it_is
         self._tokenizer = TypeTokenizer(tokenize, prepare=prepare, errors=config.errors)
 
-    def read(self, type_file: _TypeFile | None = None) -> None:
+    def read(self, type_file: TypeFile | None = None) -> None:
         """Read the text; keep the types of its tokens in a file, if there is one."""
         from ..workers import Pipeline
         from .scanner import Piece
@@ -450,9 +342,7 @@ class _FirstPass:
             free.extend(pipeline.map(_Numbered.keep, numbered))
         self.type_words = self._tokenizer.type_words(self.types)
 
-    def _numbered(
-        self, pieces: Iterator[Piece], type_file: _TypeFile | None
-    ) -> Iterator[_Numbered]:
+    def _numbered(self, pieces: Iterator[Piece], type_file: TypeFile | None) -> Iterator[_Numbered]:
         """Take up the types of scanned pieces; yield what is left to do with each piece."""
         place = n_tokens = 0
         for piece in pieces:
@@ -474,7 +364,7 @@ class _FirstPass:
                 self._on_progress(self._n_bytes, self._n_bytes_expected, n_types_met)
             yield numbered
 
-    def text(self, type_file: _TypeFile) -> _TypeText:
+    def text(self, type_file: TypeFile) -> _TypeText:
         """Return the text, given the types of its tokens."""
         rows = None
         if self._n_pruned_types:
@@ -558,7 +448,7 @@ class _Numbered(NamedTuple):
 
     piece: Piece
     new_numbers: np.ndarray
-    type_file: _TypeFile | None
+    type_file: TypeFile | None
     place: int  # in the file
     share_read: float  # of the text, about
 
@@ -610,7 +500,7 @@ class _TypeText(NamedTuple):
 
 def _join(
     text: _TypeText,
-    type_file: _TypeFile,
+    type_file: TypeFile,
     config: TextConfig,
     save: Callable[[Iterable[np.ndarray]], np.ndarray],
     on_join: Callable[[int, int], None] | None,
@@ -650,7 +540,7 @@ def _saved(
     n_bytes_needed: float,
 ) -> np.ndarray:
     """Store word ids in a temporary file, and return it mapped into memory."""
-    with _TemporaryFile(directory) as id_file:
+    with TemporaryFile(directory) as id_file:
         for ids in blocks:
             id_file.write_at(id_file.n_bytes, [ids], n_bytes_needed)
         return id_file.map()
@@ -684,86 +574,3 @@ def _nothing_left(
     if adds:
         return TextError(f"{place}: {rare}, or is known from the run; add more text")
     return TextError(f"{place}: {rare}; lower --min-count")
-
-
-class _TemporaryFile:
-    """A temporary file that has no name, so that nothing can be left behind."""
-
-    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
-        self.n_bytes = 0
-        self._lock = Lock()
-        try:
-            self._directory = os.fspath(tempfile.gettempdir() if directory is None else directory)
-            self._file = tempfile.TemporaryFile(  # noqa: SIM115 (closed by __exit__)
-                buffering=0, dir=self._directory
-            )
-        except OSError as error:
-            raise TextError(
-                f"{directory or 'temporary directory'}: cannot hold temporary files: "
-                f"{error.strerror}; set TMPDIR to a directory that can"
-            ) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._file.close()
-
-    def write_at(self, place: int, arrays: Iterable[np.ndarray], n_bytes_needed: float) -> None:
-        """Write arrays one after the other; should the disk be full, say what is needed in all.
-
-        Several threads may write at once, each to another place.
-        """
-        try:
-            with self._lock:
-                self._file.seek(place)
-                for array in arrays:
-                    left = array.view(np.uint8).data
-                    while left:
-                        n_written = self._file.write(left)
-                        self.n_bytes += n_written
-                        left = left[n_written:]
-        except OSError as error:
-            raise TextError(
-                f"{self._directory}: cannot hold the temporary word ids: {error.strerror}; they "
-                f"need about {n_bytes_needed:,.0f} bytes; set TMPDIR to a directory with room"
-            ) from error
-
-    def clear(self) -> None:
-        """Free the disk space."""
-        self._file.truncate(0)
-
-    def beside(self, n: int) -> np.ndarray:
-        """Return n zeros, int32, in another such file, mapped into memory."""
-        with _TemporaryFile(self._directory) as file:
-            file._file.truncate(4 * n)
-            return np.frombuffer(mmap.mmap(file._file.fileno(), 0), np.int32)
-
-    def map(self) -> np.ndarray:
-        """Return the int32 numbers written, mapped into memory, read-only; at least one."""
-        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)
-
-
-class _TypeFile(_TemporaryFile):
-    """The types of the text's tokens, piece after piece.
-
-    A piece is two int32, how many types and tokens it has; the numbers of the types, int32; and
-    for each token the place of its type among them, uint16.
-    """
-
-    def write(
-        self, types: np.ndarray, numbers: np.ndarray, place: int, n_bytes_needed: float
-    ) -> None:
-        """Write a piece; see `write_at`."""
-        sizes = np.array([types.size, numbers.size], np.int32)
-        self.write_at(place, [sizes, types, numbers], n_bytes_needed)
-
-    def pieces(self) -> Iterator[TypedText]:
-        """Yield what was written, from its start."""
-        from .scanner import LINE_MARK
-        from .typewords import TypedText
-
-        self._file.seek(0)
-        while (sizes := np.fromfile(self._file, np.int32, 2)).size:
-            types = np.fromfile(self._file, np.int32, sizes[0])
-            yield TypedText(np.fromfile(self._file, np.uint16, sizes[1]), LINE_MARK, types)

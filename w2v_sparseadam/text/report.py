@@ -1,0 +1,113 @@
+"""What reading a text has found, kept and dropped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TextReport:
+    """What was read, kept and dropped.
+
+    Always ``n_tokens == n_kept_tokens + n_joined_tokens + n_numbers + n_stopwords +
+    n_outside_vocab + n_below_min_count + n_beyond_max_vocab + n_pruned``: a token is counted at the
+    first step of `TextConfig` that takes it away, but for those that were pruned.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Bytes read from the sources, as they are stored.
+    n_lines : int
+        Lines, empty ones too; an unfinished last line of a file counts.
+    n_longest_line : int
+        Runs of bytes between white space in the line that has most of them.
+    n_types : int
+        Distinct runs of bytes between white space: how often the tokenizer ran. One that was
+        pruned counts again when it comes back. Of a tokenizer that is given whole lines, distinct
+        words.
+    n_tokens : int
+        Words that the tokenizer found, with repetition.
+    n_distinct_words : int
+        The same without repetition.
+    n_joined_tokens : int
+        Tokens that became part of a phrase, but for the first of each phrase.
+    n_phrases : int
+        Pairs of words that were joined to phrases, in all passes.
+    n_words : int
+        Distinct words of the text that are in the vocabulary.
+    n_kept_tokens : int
+        Tokens whose word is in the vocabulary.
+    n_numbers : int
+        Tokens dropped by ``digits="drop"``.
+    n_stopwords : int
+        Tokens dropped because their word is a stop-word.
+    n_outside_vocab : int
+        Tokens dropped because the vocabulary that was given lacks their word.
+    n_below_min_count : int
+        Tokens dropped because their word is too rare.
+    n_beyond_max_vocab : int
+        Tokens dropped because the vocabulary was full of more frequent words.
+    n_pruned_types : int
+        Types forgotten, the rarest first, because there were more than ``max_types``.
+    n_pruned : int
+        Tokens dropped with them.
+    max_missed : int
+        No word that the tokenizer found and ``min_count`` left out occurs more often than this,
+        pruned types and all; 0 if nothing was pruned. Below ``min_count``, pruning has cost no
+        word its place, unless it takes its count from joined phrases or replaced digits.
+    n_bad_bytes : int
+        Bytes that are not text in the encoding, replaced or ignored.
+    n_empty_words : int
+        Empty words that the tokenizer returned, dropped; not among the tokens.
+    n_rewritten_words : int
+        Tokens in which ``_`` replaced white space that the tokenizer left in a word.
+    n_unseen_stopwords : int
+        Words of the stop-word list that the text does not have.
+    n_unseen_vocab : int
+        Words of the vocabulary that was given that the text does not have.
+    unseen_vocab_words : tuple of str
+        The first five of them.
+    n_text_bytes : int
+        Bytes of text: decompressed, of the field that is read, as UTF-8, all lines ended.
+    n_sources : int
+        Files and streams read.
+    repeated_sources : tuple of str
+        Files that were read more than once, because they were given so.
+    seconds : float
+        Wall time, without compiling.
+    """
+
+    n_bytes: int
+    n_lines: int
+    n_longest_line: int
+    n_types: int
+    n_tokens: int
+    n_distinct_words: int
+    n_joined_tokens: int
+    n_phrases: int
+    n_words: int
+    n_kept_tokens: int
+    n_numbers: int
+    n_stopwords: int
+    n_outside_vocab: int
+    n_below_min_count: int
+    n_beyond_max_vocab: int
+    n_pruned_types: int
+    n_pruned: int
+    max_missed: int
+    n_bad_bytes: int
+    n_empty_words: int
+    n_rewritten_words: int
+    n_unseen_stopwords: int
+    n_unseen_vocab: int
+    unseen_vocab_words: tuple[str, ...]
+    n_text_bytes: int
+    n_sources: int
+    repeated_sources: tuple[str, ...]
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them, without ``n_``, and mb_per_s."""
+        fields = {name.removeprefix("n_"): value for name, value in asdict(self).items()}
+        return {**fields, "mb_per_s": self.n_text_bytes / 1e6 / self.seconds}
