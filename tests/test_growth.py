@@ -1,6 +1,7 @@
 """More text for a finished run, and a run that starts from what another came to."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from w2v_sparseadam import (
 )
 from w2v_sparseadam.checkpoint import last_checkpoint, last_state
 from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
-from w2v_sparseadam.run_folder import RunFolder
+from w2v_sparseadam.run_folder import RunFolder, read_settings
 from w2v_sparseadam.start import Start, place_start
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 
@@ -222,6 +223,80 @@ def test_killed_after_the_settings_change_the_text_is_added(text, more, tmp_path
     assert (tmp_path / "other" / "checkpoints").exists()
     assert bytes_of(resume(tmp_path / "other")) == expected
     assert not (tmp_path / "other" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_stopped_at_any_file_nothing_or_all_was_added(text, more, tmp_path, monkeypatch, when):
+    """Ctrl-C or a failing disk, at each flush and rename in turn."""
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    before = contents(tmp_path / "run")
+    monkeypatch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
+    outcomes = []
+    while len(outcomes) < 100:
+        run_dir = tmp_path / f"run-{len(outcomes)}"
+        shutil.copytree(tmp_path / "run", run_dir)
+        n_left = len(outcomes)
+
+        def stopping(do):
+            def do_or_stop(*args):
+                nonlocal n_left
+                n_left -= 1
+                if n_left != -1 or when == "after":
+                    do(*args)
+                if n_left == -1:
+                    raise StopError
+
+            return do_or_stop
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", stopping(os.fsync))
+            patch.setattr(os, "replace", stopping(os.replace))
+            try:
+                resume(run_dir, more_epochs=1, add=[more])
+                break
+            except StopError:
+                pass
+        resume(run_dir)
+        outcomes.append(read_settings(run_dir)["generation"])
+        if outcomes[-1]:
+            assert {"new", "newer"} < set(Start.load(run_dir).words)
+            with RunFolder.open(run_dir) as folder:
+                folder.load_text()
+        else:
+            assert contents(run_dir) == before
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {0, 1}
+
+
+def test_what_others_put_into_the_folder_stays(text, more, tmp_path):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    theirs = {"checkpoints-kept/a", "checkpoints.old/a", "vocabulary-notes.txt", "text-mine.json"}
+    for name in theirs:
+        (tmp_path / "run" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_text("")
+    resume(tmp_path / "run", more_epochs=1, add=[more])
+    resume(tmp_path / "run")
+    assert theirs < set(contents(tmp_path / "run"))
+
+
+def test_added_word_ids_are_flushed_before_they_are_vouched_for(text, more, tmp_path, monkeypatch):
+    """So few of them are still in the stream's buffer."""
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    before = contents(tmp_path / "run")
+    size = len(before["word_ids.i32"])
+
+    def fsync(handle):
+        if os.fstat(handle).st_size > size:
+            raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(W2VError) as caught:
+            resume(tmp_path / "run", more_epochs=1, add=[more])
+    assert str(caught.value) == (
+        f"{tmp_path}/run/word_ids.i32: cannot be written (Input/output error); nothing was added"
+    )
+    assert contents(tmp_path / "run") == before
 
 
 @pytest.mark.parametrize("place", ["_write_ids", "_vouch", "write_checkpoint"])
