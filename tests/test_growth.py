@@ -1,5 +1,6 @@
 """More text for a finished run, and a run that starts from what another came to."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -343,6 +344,13 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
     assert message(tmp_path / "own", SettingError).startswith(
         f"{tmp_path}/own: its text was read with settings that only a Python program knows (token"
     )
+
+    def whitespace(text):  # not the tokenizer of that name
+        return text.split("-")
+
+    own = TextConfig(min_count=1, tokenizer=whitespace)
+    train(text, **{**settings(), "text": own}, run_dir=tmp_path / "named")
+    assert "only a Python program knows" in message(tmp_path / "named", SettingError)
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
     assert message(tmp_path / "run", SettingError, more_epochs=0) == (
@@ -355,6 +363,22 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
     )
     assert "cannot be read" in message(tmp_path / "run", TextError, [tmp_path / "gone.txt"])
     assert contents(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("words", [["w2", "w30"], {"w2", "w30"}, {"w2": 1, "w30": 1}.keys()])
+def test_added_text_is_read_as_the_first(folder, words):
+    Path("lists").mkdir()
+    Path("lists/words.txt").write_text("w2\nw30\n")
+    for name, stopwords in (("given", words), ("file", "lists/words.txt")):
+        config = TextConfig(min_count=1, stopwords=stopwords, lowercase=True)
+        train("news.txt", **{**settings(), "text": config}, run_dir=name)
+    Path("more.txt").write_text("NEW w30 W2 w1\n")
+    expected = bytes_of(resume("given", more_epochs=1, add="more.txt"))
+    with contextlib.chdir("lists"):
+        model = resume("../file", more_epochs=1, add=[Path("../more.txt")])
+    assert bytes_of(model) == expected
+    assert model.words[-1] == "new"
+    assert not {"w2", "w30"} & set(model.words)
 
 
 def test_a_full_vocabulary_takes_no_new_words(text, more, tmp_path):

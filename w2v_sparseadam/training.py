@@ -152,12 +152,12 @@ def train(
             from .run_folder import RunFolder
 
             configs = {
-                "text": text,
                 "skip_gram": skip_gram,
                 "optimizer": optimizer.resolved(),
                 "run": run,
             }
             settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
+            settings["text"] = text.kept()
             settings["paths"] = [source.absolute_path for source in sources]
             settings |= {"has_init": init is not None, "freeze": sorted(freeze), "first_epoch": 0}
             folder = stack.enter_context(RunFolder.create(run_dir, settings))
@@ -190,7 +190,7 @@ def resume(
     run_dir: str | os.PathLike[str],
     *,
     more_epochs: int = 0,
-    add: Sequence[str | os.PathLike[str]] = (),
+    add: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
@@ -209,7 +209,7 @@ def resume(
         first if they are not done, and have a schedule of their own: the learning rate starts
         again at its first value and falls linearly to 0. The result does not depend on when they
         were asked for. They are kept in the folder, so ask once.
-    add : sequence of paths
+    add : path or sequence of paths
         More text for a finished run, as for :func:`train`, read with the run's settings; the
         epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
         ones, which occur often enough in the added text, are put behind them and start fresh.
@@ -251,7 +251,8 @@ def resume(
         if add:
             from .growth import add_text
 
-            add_text(folder, add, int(more_epochs), threads, emit)
+            paths = [add] if isinstance(add, str | os.PathLike) else add
+            add_text(folder, paths, int(more_epochs), threads, emit)
         settings = folder.settings
         skip_gram = SkipGramConfig(**settings["skip_gram"])
         optimizer = OptimizerConfig(**settings["optimizer"])
