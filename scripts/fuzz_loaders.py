@@ -1,70 +1,167 @@
 #!/usr/bin/env python
-"""Feed hostile files to the loader of word vectors, guided by the code that they reach.
+"""Feed hostile files to a loader, guided by the code that they reach.
 
     pip install atheris
-    python scripts/fuzz_loaders.py -max_total_time=60
+    python scripts/fuzz_loaders.py vectors -max_total_time=60
+    python scripts/fuzz_loaders.py runs -max_total_time=60
 
-Options are libFuzzer's. Each input must load, or be refused in one line that names the file; what
-loads must come back from a file to the bit. Anything else, and an input that takes more than 2 GB,
-stops the run and leaves the input in a file ``crash-*``. The corpus is not kept unless a folder
-for it is named.
+``vectors`` is the loader of word vectors: what loads must come back from a file to the bit.
+``runs`` is what reads the folder of a run: an input replaces one of its files, and checksums are
+made right, so that it gets past them. Each input must load, or be refused in one line that names
+the place. Anything else, and an input that takes more than 2 GB, stops the search and leaves the
+input in a file ``crash-*``. Options are libFuzzer's. The corpus is not kept unless a folder for it
+is named.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["w2v_sparseadam"]):
+    from w2v_sparseadam import checkpoint, run_folder
+    from w2v_sparseadam.config import configs_of
     from w2v_sparseadam.errors import W2VError
+    from w2v_sparseadam.start import Start
+    from w2v_sparseadam.text.vocabulary import Vocabulary
     from w2v_sparseadam.vectors import Vectors
 
-SEEDS = Path(__file__).resolve().parent.parent / "tests" / "golden"
-LIMITS = ("-rss_limit_mb=2048", "-timeout=20", "-max_len=4096")
+GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
+LIMITS = ("-rss_limit_mb=2048", "-timeout=20", "-max_len=4096", "-keep_seed=1", "-len_control=0")
+FILES = (
+    "settings.json",
+    "text.json",
+    "vocabulary.txt",
+    "word_ids.i32",
+    "checkpoints/step-000000000003.safetensors",
+)
+SETTINGS = {
+    "text": {},
+    "skip_gram": {"dim": 2},
+    "optimizer": {"optimizer": "sgd"},
+    "run": {"epochs": 2},
+    "paths": ["a.txt"],
+    "has_init": False,
+    "freeze": [],
+    "first_epoch": 0,
+    "added_epochs": [],
+}
+
+Target = tuple[Callable[[bytes], None], list[bytes]]
+"""What takes an input, and inputs to begin with."""
 
 
-def main() -> None:
-    """Fuzz in a process of its own, which libFuzzer ends, and clean up after it."""
-    # Memory, where there is some: the fuzzer writes thousands of files.
-    parent = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        if os.fork() == 0:
-            fuzz(Path(folder))
-        _, status = os.wait()
-    sys.exit(os.waitstatus_to_exitcode(status))
+def refused(load: Callable[[], object], place: Path) -> bool:
+    """Whether what is loaded is refused, in one line that names the place."""
+    try:
+        load()
+    except W2VError as error:
+        message = str(error)
+        assert message.startswith(str(place)), message
+        assert message.isprintable(), message
+        return True
+    return False
 
 
-def fuzz(folder: Path) -> None:
-    """Fuzz until libFuzzer's options say stop; does not return."""
-    seeds = folder / "seeds"
-    seeds.mkdir()
-    for path in SEEDS.glob("vectors.*"):
-        (seeds / path.name).write_bytes(path.read_bytes())
+def vectors_target(folder: Path) -> Target:
+    """Return what loads an input as a file of vectors."""
     path, again = folder / "x.vec", folder / "again.bin"
 
     def load(content: bytes) -> None:
         path.write_bytes(content)
-        try:
-            vectors = Vectors.load(path)
-        except W2VError as error:
-            message = str(error)
-            assert message.startswith(str(path)), message
-            assert message.isprintable(), message
+        if refused(lambda: Vectors.load(path), path):
             return
+        vectors = Vectors.load(path)
         assert np.isfinite(vectors.matrix).all()
         vectors.save(again)
         loaded = Vectors.load(again)
         assert loaded.words == vectors.words
         assert loaded.matrix.tobytes() == vectors.matrix.tobytes()
 
-    own = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    options = [argument for argument in sys.argv[1:] if argument.startswith("-")]
-    atheris.Setup([sys.argv[0], *LIMITS, *options, *own, str(seeds)], load)
+    return load, [path.read_bytes() for path in GOLDEN.glob("vectors.*")]
+
+
+def sealed(content: bytes) -> bytes:
+    """Return a checkpoint whose checksum is right, if it has room for one."""
+    found = checkpoint._DIGEST.search(content)
+    if found is None:
+        return content
+    blank = content[: found.start(1)] + b"0" * 64 + content[found.end(1) :]
+    digest = hashlib.sha256(blank).hexdigest().encode()
+    return content[: found.start(1)] + digest + content[found.end(1) :]
+
+
+def runs_target(folder: Path) -> Target:
+    """Return what takes an input's first byte for the file of a run that the rest replaces."""
+    path = folder / "run"
+    vocabulary = Vocabulary(["a", "b", "é"], np.array([3, 2, 1]))
+    arrays = {f"{side}.vectors": np.ones((3, 2), np.float32) for side in ("center", "context")}
+    progress = {"step": 3, "loss": 0.5, "run": {}, "epoch": {}}
+    state = {"progress": progress, "steps_an_epoch": 2, "step_counts": [3, 3], "version": "0"}
+    with run_folder.RunFolder.create(path, SETTINGS) as run:
+        run.keep_text(vocabulary, np.array([0, 1, 2, -1], np.int32))
+        checkpoint.write_checkpoint(checkpoint.path_of(run.checkpoints, 3), arrays, state)
+    whole = {name: (path / name).read_bytes() for name in FILES}
+
+    def read() -> None:
+        with run_folder.RunFolder.open(path) as run:
+            configs_of(run.settings, path)
+            known, word_ids = run.load_text()
+            assert word_ids.max() < len(known)
+        start = Start.load(path)
+        assert start.arrays["center.vectors"].shape == (len(start.words), start.dim)
+
+    def load(content: bytes) -> None:
+        name, new = FILES[content[0] % len(FILES)] if content else FILES[0], content[1:]
+        contents = {**whole, name: sealed(new) if name.startswith("checkpoints") else new}
+        if name in {"vocabulary.txt", "word_ids.i32"}:
+            text = json.loads(whole["text.json"])
+            text["sha256"][name.partition(".")[0]] = hashlib.sha256(new).hexdigest()
+            if name == "word_ids.i32":
+                text["positions"] = max(1, len(new) // 4)
+            contents["text.json"] = json.dumps(text).encode()
+        for file, data in contents.items():
+            (path / file).parent.mkdir(exist_ok=True)
+            (path / file).write_bytes(data)
+        refused(read, path)
+
+    read()
+    return load, [bytes([k]) + whole[name] for k, name in enumerate(FILES)]
+
+
+TARGETS = {"vectors": vectors_target, "runs": runs_target}
+
+
+def main() -> None:
+    """Fuzz in a process of its own, which libFuzzer ends, and clean up after it."""
+    if sys.argv[1:2] not in [[name] for name in TARGETS]:
+        sys.exit(f"name what to fuzz: {' or '.join(TARGETS)}")
+    # Memory, where there is some: the fuzzer writes thousands of files.
+    parent = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        if os.fork() == 0:
+            fuzz(sys.argv[1], Path(folder))
+        _, status = os.wait()
+    sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def fuzz(name: str, folder: Path) -> None:
+    """Fuzz until libFuzzer's options say stop; does not return."""
+    load, seeds = TARGETS[name](folder)
+    (folder / "seeds").mkdir()
+    for number, seed in enumerate(seeds):
+        (folder / "seeds" / str(number)).write_bytes(seed)
+    own = [argument for argument in sys.argv[2:] if not argument.startswith("-")]
+    options = [argument for argument in sys.argv[2:] if argument.startswith("-")]
+    atheris.Setup([sys.argv[0], *LIMITS, *options, *own, str(folder / "seeds")], load)
     atheris.Fuzz()
 
 

@@ -30,7 +30,7 @@ from w2v_sparseadam import (
     run_folder,
     train,
 )
-from w2v_sparseadam.checkpoint import last_checkpoint, last_state
+from w2v_sparseadam.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
 from w2v_sparseadam.run_folder import RunFolder, read_settings
 from w2v_sparseadam.start import Start, place_start
@@ -520,3 +520,39 @@ def test_warnings_are_told_even_quietly(folder):
     assert result.stderr == (
         "Warning: words to freeze that are not in the vocabulary: 1 ('nothing').\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "message"),
+    [
+        (("skip_gram", "dim"), -1, "run: its settings are damaged: dim is -1, but must be"),
+        (("run", "speed"), 3, "run: its settings are damaged: RunConfig.__init__() got an unexp"),
+    ],
+)
+def test_settings_that_no_run_has_are_refused(text, tmp_path, monkeypatch, place, change, message):
+    monkeypatch.chdir(tmp_path)
+    train(text, **settings(), run_dir="run")
+    path = Path("run/settings.json")
+    kept = json.loads(path.read_bytes())
+    kept[place[0]][place[1]] = change
+    path.write_text(json.dumps(kept))
+    with pytest.raises(FormatError) as caught:
+        resume("run")
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"progress": {"step": "4"}}, {"progress": None}, {"step_counts": [1]}, {"version": 1}],
+)
+def test_a_state_that_no_run_has_is_refused(text, tmp_path, change):
+    train(text, **settings(), run_dir=tmp_path / "run")
+    arrays, state = last_checkpoint(tmp_path / "run" / "checkpoints")
+    broken = {**state, **change}
+    if "version" in change:
+        del broken["version"]
+    for path in (tmp_path / "run" / "checkpoints").iterdir():
+        write_checkpoint(path, arrays, broken)
+    with pytest.raises(FormatError) as caught:
+        resume(tmp_path / "run")
+    assert str(caught.value) == f"{tmp_path}/run: the state in its checkpoint is damaged"

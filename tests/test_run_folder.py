@@ -1,6 +1,7 @@
 """The folder of a run: what it holds, what it refuses, and who may use it."""
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -18,7 +19,17 @@ from w2v_sparseadam.text.vocabulary import Vocabulary
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
-SETTINGS = {"paths": ["/texts/news.txt"], "text": {"tokenizer": str.split, "min_count": 5}}
+SETTINGS = {
+    "paths": ["/texts/news.txt"],
+    "text": {"tokenizer": str.split, "min_count": 5},
+    "skip_gram": {},
+    "optimizer": {},
+    "run": {},
+    "has_init": False,
+    "freeze": [],
+    "first_epoch": 0,
+    "added_epochs": [],
+}
 VOCABULARY = Vocabulary(["the", "don't", "a\u2028b", "\ud800", "\0"], np.array([9, 7, 7, 2, 1]))
 WORD_IDS = np.array([0, 4, -1, 1, 1, -1], np.int32)
 
@@ -93,7 +104,7 @@ def test_reading_that_was_not_finished_can_only_start_again(tmp_path):
         f"{path}: reading its text was not finished; start it again, with the options in "
         f"{path}/settings.json: w2v-train /texts/news.txt --run-dir {path}"
     )
-    with RunFolder.create(path, {"paths": ["other.txt"]}) as folder:
+    with RunFolder.create(path, {**SETTINGS, "paths": ["other.txt"]}) as folder:
         folder.keep_text(VOCABULARY, WORD_IDS)
     with RunFolder.open(path) as folder:
         assert folder.settings["paths"] == ["other.txt"]
@@ -269,3 +280,84 @@ def test_an_error_lets_go_of_the_folder(tmp_path):
     for _ in range(2):
         assert "was not finished" in message_of(RunFolder.open, path)
     assert json.loads((path / "settings.json").read_text())["format"] == 1
+
+
+def reseal(path, **files):
+    """Replace files of a run, and let text.json vouch for them."""
+    text = json.loads((path / "text.json").read_bytes())
+    for name, content in files.items():
+        (path / {"vocabulary": "vocabulary.txt", "word_ids": "word_ids.i32"}[name]).write_bytes(
+            content
+        )
+        text["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (path / "text.json").write_text(json.dumps(text))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"word_ids": np.array([0, 5, -1, 1, 1, -1], "<i4").tobytes()},
+            "word_ids.i32: is damaged: it has word ids beyond the 5 words",
+        ),
+        (
+            {"word_ids": b"\0" * 20},
+            "word_ids.i32: is damaged (its checksum is not that of text.json); start a new run "
+            "from the text",
+        ),
+        (
+            {"vocabulary": b"the nine\n"},
+            'vocabulary.txt: is damaged: ValueError("invalid literal for int() with base 10: '
+            "'nine'\")",
+        ),
+        (
+            {"vocabulary": b"the 9\nthe 8\n"},
+            "vocabulary.txt: is damaged: words and their counts do not stand there",
+        ),
+        (
+            {"vocabulary": b"the -9\n"},
+            "vocabulary.txt: is damaged: words and their counts do not stand there",
+        ),
+        (
+            {"vocabulary": b""},
+            "vocabulary.txt: is damaged: words and their counts do not stand there",
+        ),
+        (
+            {"vocabulary": b"the 99999999999999999999\n"},
+            "vocabulary.txt: is damaged: OverflowError('Python int too large to convert to C "
+            "long')",
+        ),
+    ],
+)
+def test_a_text_that_lies_is_refused(tmp_path, files, message):
+    """Kernels look up rows by word id, unchecked."""
+    path = filled(tmp_path / "run")
+    reseal(path, **files)
+    with RunFolder.open(path) as folder:
+        assert message_of(folder.load_text, error=FormatError) == f"{path}/{message}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"generation": "1"}, "its settings have '1' for 'generation'"),
+        ({"generation": -1}, "its settings have -1 for 'generation'"),
+        ({"run": None}, "its settings have None for 'run'"),
+        ({"paths": 3}, "its settings have 3 for 'paths'"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(tmp_path, change, message):
+    path = filled(tmp_path / "run")
+    settings = json.loads((path / "settings.json").read_bytes())
+    (path / "settings.json").write_text(json.dumps({**settings, **change}))
+    assert message_of(RunFolder.open, path, error=FormatError) == f"{path}: is damaged: {message}"
+
+
+@pytest.mark.parametrize("text", [{}, {"positions": 6}, {"positions": 0, "sha256": {}}])
+def test_a_text_that_nothing_vouches_for_is_refused(tmp_path, text):
+    path = filled(tmp_path / "run")
+    (path / "text.json").write_text(json.dumps(text))
+    with RunFolder.open(path) as folder:
+        assert message_of(folder.load_text, error=FormatError) == (
+            f"{path}/text.json: is damaged: it vouches for nothing"
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .errors import SettingError
+from .errors import FormatError, SettingError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -195,7 +196,27 @@ class RunConfig:
 
 def epochs_of(settings: Mapping[str, Any]) -> list[int]:
     """Return the epochs of a run folder's settings: those it began with, and those added."""
-    return [settings["run"]["epochs"], *settings.get("added_epochs", [])]
+    return [settings["run"]["epochs"], *settings["added_epochs"]]
+
+
+def configs_of(
+    settings: Mapping[str, Any], path: str | os.PathLike[str]
+) -> tuple[SkipGramConfig, OptimizerConfig, RunConfig]:
+    """Return what the settings of the run folder at ``path`` say.
+
+    Raises
+    ------
+    FormatError
+        If they have other names than this version knows, or values out of range.
+    """
+    try:
+        return (
+            SkipGramConfig(**settings["skip_gram"]),
+            OptimizerConfig(**settings["optimizer"]),
+            RunConfig(**settings["run"]),
+        )
+    except (TypeError, SettingError) as error:
+        raise FormatError(f"{path}: its settings are damaged: {error}") from None
 
 
 def _check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
-from .config import OptimizerConfig, RunConfig, SkipGramConfig, epochs_of
+from .config import configs_of, epochs_of
 from .errors import SettingError, W2VError
 from .model import build_engine, check_model_fits, compile_run
 from .run_folder import RunFolder
@@ -57,9 +57,7 @@ def add_text(
     text = _text_config(folder)
     sources = check_sources(paths, text)
     _check_finished(folder)
-    skip_gram = SkipGramConfig(**settings["skip_gram"])
-    optimizer = OptimizerConfig(**settings["optimizer"])
-    run = RunConfig(**settings["run"])
+    skip_gram, optimizer, run = configs_of(settings, folder.path)
     run = run if threads is None else replace(run, threads=threads)
     compile_run(skip_gram, optimizer, emit)
     known, _ = folder.load_text()
@@ -102,14 +100,14 @@ def add_text(
 def _text_config(folder: RunFolder) -> TextConfig:
     """Return how a run read its text, if other text can be read so."""
     settings = folder.settings["text"]
-    if settings["phrases"] is not None:
+    if settings.get("phrases") is not None:
         raise W2VError(
             f"{folder.path}: phrases were joined in its text, which more text cannot follow; start "
             "a new run from all of the text"
         )
     try:
         return TextConfig(**settings)
-    except SettingError as error:
+    except (SettingError, TypeError) as error:
         raise SettingError(
             f"{folder.path}: its text was read with settings that only a Python program knows "
             f"({error}); start a new run from all of the text"

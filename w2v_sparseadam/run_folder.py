@@ -23,7 +23,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -41,6 +41,18 @@ _PER_GENERATION = "vocabulary.txt", "text.json", "checkpoints"
 _OF_A_GENERATION = re.compile(
     r"vocabulary(-[0-9]+)?\.txt|text(-[0-9]+)?\.json|checkpoints(-[0-9]+)?"
 )
+_SETTING_KINDS: dict[str, type] = {
+    "generation": int,
+    "text": dict,
+    "skip_gram": dict,
+    "optimizer": dict,
+    "run": dict,
+    "paths": list,
+    "has_init": bool,
+    "freeze": list,
+    "first_epoch": int,
+    "added_epochs": list,
+}
 
 
 class RunFolder:
@@ -189,7 +201,12 @@ class RunFolder:
         with _whole(self.path / _WORD_IDS) as stream:
             _check_digest(stream, n_bytes, text)
             mapped = mmap.mmap(stream.fileno(), n_bytes, access=mmap.ACCESS_READ)
-        return vocabulary, np.frombuffer(mapped, "<i4")
+        word_ids = np.frombuffer(mapped, "<i4")
+        if max(part.max() for part in _parts(word_ids)) >= len(vocabulary):
+            raise FormatError(
+                f"{stream.name}: is damaged: it has word ids beyond the {len(vocabulary)} words"
+            )
+        return vocabulary, word_ids
 
     def add_text(
         self,
@@ -332,9 +349,10 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: is a run of format {settings.get('format')!r}, but this version reads "
             f"{_FORMAT}; resume it with the version that began it"
         )
-    generation = settings.setdefault("generation", 0)
-    if not isinstance(generation, int) or generation < 0:
-        raise FormatError(f"{path}: is damaged: its generation is {generation!r:.40}")
+    for name, kind in _SETTING_KINDS.items():
+        value = settings.get(name)
+        if not isinstance(value, kind) or (isinstance(value, int) and value < 0):
+            raise FormatError(f"{path}: is damaged: its settings have {value!r:.40} for '{name}'")
     return settings
 
 
@@ -356,10 +374,16 @@ def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary
         _check_digest(stream, None, text)
         stream.seek(0)
         lines = stream.read().split(b"\n")[:-1]
-    entries = [line.decode("utf-8", "surrogatepass").rpartition(" ") for line in lines]
-    counts = np.array([int(count) for _, _, count in entries], np.int64)
+    try:
+        entries = [line.decode("utf-8", "surrogatepass").rpartition(" ") for line in lines]
+        counts = np.array([int(count) for _, _, count in entries], np.int64)
+    except (ValueError, OverflowError) as error:
+        raise FormatError(f"{stream.name}: is damaged: {error!r:.80}") from None
+    words = [word for word, _, _ in entries]
+    if not words or counts.min() < 1 or len(set(words)) < len(words):
+        raise FormatError(f"{stream.name}: is damaged: words and their counts do not stand there")
     counts.flags.writeable = False
-    return Vocabulary([word for word, _, _ in entries], counts), text
+    return Vocabulary(words, counts), text
 
 
 def plain(value: Any) -> Any:
@@ -401,12 +425,18 @@ def of_generation(path: Path, name: str, settings: Mapping[str, Any]) -> Path:
 def _write_ids(stream: BinaryIO, word_ids: np.ndarray, digest: Any = None) -> Any:
     """Write word ids a piece at a time, which may be more than memory; return their digest."""
     digest = digest or hashlib.sha256()
-    size = _CHUNK // 4
-    for first in range(0, word_ids.size, size):
-        piece = word_ids[first : first + size].astype("<i4", copy=False)
+    for part in _parts(word_ids):
+        piece = part.astype("<i4", copy=False)
         digest.update(piece)
         stream.write(piece.data)
     return digest
+
+
+def _parts(word_ids: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut word ids into parts of a mebibyte."""
+    size = _CHUNK // 4
+    for first in range(0, word_ids.size, size):
+        yield word_ids[first : first + size]
 
 
 def _whole(path: Path) -> BinaryIO:
@@ -426,7 +456,7 @@ def _check_digest(stream: BinaryIO, n_bytes: int | None, text: Mapping[str, Any]
     while left and (piece := stream.read(int(min(_CHUNK, left)))):
         digest.update(piece)
         left -= len(piece)
-    if digest.hexdigest() != text["sha256"].get(kind):
+    if digest.hexdigest() != text["sha256"].get(kind) or 0 < left < math.inf:
         raise FormatError(
             f"{stream.name}: is damaged (its checksum is not that of text.json); start a new run "
             "from the text"

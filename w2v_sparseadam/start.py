@@ -48,8 +48,8 @@ class Start(NamedTuple):
         try:
             start = cls(
                 words,
-                int(settings["skip_gram"]["dim"]),
-                str(settings["optimizer"]["optimizer"]),
+                settings["skip_gram"]["dim"],
+                settings["optimizer"]["optimizer"],
                 arrays,
                 [int(count) for count in state["step_counts"]],
             )

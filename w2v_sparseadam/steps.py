@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .errors import TextError, W2VError
+from .errors import FormatError, TextError, W2VError
 from .text.events import EVENT_SECONDS, Event
 
 if TYPE_CHECKING:
@@ -166,18 +166,26 @@ class Keeping:
             )
         if state is None:
             return None
-        if state["version"] != __version__:
+        try:
+            progress, version = Progress(state["progress"]), state["version"]
+            counts = [int(count) for count in state["step_counts"]]
+            is_whole = state["progress"]["step"] >= 0 and len(counts) == len(engine.optimizers)
+        except (KeyError, TypeError, ValueError):
+            is_whole = False
+        if not is_whole:
+            raise FormatError(f"{self._folder.path}: the state in its checkpoint is damaged")
+        if version != __version__:
             self._emit(
                 {
                     "event": "warning",
                     "message": f"{self._folder.path}: its last checkpoint is of version "
-                    f"{state['version']}, this is {__version__}; the vectors may come out other "
+                    f"{version}, this is {__version__}; the vectors may come out other "
                     "than from one of them alone",
                 }
             )
-        for optimizer, count in zip(engine.optimizers, state["step_counts"], strict=True):
+        for optimizer, count in zip(engine.optimizers, counts, strict=True):
             optimizer.step_count = count
-        return Progress(state["progress"])
+        return progress
 
     def keep(self, progress: Progress, ends_epoch: bool) -> None:
         """Write a checkpoint if one is due or asked for."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .config import OptimizerConfig, RunConfig, SkipGramConfig, epochs_of
+from .config import OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
 from .errors import SettingError
 from .memory import peak_memory
 from .model import Model, compile_run, start_engine
@@ -159,7 +159,8 @@ def train(
             settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
             settings["text"] = text.kept()
             settings["paths"] = [source.absolute_path for source in sources]
-            settings |= {"has_init": init is not None, "freeze": sorted(freeze), "first_epoch": 0}
+            settings |= {"has_init": init is not None, "freeze": sorted(freeze)}
+            settings |= {"first_epoch": 0, "added_epochs": []}
             folder = stack.enter_context(RunFolder.create(run_dir, settings))
             emit(_folder_event(folder))
         compile_run(skip_gram, optimizer, emit)
@@ -254,9 +255,7 @@ def resume(
             paths = [add] if isinstance(add, str | os.PathLike) else add
             add_text(folder, paths, int(more_epochs), threads, emit)
         settings = folder.settings
-        skip_gram = SkipGramConfig(**settings["skip_gram"])
-        optimizer = OptimizerConfig(**settings["optimizer"])
-        run = RunConfig(**settings["run"])
+        skip_gram, optimizer, run = configs_of(settings, run_dir)
         if threads is not None:
             run = replace(run, threads=threads)
         stages = epochs_of(settings)
