@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from w2v_sparseadam import (
     PhraseConfig,
     SkipGramConfig,
     TextConfig,
+    __version__,
     resume,
     run_folder,
     train,
@@ -124,6 +126,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
         "words": n_old + 2,
         "new_tokens": n_added,
         "tokens": int(vocabulary.counts.sum()),
+        "left_out_words": len(set(NEW.split()) - set(vocabulary.words)),
     }
     (report,) = listener.of("text")
     assert (report["kept_tokens"], report["below_min_count"]) == (n_added, 12 - n_added)
@@ -392,6 +395,33 @@ def test_a_full_vocabulary_takes_no_new_words(text, more, tmp_path):
     assert report["kept_tokens"] + report["beyond_max_vocab"] == report["tokens"]
 
 
+def test_frozen_words_stay_while_text_is_added(text, more, tmp_path):
+    """Those of the run, and one that only the added text has, which stays as it starts."""
+    freeze = ["w1", "w2", "new"]
+    model = train(text, **frequent(), freeze=freeze, run_dir=tmp_path / "run")
+    grown = resume(tmp_path / "run", more_epochs=2, add=[more])
+    assert grown.words[: len(model.words)] == model.words
+    for word, row in zip(model.words, model.center_vectors, strict=True):
+        stays = grown.center_vectors[grown.words.index(word)].tobytes() == row.tobytes()
+        assert stays == (word in freeze)
+    row = grown.center_vectors[grown.words.index("new")]
+    assert 0 < np.abs(row).max() <= 0.5 / 3
+    assert grown.context_vectors[grown.words.index("new")].any()
+
+
+def test_a_run_that_took_text_and_lost_its_checkpoints(text, more, tmp_path):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    resume(tmp_path / "run", more_epochs=1, add=[more])
+    shutil.rmtree(tmp_path / "run" / "checkpoints-1")
+    (tmp_path / "run" / "checkpoints-1").mkdir()
+    with pytest.raises(W2VError) as caught:
+        resume(tmp_path / "run")
+    assert str(caught.value) == (
+        f"{tmp_path}/run: no checkpoint is left of the vectors that it started from; start a new "
+        "run, from all of its text and with --init if it had that"
+    )
+
+
 # A run that starts from another.
 
 
@@ -454,7 +484,10 @@ def test_a_folder_that_is_no_start(text, tmp_path):
         path.write_bytes(path.read_bytes()[:-1])
     assert "is damaged" in message(FormatError)
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    assert message() == f"{tmp_path}/run/checkpoints: has no checkpoint yet"
+    assert message() == (
+        f"{tmp_path}/run/checkpoints: has no checkpoint yet; go on with its run first: w2v-train "
+        f"--resume {tmp_path}/run"
+    )
     other = write_text(tmp_path / "other.txt", 3)
     train(other, **settings(), run_dir=tmp_path / "small")
     shutil.copytree(tmp_path / "small" / "checkpoints", tmp_path / "run" / "checkpoints")
@@ -463,19 +496,23 @@ def test_a_folder_that_is_no_start(text, tmp_path):
     )
 
 
-def test_a_checkpoint_of_another_version_is_told_of(text, tmp_path, monkeypatch):
-    monkeypatch.setattr("w2v_sparseadam.steps.__version__", "0.0.1")
-    train(text, **settings(), run_dir=tmp_path / "run")
-    monkeypatch.undo()
-    listener = Listener()
-    resume(tmp_path / "run", on_event=listener)
-    from w2v_sparseadam import __version__
+@pytest.mark.parametrize("adds", [False, True])
+def test_a_checkpoint_of_another_version_is_told_of(text, more, tmp_path, monkeypatch, adds):
+    def warnings(**given):
+        listener = Listener()
+        resume(tmp_path / "run", on_event=listener, **given)
+        return [event["message"] for event in listener.of("warning")]
 
-    assert [event["message"] for event in listener.of("warning")] == [
-        f"{tmp_path}/run: its last checkpoint is of version 0.0.1, this is {__version__}; the "
-        "vectors may come out other than from one of them alone"
-    ]
+    with monkeypatch.context() as patch:
+        patch.setattr("w2v_sparseadam.steps.__version__", "0.0.1")
+        train(text, **settings(), run_dir=tmp_path / "run")
     assert last_state(tmp_path / "run" / "checkpoints")["version"] == "0.0.1"
+    assert warnings() == []  # there are no steps left that could differ
+    assert warnings(more_epochs=1, add=[more] if adds else []) == [
+        f"{tmp_path}/run: version 0.0.1 wrote its last checkpoint, and this is {__version__}; the "
+        "vectors may differ from those of either version alone"
+    ]
+    assert warnings(more_epochs=1) == []
 
 
 # The command.
@@ -485,7 +522,11 @@ def test_add_on_the_command_line(folder):
     run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
     shutil.copytree("run", "other")
     said = run("--resume", "run", "--add", "more.txt", "--epochs", "+2").stderr
-    assert "Added 12 words of text and 3 to the vocabulary: now 132 and " in said
+    assert re.search(
+        r"^Added 12 tokens and 3 new words, now 132 tokens of \d+ words; words left out: 0\.$",
+        said,
+        re.MULTILINE,
+    )
     assert "Epoch 2/2" in said
     both = Path("v.vec").read_bytes()
     assert b"\nnewer " in both
@@ -493,6 +534,10 @@ def test_add_on_the_command_line(folder):
     assert Path("v.vec").read_bytes() == both
     assert error_of("--resume", "run", "--add", "more.txt", exit_code=2) == (
         "--add needs --epochs +N: so many passes over old and new text"
+    )
+    args = ["--resume", "run", "--add", "m*.txt", "--epochs", "+1", "-o", "more.txt"]
+    assert error_of(*args, exit_code=2) == (
+        "more.txt is a corpus file and would be overwritten; name another with -o"
     )
     assert error_of("news.txt", "--add", "more.txt", exit_code=2) == (
         "--add is more text for a finished run: give --resume DIR too"

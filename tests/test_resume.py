@@ -608,6 +608,6 @@ def test_start_vectors_that_were_not_kept_in_time(text, tmp_path, step_by_step):
     with pytest.raises(W2VError) as caught:
         resume(run_dir)
     assert str(caught.value) == (
-        f"{run_dir}: the run ended before its start vectors were kept; start it again in a new "
-        "folder, with --init"
+        f"{run_dir}: no checkpoint is left of the vectors that it started from; start a new run, "
+        "from all of its text and with --init if it had that"
     )

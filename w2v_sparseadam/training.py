@@ -191,7 +191,7 @@ def resume(
     run_dir: str | os.PathLike[str],
     *,
     more_epochs: int = 0,
-    add: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    add: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source] = (),
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
@@ -219,7 +219,8 @@ def resume(
         Default: as the run was told.
     checkpoint_minutes, checkpoint_now, on_event
         As for :func:`train`; events of reading come with `add` only, and after them ``add``:
-        new_words, words (of the vocabulary), new_tokens, tokens (of the text).
+        new_words, words (of the vocabulary), new_tokens, tokens (of the text), and
+        left_out_words (of the added text, too rare or beyond the vocabulary's limit).
 
     Returns
     -------
@@ -334,6 +335,8 @@ def _train(
             if keeping and init is not None:
                 keeping.keep_start(progress)
         schedule = Schedule(optimizer.start_lr, [n * engine.n_batches for n in stages])
+        if keeping and progress.step < schedule.n_steps:
+            keeping.tell_of_version()
         watch = Watch(vocabulary.words, (center, context), engine, schedule.n_steps)
         emit(
             {
