@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam import checkpoint
-from w2v_sparseadam.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
+from w2v_sparseadam.checkpoint import (
+    Checkpoints,
+    load_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from w2v_sparseadam.errors import FormatError
 
 
@@ -47,6 +52,16 @@ def test_reading_gives_back_what_was_written(tmp_path, monkeypatch, piece):
     again = empty_like(arrays)
     assert read_checkpoint(tmp_path / "c", again) == state
     assert_equal(again, arrays)
+
+
+def test_what_a_file_holds_is_mapped_rather_than_copied(tmp_path):
+    arrays = {**arrays_of(1), "last": np.zeros((0, 5), np.float32)}
+    write_checkpoint(tmp_path / "c", arrays, {"step": 3})
+    loaded, state = load_checkpoint(tmp_path / "c")
+    (tmp_path / "c").unlink()  # as the run that it belongs to may do
+    assert state == {"step": 3}
+    assert_equal(loaded, arrays)
+    assert not any(array.flags.owndata or array.flags.writeable for array in loaded.values())
 
 
 def test_the_same_state_gives_the_same_bytes(tmp_path):

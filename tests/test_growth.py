@@ -1,6 +1,9 @@
 """More text for a finished run, and a run that starts from what another came to."""
 
+import contextlib
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -24,13 +27,14 @@ from w2v_sparseadam import (
     PhraseConfig,
     SkipGramConfig,
     TextConfig,
+    __version__,
     resume,
     run_folder,
     train,
 )
 from w2v_sparseadam.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
-from w2v_sparseadam.run_folder import RunFolder
+from w2v_sparseadam.run_folder import RunFolder, read_settings
 from w2v_sparseadam.start import Start, place_start
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 
@@ -122,6 +126,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
         "words": n_old + 2,
         "new_tokens": n_added,
         "tokens": int(vocabulary.counts.sum()),
+        "left_out_words": len(set(NEW.split()) - set(vocabulary.words)),
     }
     (report,) = listener.of("text")
     assert (report["kept_tokens"], report["below_min_count"]) == (n_added, 12 - n_added)
@@ -224,6 +229,80 @@ def test_killed_after_the_settings_change_the_text_is_added(text, more, tmp_path
     assert not (tmp_path / "other" / "checkpoints").exists()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_stopped_at_any_file_nothing_or_all_was_added(text, more, tmp_path, monkeypatch, when):
+    """Ctrl-C or a failing disk, at each flush and rename in turn."""
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    before = contents(tmp_path / "run")
+    monkeypatch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
+    outcomes = []
+    while len(outcomes) < 100:
+        run_dir = tmp_path / f"run-{len(outcomes)}"
+        shutil.copytree(tmp_path / "run", run_dir)
+        n_left = len(outcomes)
+
+        def stopping(do):
+            def do_or_stop(*args):
+                nonlocal n_left
+                n_left -= 1
+                if n_left != -1 or when == "after":
+                    do(*args)
+                if n_left == -1:
+                    raise StopError
+
+            return do_or_stop
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", stopping(os.fsync))
+            patch.setattr(os, "replace", stopping(os.replace))
+            try:
+                resume(run_dir, more_epochs=1, add=[more])
+                break
+            except StopError:
+                pass
+        resume(run_dir)
+        outcomes.append(read_settings(run_dir)["generation"])
+        if outcomes[-1]:
+            assert {"new", "newer"} < set(Start.load(run_dir).words)
+            with RunFolder.open(run_dir) as folder:
+                folder.load_text()
+        else:
+            assert contents(run_dir) == before
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {0, 1}
+
+
+def test_what_others_put_into_the_folder_stays(text, more, tmp_path):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    theirs = {"checkpoints-kept/a", "checkpoints.old/a", "vocabulary-notes.txt", "text-mine.json"}
+    for name in theirs:
+        (tmp_path / "run" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_text("")
+    resume(tmp_path / "run", more_epochs=1, add=[more])
+    resume(tmp_path / "run")
+    assert theirs < set(contents(tmp_path / "run"))
+
+
+def test_added_word_ids_are_flushed_before_they_are_vouched_for(text, more, tmp_path, monkeypatch):
+    """So few of them are still in the stream's buffer."""
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    before = contents(tmp_path / "run")
+    size = len(before["word_ids.i32"])
+
+    def fsync(handle):
+        if os.fstat(handle).st_size > size:
+            raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(W2VError) as caught:
+            resume(tmp_path / "run", more_epochs=1, add=[more])
+    assert str(caught.value) == (
+        f"{tmp_path}/run/word_ids.i32: cannot be written (Input/output error); nothing was added"
+    )
+    assert contents(tmp_path / "run") == before
+
+
 @pytest.mark.parametrize("place", ["_write_ids", "_vouch", "write_checkpoint"])
 def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
     train(text, **frequent(), run_dir=tmp_path / "run")
@@ -268,6 +347,13 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
     assert message(tmp_path / "own", SettingError).startswith(
         f"{tmp_path}/own: its text was read with settings that only a Python program knows (token"
     )
+
+    def whitespace(text):  # not the tokenizer of that name
+        return text.split("-")
+
+    own = TextConfig(min_count=1, tokenizer=whitespace)
+    train(text, **{**settings(), "text": own}, run_dir=tmp_path / "named")
+    assert "only a Python program knows" in message(tmp_path / "named", SettingError)
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
     assert message(tmp_path / "run", SettingError, more_epochs=0) == (
@@ -282,6 +368,22 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
     assert contents(tmp_path / "run") == before
 
 
+@pytest.mark.parametrize("words", [["w2", "w30"], {"w2", "w30"}, {"w2": 1, "w30": 1}.keys()])
+def test_added_text_is_read_as_the_first(folder, words):
+    Path("lists").mkdir()
+    Path("lists/words.txt").write_text("w2\nw30\n")
+    for name, stopwords in (("given", words), ("file", "lists/words.txt")):
+        config = TextConfig(min_count=1, stopwords=stopwords, lowercase=True)
+        train("news.txt", **{**settings(), "text": config}, run_dir=name)
+    Path("more.txt").write_text("NEW w30 W2 w1\n")
+    expected = bytes_of(resume("given", more_epochs=1, add="more.txt"))
+    with contextlib.chdir("lists"):
+        model = resume("../file", more_epochs=1, add=[Path("../more.txt")])
+    assert bytes_of(model) == expected
+    assert model.words[-1] == "new"
+    assert not {"w2", "w30"} & set(model.words)
+
+
 def test_a_full_vocabulary_takes_no_new_words(text, more, tmp_path):
     full = TextConfig(min_count=1, max_vocab=5)
     train(text, **{**settings(), "text": full}, run_dir=tmp_path / "run")
@@ -291,6 +393,33 @@ def test_a_full_vocabulary_takes_no_new_words(text, more, tmp_path):
     (report,) = listener.of("text")
     assert report["beyond_max_vocab"] > 0
     assert report["kept_tokens"] + report["beyond_max_vocab"] == report["tokens"]
+
+
+def test_frozen_words_stay_while_text_is_added(text, more, tmp_path):
+    """Those of the run, and one that only the added text has, which stays as it starts."""
+    freeze = ["w1", "w2", "new"]
+    model = train(text, **frequent(), freeze=freeze, run_dir=tmp_path / "run")
+    grown = resume(tmp_path / "run", more_epochs=2, add=[more])
+    assert grown.words[: len(model.words)] == model.words
+    for word, row in zip(model.words, model.center_vectors, strict=True):
+        stays = grown.center_vectors[grown.words.index(word)].tobytes() == row.tobytes()
+        assert stays == (word in freeze)
+    row = grown.center_vectors[grown.words.index("new")]
+    assert 0 < np.abs(row).max() <= 0.5 / 3
+    assert grown.context_vectors[grown.words.index("new")].any()
+
+
+def test_a_run_that_took_text_and_lost_its_checkpoints(text, more, tmp_path):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    resume(tmp_path / "run", more_epochs=1, add=[more])
+    shutil.rmtree(tmp_path / "run" / "checkpoints-1")
+    (tmp_path / "run" / "checkpoints-1").mkdir()
+    with pytest.raises(W2VError) as caught:
+        resume(tmp_path / "run")
+    assert str(caught.value) == (
+        f"{tmp_path}/run: no checkpoint is left of the vectors that it started from; start a new "
+        "run, from all of its text and with --init if it had that"
+    )
 
 
 # A run that starts from another.
@@ -355,7 +484,10 @@ def test_a_folder_that_is_no_start(text, tmp_path):
         path.write_bytes(path.read_bytes()[:-1])
     assert "is damaged" in message(FormatError)
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    assert message() == f"{tmp_path}/run/checkpoints: has no checkpoint yet"
+    assert message() == (
+        f"{tmp_path}/run/checkpoints: has no checkpoint yet; go on with its run first: w2v-train "
+        f"--resume {tmp_path}/run"
+    )
     other = write_text(tmp_path / "other.txt", 3)
     train(other, **settings(), run_dir=tmp_path / "small")
     shutil.copytree(tmp_path / "small" / "checkpoints", tmp_path / "run" / "checkpoints")
@@ -364,19 +496,23 @@ def test_a_folder_that_is_no_start(text, tmp_path):
     )
 
 
-def test_a_checkpoint_of_another_version_is_told_of(text, tmp_path, monkeypatch):
-    monkeypatch.setattr("w2v_sparseadam.steps.__version__", "0.0.1")
-    train(text, **settings(), run_dir=tmp_path / "run")
-    monkeypatch.undo()
-    listener = Listener()
-    resume(tmp_path / "run", on_event=listener)
-    from w2v_sparseadam import __version__
+@pytest.mark.parametrize("adds", [False, True])
+def test_a_checkpoint_of_another_version_is_told_of(text, more, tmp_path, monkeypatch, adds):
+    def warnings(**given):
+        listener = Listener()
+        resume(tmp_path / "run", on_event=listener, **given)
+        return [event["message"] for event in listener.of("warning")]
 
-    assert [event["message"] for event in listener.of("warning")] == [
-        f"{tmp_path}/run: its last checkpoint is of version 0.0.1, this is {__version__}; the "
-        "vectors may come out other than from one of them alone"
-    ]
+    with monkeypatch.context() as patch:
+        patch.setattr("w2v_sparseadam.steps.__version__", "0.0.1")
+        train(text, **settings(), run_dir=tmp_path / "run")
     assert last_state(tmp_path / "run" / "checkpoints")["version"] == "0.0.1"
+    assert warnings() == []  # there are no steps left that could differ
+    assert warnings(more_epochs=1, add=[more] if adds else []) == [
+        f"{tmp_path}/run: version 0.0.1 wrote its last checkpoint, and this is {__version__}; the "
+        "vectors may differ from those of either version alone"
+    ]
+    assert warnings(more_epochs=1) == []
 
 
 # The command.
@@ -386,7 +522,11 @@ def test_add_on_the_command_line(folder):
     run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
     shutil.copytree("run", "other")
     said = run("--resume", "run", "--add", "more.txt", "--epochs", "+2").stderr
-    assert "Added 12 words of text and 3 to the vocabulary: now 132 and " in said
+    assert re.search(
+        r"^Added 12 tokens and 3 new words, now 132 tokens of \d+ words; words left out: 0\.$",
+        said,
+        re.MULTILINE,
+    )
     assert "Epoch 2/2" in said
     both = Path("v.vec").read_bytes()
     assert b"\nnewer " in both
@@ -394,6 +534,10 @@ def test_add_on_the_command_line(folder):
     assert Path("v.vec").read_bytes() == both
     assert error_of("--resume", "run", "--add", "more.txt", exit_code=2) == (
         "--add needs --epochs +N: so many passes over old and new text"
+    )
+    args = ["--resume", "run", "--add", "m*.txt", "--epochs", "+1", "-o", "more.txt"]
+    assert error_of(*args, exit_code=2) == (
+        "more.txt is a corpus file and would be overwritten; name another with -o"
     )
     assert error_of("news.txt", "--add", "more.txt", exit_code=2) == (
         "--add is more text for a finished run: give --resume DIR too"

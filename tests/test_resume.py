@@ -385,8 +385,15 @@ def test_what_contradicts_the_run_is_refused(folder, args, message):
 
 
 def test_what_agrees_with_the_run_is_not_refused(folder):
-    run("news.txt", *SMALL, "--run-dir", "run", "-q")
-    run("--resume", "run", *SMALL, "--optimizer", "sparse-adam", "--lr", "0.015", "-q")
+    Path("stop.txt").write_text("w1\n")
+    told = [*SMALL, "--stopwords", "stop.txt"]
+    run("news.txt", *told, "--run-dir", "run", "-q")
+    run("--resume", "run", *told, "--optimizer", "sparse-adam", "--lr", "0.015", "-q")
+    with contextlib.chdir("run"):
+        args = ["--resume", ".", "--stopwords", "../stop.txt", "--vocab", "../stop.txt"]
+        assert error_of(*args, exit_code=2) == (
+            "--vocab is ../stop.txt, but the run in . has None; leave it out"
+        )
 
 
 @pytest.mark.parametrize(
@@ -601,6 +608,6 @@ def test_start_vectors_that_were_not_kept_in_time(text, tmp_path, step_by_step):
     with pytest.raises(W2VError) as caught:
         resume(run_dir)
     assert str(caught.value) == (
-        f"{run_dir}: the run ended before its start vectors were kept; start it again in a new "
-        "folder, with --init"
+        f"{run_dir}: no checkpoint is left of the vectors that it started from; start a new run, "
+        "from all of its text and with --init if it had that"
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import mmap
 import os
 import re
 import threading
@@ -121,7 +122,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray]
     Returns
     -------
     arrays : dict of str to ndarray
-        float32 or int64.
+        float32 or int64, mapped into memory and read-only.
     state : object
         What JSON can hold.
 
@@ -132,8 +133,12 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray]
     """
     with open(path, "rb") as stream:
         header = _read_header(stream, path)
-        arrays = {name: np.empty(shape, dtype) for name, (dtype, shape) in header.arrays.items()}
-        _fill(stream, arrays)
+        start = stream.tell()
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    arrays: dict[str, np.ndarray] = {}
+    for name, (dtype, shape) in header.arrays.items():
+        arrays[name] = np.frombuffer(mapped, dtype, math.prod(shape), start).reshape(shape)
+        start += arrays[name].nbytes
     return arrays, header.state
 
 
@@ -341,7 +346,10 @@ def last_state(folder: Path) -> Any:
 
 
 def _last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
-    failure: Exception = W2VError(f"{folder}: has no checkpoint yet")
+    failure: Exception = W2VError(
+        f"{folder}: has no checkpoint yet; go on with its run first: w2v-train --resume "
+        f"{folder.parent}"
+    )
     for path in reversed(_paths(folder)):
         try:
             return read(path)

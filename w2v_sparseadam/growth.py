@@ -14,17 +14,18 @@ from .config import configs_of, epochs_of
 from .errors import SettingError, W2VError
 from .model import build_engine, check_model_fits, compile_run
 from .run_folder import RunFolder
-from .steps import Progress, run_arrays, run_state
+from .steps import Progress, run_arrays, run_state, tell_of_version
 from .text.config import TextConfig
 from .text.events import Event, read_with_events
 from .text.reader import check_sources
+from .text.sources import Source
 from .text.vocabulary import Vocabulary
 from .workers import Workers
 
 
 def add_text(
     folder: RunFolder,
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[str | os.PathLike[str] | Source],
     epochs: int,
     threads: int | None,
     emit: Callable[[Event], None],
@@ -70,6 +71,7 @@ def add_text(
                 word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
             )
             state = old.load(run_arrays(engine, skip_gram.dim, len(known)))
+            tell_of_version(folder.path, state["version"], emit)
             for moved, count in zip(engine.optimizers, state["step_counts"], strict=True):
                 moved.step_count = count
             arrays = run_arrays(engine, skip_gram.dim)
@@ -93,6 +95,7 @@ def add_text(
             "words": len(vocabulary),
             "new_tokens": int(vocabulary.counts.sum() - known.counts.sum()),
             "tokens": int(vocabulary.counts.sum()),
+            "left_out_words": corpus.distinct_counts.size - corpus.report.n_words,
         }
     )
 

@@ -29,7 +29,7 @@ class Model:
     Attributes
     ----------
     words : list of str
-        Most frequent first.
+        Most frequent first; those that added text brought follow, likewise.
     counts : ndarray of shape (V,), int64
         Occurrences in the text.
     center_vectors, context_vectors : ndarray of shape (V, D), float32

@@ -20,6 +20,7 @@ import json
 import math
 import mmap
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,10 @@ from .text.vocabulary import Vocabulary
 _FORMAT = 1
 _CHUNK = 1 << 20
 _SETTINGS, _WORD_IDS = "settings.json", "word_ids.i32"
+_PER_GENERATION = "vocabulary.txt", "text.json", "checkpoints"
+_OF_A_GENERATION = re.compile(
+    r"vocabulary(-[0-9]+)?\.txt|text(-[0-9]+)?\.json|checkpoints(-[0-9]+)?"
+)
 _SETTING_KINDS: dict[str, type] = {
     "generation": int,
     "text": dict,
@@ -68,7 +73,7 @@ class RunFolder:
         self.path = path
         self.settings: dict[str, Any] = {}
         self._lock, self.taken_over_from = _lock(path)
-        for leftover in path.glob("**/.*.tmp"):
+        for leftover in (*path.glob(".*.tmp"), *path.glob("checkpoints*/.*.tmp")):
             leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
 
     @classmethod
@@ -233,27 +238,17 @@ class RunFolder:
             If there is no room; the folder is then as it was. What ``write_start`` raises.
         """
         n_old = _read_json(self._at("text.json"))["positions"]
-        before = self.settings
         # What a next generation reads and writes until the settings on disk name it.
-        self.settings = {**before, "generation": before["generation"] + 1}
+        self.settings = {**self.settings, "generation": self.settings["generation"] + 1}
         try:
-            with open(self.path / _WORD_IDS, "r+b") as stream:
-                digest = hashlib.sha256()
-                while stream.tell() < 4 * n_old:
-                    digest.update(stream.read(min(_CHUNK, 4 * n_old - stream.tell())))
-                try:
-                    _write_ids(stream, word_ids, digest)
-                    os.fsync(stream.fileno())
-                except OSError as error:
-                    raise W2VError(
-                        f"{stream.name}: cannot be written ({error.strerror}); nothing was added"
-                    ) from error
-            self._vouch(vocabulary, n_old + word_ids.size, digest.hexdigest(), counts)
+            checksum = self._append(n_old, word_ids)
+            self._vouch(vocabulary, n_old + word_ids.size, checksum, counts)
             self.checkpoints.mkdir(exist_ok=True)
             write_start(*self.load_text(), self.checkpoints)
+            sync_folder(self.path)  # all of it must be there before the settings name it
             self._write_settings({**self.settings, **changes})
         except BaseException:
-            self.settings = before
+            self.settings = read_settings(self.path)  # which may name it already
             self._remove_others()
             raise
         self._remove_others()
@@ -274,6 +269,23 @@ class RunFolder:
         """Return the path of something that each generation has for itself."""
         return of_generation(self.path, name, self.settings)
 
+    def _append(self, n_old: int, word_ids: np.ndarray) -> str:
+        """Put word ids behind the first so many of those there are; return the checksum of all."""
+        path = self.path / _WORD_IDS
+        digest = hashlib.sha256()
+        try:
+            with open(path, "r+b") as stream:
+                while stream.tell() < 4 * n_old:
+                    digest.update(stream.read(min(_CHUNK, 4 * n_old - stream.tell())))
+                _write_ids(stream, word_ids, digest)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:  # of closing the file, too
+            raise W2VError(
+                f"{path}: cannot be written ({error.strerror}); nothing was added"
+            ) from error
+        return digest.hexdigest()
+
     def _vouch(
         self, vocabulary: Vocabulary, n_positions: int, checksum: str, counts: Mapping[str, Any]
     ) -> None:
@@ -290,15 +302,14 @@ class RunFolder:
 
     def _remove_others(self) -> None:
         """Remove what other generations left, and word ids that no text vouches for."""
-        for name in ("vocabulary.txt", "text.json", "checkpoints"):
-            stem, _, ending = name.partition(".")
-            for path in self.path.glob(f"{stem}*{ending}"):
-                if path == self._at(name):
-                    continue
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
+        own = {self._at(name) for name in _PER_GENERATION}
+        for path in self.path.iterdir():
+            if path in own or not _OF_A_GENERATION.fullmatch(path.name):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         with suppress(FormatError, OSError, KeyError):  # load_text says what is wrong
             n_bytes = 4 * _read_json(self._at("text.json"))["positions"]
             if n_bytes < (self.path / _WORD_IDS).stat().st_size:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
@@ -134,6 +135,16 @@ def run_state(progress: Progress, engine: Engine) -> dict[str, Any]:
     }
 
 
+def tell_of_version(path: Path, version: Any, emit: Callable[[Event], None]) -> None:
+    """Warn if another version wrote the checkpoint of a run that goes on."""
+    if version != __version__:
+        message = (
+            f"{path}: version {version} wrote its last checkpoint, and this is {__version__}; the "
+            "vectors may differ from those of either version alone"
+        )
+        emit({"event": "warning", "message": message})
+
+
 class Keeping:
     """Keeps the state of a run in its folder: what to write, and when."""
 
@@ -153,6 +164,7 @@ class Keeping:
         self._last = time.monotonic()
         self._folder = folder
         self.must_load = False
+        self._version = __version__
 
     def load(self, engine: Engine, dim: int) -> Progress | None:
         """Bring the engine to the last good checkpoint; None if there is none."""
@@ -161,31 +173,26 @@ class Keeping:
         state = self._checkpoints.load(self._arrays)
         if state is None and self.must_load:
             raise W2VError(
-                f"{self._folder.path}: the run ended before its start vectors were kept; start it "
-                "again in a new folder, with --init"
+                f"{self._folder.path}: no checkpoint is left of the vectors that it started from; "
+                "start a new run, from all of its text and with --init if it had that"
             )
         if state is None:
             return None
         try:
-            progress, version = Progress(state["progress"]), state["version"]
+            progress, self._version = Progress(state["progress"]), state["version"]
             counts = [int(count) for count in state["step_counts"]]
             is_whole = state["progress"]["step"] >= 0 and len(counts) == len(engine.optimizers)
         except (KeyError, TypeError, ValueError):
             is_whole = False
         if not is_whole:
             raise FormatError(f"{self._folder.path}: the state in its checkpoint is damaged")
-        if version != __version__:
-            self._emit(
-                {
-                    "event": "warning",
-                    "message": f"{self._folder.path}: its last checkpoint is of version "
-                    f"{version}, this is {__version__}; the vectors may come out other "
-                    "than from one of them alone",
-                }
-            )
         for optimizer, count in zip(engine.optimizers, counts, strict=True):
             optimizer.step_count = count
         return progress
+
+    def tell_of_version(self) -> None:
+        """Warn if another version wrote the checkpoint that steps follow."""
+        tell_of_version(self._folder.path, self._version, self._emit)
 
     def keep(self, progress: Progress, ends_epoch: bool) -> None:
         """Write a checkpoint if one is due or asked for."""

@@ -152,12 +152,12 @@ def train(
             from .run_folder import RunFolder
 
             configs = {
-                "text": text,
                 "skip_gram": skip_gram,
                 "optimizer": optimizer.resolved(),
                 "run": run,
             }
             settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
+            settings["text"] = text.kept()
             settings["paths"] = [source.absolute_path for source in sources]
             settings |= {"has_init": init is not None, "freeze": sorted(freeze)}
             settings |= {"first_epoch": 0, "added_epochs": []}
@@ -191,7 +191,7 @@ def resume(
     run_dir: str | os.PathLike[str],
     *,
     more_epochs: int = 0,
-    add: Sequence[str | os.PathLike[str]] = (),
+    add: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source] = (),
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
@@ -210,7 +210,7 @@ def resume(
         first if they are not done, and have a schedule of their own: the learning rate starts
         again at its first value and falls linearly to 0. The result does not depend on when they
         were asked for. They are kept in the folder, so ask once.
-    add : sequence of paths
+    add : path or sequence of paths
         More text for a finished run, as for :func:`train`, read with the run's settings; the
         epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
         ones, which occur often enough in the added text, are put behind them and start fresh.
@@ -219,7 +219,8 @@ def resume(
         Default: as the run was told.
     checkpoint_minutes, checkpoint_now, on_event
         As for :func:`train`; events of reading come with `add` only, and after them ``add``:
-        new_words, words (of the vocabulary), new_tokens, tokens (of the text).
+        new_words, words (of the vocabulary), new_tokens, tokens (of the text), and
+        left_out_words (of the added text, too rare or beyond the vocabulary's limit).
 
     Returns
     -------
@@ -252,7 +253,8 @@ def resume(
         if add:
             from .growth import add_text
 
-            add_text(folder, add, int(more_epochs), threads, emit)
+            paths = [add] if isinstance(add, str | os.PathLike) else add
+            add_text(folder, paths, int(more_epochs), threads, emit)
         settings = folder.settings
         skip_gram, optimizer, run = configs_of(settings, run_dir)
         if threads is not None:
@@ -333,6 +335,8 @@ def _train(
             if keeping and init is not None:
                 keeping.keep_start(progress)
         schedule = Schedule(optimizer.start_lr, [n * engine.n_batches for n in stages])
+        if keeping and progress.step < schedule.n_steps:
+            keeping.tell_of_version()
         watch = Watch(vocabulary.words, (center, context), engine, schedule.n_steps)
         emit(
             {

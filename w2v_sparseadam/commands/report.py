@@ -136,8 +136,9 @@ class TrainReport(ReadingReport):
 
     def _show_add(self, event: Event) -> None:
         self._say(
-            f"Added {event['new_tokens']:,} words of text and {event['new_words']:,} to the "
-            f"vocabulary: now {event['tokens']:,} and {event['words']:,}."
+            f"Added {event['new_tokens']:,} tokens and {event['new_words']:,} new words, now "
+            f"{event['tokens']:,} tokens of {event['words']:,} words; words left out: "
+            f"{event['left_out_words']:,}."
         )
 
     def _show_freeze(self, event: Event) -> None:

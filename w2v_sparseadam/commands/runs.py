@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from ..config import epochs_of
+from ..text.config import kept_list
 from .text_options import given
 
 _CONFIGS = ("text", "skip_gram", "optimizer", "run")
@@ -75,12 +76,13 @@ def check_resumable(
             )
         if field not in fields:
             raise click.UsageError(f"{flag} cannot be given with --resume; leave it out")
-        value = told[field]
+        value = kept_list(told[field]) if field in {"stopwords", "vocab"} else told[field]
         if isinstance(value, MoreEpochs) or plain(value) == fields[field]:
             continue
         mend = "add some with --epochs +N, or " if field == "epochs" else ""
         raise click.UsageError(
-            f"{flag} is {value}, but the run in {run_dir} has {fields[field]}; {mend}leave it out"
+            f"{flag} is {told[field]}, but the run in {run_dir} has {fields[field]}; {mend}leave "
+            "it out"
         )
 
 

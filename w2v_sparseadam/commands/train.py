@@ -18,7 +18,7 @@ from ..errors import W2VError
 from ..model import VECTOR_KINDS
 from ..output import check_writable
 from ..text.events import Event
-from ..text.sources import STANDARD_INPUT, is_pattern
+from ..text.sources import STANDARD_INPUT, find_sources, is_pattern
 from ..training import CHECKPOINT_MINUTES, resume, train
 from . import check_distinct
 from .reading import duration, phrases_to
@@ -287,7 +287,9 @@ def main(
     target = output or _named_after(corpus[0])
     outputs = {"-o": target, "--log": log, "--phrases-out": phrases_out}
     if resume_dir:
-        check_distinct({"a corpus file": list(map(Path, (*corpus, *add)))}, outputs)
+        added = find_sources(add) if add else []
+        paths = [*corpus, *(source.path for source in added)]
+        check_distinct({"a corpus file": list(map(Path, paths))}, outputs)
     else:
         sources = checked_sources(
             ctx, outputs, {"the --init file": init, "the --freeze file": freeze}
@@ -357,7 +359,7 @@ def main(
             model = resume(
                 resume_dir,
                 more_epochs=int(epochs) if isinstance(epochs, MoreEpochs) else 0,
-                add=add,
+                add=added,
                 threads=settings["threads"],
                 on_event=on_event,
                 **keeping,

@@ -6,9 +6,10 @@ import codecs
 import math
 import os
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 from ..errors import SettingError
 from .tokenizers import LINES, Tokenizer, named_tokenizer
@@ -27,6 +28,15 @@ DIGITS = ("keep", "zero", "drop")
 
 WordList = str | os.PathLike[str] | Collection[str]
 """A file of words, or the words themselves."""
+
+
+def kept_list(words: WordList | None) -> Any:
+    """Return a word list as JSON can hold it: a path that holds from any folder, or the words."""
+    if words is None:
+        return None
+    if isinstance(words, str | os.PathLike):
+        return os.path.abspath(words)
+    return list(words) if isinstance(words, Sequence) else sorted(words)
 
 
 START_THRESHOLD = {"word2phrase": 100.0, "npmi": 0.5}
@@ -257,6 +267,17 @@ class TextConfig:
         """How often a pair must occur to be a phrase, once None is resolved."""
         given = None if self.phrases is None else self.phrases.min_count
         return max(5, self.min_count) if given is None else given
+
+    def kept(self) -> dict[str, Any]:
+        """Return the fields so that, once JSON has held them, other text can be read alike.
+
+        A tokenizer that is a function becomes a name that no tokenizer has.
+        """
+        fields = {**vars(self), "stopwords": kept_list(self.stopwords)}
+        fields["vocab"] = kept_list(self.vocab)
+        if callable(self.tokenizer):
+            fields["tokenizer"] = f"<{getattr(self.tokenizer, '__qualname__', self.tokenizer)}>"
+        return fields
 
     def prepare(self, text: str) -> str:
         """Return text in the normal form, lower-cased; its line ends are where they were."""
