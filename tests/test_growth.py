@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from test_resume import (
     write_text,
 )
 
+import w2v_sparseadam
 from w2v_sparseadam import (
     OptimizerConfig,
     PhraseConfig,
@@ -230,8 +232,14 @@ def test_killed_after_the_settings_change_the_text_is_added(text, more, tmp_path
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_stopped_at_any_file_nothing_or_all_was_added(text, more, tmp_path, monkeypatch, when):
-    """Ctrl-C or a failing disk, at each flush and rename in turn."""
+@pytest.mark.parametrize("killed", [False, True])
+def test_stopped_at_any_file_nothing_or_all_was_added(
+    text, more, tmp_path, monkeypatch, when, killed
+):
+    """Ctrl-C or a failing disk at each flush and rename in turn, or a kill, which cleans up none.
+
+    What cleaning up would remove, the next to open the folder must.
+    """
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
     monkeypatch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
@@ -255,6 +263,9 @@ def test_stopped_at_any_file_nothing_or_all_was_added(text, more, tmp_path, monk
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", stopping(os.fsync))
             patch.setattr(os, "replace", stopping(os.replace))
+            if killed:
+                patch.setattr(Path, "unlink", lambda *_, **__: None)
+                patch.setattr(RunFolder, "_remove_others", lambda _: None)
             try:
                 resume(run_dir, more_epochs=1, add=[more])
                 break
@@ -266,6 +277,9 @@ def test_stopped_at_any_file_nothing_or_all_was_added(text, more, tmp_path, monk
             assert {"new", "newer"} < set(Start.load(run_dir).words)
             with RunFolder.open(run_dir) as folder:
                 folder.load_text()
+            assert {path.partition("/")[0] for path in contents(run_dir)} == {
+                "checkpoints-1", "settings.json", "text-1.json", "vocabulary-1.txt", "word_ids.i32"
+            }  # fmt: skip
         else:
             assert contents(run_dir) == before
     assert outcomes == sorted(outcomes)
@@ -325,7 +339,7 @@ def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
     resume(tmp_path / "run", more_epochs=1, add=[more])
 
 
-def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
+def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step, monkeypatch):
     def message(run_dir, error=W2VError, paths=(more,), **given):
         with pytest.raises(error) as caught:
             resume(run_dir, add=paths, **{"more_epochs": 1, **given})
@@ -344,8 +358,10 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
     )
     own = TextConfig(min_count=1, tokenizer=lambda text: text.split())
     train(text, **{**settings(), "text": own}, run_dir=tmp_path / "own")
-    assert message(tmp_path / "own", SettingError).startswith(
-        f"{tmp_path}/own: its text was read with settings that only a Python program knows (token"
+    name = "<test_what_cannot_take_more_text.<locals>.<lambda>>"
+    assert message(tmp_path / "own") == (
+        f"{tmp_path}/own: its tokenizer was {name} of a Python program, which has no name to find "
+        "it by; start a new run from all of the text"
     )
 
     def whitespace(text):  # not the tokenizer of that name
@@ -353,7 +369,18 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step):
 
     own = TextConfig(min_count=1, tokenizer=whitespace)
     train(text, **{**settings(), "text": own}, run_dir=tmp_path / "named")
-    assert "only a Python program knows" in message(tmp_path / "named", SettingError)
+    assert "no name to find it by" in message(tmp_path / "named")
+    (tmp_path / "own_words.py").write_text("def split(text):\n    return text.split('-')\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        own = TextConfig(min_count=1, tokenizer="python:own_words:split")
+        train(text, **{**settings(), "text": own}, run_dir=tmp_path / "elsewhere")
+    sys.modules.pop("own_words")
+    (tmp_path / "own_words.py").unlink()
+    assert message(tmp_path / "elsewhere", SettingError).startswith(
+        f"{tmp_path}/elsewhere: its text was read with settings that cannot be had now: tokenizer "
+        "'python:own_words:split': cannot import 'own_words'"
+    )
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
     assert message(tmp_path / "run", SettingError, more_epochs=0) == (
@@ -427,7 +454,7 @@ def test_a_run_that_took_text_and_lost_its_checkpoints(text, more, tmp_path):
 
 def test_a_run_starts_from_all_that_another_came_to(text, more, tmp_path, monkeypatch):
     train(text, **settings(), run_dir=tmp_path / "run")
-    start = Start.load(tmp_path / "run")
+    start = w2v_sparseadam.Start.load(tmp_path / "run")
     listener = Listener(1)
     with pytest.raises(StopError):
         train([text, more], **settings(), init=start, run_dir=tmp_path / "next", on_event=listener)

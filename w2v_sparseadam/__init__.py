@@ -2,8 +2,9 @@
 
 `train` makes a model of text files, with settings in `TextConfig` (and its `PhraseConfig`),
 `SkipGramConfig`, `OptimizerConfig` and `RunConfig`; `resume` goes on with a run that was
-interrupted. `Vectors` loads, saves and searches word vectors. `SparseAdam`, `DenseAdam` and `SGD`
-move the rows of any float32 matrix.
+interrupted, or adds to it. `Start` is what a run came to, for another to start from. `Vectors`
+loads, saves and searches word vectors. `SparseAdam`, `DenseAdam` and `SGD` move the rows of any
+float32 matrix.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .optimizers import DenseAdam as DenseAdam
     from .optimizers import RowwiseAdam as RowwiseAdam
     from .optimizers import SparseAdam as SparseAdam
+    from .start import Start as Start
     from .text.config import PhraseConfig as PhraseConfig
     from .text.config import TextConfig as TextConfig
     from .training import resume as resume
@@ -41,6 +43,7 @@ _HOMES = {
     "SGD": "optimizers",
     "SkipGramConfig": "config",
     "SparseAdam": "optimizers",
+    "Start": "start",
     "TextConfig": "text.config",
     "Vectors": "vectors",
     "W2VError": "errors",

@@ -51,8 +51,9 @@ def add_text(
     ------
     W2VError
         If the run is not finished, or joined phrases; TextError, if the text cannot be read.
+        Likewise, if its tokenizer has no name by which it could be found.
     SettingError
-        If the run's tokenizer has no name by which it could be found.
+        If its tokenizer cannot be imported.
     """
     settings = folder.settings
     text = _text_config(folder)
@@ -108,12 +109,16 @@ def _text_config(folder: RunFolder) -> TextConfig:
             f"{folder.path}: phrases were joined in its text, which more text cannot follow; start "
             "a new run from all of the text"
         )
+    if str(settings.get("tokenizer")).startswith("<"):
+        raise W2VError(
+            f"{folder.path}: its tokenizer was {settings['tokenizer']} of a Python program, which "
+            "has no name to find it by; start a new run from all of the text"
+        )
     try:
         return TextConfig(**settings)
     except (SettingError, TypeError) as error:
         raise SettingError(
-            f"{folder.path}: its text was read with settings that only a Python program knows "
-            f"({error}); start a new run from all of the text"
+            f"{folder.path}: its text was read with settings that cannot be had now: {error}"
         ) from None
 
 

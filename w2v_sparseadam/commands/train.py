@@ -97,9 +97,10 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--init",
     cls=SectionOption,
     section="Model",
-    metavar="VECTORS",
+    metavar="VECTORS|DIR",
     type=click.Path(path_type=Path, exists=True),
-    help="Start from these center vectors, or from all that the run in this folder came to.",
+    help="Start from these center vectors, or from both matrices and the moments of the run in "
+    "this folder; words are matched by name.",
 )
 @click.option(
     "--freeze",
@@ -185,7 +186,8 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--add",
     metavar="CORPUS",
     multiple=True,
-    help="With --resume and --epochs +N: more text for a finished run; may be given again.",
+    help="With --resume and --epochs +N: more text for a finished run; may be given again. New "
+    "words must occur --min-count times in it, however often they occurred before.",
 )
 @_keeping(
     "--checkpoint-every",
