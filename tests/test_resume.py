@@ -384,6 +384,18 @@ def test_what_contradicts_the_run_is_refused(folder, args, message):
     assert error_of("--resume", "run", *args, exit_code=2) == message
 
 
+@pytest.mark.parametrize("epochs", [None, "3", 0, [1]])
+@pytest.mark.parametrize("args", [[], ["--add", "other.txt", "--epochs", "+1"]])
+def test_damaged_epochs_are_refused(folder, epochs, args):
+    run("news.txt", *SMALL, "--run-dir", "run", "-q")
+    path = Path("run/settings.json")
+    kept = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**kept, "run": {**kept["run"], "epochs": epochs}}))
+    assert error_of("--resume", "run", *args, exit_code=1) == (
+        f"the run's settings are damaged: its epochs are {[epochs]!r}"
+    )
+
+
 def test_what_agrees_with_the_run_is_not_refused(folder):
     Path("stop.txt").write_text("w1\n")
     told = [*SMALL, "--stopwords", "stop.txt"]

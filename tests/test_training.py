@@ -89,6 +89,10 @@ def events_of(path, **settings):
             "beta1 is 1, but must be a number, at least 0 and below 1",
         ),
         (
+            lambda: OptimizerConfig(beta2=None),
+            "beta2 is None, but must be a number, at least 0 and below 1",
+        ),
+        (
             lambda: OptimizerConfig(beta2=math.nan),
             "beta2 is nan, but must be a number, at least 0 and below 1",
         ),

@@ -108,7 +108,7 @@ class OptimizerConfig:
         if self.lr is not None:
             _check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
         for name in ("beta1", "beta2"):
-            if getattr(self, name) is not None:
+            if name == "beta2" or self.beta1 is not None:
                 _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
         _check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
 
@@ -195,8 +195,17 @@ class RunConfig:
 
 
 def epochs_of(settings: Mapping[str, Any]) -> list[int]:
-    """Return the epochs of a run folder's settings: those it began with, and those added."""
-    return [settings["run"]["epochs"], *settings["added_epochs"]]
+    """Return the epochs of a run folder's settings: those it began with, and those added.
+
+    Raises
+    ------
+    FormatError
+        If they are not whole numbers, 1 or more.
+    """
+    epochs = [settings["run"].get("epochs"), *settings["added_epochs"]]
+    if not all(isinstance(n, int) and n >= 1 for n in epochs):
+        raise FormatError(f"the run's settings are damaged: its epochs are {epochs!r:.40}")
+    return epochs
 
 
 def configs_of(
