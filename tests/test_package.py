@@ -189,6 +189,15 @@ def test_nothing_heavy_is_imported_early(statement, absent):
     assert (result.stdout, result.stderr) == ("\n", "")
 
 
+def test_commands_exit_without_looking_for_garbage():
+    script = (
+        "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0)); "
+        "import w2v_sparseadam.commands"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("True\n", "")
+
+
 @pytest.mark.parametrize(
     "name", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 )

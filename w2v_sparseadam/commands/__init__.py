@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import signal
@@ -16,6 +18,9 @@ from typing import Any
 import click
 
 from ..errors import W2VError
+
+# As it exits, Python would look through all that Numba has made for garbage: 0.2 s and more.
+atexit.register(gc.freeze)
 
 
 class W2VCommand(click.Command):
