@@ -17,7 +17,7 @@ from w2v_sparseadam.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from w2v_sparseadam.errors import FormatError
+from w2v_sparseadam.errors import FormatError, W2VError
 
 
 def arrays_of(seed, n_words=7):
@@ -271,3 +271,16 @@ def test_leaving_ignores_what_a_callback_raises(tmp_path):
     checkpoints = Checkpoints(tmp_path, on_event)
     checkpoints.save_before_leaving(4, {"a": np.zeros(3, np.float32)}, None)
     assert kept(tmp_path) == [4]
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_passed_over(tmp_path):
+    """It may be better than the one before it."""
+    arrays = arrays_of(1)
+    write_checkpoint(checkpoint.path_of(tmp_path, 1), arrays, {})
+    checkpoint.path_of(tmp_path, 2).mkdir()
+    with pytest.raises(W2VError) as caught:
+        Checkpoints(tmp_path, print).load(empty_like(arrays))
+    assert str(caught.value) == (
+        f"{tmp_path}/step-000000000002.safetensors: cannot be read (Is a directory); mend that, or "
+        "delete it to go on from the one before it"
+    )

@@ -298,7 +298,7 @@ def reseal(path, **files):
     [
         (
             {"word_ids": np.array([0, 5, -1, 1, 1, -1], "<i4").tobytes()},
-            "word_ids.i32: is damaged: it has word ids beyond the 5 words",
+            "word_ids.i32: is damaged: it has no word ids, or some beyond the 5 words",
         ),
         (
             {"word_ids": b"\0" * 20},
@@ -316,6 +316,14 @@ def reseal(path, **files):
         ),
         (
             {"vocabulary": b"the -9\n"},
+            "vocabulary.txt: is damaged: words and their counts do not stand there",
+        ),
+        (
+            {"word_ids": np.array([-1] * 6, "<i4").tobytes()},
+            "word_ids.i32: is damaged: it has no word ids, or some beyond the 5 words",
+        ),
+        (
+            {"vocabulary": b"the %d\na 1\n" % (2**63 - 1)},
             "vocabulary.txt: is damaged: words and their counts do not stand there",
         ),
         (
@@ -344,6 +352,8 @@ def test_a_text_that_lies_is_refused(tmp_path, files, message):
         ({"generation": -1}, "its settings have -1 for 'generation'"),
         ({"run": None}, "its settings have None for 'run'"),
         ({"paths": 3}, "its settings have 3 for 'paths'"),
+        ({"paths": [3]}, "its settings have other than text in 'paths'"),
+        ({"freeze": [None]}, "its settings have other than text in 'freeze'"),
     ],
 )
 def test_settings_of_another_kind_are_refused(tmp_path, change, message):
@@ -361,3 +371,23 @@ def test_a_text_that_nothing_vouches_for_is_refused(tmp_path, text):
         assert message_of(folder.load_text, error=FormatError) == (
             f"{path}/text.json: is damaged: it vouches for nothing"
         )
+
+
+def test_what_stands_in_the_way_is_told_or_passed_over(tmp_path):
+    """A folder where a file should be, a lock that names nothing printable."""
+    path = filled(tmp_path / "run")
+    (path / ".x.tmp").mkdir()
+    (path / "lock").write_bytes(b"\x1b[2J\n")
+    with RunFolder.open(path) as folder:
+        assert folder.taken_over_from is None
+    (path / "settings.json").unlink()
+    (path / "settings.json").mkdir()
+    assert message_of(RunFolder.open, path) == (
+        f"{path}/settings.json: cannot be read (Is a directory)"
+    )
+
+
+def test_a_run_of_a_strange_format_is_told_briefly(tmp_path):
+    path = filled(tmp_path / "run")
+    (path / "settings.json").write_text(json.dumps({"format": "x" * 1000}))
+    assert len(message_of(RunFolder.open, path, error=FormatError)) < 300

@@ -233,6 +233,8 @@ class Checkpoints:
         ------
         FormatError
             If there are checkpoints, but no good one.
+        W2VError
+            If one cannot be read for another reason than damage.
         """
         damaged: list[Path] = []
         for path in reversed(_paths(self._folder)):
@@ -242,8 +244,14 @@ class Checkpoints:
                 damaged.append(path)
                 self._emit({"event": "warning", "message": f"{error}; trying the one before it"})
                 continue
+            except OSError as error:  # which may pass, so the one before is not taken
+                raise W2VError(
+                    f"{path}: cannot be read ({error.strerror}); mend that, or delete it to go on "
+                    "from the one before it"
+                ) from error
             for other in damaged:
-                other.unlink()
+                with suppress(OSError):
+                    other.unlink()
             self._step_written = _step_of(path)
             return state
         if damaged:

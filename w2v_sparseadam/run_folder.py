@@ -21,6 +21,7 @@ import math
 import mmap
 import os
 import re
+import shlex
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +75,8 @@ class RunFolder:
         self.settings: dict[str, Any] = {}
         self._lock, self.taken_over_from = _lock(path)
         for leftover in (*path.glob(".*.tmp"), *path.glob("checkpoints*/.*.tmp")):
-            leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
+            with suppress(OSError):
+                leftover.unlink()  # of a process that was killed while it wrote
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> RunFolder:
@@ -143,10 +145,11 @@ class RunFolder:
         try:
             folder.settings = settings
             if not folder.has_text:
+                corpus = shlex.join(settings["paths"])
                 raise W2VError(
                     f"{path}: reading its text was not finished; start it again, with the options "
                     f"in {folder_path / _SETTINGS}: w2v-train "
-                    f"{' '.join(settings.get('paths', ['CORPUS']))} --run-dir {path}"
+                    f"{corpus if corpus.isprintable() else 'CORPUS'} --run-dir {path}"
                 )
             folder._remove_others()
         except BaseException:
@@ -202,9 +205,10 @@ class RunFolder:
             _check_digest(stream, n_bytes, text)
             mapped = mmap.mmap(stream.fileno(), n_bytes, access=mmap.ACCESS_READ)
         word_ids = np.frombuffer(mapped, "<i4")
-        if max(part.max() for part in _parts(word_ids)) >= len(vocabulary):
+        if not 0 <= max(part.max() for part in _parts(word_ids)) < len(vocabulary):
             raise FormatError(
-                f"{stream.name}: is damaged: it has word ids beyond the {len(vocabulary)} words"
+                f"{stream.name}: is damaged: it has no word ids, or some beyond the "
+                f"{len(vocabulary)} words"
             )
         return vocabulary, word_ids
 
@@ -346,13 +350,16 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
     if settings.get("format") != _FORMAT:
         raise FormatError(
-            f"{path}: is a run of format {settings.get('format')!r}, but this version reads "
+            f"{path}: is a run of format {settings.get('format')!r:.40}, but this version reads "
             f"{_FORMAT}; resume it with the version that began it"
         )
     for name, kind in _SETTING_KINDS.items():
         value = settings.get(name)
         if not isinstance(value, kind) or (isinstance(value, int) and value < 0):
             raise FormatError(f"{path}: is damaged: its settings have {value!r:.40} for '{name}'")
+    for name in ("paths", "freeze"):
+        if not all(isinstance(entry, str) for entry in settings[name]):
+            raise FormatError(f"{path}: is damaged: its settings have other than text in '{name}'")
     return settings
 
 
@@ -380,7 +387,9 @@ def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary
     except (ValueError, OverflowError) as error:
         raise FormatError(f"{stream.name}: is damaged: {error!r:.80}") from None
     words = [word for word, _, _ in entries]
-    if not words or counts.min() < 1 or len(set(words)) < len(words):
+    # In Python's integers: the sum of hostile counts may be beyond int64.
+    n_tokens = sum(counts.tolist())
+    if n_tokens >= 1 << 63 or not words or counts.min() < 1 or len(set(words)) < len(words):
         raise FormatError(f"{stream.name}: is damaged: words and their counts do not stand there")
     counts.flags.writeable = False
     return Vocabulary(words, counts), text
@@ -408,6 +417,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     """Read a file that holds a JSON object."""
     try:
         content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: is damaged: {error}") from None
     if not isinstance(content, dict):
@@ -481,16 +494,14 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        stream.seek(0)
-        holder = stream.read(200).decode(errors="replace").strip() or "another process"
+        holder = _name_in(stream) or "another process"
         stream.close()
         if not isinstance(error, BlockingIOError):
             raise W2VError(f"{path}: cannot be locked ({error.strerror})") from error
         raise W2VError(
             f"{path}: {holder} is training in it; wait for its end, or stop it"
         ) from None
-    stream.seek(0)
-    dead = stream.read(200).decode(errors="replace").strip() or None
+    dead = _name_in(stream)
     try:
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
@@ -498,3 +509,10 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
         stream.close()
         raise W2VError(f"{path}: cannot be locked ({error.strerror}); free some room") from error
     return stream, dead
+
+
+def _name_in(lock: IO[bytes]) -> str | None:
+    """Return the process that a lock names, if it names one."""
+    lock.seek(0)
+    name = lock.read(200).decode(errors="replace").strip()
+    return name if name and name.isprintable() else None
