@@ -34,13 +34,23 @@ class SGD:
 
 
 class SparseAdam:
-    """Lazy Adam: Kingma & Ba (2015) with ε beside the uncorrected √v, on touched rows only."""
+    """Lazy Adam: Kingma & Ba (2015) with ε beside the uncorrected √v, on touched rows only.
+
+    With another power than ½, Padam: Chen et al. (2018), algorithm 1, with v for its maximum.
+    """
 
     def __init__(
-        self, param, lr, betas=(0.9, 0.999), eps=1e-8, bias_correction="global", n_columns=None
+        self,
+        param,
+        lr,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        bias_correction="global",
+        power=0.5,
+        n_columns=None,
     ):
         self.param = param.astype(np.float64)
-        self.lr, self.betas, self.eps = lr, betas, eps
+        self.lr, self.betas, self.eps, self.power = lr, betas, eps, power
         self.t = 0
         self.by_row = bias_correction == "row"
         self.n_columns = n_columns or param.shape[1]
@@ -68,8 +78,8 @@ class SparseAdam:
                 t = self.state["step"][row]
             m[row] = beta1 * m[row] + (1 - beta1) * grad
             v[row] = beta2 * v[row] + (1 - beta2) * self.square(grad)
-            size = self.lr * np.sqrt(1 - beta2**t) / (1 - beta1**t)
-            self.param[row] -= size * m[row] / (np.sqrt(v[row]) + self.eps)
+            size = self.lr * (1 - beta2**t) ** self.power / (1 - beta1**t)
+            self.param[row] -= size * m[row] / (v[row] ** self.power + self.eps)
 
 
 class RowwiseAdam(SparseAdam):
@@ -110,7 +120,7 @@ class DenseAdam(SparseAdam):
         v[:] = beta2 * v + (1 - beta2) * grad**2
         corrected_m = m / (1 - beta1**self.t)
         corrected_v = v / (1 - beta2**self.t)
-        self.param -= self.lr * corrected_m / (np.sqrt(corrected_v) + self.eps)
+        self.param -= self.lr * corrected_m / (corrected_v**self.power + self.eps)
 
 
 # Chances

@@ -10,6 +10,7 @@ from w2v_sparseadam.lanes import (
     dot,
     dot_tile,
     multiply,
+    power,
     prefetch_row,
     root,
     row_product,
@@ -215,6 +216,33 @@ def test_row_update_sums_in_order_and_none_to_zero(n_dims):
         places = np.array(places, np.int64)
         call_take_sum(width_of(n_dims), grads, places, 0, places.size, 0, value)
         np.testing.assert_array_equal(value, np.full((1, n_dims), expected))
+
+
+@row_update
+def raise_to_power(grad, value, *, exponent):
+    return (power(value, exponent),)
+
+
+@njit
+def call_raise(width, places, exponent, values):
+    raise_to_power(width, values, places, 0, 0, 0, (exponent,), values)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.125, 0.25, 0.4, 0.5, 1.0])
+def test_power(exponent):
+    """Over all of float32's range; the row has numbers beyond its whole vectors, too."""
+    edges = [2.0**-126, 1, 1 - 2.0**-24, 1 + 2.0**-23, 2, 0.5**0.5, 3e38]
+    values = np.concatenate([edges, np.geomspace(1.2e-38, 3.4e38, 4070)]).astype(np.float32)
+    raised = values[None].copy()
+    call_raise(width_of(4070), np.zeros(1, np.int32), np.float32(exponent), raised)
+    expected = values.astype(np.float64) ** float(np.float32(exponent))
+    np.testing.assert_allclose(raised[0], expected, rtol=4e-6 if exponent < 1 else 8e-6)
+
+
+def test_power_takes_what_is_too_small_for_the_smallest_normal_number():
+    values = np.array([[0, 1e-45, 1e-39, 2.0**-126]], np.float32)
+    call_raise(width_of(4), np.zeros(1, np.int32), np.float32(0.25), values)
+    np.testing.assert_allclose(values, 2.0**-31.5, rtol=4e-6)
 
 
 @pytest.mark.parametrize("n_dims", WIDTHS)

@@ -84,6 +84,47 @@ def test_agrees_with_the_reference(kind, betas, n_words, n_dims, shape):
     assert ours.step_count == 12
 
 
+@pytest.mark.parametrize("kind", [SparseAdam, RowwiseAdam, DenseAdam])
+@pytest.mark.parametrize("betas", [(0.0, 0.999), (0.9, 0.99)])
+@pytest.mark.parametrize("power", [0.0, 0.125, 0.25, 0.3])
+def test_other_powers_agree_with_the_reference(kind, betas, power):
+    rng = np.random.default_rng(8)
+    ours = kind(random_param(rng, 9, 21), lr=0.02, betas=betas, power=power)
+    theirs = getattr(reference, kind.__name__)(ours.param, lr=0.02, betas=betas, power=power)
+    for _ in range(12):
+        # Without zeros: 0 to a power is that of the smallest normal number.
+        rows, row_grads = random_step(rng, 9, 21, (7,))
+        row_grads[row_grads == 0] = 0.25
+        ours.step(rows, row_grads)
+        theirs.step(rows, row_grads)
+        assert_same_arrays(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", [SparseAdam, RowwiseAdam])
+def test_power_with_bias_correction_by_row(kind):
+    rng = np.random.default_rng(9)
+    settings = {"lr": 0.02, "bias_correction": "row", "power": 0.25}
+    ours = kind(random_param(rng, 9, 5), **settings)
+    theirs = getattr(reference, kind.__name__)(ours.param, **settings)
+    for _ in range(12):
+        rows = rng.integers(0, 9, 4)
+        row_grads = rng.integers(1, 9, (4, 5)).astype(np.float32)
+        ours.step(rows, row_grads)
+        theirs.step(rows, row_grads)
+        assert_same_arrays(ours, theirs)
+
+
+def test_power_0_without_beta1_is_sgd():
+    rng = np.random.default_rng(10)
+    param = random_param(rng, 9, 21)
+    ours, sgd = SparseAdam(param.copy(), 0.1, (0.0, 0.9), 1e-30, power=0.0), SGD(param.copy(), 0.1)
+    for _ in range(5):
+        step = random_step(rng, 9, 21, (7,))
+        ours.step(*step)
+        sgd.step(*step)
+    np.testing.assert_allclose(ours.param, sgd.param, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ADAMS)
 @pytest.mark.parametrize("eps", [1e-12, 1e-3, 1.0])
 def test_eps_joins_the_root_where_the_reference_adds_it(kind, eps):

@@ -266,9 +266,26 @@ def test_added_epochs_follow_whenever_they_were_asked_for(text, tmp_path, step_b
 
 
 def test_the_schedule():
-    schedule = Schedule(0.5, [4, 2])
+    schedule = Schedule(OptimizerConfig(lr=0.5), [4, 2])
     assert schedule.n_steps == 6
     assert [schedule.lr(step) for step in range(6)] == [0.5, 0.375, 0.25, 0.125, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"min_lr": 0.1}, [0.5, 0.4, 0.3, 0.2, 0.5, 0.3]),
+        ({"min_lr": 0.5}, [0.5] * 6),
+        ({"lr_schedule": "constant"}, [0.5] * 6),
+        ({"lr_schedule": "cosine"}, [0.5, 0.25 + 0.125**0.5, 0.25, 0.25 - 0.125**0.5, 0.5, 0.25]),
+        ({"warmup": 0.5}, [0.5 / 3, 1 / 3, 0.5, 0.25, 0.25, 0.5]),
+        ({"warmup": 0.2, "lr_schedule": "constant"}, [0.25, 0.5, 0.5, 0.5, 0.25, 0.5]),
+        ({"warmup": 0.99}, [0.1, 0.2, 0.3, 0.4, 0.5 / 3, 1 / 3]),
+    ],
+)
+def test_other_schedules(settings, expected):
+    schedule = Schedule(OptimizerConfig(lr=0.5, **settings), [4, 2])
+    assert [schedule.lr(step) for step in range(6)] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

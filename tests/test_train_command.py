@@ -168,6 +168,10 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "beta2": ["--beta2", "0.25"],
         "eps": ["--eps", "0.125"],
         "bias_correction": ["--bias-correction", "row"],
+        "power": ["--power", "0.125"],
+        "lr_schedule": ["--lr-schedule", "cosine"],
+        "warmup": ["--warmup", "0.25"],
+        "min_lr": ["--min-lr", "0.001"],
         "epochs": ["--epochs", "4"],
         "batch_size": ["--batch-size", "64"],
         "seed": ["--seed", "0"],
@@ -209,6 +213,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
             ["--optimizer", "sgd", "--beta2", "0.999"],
             "--optimizer sgd has no --beta2",
         ),
+        (["--optimizer", "sgd", "--power", "0.25"], "--optimizer sgd has no --power"),
         (
             ["--optimizer", "adagrad", "--beta1", "0"],
             "--optimizer adagrad has no --beta1",

@@ -97,6 +97,22 @@ def events_of(path, **settings):
             "beta2 is nan, but must be a number, at least 0 and below 1",
         ),
         (lambda: OptimizerConfig(eps=0), "eps is 0, but must be a number, above 0"),
+        (
+            lambda: OptimizerConfig(power=0.75),
+            "power is 0.75, but must be a number, from 0 to 0.5",
+        ),
+        (
+            lambda: OptimizerConfig(lr_schedule="step"),
+            "lr_schedule is 'step', but must be one of 'linear', 'cosine', 'constant'",
+        ),
+        (
+            lambda: OptimizerConfig(warmup=1),
+            "warmup is 1, but must be a number, at least 0 and below 1",
+        ),
+        (
+            lambda: OptimizerConfig(lr=0.5, min_lr=0.6),
+            "min_lr is 0.6, but must be a number, from 0 to lr, 0.5",
+        ),
         (lambda: RunConfig(epochs=0), "epochs is 0, but must be a whole number, 1 or more"),
         (
             lambda: RunConfig(batch_size=31),
@@ -303,6 +319,7 @@ def test_what_a_callback_raises_ends_the_run(text, when, error):
 
 
 def test_reading_is_reported(text, monkeypatch):
+    monkeypatch.setattr(text_events, "EVENT_SECONDS", math.inf)
     assert not [event for event in events_of(text)[1] if event["event"] == "read"]
     monkeypatch.setattr(text_events, "EVENT_SECONDS", 0)
     reads = [event for event in events_of([text, text])[1] if event["event"] == "read"]
@@ -315,6 +332,7 @@ def test_phrases_are_reported(text, monkeypatch):
     """Counting, joining, and counting again, which finds no more."""
     phrases = PhraseConfig(passes=2, threshold=0.01, min_count=1)
     settings = {"text": TextConfig(min_count=1, phrases=phrases)}
+    monkeypatch.setattr(text_events, "EVENT_SECONDS", math.inf)
     assert not [event for event in events_of(text, **settings)[1] if event["event"] == "join"]
     monkeypatch.setattr(text_events, "EVENT_SECONDS", 0)
     model, told = events_of(text, **settings)

@@ -28,6 +28,11 @@ START_LR = {
 START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
 """The decay of the first moment, by default, of the optimizers that have one."""
 
+START_POWER = {"sparse-adam": 0.5, "rowwise-adam": 0.5, "dense-adam": 0.5}
+"""The power of the second moment, by default, of the optimizers that have one."""
+
+LR_SCHEDULES = ("linear", "cosine", "constant")
+
 MAX_DIM = 4096
 """Kernels are compiled for the width of a vector, which takes the longer the wider it is."""
 
@@ -80,8 +85,7 @@ class OptimizerConfig:
     optimizer : {"sparse-adam", "rowwise-adam", "dense-adam", "adagrad", "sgd"}
         See :mod:`w2v_sparseadam.optimizers`.
     lr : float or None
-        Learning rate at the start, above 0; it falls linearly to 0. None takes it from
-        `START_LR`.
+        Highest learning rate, above 0; see `lr_schedule`. None takes it from `START_LR`.
     beta1 : float or None
         Decay of Adam's first moment, in [0, 1); at 0 none is stored. None takes it from
         `START_BETA1`.
@@ -92,6 +96,15 @@ class OptimizerConfig:
     bias_correction : {"global", "row"}
         Whether Adam's corrections count the steps of the run or of each row; dense Adam, which
         moves every row at every step, knows only the former.
+    power : float or None
+        Power p of Adam's second moment, from 0 to 0.5: rows move by lr · m̂ / (v̂ᵖ + ε). At 0.5 it
+        is Adam, at 0 SGD. None takes it from `START_POWER`.
+    lr_schedule : {"linear", "cosine", "constant"}
+        How the learning rate falls from `lr` to `min_lr`; see `~w2v_sparseadam.steps.Schedule`.
+    warmup : float
+        Share of the steps, at least 0 and below 1, in which the learning rate first rises to `lr`.
+    min_lr : float
+        Learning rate that it falls to, from 0 to `lr`.
     """
 
     optimizer: str = "sparse-adam"
@@ -100,6 +113,10 @@ class OptimizerConfig:
     beta2: float = 0.999
     eps: float = 1e-8
     bias_correction: str = "global"
+    power: float | None = None
+    lr_schedule: str = "linear"
+    warmup: float = 0.0
+    min_lr: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -111,6 +128,12 @@ class OptimizerConfig:
             if name == "beta2" or self.beta1 is not None:
                 _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
         _check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
+        if self.power is not None:
+            _check_number(self, "power", lambda value: 0 <= value <= 0.5, "from 0 to 0.5")
+        check_choice("lr_schedule", self.lr_schedule, LR_SCHEDULES)
+        _check_number(self, "warmup", lambda value: 0 <= value < 1, "at least 0 and below 1")
+        lr = self.start_lr
+        _check_number(self, "min_lr", lambda value: 0 <= value <= lr, f"from 0 to lr, {lr:g}")
 
     @property
     def start_lr(self) -> float:
@@ -124,21 +147,27 @@ class OptimizerConfig:
         return beta1, self.beta2
 
     @property
+    def start_power(self) -> float:
+        """The power of the second moment, once None is resolved."""
+        return START_POWER[self.optimizer] if self.power is None else self.power
+
+    @property
     def used(self) -> frozenset[str]:
         """The names of the settings that the optimizer has."""
-        names = {"lr"}
+        names = {"lr", "lr_schedule", "warmup", "min_lr"}
         if self.optimizer != "sgd":
             names |= {"eps"}
         if self.optimizer.endswith("-adam"):
-            names |= {"beta1", "beta2"}
+            names |= {"beta1", "beta2", "power"}
         if self.optimizer in {"sparse-adam", "rowwise-adam"}:
             names |= {"bias_correction"}
         return frozenset(names)
 
     def resolved(self) -> OptimizerConfig:
         """Return the same with each None replaced, which a change of defaults leaves as it is."""
-        beta1 = self.betas[0] if "beta1" in self.used else self.beta1
-        return replace(self, lr=self.start_lr, beta1=beta1)
+        if "power" not in self.used:
+            return replace(self, lr=self.start_lr)
+        return replace(self, lr=self.start_lr, beta1=self.betas[0], power=self.start_power)
 
     def build(self, param: np.ndarray, dim: int) -> Optimizer:
         """Return the optimizer of a matrix of shape (V, D), of whose columns ``dim`` are used."""
@@ -150,10 +179,10 @@ class OptimizerConfig:
             return Adagrad(param, self.start_lr, self.eps)
         adam = param, self.start_lr, self.betas, self.eps
         if self.optimizer == "dense-adam":
-            return DenseAdam(*adam)
+            return DenseAdam(*adam, self.start_power)
         if self.optimizer == "rowwise-adam":
-            return RowwiseAdam(*adam, self.bias_correction, n_columns=dim)
-        return SparseAdam(*adam, self.bias_correction)
+            return RowwiseAdam(*adam, self.bias_correction, self.start_power, n_columns=dim)
+        return SparseAdam(*adam, self.bias_correction, self.start_power)
 
 
 @dataclass(frozen=True)

@@ -193,10 +193,81 @@ class _Value:
         function = cgutils.get_or_insert_function(module, ir.FunctionType(kind, [kind]), name)
         return self._emit("call", function, [self.value])
 
+    def power(self, exponent: "_Value") -> "_Value":
+        builder, kind = self._builder, self.value.type
+        is_vector = isinstance(kind, ir.VectorType)
+        ints = ir.VectorType(_INT32, LANES) if is_vector else _INT32
+
+        def number(value: float) -> "_Value":
+            return _Value(builder, ir.Constant(kind, [value] * LANES if is_vector else value))
+
+        def whole(value: int) -> ir.Value:
+            return ir.Constant(ints, [value] * LANES if is_vector else value)
+
+        def polynomial(x: "_Value", coefficients: tuple[float, ...]) -> "_Value":
+            result = number(coefficients[0])
+            for coefficient in coefficients[1:]:
+                result = result * x + number(coefficient)
+            return result
+
+        # x = m 2^e with m in [√½, √2), and log2(x) = e + log2(m).
+        least = number(_SMALLEST_NORMAL).value
+        x = builder.select(builder.fcmp_ordered(">", self.value, least), self.value, least)
+        bits = builder.bitcast(x, ints)
+        exponents = builder.ashr(builder.sub(bits, whole(_ROOT_HALF_BITS)), whole(23))
+        mantissas = builder.sub(bits, builder.shl(exponents, whole(23)))
+        rest = _Value(builder, builder.bitcast(mantissas, kind)) - number(1.0)
+        log = polynomial(rest, _LOG2) * rest + _Value(builder, builder.sitofp(exponents, kind))
+        # Adding 1.5 · 2²³ leaves the nearest whole number in the last bits.
+        product, shift = exponent * log, number(_ROUNDING)
+        shifted = product + shift
+        part = polynomial(product - (shifted - shift), _EXP2).value
+        steps = builder.shl(builder.bitcast(shifted.value, ints), whole(23))
+        return _Value(
+            builder, builder.bitcast(builder.add(builder.bitcast(part, ints), steps), kind)
+        )
+
+
+_SMALLEST_NORMAL = 2.0**-126
+_ROOT_HALF_BITS = 0x3F3504F3  # √½ as float32
+_ROUNDING = 1.5 * 2**23
+# log2(1 + f) / f on [√½ − 1, √2 − 1], and 2 ** f on [−½, ½], by interpolation at Chebyshev's nodes;
+# the highest power comes first.
+_LOG2 = (
+    0.1261484659887119,
+    -0.2074210351361951,
+    0.21566985910554687,
+    -0.23892033981124436,
+    0.2879183244571933,
+    -0.3607048280966736,
+    0.4809106099458368,
+    -0.721347333359899,
+    1.4426950037647228,
+)
+_EXP2 = (
+    1.5403530393381608e-4,
+    1.3333558146428443e-3,
+    9.618129107628477e-3,
+    5.550410866482158e-2,
+    2.4022650695910072e-1,
+    6.931471805599453e-1,
+    1.0,
+)
+
 
 def root(value):
     """Return the square root, in the arithmetic of a :func:`row_update`."""
     return value.root() if isinstance(value, _Value) else np.sqrt(value)
+
+
+def power(value, exponent):
+    """Return value ** exponent, likewise, for 0 ≤ exponent ≤ 1, right to about 4e-6.
+
+    Below 2⁻¹²⁶, the smallest normal number, a value counts as that.
+    """
+    if isinstance(value, _Value):
+        return value.power(exponent)
+    return np.power(np.maximum(value, np.float32(_SMALLEST_NORMAL)), exponent)
 
 
 def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None]:
@@ -206,9 +277,9 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
     ----------
     arithmetic : callable
         Given the gradient's sum and the arrays' numbers at the same columns, by position, and
-        the constants, by keyword, returns the arrays' new numbers. It may use + − * / and
-        :func:`root`. It is called with arrays of numbers if the JIT is off, otherwise once, to
-        generate code from.
+        the constants, by keyword, returns the arrays' new numbers. It may use + − * /,
+        :func:`root` and :func:`power`. It is called with arrays of numbers if the JIT is off,
+        otherwise once, to generate code from.
 
     Returns
     -------
@@ -216,8 +287,9 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
         ``update(width, grads, places, first, last, row, constants, *arrays)`` with the
         :func:`width_of` the rows (of which D mod 16 more numbers are left), the gradients, shape
         (places, D), the places of which those from ``first`` to ``last`` − 1 are summed in
-        this order (none: the sum is 0), a tuple of the float32 constants in their order, and the
-        arrays, each of shape (V, D), float32, whose row ``row`` is changed in place.
+        this order (none: the sum is 0), a tuple of the float32 constants in their order, of which
+        the last may be left out if they have defaults, and the arrays, each of shape (V, D),
+        float32, whose row ``row`` is changed in place.
     """
     parameters = inspect.signature(arithmetic).parameters.values()
     names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -227,7 +299,7 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
         grad = np.zeros(grads.shape[1], np.float32)
         for place in places[first:last]:
             grad += grads[place]
-        numbers = dict(zip(names, constants, strict=True))
+        numbers = dict(zip(names, constants, strict=False))
         results = arithmetic(grad, *[a[row] for a in arrays], **numbers)
         for a, result in zip(arrays, results, strict=True):
             a[row] = result
@@ -270,7 +342,7 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
 
             zero = ir.Constant(kind, [0.0] * LANES if kind is _VECTOR else 0.0)
             numbers = {}
-            for name, constant in zip(names, constants, strict=True):
+            for name, constant in zip(names, constants, strict=False):
                 number = _broadcast(builder, constant) if kind is _VECTOR else constant
                 numbers[name] = _Value(builder, number)
             sums = _loop(builder, n_summed, [zero] * len(columns), add_place)

@@ -6,7 +6,7 @@ moved by several threads at once with the same result to the bit.
 
 A *rule* is a named tuple of the arrays of an optimizer; its type tells compiled code which
 arithmetic to use (:func:`prepare`, :func:`move`). The numbers that change from step to step are a
-row of *scalars*: β₁, β₂, ε, the step size and √(1 − β₂ᵗ).
+row of *scalars*: β₁, β₂, ε, the step size, (1 − β₂ᵗ)ᵖ and the power p of the second moment.
 """
 
 from typing import NamedTuple
@@ -15,17 +15,31 @@ import numpy as np
 from numba.extending import overload
 
 from .kernels import kernel
-from .lanes import LANES, dot, prefetch_row, root, row_update
+from .lanes import LANES, dot, power, prefetch_row, root, row_update
 from .plan import Groups
 
 AHEAD = 4
 """How many rows before its turn a row is asked for."""
 
 
+def power_of(exponent: float) -> tuple[np.float32, ...]:
+    """Return the power p of a rule, in a tuple that is empty for ½: its length is part of its type.
+
+    So the code that is compiled for ½ takes a square root.
+    """
+    return () if exponent == 0.5 else (np.float32(exponent),)
+
+
+def _to_power(value, p):
+    """Return value ** p, or its square root if p is None, in the arithmetic of a row update."""
+    return root(value) if p is None else power(value, p)
+
+
 class SparseAdamRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.SparseAdam`."""
 
     width: tuple[int, ...]  # of rows of D numbers
+    power: tuple[np.float32, ...]  # of the second moment: see power_of
     param: np.ndarray  # (V, D) float32
     exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
     exp_avg_sq: np.ndarray  # (V, D) float32; in memory a row's m and v are neighbors
@@ -36,6 +50,7 @@ class RowwiseAdamRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.RowwiseAdam`."""
 
     width: tuple[int, ...]  # of rows of D numbers
+    power: tuple[np.float32, ...]  # of the second moment: see power_of
     param: np.ndarray  # (V, D) float32
     exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
     exp_avg_sq: np.ndarray  # (V,) float32
@@ -47,6 +62,7 @@ class DenseAdamRule(NamedTuple):
     """The arrays of :class:`~w2v_sparseadam.optimizers.DenseAdam`."""
 
     width: tuple[int, ...]  # of rows of D numbers
+    power: tuple[np.float32, ...]  # of the second moment: see power_of
     param: np.ndarray  # (V, D) float32
     exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
     exp_avg_sq: np.ndarray  # (V, D) float32; in memory a row's m and v are neighbors
@@ -75,7 +91,7 @@ def _step_size(row_steps, row, scalars):
         return np.float32(scalars[3])
     row_steps[row] += 1
     t = row_steps[row]
-    return np.float32(scalars[3] * np.sqrt(1 - scalars[1] ** t) / (1 - scalars[0] ** t))
+    return np.float32(scalars[3] * (1 - scalars[1] ** t) ** scalars[5] / (1 - scalars[0] ** t))
 
 
 @kernel
@@ -86,22 +102,24 @@ def _decays(scalars):
 
 
 @row_update
-def _sparse_adam_row(grad, theta, exp_avg, exp_avg_sq, *, old1, new1, old2, new2, eps, size):
+def _sparse_adam_row(
+    grad, theta, exp_avg, exp_avg_sq, *, old1, new1, old2, new2, eps, size, p=None
+):
     exp_avg = old1 * exp_avg + new1 * grad
     exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
-    return theta - size * exp_avg / (root(exp_avg_sq) + eps), exp_avg, exp_avg_sq
+    return theta - size * exp_avg / (_to_power(exp_avg_sq, p) + eps), exp_avg, exp_avg_sq
 
 
 @row_update
-def _sparse_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, size):
+def _sparse_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, size, p=None):
     exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
-    return theta - size * grad / (root(exp_avg_sq) + eps), exp_avg_sq
+    return theta - size * grad / (_to_power(exp_avg_sq, p) + eps), exp_avg_sq
 
 
 @kernel
 def _move_sparse_adam(rule, groups, grads, first, last, scalars):
-    """Adam on the grouped rows; step size lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ), or lr with row steps."""
-    width, param, exp_avg, exp_avg_sq, row_steps = rule
+    """Adam on the grouped rows; step size lr · (1 − β₂ᵗ)ᵖ / (1 − β₁ᵗ), or lr with row steps."""
+    width, p, param, exp_avg, exp_avg_sq, row_steps = rule
     rows, starts, places = groups.rows, groups.starts, groups.places
     old1, new1, old2, new2 = _decays(scalars)
     eps = np.float32(scalars[2])
@@ -114,12 +132,12 @@ def _move_sparse_adam(rule, groups, grads, first, last, scalars):
         row, start, stop = rows[k], starts[k], starts[k + 1]
         size = _step_size(row_steps, row, scalars)
         if exp_avg.shape[1] > 0:
-            numbers = (old1, new1, old2, new2, eps, size)
+            numbers = (old1, new1, old2, new2, eps, size, *p)
             _sparse_adam_row(
                 width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
             )
         else:
-            fewer = (old2, new2, eps, size)
+            fewer = (old2, new2, eps, size, *p)
             _sparse_adam_row_without_avg(
                 width, grads, places, start, stop, row, fewer, param, exp_avg_sq
             )
@@ -131,15 +149,20 @@ def _sum_row(grad, total):
 
 
 @row_update
-def _rowwise_adam_row(grad, theta, exp_avg, *, old1, new1, factor):
+def _rowwise_adam_row(grad, theta, exp_avg, *, old1, new1, eps, size, v, p=None):
     exp_avg = old1 * exp_avg + new1 * grad
-    return theta - factor * exp_avg, exp_avg
+    return theta - size / (_to_power(v, p) + eps) * exp_avg, exp_avg
+
+
+@row_update
+def _rowwise_adam_row_without_avg(grad, theta, *, eps, size, v, p=None):
+    return (theta - size / (_to_power(v, p) + eps) * grad,)
 
 
 @kernel
 def _move_rowwise_adam(rule, groups, grads, first, last, scalars):
     """Adam on the grouped rows with one v for a row; step size as for SparseAdam."""
-    width, param, exp_avg, exp_avg_sq, row_steps, n_columns = rule
+    width, p, param, exp_avg, exp_avg_sq, row_steps, n_columns = rule
     rows, starts, places = groups.rows, groups.starts, groups.places
     old1, new1, _, _ = _decays(scalars)
     beta2, eps = scalars[1], np.float32(scalars[2])
@@ -156,30 +179,35 @@ def _move_rowwise_adam(rule, groups, grads, first, last, scalars):
             square += total[0, d] * total[0, d]
         v = np.float32(beta2 * exp_avg_sq[row] + (1 - beta2) * (square / n_columns))
         exp_avg_sq[row] = v
-        factor = _step_size(row_steps, row, scalars) / (np.sqrt(v) + eps)
+        size = _step_size(row_steps, row, scalars)
         if exp_avg.shape[1] > 0:
-            _rowwise_adam_row(width, total, only, 0, 1, row, (old1, new1, factor), param, exp_avg)
+            numbers = (old1, new1, eps, size, v, *p)
+            _rowwise_adam_row(width, total, only, 0, 1, row, numbers, param, exp_avg)
         else:
-            _sgd_row(width, total, only, 0, 1, row, (factor,), param)
+            fewer = (eps, size, v, *p)
+            _rowwise_adam_row_without_avg(width, total, only, 0, 1, row, fewer, param)
 
 
 @row_update
-def _dense_adam_row(grad, theta, exp_avg, exp_avg_sq, *, old1, new1, old2, new2, eps, size, factor):
+def _dense_adam_row(
+    grad, theta, exp_avg, exp_avg_sq, *, old1, new1, old2, new2, eps, size, factor, p=None
+):
     exp_avg = old1 * exp_avg + new1 * grad
     exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
-    return theta - size * exp_avg / (root(exp_avg_sq) * factor + eps), exp_avg, exp_avg_sq
+    denominator = _to_power(exp_avg_sq, p) * factor + eps
+    return theta - size * exp_avg / denominator, exp_avg, exp_avg_sq
 
 
 @row_update
-def _dense_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, size, factor):
+def _dense_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, size, factor, p=None):
     exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
-    return theta - size * grad / (root(exp_avg_sq) * factor + eps), exp_avg_sq
+    return theta - size * grad / (_to_power(exp_avg_sq, p) * factor + eps), exp_avg_sq
 
 
 @kernel
 def _move_dense_adam(rule, groups, grads, first, last, scalars):
     """Adam on all rows; step size lr / (1 − β₁ᵗ). A row without a gradient has g = 0."""
-    width, param, exp_avg, exp_avg_sq, group_of = rule
+    width, p, param, exp_avg, exp_avg_sq, group_of = rule
     starts, places = groups.starts, groups.places
     old1, new1, old2, new2 = _decays(scalars)
     eps, size, factor = np.float32(scalars[2]), np.float32(scalars[3]), np.float32(1 / scalars[4])
@@ -188,12 +216,12 @@ def _move_dense_adam(rule, groups, grads, first, last, scalars):
         if group_of[row] >= 0:
             start, stop = starts[group_of[row]], starts[group_of[row] + 1]
         if exp_avg.shape[1] > 0:
-            numbers = (old1, new1, old2, new2, eps, size, factor)
+            numbers = (old1, new1, old2, new2, eps, size, factor, *p)
             _dense_adam_row(
                 width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
             )
         else:
-            fewer = (old2, new2, eps, size, factor)
+            fewer = (old2, new2, eps, size, factor, *p)
             _dense_adam_row_without_avg(
                 width, grads, places, start, stop, row, fewer, param, exp_avg_sq
             )
@@ -298,7 +326,7 @@ def move(
         Gradients of the loss.
     first, last : int
         Range, within the length that :func:`prepare` returned.
-    scalars : ndarray of shape (5,), float64
+    scalars : ndarray of shape (6,), float64
         See the module's docstring.
     """
     _MOVE[type(rule)](rule, groups, grads, first, last, scalars)

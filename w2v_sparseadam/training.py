@@ -334,7 +334,7 @@ def _train(
             progress = Progress()
             if keeping and init is not None:
                 keeping.keep_start(progress)
-        schedule = Schedule(optimizer.start_lr, [n * engine.n_batches for n in stages])
+        schedule = Schedule(optimizer, [n * engine.n_batches for n in stages])
         if keeping and progress.step < schedule.n_steps:
             keeping.tell_of_version()
         watch = Watch(vocabulary.words, (center, context), engine, schedule.n_steps)

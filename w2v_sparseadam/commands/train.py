@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .. import __version__
-from ..config import START_BETA1, START_LR, OptimizerConfig, RunConfig, SkipGramConfig
+from ..config import (
+    LR_SCHEDULES,
+    START_BETA1,
+    START_LR,
+    START_POWER,
+    OptimizerConfig,
+    RunConfig,
+    SkipGramConfig,
+)
 from ..errors import W2VError
 from ..model import VECTOR_KINDS
 from ..output import check_writable
@@ -63,6 +71,7 @@ _keeping = partial(click.option, cls=SectionOption, section="Safety")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path)
 _BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
+_POWER_DEFAULTS = ", ".join(f"{name} {power}" for name, power in START_POWER.items())
 _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
 
@@ -123,7 +132,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="X",
     type=click.FloatRange(0, min_open=True),
     show_default=_LR_DEFAULTS,
-    help="Learning rate at the start; falls to 0 in a straight line.",
+    help="Highest learning rate.",
 )
 @_optimizer(
     "--beta1",
@@ -148,6 +157,30 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--bias-correction",
     type=click.Choice(["global", "row"]),
     help="Count Adam's steps for the whole run, or for each row.",
+)
+@_optimizer(
+    "--power",
+    metavar="X",
+    type=click.FloatRange(0, 0.5),
+    show_default=_POWER_DEFAULTS,
+    help="Power of Adam's second moment in the denominator: 0.5 is Adam, 0 is SGD.",
+)
+@_optimizer(
+    "--lr-schedule",
+    type=click.Choice(LR_SCHEDULES),
+    help="How the learning rate falls to --min-lr, or that it stays.",
+)
+@_optimizer(
+    "--warmup",
+    metavar="X",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the steps in which the learning rate first rises to --lr.",
+)
+@_optimizer(
+    "--min-lr",
+    metavar="X",
+    type=click.FloatRange(0),
+    help="Learning rate at the end.",
 )
 @_run(
     "--epochs",
@@ -298,7 +331,7 @@ def main(
         )
         text, skip_gram = text_config(ctx), _config(SkipGramConfig, settings)
         optimizer, run = _config(OptimizerConfig, settings), _config(RunConfig, settings)
-        for name in ("beta1", "beta2", "eps", "bias_correction"):
+        for name in ("beta1", "beta2", "eps", "bias_correction", "power"):
             if given(ctx, name) and name not in optimizer.used:
                 flag = name.replace("_", "-")
                 raise click.UsageError(f"--optimizer {optimizer.optimizer} has no --{flag}")
