@@ -59,11 +59,14 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
     with Workers(1) as workers:
         *params, engine = build_engine(word_ids, counts, skip_gram, optimizer, run, workers)
     center, context = (optimizer.build(param, skip_gram.dim) for param in params)
-    sampler = Sampler.build(counts, skip_gram.subsample, skip_gram.noise_exponent, SHARED_NEGATIVES)
+    skip_gram = skip_gram.for_text(int(counts.sum()))
+    sampler = Sampler.build(
+        counts, skip_gram.subsample or 0.0, skip_gram.noise_exponent, SHARED_NEGATIVES
+    )
     plan = BatchPlan.allocate(engine.positions, skip_gram.window, SHARED_NEGATIVES)
     plan_scratch = PlanScratch.allocate(counts.size, plan)
     n_dims = center.param.shape[1]
-    scratch = Scratch.allocate(n_dims, skip_gram.window, SHARED_NEGATIVES)
+    scratch = Scratch.allocate(n_dims, skip_gram.window, SHARED_NEGATIVES, skip_gram.dynamic_window)
     grads = [
         zeros(groups.places.size, n_dims) for groups in (plan.center_groups, plan.context_groups)
     ]
@@ -138,7 +141,7 @@ def noise_products(width, v, u, scores, v_grad, u_grad, n_blocks):
 
 def time_tiles(n_dims: int, window: int) -> float:
     """Return seconds for each center of the negatives' products as the engine does them."""
-    scratch = Scratch.allocate(n_dims, window, SHARED_NEGATIVES)
+    scratch = Scratch.allocate(n_dims, window, SHARED_NEGATIVES, dynamic=True)
     v, u = scratch.center_vectors[:BLOCK], scratch.noise_vectors
     v_grad, u_grad = zeros(BLOCK, n_dims), zeros(SHARED_NEGATIVES, n_dims)
     n_blocks = 1000

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from hypothesis import settings
+from reference import pair_weights
 
 from w2v_sparseadam.plan import (
     BLOCK,
@@ -79,9 +80,8 @@ class Planner:
         )
         return self._room
 
-    @staticmethod
-    def examples(plan):
-        """Read a plan as (center, contexts, negatives) for each center, all word ids."""
+    def examples(self, plan):
+        """Read a plan as (center, contexts, negatives, weights) for each center."""
         window = (plan.tokens.size - plan.n_left.size) // 2
         examples = []
         for i in range(plan.n_centers[0]):
@@ -89,7 +89,9 @@ class Planner:
             left = plan.tokens[place - plan.n_left[i] : place]
             right = plan.tokens[place + 1 : place + 1 + plan.n_right[i]]
             negatives = plan.negatives[i // BLOCK].tolist()
-            examples.append((int(plan.tokens[place]), [*left.tolist(), *right.tolist()], negatives))
+            contexts = [*left.tolist(), *right.tolist()]
+            weights = pair_weights(plan.n_left[i], plan.n_right[i], window, self.dynamic)
+            examples.append((int(plan.tokens[place]), contexts, negatives, weights))
         return examples
 
 

@@ -152,10 +152,10 @@ def noise_probability(counts, exponent):
 # The batch
 
 
-def skip_gram_examples(word_ids, start, stop, keep_prob, window, dynamic, key):
+def skip_gram_examples(word_ids, start, stop, keep_prob, window, key):
     """Return (center, contexts) as positions in the text, for the centers in [start, stop).
 
-    A position draws 64 bits: the upper 32 decide whether its token stays, the lower 32 its reach.
+    A position draws 64 bits, of which the upper 32 decide whether its token stays.
     """
     sentences = [[]]
     for position, word in enumerate(word_ids):
@@ -166,31 +166,40 @@ def skip_gram_examples(word_ids, start, stop, keep_prob, window, dynamic, key):
     examples = []
     for sentence in sentences:
         for k, position in enumerate(sentence):
-            low_bits = split_mix(key, position) % 2**32
-            reach = 1 + (low_bits * window) // 2**32 if dynamic else window
             if start <= position < stop:
-                left = sentence[max(0, k - reach) : k]
-                right = sentence[k + 1 : k + 1 + reach]
+                left = sentence[max(0, k - window) : k]
+                right = sentence[k + 1 : k + 1 + window]
                 examples.append((position, left + right))
     return examples
+
+
+def pair_weights(n_left, n_right, window, dynamic):
+    """Return what a center's contexts weigh: the chance that a reach drawn evenly takes them."""
+    distances = [*range(n_left, 0, -1), *range(1, n_right + 1)]
+    reaches = range(1, window + 1)
+    return [
+        sum(distance <= reach for reach in reaches) / window if dynamic else 1.0
+        for distance in distances
+    ]
 
 
 def skip_gram(center_vectors, context_vectors, examples, weight):
     """Return the loss of a batch and its gradients by the two matrices.
 
-        Σ over centers v: Σ_j −log σ(v·u_j) + weight · p · Σ_n −log σ(−v·u_n)
+        Σ over centers v: Σ_j −w_j log σ(v·u_j) + weight · p · Σ_n −log σ(−v·u_n)
 
-    with p contexts u_j and the negatives u_n. An example is (center, contexts, negatives), as
-    word ids. Mikolov et al. (2013), eq. 4, with the negatives weighted.
+    with contexts u_j, p = Σ_j w_j, and the negatives u_n. An example is (center, contexts,
+    negatives, weights of the contexts), of which the first three are word ids. Mikolov et al.
+    (2013), eq. 4, with weights.
     """
     center_vectors = center_vectors.astype(np.float64)
     context_vectors = context_vectors.astype(np.float64)
     center_grad = np.zeros_like(center_vectors)
     context_grad = np.zeros_like(context_vectors)
     loss = 0.0
-    for center, contexts, negatives in examples:
-        terms = [(word, 1.0, 1.0) for word in contexts]
-        terms += [(word, -1.0, weight * len(contexts)) for word in negatives]
+    for center, contexts, negatives, weights in examples:
+        terms = [(word, 1.0, w) for word, w in zip(contexts, weights, strict=True)]
+        terms += [(word, -1.0, weight * sum(weights)) for word in negatives]
         for word, sign, factor in terms:
             v, u = center_vectors[center], context_vectors[word]
             score = sign * (v @ u)

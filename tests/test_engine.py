@@ -97,8 +97,8 @@ def examples_of_step(batches, engine, step):
 def touched_rows(examples):
     """The rows of the two matrices that the pairs of a batch use."""
     used = [example for example in examples if example[1]]
-    centers = sorted({center for center, _, _ in used})
-    contexts = sorted({word for _, words, negatives in used for word in (*words, *negatives)})
+    centers = sorted({center for center, *_ in used})
+    contexts = sorted({word for _, words, negatives, _ in used for word in (*words, *negatives)})
     return centers, contexts
 
 
@@ -128,7 +128,7 @@ def test_steps_equal_the_references(planner, workers, kind, n_dims, width, setti
             one.step(rows, grad[rows])
         batch = engine.step(step, lr)
         assert batch.loss == pytest.approx(loss, rel=1e-5)
-        assert batch.n_pairs == sum(len(contexts) for _, contexts, _ in examples)
+        assert batch.n_pairs == pytest.approx(sum(sum(weights) for *_, weights in examples))
         for owner, one in zip(owners, theirs, strict=True):
             np.testing.assert_allclose(owner.param, one.param, rtol=1e-5, atol=2e-5)
             for name, array in owner.state.items():
@@ -175,10 +175,10 @@ def test_steps_equal_torch(planner, workers, kind, name):
 
     for step in range(4):
         pairs = []  # center, word, sign, weight
-        for center, contexts, negatives in examples_of_step(batches, engine, step):
-            pairs += [(center, word, 1, 1) for word in contexts]
+        for center, contexts, negatives, weighs in examples_of_step(batches, engine, step):
+            pairs += [(center, word, 1, w) for word, w in zip(contexts, weighs, strict=True)]
             if contexts:
-                pairs += [(center, word, -1, weight * len(contexts)) for word in negatives]
+                pairs += [(center, word, -1, weight * sum(weighs)) for word in negatives]
         centers, words, signs, factors = map(torch.tensor, zip(*pairs, strict=True))
         scores = signs * (embeddings[0](centers) * embeddings[1](words)).sum(dim=1)
         loss = -(factors * torch.nn.functional.logsigmoid(scores)).sum()
@@ -202,7 +202,9 @@ def test_an_epoch_counts_every_token_and_pair(planner, workers):
         done = [engine.step(step, 0.01) for step in steps]
         assert sum(batch.n_tokens for batch in done) == np.sum(text >= 0)
         expected = batches.examples(batches.plan(epoch=epoch))
-        assert sum(batch.n_pairs for batch in done) == sum(len(one[1]) for one in expected)
+        assert sum(batch.n_pairs for batch in done) == pytest.approx(
+            sum(sum(weights) for *_, weights in expected)
+        )
 
 
 def test_a_batch_has_the_centers_asked_for_on_average(planner, workers):

@@ -69,7 +69,7 @@ def random_matrices(rng, n_words, width, n_dims):
 def test_reference_by_hand():
     # One pair and one negative, of weight 2: −log σ(ln 3) − 2 log σ(−ln 3), σ(ln 3) = 3/4.
     center, context = np.array([[1.0, 0]]), np.array([[math.log(3), 0], [math.log(3), 5]])
-    loss, center_grad, context_grad = skip_gram(center, context, [(0, [0], [1])], 2)
+    loss, center_grad, context_grad = skip_gram(center, context, [(0, [0], [1], [1])], 2)
     assert loss == pytest.approx(-math.log(3 / 4) - 2 * math.log(1 / 4))
     slopes = 3 / 4 - 1, 2 * 3 / 4
     np.testing.assert_allclose(
@@ -81,7 +81,12 @@ def test_reference_by_hand():
 def test_reference_by_central_differences():
     rng = np.random.default_rng(1)
     matrices = rng.standard_normal((2, 5, 3))
-    examples = [(0, [1, 2], [3, 3]), (1, [0], [4, 1]), (0, [0, 4, 1], [3, 2]), (2, [], [1, 1])]
+    examples = [
+        (0, [1, 2], [3, 3], [0.5, 1]),
+        (1, [0], [4, 1], [1]),
+        (0, [0, 4, 1], [3, 2], [0.2, 1, 0.6]),
+        (2, [], [1, 1], []),
+    ]
     _, *grads = skip_gram(*matrices, examples, 0.7)
     step = 1e-6
     for place in np.ndindex(*matrices.shape):
@@ -101,11 +106,13 @@ def n_chunks(plan):
     return -(-int(plan.n_centers[0]) // CHUNK)
 
 
-def run_kernel(matrices, plan, window, ranges=None, fill=np.nan):
+def run_kernel(matrices, plan, planner, ranges=None, fill=np.nan):
     """Return the losses by chunk and the gradients by place, done in the given order."""
-    scratch = Scratch.allocate(matrices[0].shape[1], window, N_SHARED)
-    for room in scratch[1:]:
-        room[...] = fill
+    n_dims = matrices[0].shape[1]
+    scratch = Scratch.allocate(n_dims, planner.window, N_SHARED, planner.dynamic)
+    for name, room in scratch._asdict().items():
+        if name not in {"width", "pair_weights", "reach_weights"}:
+            room[...] = fill
     grads = [
         np.full((groups.places.size, matrices[0].shape[1]), np.float32(fill))
         for groups in (plan.center_groups, plan.context_groups)
@@ -129,7 +136,7 @@ def sum_groups(groups, grads, n_words):
 def assert_equals_reference(matrices, planner, plan):
     examples = planner.examples(plan)
     loss, *expected = skip_gram(*matrices, examples, float(WEIGHT))
-    losses, grads = run_kernel(matrices, plan, planner.window)
+    losses, grads = run_kernel(matrices, plan, planner)
     assert losses.sum() == pytest.approx(loss, rel=1e-6, abs=1e-12)
     for groups, grad, theirs in zip(
         (plan.center_groups, plan.context_groups), grads, expected, strict=True
@@ -182,7 +189,7 @@ def test_short_sentences(planner, sentence):
     text = random_text(rng, 300, 12, sentence)
     batches = planner(text, counts=np.ones(12), window=6, n_shared=N_SHARED, dynamic=False)
     plan = batches.plan()
-    alone = [not contexts for _, contexts, _ in batches.examples(plan)]
+    alone = [not contexts for _, contexts, *_ in batches.examples(plan)]
     assert 0 < sum(alone) < len(alone)
     assert_equals_reference(random_matrices(rng, 12, 16, 16), batches, plan)
 
@@ -219,7 +226,7 @@ def test_chunks_in_any_order_and_company_give_the_same_bytes(planner):
     assert n_chunks(plan) == 4
 
     def written(ranges, fill):
-        losses, grads = run_kernel(matrices, plan, 3, ranges, fill)
+        losses, grads = run_kernel(matrices, plan, batches, ranges, fill)
         sums = (
             sum_groups(groups, grad, 30).tobytes()
             for groups, grad in zip((plan.center_groups, plan.context_groups), grads, strict=True)
@@ -237,7 +244,7 @@ def test_parameters_and_plan_are_read_only(planner):
     matrices = random_matrices(rng, 9, 16, 16)
     plan = batches.plan()
     before = matrices.tobytes(), batches.examples(plan)
-    run_kernel(matrices, plan, 3)
+    run_kernel(matrices, plan, batches)
     assert (matrices.tobytes(), batches.examples(plan)) == before
 
 
@@ -247,5 +254,5 @@ def test_nan_in_a_vector_makes_the_loss_nan(planner, matrix):
     batches = planner([0, 1, 2, 3] * 10, window=2, n_shared=N_SHARED)
     matrices = random_matrices(rng, 4, 16, 16)
     matrices[matrix, 2, 5] = np.nan
-    losses, _ = run_kernel(matrices, batches.plan(), 2)
+    losses, _ = run_kernel(matrices, batches.plan(), batches)
     assert np.isnan(losses.sum())

@@ -255,7 +255,7 @@ def test_added_epochs_follow_whenever_they_were_asked_for(text, tmp_path, step_b
     finished = Listener()
     expected = bytes_of(resume(tmp_path / "finished", more_epochs=1, on_event=finished))
     assert [event["lr"] for event in finished.of("progress")] == [
-        0.015 * (1 - step / 4) for step in range(4)
+        0.02 * (1 - step / 4) for step in range(4)
     ]
     assert losses(finished)[0][0] == 3
     interrupt(text, tmp_path / "unfinished", 3)
@@ -277,7 +277,10 @@ def test_the_schedule():
         ({"min_lr": 0.1}, [0.5, 0.4, 0.3, 0.2, 0.5, 0.3]),
         ({"min_lr": 0.5}, [0.5] * 6),
         ({"lr_schedule": "constant"}, [0.5] * 6),
-        ({"lr_schedule": "cosine"}, [0.5, 0.25 + 0.125**0.5, 0.25, 0.25 - 0.125**0.5, 0.5, 0.25]),
+        (
+            {"lr_schedule": "cosine"},
+            [0.5, 0.25 + 0.03125**0.5, 0.25, 0.25 - 0.03125**0.5, 0.5, 0.25],
+        ),
         ({"warmup": 0.5}, [0.5 / 3, 1 / 3, 0.5, 0.25, 0.25, 0.5]),
         ({"warmup": 0.2, "lr_schedule": "constant"}, [0.25, 0.5, 0.5, 0.5, 0.25, 0.5]),
         ({"warmup": 0.99}, [0.1, 0.2, 0.3, 0.4, 0.5 / 3, 1 / 3]),
@@ -310,7 +313,8 @@ def test_defaults_are_kept_as_they_were(text, tmp_path):
     """A later version may have others."""
     train(text, **settings(), run_dir=tmp_path / "run")
     kept = read_settings(tmp_path / "run")
-    assert (kept["optimizer"]["lr"], kept["optimizer"]["beta1"]) == (0.015, 0.0)
+    kept_optimizer = [kept["optimizer"][name] for name in ("lr", "beta1", "power")]
+    assert kept_optimizer == [0.02, 0.0, 0.125]
     assert kept["paths"] == [str(text)]
 
 
@@ -383,7 +387,7 @@ def test_more_epochs(folder):
     ("args", "message"),
     [
         (["--dim", "4"], "--dim is 4, but the run in run has 3; leave it out"),
-        (["--lr", "0.5"], "--lr is 0.5, but the run in run has 0.015; leave it out"),
+        (["--lr", "0.5"], "--lr is 0.5, but the run in run has 0.02; leave it out"),
         (["--lowercase"], "--lowercase is True, but the run in run has None; leave it out"),
         (
             ["--dense-adam"],
@@ -417,7 +421,7 @@ def test_what_agrees_with_the_run_is_not_refused(folder):
     Path("stop.txt").write_text("w1\n")
     told = [*SMALL, "--stopwords", "stop.txt"]
     run("news.txt", *told, "--run-dir", "run", "-q")
-    run("--resume", "run", *told, "--optimizer", "sparse-adam", "--lr", "0.015", "-q")
+    run("--resume", "run", *told, "--optimizer", "sparse-adam", "--lr", "0.02", "-q")
     with contextlib.chdir("run"):
         args = ["--resume", ".", "--stopwords", "../stop.txt", "--vocab", "../stop.txt"]
         assert error_of(*args, exit_code=2) == (

@@ -19,11 +19,13 @@ from w2v_sparseadam import (
     RunConfig,
     SkipGramConfig,
     TextConfig,
+    resume,
     train,
     training,
 )
-from w2v_sparseadam.config import START_LR
+from w2v_sparseadam.config import START_LR, default_epochs, default_subsample
 from w2v_sparseadam.errors import DivergenceError, SettingError, TextError
+from w2v_sparseadam.run_folder import read_settings
 from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
 
@@ -154,7 +156,8 @@ def test_threads_default_keeps_to_the_processors_allowed():
 
 def test_events_tell_the_whole_story(text):
     model, events = events_of(text)
-    kinds = [event["event"] for event in events if event["event"] not in {"compile", "progress"}]
+    told_in_time = {"compile", "read", "progress"}  # which a busy machine tells more often
+    kinds = [event["event"] for event in events if event["event"] not in told_in_time]
     assert kinds == ["text", "start", "epoch", "epoch", "done"]
     by_kind = {kind: [e for e in events if e["event"] == kind] for kind in [*kinds, "progress"]}
     (read,), (start,), (done,) = by_kind["text"], by_kind["start"], by_kind["done"]
@@ -362,7 +365,7 @@ def test_compiling_is_announced_and_before_any_clock(text, monkeypatch):
 ADDED = """
 import sys
 from numba.core.dispatcher import Dispatcher
-from w2v_sparseadam import OptimizerConfig, train
+from w2v_sparseadam import OptimizerConfig, RunConfig, train
 from w2v_sparseadam import gradients, optimizers, plan
 from w2v_sparseadam.text import scanner, typewords
 
@@ -379,7 +382,8 @@ def on_event(event):
         before.append(compiled())
 
 before = []
-train(sys.argv[1], optimizer=OptimizerConfig(sys.argv[2]), on_event=on_event)
+run = RunConfig(epochs=1)
+train(sys.argv[1], optimizer=OptimizerConfig(sys.argv[2]), run=run, on_event=on_event)
 print(sorted(compiled() - before[0]))
 """
 
@@ -405,3 +409,39 @@ def test_peak_memory_is_this_process_alone():
     before, after = map(int, result.stdout.split())
     assert 5e6 < before < 200e6 < ballast.nbytes
     assert 155e6 < after - before < 200e6
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "epochs"),
+    [(1, 40), (299_999, 40), (300_000, 15), (5_000_000, 9), (50_000_000, 5), (500_000_000, 3)],
+)
+def test_epochs_follow_the_size_of_the_text(n_tokens, epochs):
+    assert default_epochs(n_tokens) == epochs
+    assert RunConfig().for_text(n_tokens) == RunConfig(epochs=epochs)
+    assert RunConfig(epochs=2).for_text(n_tokens) == RunConfig(epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "subsample"),
+    [(1, 1e-3), (850_000, 1e-3), (1_700_000, 5e-4), (17_000_000, 5e-5), (10**10, 5e-5)],
+)
+def test_subsampling_follows_the_size_of_the_text(n_tokens, subsample):
+    assert default_subsample(n_tokens) == pytest.approx(subsample)
+    assert SkipGramConfig().for_text(n_tokens) == SkipGramConfig(
+        subsample=default_subsample(n_tokens)
+    )
+    assert SkipGramConfig(subsample=0).for_text(n_tokens) == SkipGramConfig(subsample=0)
+
+
+def test_defaults_that_follow_the_text_are_kept_with_the_run(text, tmp_path):
+    settings = {
+        **SMALL,
+        "skip_gram": replace(SMALL["skip_gram"], subsample=None),
+        "run": replace(SMALL["run"], epochs=None),
+    }
+    model, told = events_of(text, **settings, run_dir=tmp_path / "run")
+    (start,) = (event for event in told if event["event"] == "start")
+    assert (start["epochs"], start["subsample"]) == (40, 1e-3)
+    kept = read_settings(tmp_path / "run")
+    assert (kept["run"]["epochs"], kept["skip_gram"]["subsample"]) == (40, 1e-3)
+    assert resume(tmp_path / "run").vectors().matrix.tobytes() == model.vectors().matrix.tobytes()

@@ -440,7 +440,10 @@ def _measure_steps(
 
 def _expected_touches(counts: np.ndarray, skip_gram: SkipGramConfig, batch_size: int) -> np.ndarray:
     """Return how often a batch is expected to meet each row of the context matrix."""
-    sampler = Sampler.build(counts, skip_gram.subsample, skip_gram.noise_exponent, SHARED_NEGATIVES)
+    skip_gram = skip_gram.for_text(int(counts.sum()))
+    sampler = Sampler.build(
+        counts, skip_gram.subsample or 0.0, skip_gram.noise_exponent, SHARED_NEGATIVES
+    )
     kept = counts * sampler.keep_prob()
     noise = counts.astype(np.float64) ** skip_gram.noise_exponent
     negatives = SHARED_NEGATIVES / BLOCK
@@ -616,7 +619,7 @@ class _Sample(NamedTuple):
 
     seconds: float  # from the start of the run to their end
     loss: float  # their sum
-    n_pairs: int
+    n_pairs: float  # sum of their weights
 
 
 def _train_for(

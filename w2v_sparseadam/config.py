@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .optimizers import Optimizer
 
 START_LR = {
-    "sparse-adam": 0.015,
+    "sparse-adam": 0.02,
     "rowwise-adam": 0.02,
     "dense-adam": 0.02,
     "adagrad": 0.2,
@@ -28,7 +28,7 @@ START_LR = {
 START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
 """The decay of the first moment, by default, of the optimizers that have one."""
 
-START_POWER = {"sparse-adam": 0.5, "rowwise-adam": 0.5, "dense-adam": 0.5}
+START_POWER = {"sparse-adam": 0.125, "rowwise-adam": 0.5, "dense-adam": 0.5}
 """The power of the second moment, by default, of the optimizers that have one."""
 
 LR_SCHEDULES = ("linear", "cosine", "constant")
@@ -48,22 +48,24 @@ class SkipGramConfig:
     window : int
         Contexts are at most this many kept tokens away, 1 or more.
     dynamic_window : bool
-        Draw each center's reach from 1 … ``window``, so that near words count more.
+        Let near words count more: a pair at distance d weighs (window + 1 − d) / window, as often
+        as word2vec, which draws a reach from 1 … window for each center, would learn from it.
     negative : int
         Negative samples expected for each pair, 1 or more.
     noise_exponent : float
         Negatives are drawn with probability proportional to count ** this; 0 is uniform.
-    subsample : float
+    subsample : float or None
         Tokens of words more frequent than this are dropped at random (see
-        :meth:`~w2v_sparseadam.plan.Sampler.build`); 0 keeps all.
+        :meth:`~w2v_sparseadam.plan.Sampler.build`); 0 keeps all. None takes it from
+        :func:`default_subsample`, once the text is read.
     """
 
     dim: int = 100
-    window: int = 5
+    window: int = 4
     dynamic_window: bool = True
     negative: int = 5
     noise_exponent: float = 0.75
-    subsample: float = 1e-3
+    subsample: float | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -72,8 +74,37 @@ class SkipGramConfig:
         if self.dim > MAX_DIM:
             raise SettingError(f"dim is {self.dim}, but must be at most {MAX_DIM}")
         for name in ("noise_exponent", "subsample"):
-            _check_number(self, name, lambda value: 0 <= value < math.inf, "0 or more")
+            if name == "noise_exponent" or self.subsample is not None:
+                _check_number(self, name, lambda value: 0 <= value < math.inf, "0 or more")
         check_choice("dynamic_window", self.dynamic_window, (True, False))
+
+    def for_text(self, n_tokens: int) -> SkipGramConfig:
+        """Return the same with a subsample of None replaced by the default for so many tokens."""
+        if self.subsample is not None:
+            return self
+        return replace(self, subsample=default_subsample(n_tokens))
+
+
+SUBSAMPLE_RANGE = 5e-5, 1e-3
+"""The least and the most that subsampling is by default."""
+
+OFTEN_ENOUGH = 850
+"""Between them, by default it thins out words that occur more often than this."""
+
+
+def default_subsample(n_tokens: int) -> float:
+    """Return how frequent a word may be before it is thinned out by default.
+
+    What a large text can spare of its frequent words, a small one needs to learn from: between two
+    limits, it is the relative frequency of a word that occurs `OFTEN_ENOUGH` times.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Tokens of the text whose word is in the vocabulary, 1 or more.
+    """
+    least, most = SUBSAMPLE_RANGE
+    return max(least, min(most, OFTEN_ENOUGH / n_tokens))
 
 
 @dataclass(frozen=True)
@@ -191,8 +222,9 @@ class RunConfig:
 
     Attributes
     ----------
-    epochs : int
-        Passes over the text, 1 or more.
+    epochs : int or None
+        Passes over the text, 1 or more. None takes them from :func:`default_epochs`, once the text
+        is read.
     batch_size : int
         Centers that a step is expected to have, 32 or more.
     seed : int
@@ -202,14 +234,15 @@ class RunConfig:
         not depend on it.
     """
 
-    epochs: int = 3
+    epochs: int | None = None
     batch_size: int = 1024
     seed: int = 1
     threads: int | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_whole(self, "epochs", 1)
+        if self.epochs is not None:
+            _check_whole(self, "epochs", 1)
         _check_whole(self, "batch_size", 32)
         _check_whole(self, "seed", 0, 2**64 - 1)
         if self.threads is not None:
@@ -222,9 +255,33 @@ class RunConfig:
 
         return usable_processors() if self.threads is None else self.threads
 
+    def for_text(self, n_tokens: int) -> RunConfig:
+        """Return the same with epochs that are None replaced by the default for so many tokens."""
+        return self if self.epochs else replace(self, epochs=default_epochs(n_tokens))
+
+
+EPOCHS_BELOW = ((300_000, 40), (5_000_000, 15), (50_000_000, 9), (500_000_000, 5))
+"""The default of epochs for texts of less than so many tokens."""
+
+EPOCHS_BEYOND = 3
+
+
+def default_epochs(n_tokens: int) -> int:
+    """Return how many epochs suit a text by default.
+
+    A word must be met often enough to be learned, and the cost of a run should not grow as fast as
+    the text: small texts take more epochs than large ones.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Tokens of the text whose word is in the vocabulary.
+    """
+    return next((epochs for limit, epochs in EPOCHS_BELOW if n_tokens < limit), EPOCHS_BEYOND)
+
 
 def epochs_of(settings: Mapping[str, Any]) -> list[int]:
-    """Return the epochs of a run folder's settings: those it began with, and those added.
+    """Return the epochs of a run whose text was read: those it began with, and those added.
 
     Raises
     ------

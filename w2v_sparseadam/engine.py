@@ -75,7 +75,7 @@ class Job(NamedTuple):
     center_scalars: np.ndarray  # (steps, 5) float64
     context_scalars: np.ndarray  # (steps, 5) float64
     losses: np.ndarray  # (steps,) float64: written
-    counts: np.ndarray  # (steps, 2) int64: tokens and pairs, written
+    counts: np.ndarray  # (steps, 2) int64: tokens and pairs as a plan counts them, written
 
 
 class Room(NamedTuple):
@@ -228,7 +228,7 @@ class Batch:
     """What one step was about."""
 
     n_tokens: int  # before subsampling
-    n_pairs: int
+    n_pairs: float  # sum of their weights
     loss: float  # sum over the pairs, each with its negatives
 
 
@@ -285,6 +285,7 @@ class Engine:
         self._first_epoch = first_epoch
         self._last_plan = 0
         self._workers = workers
+        self._pair_unit = window if dynamic_window else 1
         sampler = Sampler.build(counts, subsample, noise_exponent, SHARED_NEGATIVES, frozen)
         n_kept = max(1.0, sampler.keep_share(counts) * float(counts.sum()))
         positions = np.ceil(batch_size * word_ids.size / n_kept)
@@ -310,7 +311,7 @@ class Engine:
         )
         self._rooms = [
             Room(
-                Scratch.allocate(n_dims, window, SHARED_NEGATIVES),
+                Scratch.allocate(n_dims, window, SHARED_NEGATIVES, dynamic_window),
                 PlanScratch.allocate(counts.size, ring),
             )
             for _ in range(workers.n)
@@ -386,7 +387,7 @@ class Engine:
         self._workers.run(take_part_until_done, self._workers.n)
         self._last_plan = (len(lrs) - 1) % ring_size
         return [
-            Batch(n_tokens, n_pairs, loss)
+            Batch(n_tokens, n_pairs / self._pair_unit, loss)
             for (n_tokens, n_pairs), loss in zip(
                 job.counts.tolist(), job.losses.tolist(), strict=True
             )

@@ -42,6 +42,10 @@ class Forecast:
         Size of the vocabulary.
     n_kept_tokens : int
         Tokens of the text whose word is in it.
+    epochs : int
+        Passes over the text.
+    subsample : float
+        Relative frequency beyond which words are thinned out.
     n_steps : int
         Steps of the whole run.
     n_threads : int
@@ -64,6 +68,8 @@ class Forecast:
 
     n_words: int
     n_kept_tokens: int
+    epochs: int
+    subsample: float
     n_steps: int
     n_threads: int
     model_bytes: int
@@ -138,7 +144,10 @@ def forecast(
             init=init,
             freeze=freeze,
         )
-        n_steps = engine.n_batches * run.epochs
+        n_tokens = corpus.report.n_kept_tokens
+        skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)
+        epochs = run.epochs or 0
+        n_steps = engine.n_batches * epochs
         n_measured, seconds_a_step = _time_steps(engine, optimizer.start_lr, n_steps)
         training = model_bytes + state_bytes + engine.buffer_bytes + word_ids.nbytes
         # The vectors are copied to be written, but then the rest is not needed any more.
@@ -146,6 +155,8 @@ def forecast(
         return Forecast(
             n_words=counts.size,
             n_kept_tokens=corpus.report.n_kept_tokens,
+            epochs=epochs,
+            subsample=skip_gram.subsample or 0.0,
             n_steps=n_steps,
             n_threads=run.n_threads,
             model_bytes=model_bytes,

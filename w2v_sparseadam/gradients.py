@@ -43,11 +43,19 @@ class Scratch(NamedTuple):
     band_losses: np.ndarray  # (1, b (2c + 1))
     by_center: np.ndarray  # (C, C + 2c): entry (i, j) is center i against span place j
     by_context: np.ndarray  # (C + 2c, C): the same, transposed
+    pair_weights: np.ndarray  # (b (2c + 1),): constant; what each entry of the band weighs
+    reach_weights: np.ndarray  # (c + 1,): constant; what so many nearest contexts weigh together
 
     @classmethod
-    def allocate(cls, n_dims: int, window: int, n_shared: int) -> "Scratch":
-        """Make room for vectors of ``n_dims`` numbers and ``n_shared`` negatives a block."""
+    def allocate(cls, n_dims: int, window: int, n_shared: int, dynamic: bool) -> "Scratch":
+        """Make room for vectors of ``n_dims`` numbers and ``n_shared`` negatives a block.
 
+        With a ``dynamic`` window, a context at distance d weighs (c + 1 − d) / c, as often as it
+        would be in a reach drawn evenly from 1 … c; otherwise all weigh 1.
+        """
+        distances = np.arange(1, window + 1)
+        weights = (window + 1 - distances) / window if dynamic else np.ones(window)
+        row = np.concatenate([weights[::-1], [0], weights])  # of the band: a center and its span
         span = CHUNK + 2 * window
         band = zeros(CHUNK // BLOCK, BLOCK * (2 * window + 1))
         # Entry (i, j) stands at 2c i + j of the storage, so row i holds j = i … i + 2c. Outside
@@ -65,6 +73,8 @@ class Scratch(NamedTuple):
             band_losses=zeros(1, band.shape[1]),
             by_center=by_center,
             by_context=by_center.T,
+            pair_weights=np.tile(row, BLOCK).astype(np.float32),
+            reach_weights=np.concatenate([[0], np.cumsum(weights)]).astype(np.float32),
         )
 
 
@@ -115,13 +125,16 @@ def chunk_gradients(
 ):
     """Compute the loss and the gradients of one chunk of a batch.
 
-    For center i with vector v, its contexts u_j in reach, p of them, and the N negatives u_n that
-    its block shares,
+    For center i with vector v, its contexts u_j of weights w_j, p = Σ_j w_j, and the N negatives
+    u_n that its block shares,
 
-        loss = Σ_j −log σ(v·u_j) + (p K / N) Σ_n −log σ(−v·u_n)
+        loss = Σ_j −w_j log σ(v·u_j) + (p K / N) Σ_n −log σ(−v·u_n)
 
-    which expects K negatives for each of the p pairs. The derivatives by the scores are
-    σ(v·u_j) − 1 and (p K / N) σ(v·u_n).
+    which expects K negatives for each pair. The derivatives by the scores are w_j (σ(v·u_j) − 1)
+    and (p K / N) σ(v·u_n).
+
+    With a dynamic window, word2vec draws the reach of each center, and learns from its pairs as
+    often as w_j on average. Weighing them has the same expectation, with less noise.
 
     Parameters
     ----------
@@ -166,6 +179,8 @@ def chunk_gradients(
     noise_rows = context_grads[plan.noise_place[0] + start // n_block * n_noise :]
     all_scores, all_losses = scores.reshape(scores.size), losses.reshape(losses.size)
     scores_transposed = scores.T
+    pair_weights, reach_weights = scratch.pair_weights, scratch.reach_weights
+    band_losses = scratch.band_losses[0]
     n_copied = n_done = 0
     loss = 0.0
 
@@ -200,10 +215,11 @@ def chunk_gradients(
             for j in range(place - n_left[i], place + n_right[i] + 1):
                 if j != place:
                     by_center[i, j] = -dot(width, centers, i, contexts, j)
-        logistic(positives, scratch.band_losses[0])
-        loss += row_sum(scratch.band_losses, 0)
+        logistic(positives, band_losses)
         for k in range(positives.size):
-            positives[k] = -positives[k]
+            positives[k] *= -pair_weights[k]
+            band_losses[k] *= pair_weights[k]
+        loss += row_sum(scratch.band_losses, 0)
 
         block_centers = centers[first : first + n_block]
         for i in range(0, n_block, 4):
@@ -211,8 +227,9 @@ def chunk_gradients(
                 dot_tile(width, block_centers, noise, scores, i, k)
         logistic(all_scores, all_losses)
         for i in range(first, first + n_block):
-            n_pairs = n_left[i] + n_right[i] if i < n_centers else 0
-            factor = weight * np.float32(n_pairs)
+            factor = np.float32(0)
+            if i < n_centers:
+                factor = weight * (reach_weights[n_left[i]] + reach_weights[n_right[i]])
             loss += float(factor) * row_sum(losses, i - first)
             for k in range(n_noise):
                 scores[i - first, k] *= factor

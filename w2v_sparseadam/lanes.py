@@ -88,10 +88,10 @@ class _Matrix:
         return self.builder.bitcast(self.builder.gep(start, [offset]), kind.as_pointer())
 
 
-def _fma(builder):
-    """Return LLVM's fused multiply-add of 16 floats."""
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    return cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.v16f32")
+def _fma(builder, kind=_VECTOR):
+    """Return LLVM's fused multiply-add of 16 floats, or of one."""
+    name = "llvm.fma.v16f32" if kind == _VECTOR else "llvm.fma.f32"
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
 
 
 def _zeros(kind):
@@ -204,11 +204,13 @@ class _Value:
         def whole(value: int) -> ir.Value:
             return ir.Constant(ints, [value] * LANES if is_vector else value)
 
+        fma = _fma(builder, kind)
+
         def polynomial(x: "_Value", coefficients: tuple[float, ...]) -> "_Value":
-            result = number(coefficients[0])
+            result = number(coefficients[0]).value
             for coefficient in coefficients[1:]:
-                result = result * x + number(coefficient)
-            return result
+                result = builder.call(fma, [result, x.value, number(coefficient).value])
+            return _Value(builder, result)
 
         # x = m 2^e with m in [√½, √2), and log2(x) = e + log2(m).
         least = number(_SMALLEST_NORMAL).value
@@ -217,7 +219,10 @@ class _Value:
         exponents = builder.ashr(builder.sub(bits, whole(_ROOT_HALF_BITS)), whole(23))
         mantissas = builder.sub(bits, builder.shl(exponents, whole(23)))
         rest = _Value(builder, builder.bitcast(mantissas, kind)) - number(1.0)
-        log = polynomial(rest, _LOG2) * rest + _Value(builder, builder.sitofp(exponents, kind))
+        whole_log = builder.sitofp(exponents, kind)
+        log = _Value(
+            builder, builder.call(fma, [polynomial(rest, _LOG2).value, rest.value, whole_log])
+        )
         # Adding 1.5 · 2²³ leaves the nearest whole number in the last bits.
         product, shift = exponent * log, number(_ROUNDING)
         shifted = product + shift

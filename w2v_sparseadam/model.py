@@ -150,6 +150,7 @@ def build_engine(
     from .lanes import padded_zeros
     from .plan import draw_key, fill_uniform
 
+    skip_gram = skip_gram.for_text(int(counts.sum()))
     center, context = (padded_zeros(counts.size, skip_gram.dim) for _ in range(2))
     fill_uniform(draw_key(run.seed, "start"), skip_gram.dim, center)
     engine = Engine(
@@ -160,7 +161,7 @@ def build_engine(
         window=skip_gram.window,
         negative=skip_gram.negative,
         noise_exponent=skip_gram.noise_exponent,
-        subsample=skip_gram.subsample,
+        subsample=skip_gram.subsample or 0.0,
         dynamic_window=skip_gram.dynamic_window,
         batch_size=run.batch_size,
         seed=run.seed,

@@ -54,7 +54,7 @@ class BatchPlan(NamedTuple):
     center_groups: Groups  # a place is a center's number
     context_groups: Groups  # a place is chunk · span + place in the span, or a negative's
     n_centers: np.ndarray  # (1,) int64
-    n_pairs: np.ndarray  # (1,) int64
+    n_pairs: np.ndarray  # (1,) int64: pairs, or their weights times the window, summed
     n_tokens: np.ndarray  # (1,) int64: tokens before subsampling
     noise_place: np.ndarray  # (1,) int64: the place of the first negative's gradient
 
@@ -199,7 +199,7 @@ _USES = {"position": 0, "negative": 1, "start": 2}
 def draw_key(seed: int, use: str, epoch: int = 0) -> np.uint64:
     """Return the key of one stream of draws: of a seed, a use and an epoch.
 
-    The uses are ``"position"`` (subsampling and reach), ``"negative"`` and ``"start"`` (the
+    The uses are ``"position"`` (subsampling), ``"negative"`` and ``"start"`` (the
     vectors at the start).
     """
     key = 0
@@ -309,13 +309,19 @@ class PlanScratch(NamedTuple):
 
 
 @kernel
+def _count_pairs(n, window, dynamic):
+    """Return n, or the sum of the whole numbers that the n nearest contexts weigh."""
+    return n * (2 * window + 1 - n) // 2 if dynamic else n
+
+
+@kernel
 def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     """Plan the batch of the text's positions ``start`` to ``stop``.
 
-    Kept tokens become centers; each draws a reach from 1 … window (or takes the whole window) and
-    has as contexts the kept tokens that near in its sentence, also beyond the batch's edges. Each
-    block draws N negatives. A word is listed for an update only if a pair of the batch uses it,
-    and as a center only if it is not frozen.
+    Kept tokens become centers; each has as contexts the nearest ``window`` kept tokens on either
+    side in its sentence, also beyond the batch's edges. Each block draws N negatives. A word is
+    listed for an update only if a pair of the batch uses it, and as a center only if it is not
+    frozen.
 
     Parameters
     ----------
@@ -325,9 +331,9 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         The batch's range.
     sampler : Sampler
     keys : ndarray of shape (2,), uint64
-        Keys of the epoch's draws: for positions (keep, reach) and for negatives.
+        Keys of the epoch's draws: for positions and for negatives.
     dynamic : bool
-        Draw the reach, or take the whole window.
+        Whether a context at distance d counts in ``plan.n_pairs`` as window + 1 − d, or as 1.
     scratch : PlanScratch
     plan : BatchPlan
         Filled.
@@ -337,7 +343,6 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     window = (tokens.size - capacity) // 2
     n_span = CHUNK + 2 * window
     n_noise = plan.negatives.shape[1]
-    low_bits = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)
 
     # The kept tokens just before the batch, as far as the first center's sentence reaches.
@@ -363,16 +368,11 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
             sentence_start = n_centers
             continue
         n_tokens += 1
-        bits = random_bits(keys[0], position)
-        if bits >> half > sampler.keep[word]:
+        if random_bits(keys[0], position) >> half > sampler.keep[word]:
             continue
-        reach = window
-        if dynamic:
-            reach = 1 + np.int64(((bits & low_bits) * np.uint64(window)) >> half)
         tokens[window + n_centers] = word
         sentence[n_centers] = n_sentences
-        n_left[n_centers] = min(reach, n_centers - sentence_start)
-        n_right[n_centers] = reach
+        n_left[n_centers] = min(window, n_centers - sentence_start)
         n_centers += 1
 
     n_after = 0
@@ -393,8 +393,9 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         if sentence[i] != current:
             current = sentence[i]
             sentence_stop = i + 1
-        n_right[i] = min(n_right[i], sentence_stop - 1 - i)
-        n_pairs += n_left[i] + n_right[i]
+        n_right[i] = min(window, sentence_stop - 1 - i)
+        n_pairs += _count_pairs(n_left[i], window, dynamic)
+        n_pairs += _count_pairs(n_right[i], window, dynamic)
 
     words, places, covered = scratch.words, scratch.places, scratch.covered
     frozen = sampler.frozen

@@ -70,7 +70,7 @@ class Tally:
     """Loss, pairs and tokens of a stretch of the run."""
 
     def __init__(
-        self, loss: float = 0.0, n_pairs: int = 0, n_tokens: int = 0, seconds: float = 0.0
+        self, loss: float = 0.0, n_pairs: float = 0, n_tokens: int = 0, seconds: float = 0.0
     ) -> None:
         self.loss = loss
         self.n_pairs = n_pairs

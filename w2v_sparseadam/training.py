@@ -90,8 +90,9 @@ def train(
         ``freeze``
             frozen and unknown (numbers of words given), examples (up to three unknown ones).
         ``start``
-            The first step comes next: tokens (of the whole run), words, dim, epochs, steps,
-            threads; first_step, done_tokens and done_seconds, which are 0 unless it is resumed.
+            The first step comes next: tokens (of the whole run), words, dim, epochs, subsample,
+            steps, threads; first_step, done_tokens and done_seconds, which are 0 unless it is
+            resumed.
         ``progress``
             Five times a second at most, and at the end of each epoch: epoch, tokens and seconds
             since the start; loss, pairs and tokens_per_s since the last such event; lr.
@@ -166,13 +167,16 @@ def train(
         compile_run(skip_gram, optimizer, emit)
         with read_with_events(sources, text, emit, threads=run.n_threads) as corpus:
             vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
+            n_tokens = int(vocabulary.counts.sum())
+            skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)
             if folder:
+                folder.change_settings(skip_gram=vars(skip_gram), run=vars(run))
                 folder.keep_text(vocabulary, word_ids, report=asdict(corpus.report))
         keeping = None
         if folder:
             vocabulary, word_ids = folder.load_text()
             keeping = Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
-        stages = [run.epochs]
+        stages = epochs_of({"run": vars(run), "added_epochs": []})
         return _train(
             vocabulary,
             word_ids,
@@ -345,6 +349,7 @@ def _train(
                 "words": len(vocabulary),
                 "dim": skip_gram.dim,
                 "epochs": epochs,
+                "subsample": skip_gram.subsample,
                 "steps": schedule.n_steps,
                 "threads": run.n_threads,
                 "first_step": progress.step,

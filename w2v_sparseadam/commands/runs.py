@@ -63,7 +63,8 @@ def check_resumable(
 
     fields = {name: value for config in _CONFIGS for name, value in kept[config].items()}
     del fields["phrases"]  # which are settings of their own
-    fields["epochs"] = kept["first_epoch"] + sum(epochs_of(kept))
+    if fields["epochs"] is not None:  # as it is until the text is read, if it says how many
+        fields["epochs"] = kept["first_epoch"] + sum(epochs_of(kept))
     flags = {param.name: param.opts[0] for param in ctx.command.params if param.name}
     for name, flag in flags.items():
         if not given(ctx, name) or name in _MAY_CHANGE:

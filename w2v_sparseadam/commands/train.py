@@ -14,10 +14,14 @@ import click
 
 from .. import __version__
 from ..config import (
+    EPOCHS_BELOW,
+    EPOCHS_BEYOND,
     LR_SCHEDULES,
+    OFTEN_ENOUGH,
     START_BETA1,
     START_LR,
     START_POWER,
+    SUBSAMPLE_RANGE,
     OptimizerConfig,
     RunConfig,
     SkipGramConfig,
@@ -71,6 +75,13 @@ _keeping = partial(click.option, cls=SectionOption, section="Safety")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path)
 _BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
+_SUBSAMPLE_DEFAULTS = (
+    f"{OFTEN_ENOUGH:,} / words of the text, from {SUBSAMPLE_RANGE[0]:g} to {SUBSAMPLE_RANGE[1]:g}"
+)
+_EPOCHS_DEFAULTS = (
+    ", ".join(f"{epochs} below {limit:,} words" for limit, epochs in EPOCHS_BELOW)
+    + f", else {EPOCHS_BEYOND}"
+)
 _POWER_DEFAULTS = ", ".join(f"{name} {power}" for name, power in START_POWER.items())
 _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 
@@ -87,7 +98,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 )
 @_model(
     "--dynamic-window/--fixed-window",
-    help="Draw each word's reach from 1 to the window, or take the whole window.",
+    help="Let near words count more, in a straight line, or all within the window alike.",
 )
 @_model("--negative", metavar="N", type=click.IntRange(1), help="Negative samples for each pair.")
 @_model(
@@ -100,6 +111,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--subsample",
     metavar="X",
     type=click.FloatRange(0),
+    show_default=_SUBSAMPLE_DEFAULTS,
     help="Thin out words of a higher relative frequency; 0 keeps all.",
 )
 @click.option(
@@ -186,6 +198,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--epochs",
     metavar="N",
     type=Epochs(),
+    show_default=_EPOCHS_DEFAULTS,
     help="Passes over the text; with --resume, +N adds some.",
 )
 @_run(
@@ -455,6 +468,8 @@ def _show_forecast(forecast: Forecast) -> None:
     rows = [
         ("Words", f"{forecast.n_words:,}"),
         ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
+        ("Subsampling", f"words more frequent than {forecast.subsample:.2g}"),
+        ("Epochs", f"{forecast.epochs:,}"),
         ("Steps", f"{forecast.n_steps:,}"),
         ("Model", megabytes(forecast.model_bytes)),
         ("Optimizer's state", megabytes(forecast.state_bytes)),
