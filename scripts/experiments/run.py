@@ -228,11 +228,12 @@ def commit() -> str:
 
 
 def planned(plan: Path, corpora: Sequence[str]) -> Iterator[tuple[str, dict[str, Any], int]]:
-    """Yield (corpus, setting, seed) in the order of the plan."""
-    for setting in tomllib.loads(plan.read_text())["setting"]:
-        for corpus in setting.get("corpora", corpora):
-            if corpus in corpora:
-                for seed in setting.get("seeds", [1]):
+    """Yield (corpus, setting, seed): seed by seed, so that settings take turns."""
+    settings = tomllib.loads(plan.read_text())["setting"]
+    for seed in sorted({seed for setting in settings for seed in setting.get("seeds", [1])}):
+        for setting in settings:
+            for corpus in setting.get("corpora", corpora):
+                if corpus in corpora and seed in setting.get("seeds", [1]):
                     yield corpus, setting, seed
 
 
