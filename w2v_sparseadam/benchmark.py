@@ -540,7 +540,7 @@ def _measure_training(
             skipped.append(Skipped(f"training with {name}", reason))
             continue
         contestants.append(name)
-        # Into Numba's cache: compiling would count towards the peak memory of a process.
+        # Onto the disk: compiling would count towards the peak memory of a process.
         compile_run(skip_gram, OptimizerConfig(name), emit)
     runs = []
     with tempfile.TemporaryDirectory() as folder:

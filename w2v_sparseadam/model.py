@@ -174,7 +174,7 @@ def build_engine(
 def compile_run(
     skip_gram: SkipGramConfig, optimizer: OptimizerConfig, emit: Callable[[Event], None]
 ) -> None:
-    """Compile what a run will call, or load it from Numba's cache; say so if it is the former."""
+    """Compile what a run will call, or load it from the disk; say so if it is the former."""
     import numpy as np
 
     from .kernels import compiling_told

@@ -251,7 +251,7 @@ def _memory_limits() -> Iterator[int]:
 
 
 def compile_kernels() -> None:
-    """Compile what `read_corpus` calls, or load it from Numba's cache, before a clock starts."""
+    """Compile what `read_corpus` calls, or load it from the disk, before a clock starts."""
     from .scanner import LINE_MARK, Piece, TypeTable
     from .typewords import Block, TypedText, TypeTokenizer, WordIdMap
     from .words import compile_word_kernels

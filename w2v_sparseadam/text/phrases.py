@@ -311,7 +311,7 @@ def score_pairs(
 
 
 def compile_phrase_kernels() -> None:
-    """Compile what joining phrases needs, or load it from Numba's cache, before a clock starts."""
+    """Compile what joining phrases needs, or load it from the disk, before a clock starts."""
     word_ids = np.array([0, 1, LINE_END], np.int32)
     word_ids.flags.writeable = False
     joined = join_phrases(
