@@ -559,7 +559,7 @@ def test_bad_bytes_of_pruned_types_count(tmp_path):
 
 def test_the_default_number_of_types_fits_the_memory(monkeypatch, tmp_path):
     limit = 1 << 28
-    monkeypatch.setattr(corpus, "_memory_limits", lambda: iter([1 << 40, limit]))
+    monkeypatch.setattr(corpus, "memory_limit", lambda: limit)
     assert 100_000 < corpus.default_max_types() < limit / 1000
 
 

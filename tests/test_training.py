@@ -379,7 +379,7 @@ def test_nothing_is_compiled_while_the_clock_runs(tmp_path, optimizer):
 def test_peak_memory_is_this_process_alone():
     """The kernel hands a parent's peak on to its children; ours must not."""
     script = (
-        "import numpy as np; from w2v_sparseadam.memory import peak_memory\n"
+        "import numpy as np; from w2v_sparseadam.machine import peak_memory\n"
         "before = peak_memory(); block = np.ones(20_000_000); print(before, peak_memory())"
     )
     ballast = np.ones(50_000_000)  # 400 MB

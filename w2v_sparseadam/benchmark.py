@@ -35,7 +35,8 @@ from .config import OptimizerConfig, RunConfig, SkipGramConfig
 from .engine import SHARED_NEGATIVES
 from .errors import SettingError, TextError, W2VError
 from .lanes import padded_zeros
-from .memory import lacks_memory, peak_memory, row_bytes
+from .machine import peak_memory
+from .memory import lacks_memory, row_bytes
 from .model import build_engine, compile_run
 from .optimizers import Optimizer
 from .plan import BLOCK, Groups, Sampler, draw_key, fill_uniform, group_rows

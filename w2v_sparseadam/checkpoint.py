@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 
 from .errors import FormatError, W2VError
-from .memory import available_memory
+from .machine import available_memory
 from .output import atomic_write
 from .run_folder import sync_folder
 
@@ -386,8 +386,7 @@ def _step_of(path: Path) -> int:
 def _room_for_copies(arrays: Arrays) -> Arrays | None:
     """Return room for copies, or None if they would take more than half the free memory."""
     n_bytes = sum(array.nbytes for array in arrays.values())
-    free = available_memory()
-    if free is None or n_bytes > free / 2:
+    if n_bytes > available_memory() / 2:
         return None
     try:
         return {name: np.empty(array.shape, array.dtype) for name, array in arrays.items()}

@@ -189,7 +189,7 @@ class RunConfig:
     @property
     def n_threads(self) -> int:
         """The number of threads, once None is resolved."""
-        from .workers import usable_processors
+        from .machine import usable_processors
 
         return usable_processors() if self.threads is None else self.threads
 

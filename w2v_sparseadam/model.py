@@ -85,7 +85,7 @@ def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: Optimiz
         return sum(model_memory(n_words, skip_gram, optimizer))
 
     n_bytes, usable = needs(), usable_memory()
-    if usable is None or n_bytes <= usable:
+    if n_bytes <= usable:
         return
     remedies = {}
     if fits := int(n_words * usable / n_bytes):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
 from .errors import SettingError
-from .memory import peak_memory
+from .machine import peak_memory
 from .model import Model, compile_run, start_engine
 from .steps import Keeping, Progress, Schedule, take_steps
 from .text.config import TextConfig

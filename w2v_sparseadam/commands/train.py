@@ -418,7 +418,6 @@ def _show_forecast(forecast: Forecast) -> None:
     def megabytes(n_bytes: int) -> str:
         return f"{n_bytes / 1e6:,.0f} MB"
 
-    free = forecast.available_bytes
     rows = [
         ("Words", f"{forecast.n_words:,}"),
         ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
@@ -428,7 +427,7 @@ def _show_forecast(forecast: Forecast) -> None:
         ("Buffers", megabytes(forecast.buffer_bytes)),
         ("Word ids", f"{megabytes(forecast.word_id_bytes)}, on the disk"),
         ("Memory at the peak", megabytes(forecast.peak_bytes)),
-        ("Memory available", megabytes(free) if free is not None else "unknown"),
+        ("Memory available", megabytes(forecast.available_bytes)),
         (
             "Time to train",
             f"{duration(forecast.train_seconds)} with --threads {forecast.n_threads}, judging by "

@@ -15,15 +15,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import SettingError, TextError
+from ..machine import memory_limit
 from .config import TextConfig
 from .reader import PADDING_BYTES, Chunk, check_sources, read_chunks
 from .report import TextReport
@@ -236,18 +235,7 @@ def default_max_types() -> int:
     They and their words fill a quarter of the memory at most: that of the machine, or what the
     control group of the process may use (its container, for example).
     """
-    return min(_memory_limits()) // 4 // _BYTES_PER_TYPE
-
-
-def _memory_limits() -> Iterator[int]:
-    """Yield every limit in bytes that can be found; at least a guess."""
-    try:
-        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # as on Windows
-        yield 1 << 33
-    for control_group in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
-        with suppress(OSError, ValueError):  # "max" is no number
-            yield int(Path("/sys/fs/cgroup", control_group).read_text())
+    return memory_limit() // 4 // _BYTES_PER_TYPE
 
 
 def compile_kernels() -> None:
