@@ -279,6 +279,7 @@ def test_the_schedule():
             "checkpoint_minutes is 0, but must be a number, above 0",
         ),
         ({"more_epochs": -1}, "more_epochs is -1, but must be a whole number, 0 or more"),
+        ({"more_epochs": 10**30}, "a run has 1,000,000,000 epochs at most; add fewer"),
         ({"threads": 0}, "threads is 0, but must be a whole number, 1 or more"),
     ],
 )

@@ -124,7 +124,7 @@ def check_against_reference(directory, texts, config, piece_bytes, threads=1):
     words, counts, word_ids = reference(texts, config)
     paths = write(directory, *texts)
     if not words:
-        with pytest.raises(TextError, match=r"no words in|no word occurs"):
+        with pytest.raises(TextError, match=r"no word is left: all were forgotten|no word occurs"):
             read_corpus(paths, config, threads=threads, _piece_bytes=piece_bytes)
         return
     with read_corpus(paths, config, threads=threads, _piece_bytes=piece_bytes) as corpus:
@@ -555,6 +555,15 @@ def test_bad_bytes_of_pruned_types_count(tmp_path):
     with read_corpus(write(tmp_path, text), config, _piece_bytes=24) as corpus:
         assert corpus.vocabulary.words == ["a", "b", "\ufffd"]
         assert (corpus.report.n_bad_bytes, corpus.report.n_pruned) == (4, 3)
+
+
+def test_a_text_of_which_all_is_forgotten(tmp_path):
+    with pytest.raises(TextError) as caught:
+        read_corpus(write(tmp_path, b"a b\n"), TextConfig(min_count=1, max_types=1))
+    assert str(caught.value) == (
+        f"{tmp_path}/0.txt: no word is left: all were forgotten, to hold 1 distinct ones at most; "
+        "raise --max-types"
+    )
 
 
 def test_the_default_number_of_types_fits_the_memory(monkeypatch, tmp_path):

@@ -24,6 +24,7 @@ from w2v_sparseadam import (
     TextConfig,
     Vectors,
     __version__,
+    machine,
 )
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
@@ -112,7 +113,9 @@ def test_kinds_of_vectors(folder):
     assert np.array_equal(matrices["center"] + matrices["context"], matrices["sum"])
 
 
-def test_the_same_bytes_from_any_number_of_threads(folder):
+def test_the_same_bytes_from_any_number_of_threads(folder, monkeypatch):
+    monkeypatch.setattr(machine, "usable_processors", lambda: 3)
+
     def result(*args):
         run("news.txt", *SMALL, "-o", "v.bin", *args)
         return Path("v.bin").read_bytes()

@@ -32,6 +32,7 @@ from .errors import FormatError, W2VError
 from .machine import available_memory
 from .output import atomic_write
 from .run_folder import sync_folder
+from .workers import start_thread
 
 _TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _PIECE = 1 << 20
@@ -277,8 +278,10 @@ class Checkpoints:
             return
         for name, array in arrays.items():
             np.copyto(self._copies[name], array)
-        self._writing = threading.Thread(target=self._write, args=(step, self._copies, state))
-        self._writing.start()
+        try:
+            self._writing = start_thread(self._write, step, self._copies, state, daemon=False)
+        except W2VError:
+            self._write(step, self._copies, state)
 
     def save_before_leaving(self, step: int, arrays: Arrays, state: Any) -> None:
         """Write a checkpoint because ``on_event`` has raised; what it raises again is ignored."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .config import OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
+from .config import MAX_EPOCHS, OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
 from .errors import SettingError
 from .machine import peak_memory
 from .model import Model, compile_run, start_engine
@@ -250,6 +250,8 @@ def resume(
         raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
     with RunFolder.open(run_dir) as folder:
         emit(_folder_event(folder))
+        if sum(epochs_of(folder.settings)) + more_epochs > MAX_EPOCHS:
+            raise SettingError(f"a run has {MAX_EPOCHS:,} epochs at most; add fewer")
         if add:
             from .growth import add_text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import io
 import os
@@ -27,12 +28,21 @@ class W2VCommand(click.Command):
     """A click command that reports the library's errors in one line.
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
-    and its exit code; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
-    keeps its traceback. ``ctx.obj`` is the `StopSignals` in force.
+    and its exit code, an ``OSError`` or ``MemoryError`` exit code 1; Ctrl-C becomes exit code 130,
+    SIGTERM 143. Any other exception is a bug and keeps its traceback. ``ctx.obj`` is the
+    `StopSignals` in force.
     """
 
     left_undone = ""
     """What to add to ``Interrupted`` and ``Terminated``."""
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run the command, and report what the system refused: no bug, whatever it was."""
+        try:
+            return super().main(*args, **settings)
+        except (OSError, MemoryError) as error:
+            click.ClickException(_refusal(error)).show()
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, and report what the user can mend."""
@@ -42,7 +52,9 @@ class W2VCommand(click.Command):
         signals = ctx.obj = StopSignals()
         try:
             with signals:
-                return super().invoke(ctx)
+                result = super().invoke(ctx)
+                sys.stdout.flush()  # a full disk shows here, not when nobody can tell any more
+                return result
         except BaseException as error:
             if signals.received or isinstance(error, KeyboardInterrupt):
                 number = signals.received or signal.SIGINT
@@ -53,6 +65,22 @@ class W2VCommand(click.Command):
                 click.ClickException(str(error)).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
+
+
+def _refusal(error: OSError | MemoryError) -> str:
+    """Say what the system refused."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({error})"
+    what = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{printable(os.fsdecode(error.filename))}: {what}"
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "the current folder has been removed; change to one that exists"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
+        return f"standard output cannot be written ({what})"  # what writes files names them
+    return what
 
 
 class Stopped(KeyboardInterrupt):

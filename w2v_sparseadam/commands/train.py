@@ -167,7 +167,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="N",
     type=click.IntRange(1),
     show_default="all processors",
-    help="Threads to use; the result does not depend on it.",
+    help="Threads to use, at most one for each processor; the result does not depend on it.",
 )
 @_keeping(
     "--run-dir",

@@ -378,6 +378,11 @@ class _FirstPass:
             threads=self._n_threads,
         )
         if not (word_ids >= 0).any():
+            if self._n_pruned_types and not filtered.words:
+                raise TextError(
+                    f"{_place(self._names)}: no word is left: all were forgotten, to hold "
+                    f"{self._max_types:,} distinct ones at most; raise --max-types"
+                )
             raise _nothing_left(self._names, filtered, self.config.min_count, known is not None)
         return vocabulary, word_ids
 
@@ -534,11 +539,15 @@ def _saved(
         return id_file.map()
 
 
+def _place(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
 def _nothing_left(
     names: Sequence[str], left: FilteredWords, min_count: int, adds: bool
 ) -> TextError:
     """Return the error for a text without words, or without frequent ones."""
-    place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    place = _place(names)
     if not left.words:
         causes = [
             f"{n:,} by {option}"

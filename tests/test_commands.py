@@ -1,0 +1,58 @@
+"""What all commands share: one line for what the system refuses."""
+
+import errno
+import os
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from w2v_sparseadam.commands import W2VCommand
+
+
+def outcome_of(function):
+    result = CliRunner().invoke(click.command(cls=W2VCommand)(function))
+    return result.exit_code, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            MemoryError("Unable to allocate 9 TiB"),
+            "there is not enough memory (Unable to allocate 9 TiB)",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (
+            OSError(errno.EACCES, "Permission denied", "a\x1bb.txt"),
+            "a\\x1bb.txt: Permission denied",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            "standard output cannot be written (No space left)",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_one_line(error, line):
+    def command():
+        raise error
+
+    assert outcome_of(command) == (1, f"Error: {line}\n")
+
+
+def test_a_current_folder_that_is_gone_is_named(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert outcome_of(lambda: print(os.path.abspath("a"))) == (
+        1,
+        "Error: the current folder has been removed; change to one that exists\n",
+    )
+
+
+def test_a_bug_keeps_its_traceback():
+    def command():
+        raise ValueError("a bug")
+
+    result = CliRunner().invoke(click.command(cls=W2VCommand)(command))
+    assert isinstance(result.exception, ValueError)
