@@ -124,7 +124,7 @@ def check_against_reference(directory, texts, config, piece_bytes, threads=1):
     words, counts, word_ids = reference(texts, config)
     paths = write(directory, *texts)
     if not words:
-        with pytest.raises(TextError, match=r"no word is left: all were forgotten|no word occurs"):
+        with pytest.raises(TextError, match=r"no words in|no word occurs"):
             read_corpus(paths, config, threads=threads, _piece_bytes=piece_bytes)
         return
     with read_corpus(paths, config, threads=threads, _piece_bytes=piece_bytes) as corpus:
@@ -436,7 +436,7 @@ def test_rare_types_are_pruned_and_all_that_takes_away_is_said(tmp_path, max_typ
     counts, n_pruned = pruned_counts(paths, max_types, piece_bytes)
     config = TextConfig(tokenizer="whitespace", min_count=2, max_types=max_types)
     if max(counts.values(), default=0) < 2:
-        with pytest.raises(TextError, match=r"no words in|no word occurs"):
+        with pytest.raises(TextError, match=r"no word is left: all were forgotten|no word occurs"):
             read_corpus(paths, config, _piece_bytes=piece_bytes)
         return
     reports, ids = [], set()
