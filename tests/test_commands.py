@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 
 import click
 import pytest
@@ -56,3 +59,28 @@ def test_a_bug_keeps_its_traceback():
 
     result = CliRunner().invoke(click.command(cls=W2VCommand)(command))
     assert isinstance(result.exception, ValueError)
+
+
+CUT_SHORT = """
+import mmap, os, sys
+import numpy as np
+from w2v_sparseadam.commands import bus_errors_told
+with open(sys.argv[1], "w+b") as file:
+    file.truncate(1 << 16)
+    numbers = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    with bus_errors_told():
+        file.truncate(0)
+        numbers.sum()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="the system has no SIGBUS")
+def test_a_mapped_file_that_is_cut_short_ends_the_process_with_a_line(tmp_path):
+    command = [sys.executable, "-c", CUT_SHORT, tmp_path / "numbers"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1,
+        "",
+        "Error: a file that is mapped into memory (word ids of the text, or a checkpoint) was cut "
+        "short, or its disk failed\n",
+    )

@@ -28,7 +28,7 @@ from w2v_sparseadam import (
 )
 from w2v_sparseadam.commands import runs
 from w2v_sparseadam.commands import train as command
-from w2v_sparseadam.errors import DivergenceError, SettingError, W2VError
+from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
 from w2v_sparseadam.run_folder import RunFolder, read_settings
 from w2v_sparseadam.steps import Schedule
 
@@ -296,6 +296,34 @@ def test_defaults_are_kept_as_they_were(text, tmp_path):
     kept = read_settings(tmp_path / "run")
     assert (kept["optimizer"]["lr"], kept["optimizer"]["beta1"]) == (0.015, 0.0)
     assert kept["paths"] == [str(text)]
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xff\xff\x7f", b"\0\0\0\0"])
+def test_word_ids_that_are_changed_while_it_trains(text, tmp_path, step_by_step, damage):
+    alone = bytes_of(train(text, **settings()))
+    path = tmp_path / "run" / "word_ids.i32"
+    kept = []
+
+    def on_event(event):
+        if event["event"] == "progress" and not kept:
+            kept.append(path.read_bytes())
+            with open(path, "r+b") as file:
+                file.write(damage * (path.stat().st_size // 4))
+
+    with pytest.raises(FormatError, match=r"word_ids.i32: is damaged \(its checksum is not that"):
+        train(text, **settings(), run_dir=tmp_path / "run", on_event=on_event)
+    path.write_bytes(kept[0])
+    assert bytes_of(resume(tmp_path / "run")) == alone
+
+
+def test_word_ids_that_are_only_touched(text, tmp_path, step_by_step):
+    path = tmp_path / "run" / "word_ids.i32"
+
+    def on_event(event):
+        if event["event"] == "progress":
+            path.touch()
+
+    train(text, **settings(), run_dir=tmp_path / "run", on_event=on_event)
 
 
 # The command.

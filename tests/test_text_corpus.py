@@ -24,6 +24,7 @@ from w2v_sparseadam.text.config import PhraseConfig, TextConfig
 from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.reader import read_chunks
 from w2v_sparseadam.text.scanner import LINE_MARK
+from w2v_sparseadam.text.temporary import TypeFile
 from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.typewords import Block, TypedText, TypeWords, WordIdMap
 from w2v_sparseadam.text.vocabulary import LINE_END
@@ -688,6 +689,17 @@ def test_a_full_disk_in_the_second_pass(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path}: cannot hold the temporary word ids: File too large; they need about "
         "84,018 bytes; set TMPDIR to a directory with room"
+    )
+
+
+def test_a_full_disk_for_the_rows_of_pruned_types(tmp_path):
+    with TypeFile(tmp_path) as file, files_limited_to(10_000):
+        assert file.beside(1000).tolist() == [0] * 1000
+        with pytest.raises(TextError) as caught:
+            file.beside(10_000)
+    assert str(caught.value) == (
+        f"{tmp_path}: cannot hold the temporary word ids: File too large; they need about "
+        "40,000 bytes; set TMPDIR to a directory with room"
     )
 
 

@@ -73,6 +73,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.settings: dict[str, Any] = {}
+        self._text_seen: tuple[int, ...] = ()  # size and time of the word ids, when they were read
         self._lock, self.taken_over_from = _lock(path)
         for leftover in (*path.glob(".*.tmp"), *path.glob("checkpoints*/.*.tmp")):
             with suppress(OSError):
@@ -204,6 +205,7 @@ class RunFolder:
         with _whole(self.path / _WORD_IDS) as stream:
             _check_digest(stream, n_bytes, text)
             mapped = mmap.mmap(stream.fileno(), n_bytes, access=mmap.ACCESS_READ)
+            self._text_seen = _identity(os.fstat(stream.fileno()))
         word_ids = np.frombuffer(mapped, "<i4")
         if not 0 <= max(part.max() for part in _parts(word_ids)) < len(vocabulary):
             raise FormatError(
@@ -211,6 +213,25 @@ class RunFolder:
                 f"{len(vocabulary)} words"
             )
         return vocabulary, word_ids
+
+    def check_text(self) -> None:
+        """Make sure that the word ids are still those that were loaded.
+
+        Raises
+        ------
+        FormatError
+            If they have been changed since.
+        """
+        path = self.path / _WORD_IDS
+        try:
+            seen = _identity(path.stat())
+        except OSError:
+            return  # what is mapped stays
+        if seen != self._text_seen:
+            text = _read_json(self._at("text.json"))
+            with _whole(path) as stream:
+                _check_digest(stream, 4 * text["positions"], text)
+            self._text_seen = seen
 
     def add_text(
         self,
@@ -450,6 +471,10 @@ def _parts(word_ids: np.ndarray) -> Iterator[np.ndarray]:
     size = _CHUNK // 4
     for first in range(0, word_ids.size, size):
         yield word_ids[first : first + size]
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _whole(path: Path) -> BinaryIO:

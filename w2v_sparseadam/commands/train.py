@@ -20,7 +20,7 @@ from ..output import check_writable
 from ..text.events import Event
 from ..text.sources import STANDARD_INPUT, find_sources, is_pattern
 from ..training import CHECKPOINT_MINUTES, resume, train
-from . import check_distinct
+from . import bus_errors_told, check_distinct
 from .reading import duration, phrases_to
 from .report import EventLog, TrainReport
 from .runs import (
@@ -313,6 +313,7 @@ def main(
     if not dry_run:
         check_writable(target)
     with ExitStack() as stack:
+        stack.enter_context(bus_errors_told())
         reports: list[TrainReport | EventLog] = []
         reports.append(stack.enter_context(closing(TrainReport(quiet))))
         if log:
