@@ -425,6 +425,21 @@ def test_damaged_epochs_are_refused(folder, epochs, args):
     )
 
 
+def test_no_lock(folder, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert "give --no-lock" in error_of("news.txt", *SMALL, "--run-dir", "run", exit_code=1)
+    run("news.txt", *SMALL, "--run-dir", "run", "-q", "--no-lock")
+    assert "give --no-lock" in error_of("--resume", "run", "--epochs", "+1", exit_code=1)
+    run("--resume", "run", "--epochs", "+1", "-q", "--no-lock")
+    assert error_of("news.txt", "--no-lock", exit_code=2) == (
+        "--no-lock is for a folder: give --run-dir DIR too"
+    )
+
+
 def test_what_agrees_with_the_run_is_not_refused(folder):
     Path("stop.txt").write_text("w1\n")
     told = [*SMALL, "--stopwords", "stop.txt"]

@@ -197,6 +197,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     show_default=True,
     help="How often the state goes to the folder; it also does at the end of each epoch.",
 )
+@_keeping(
+    "--no-lock",
+    is_flag=True,
+    help="Do not lock the folder, on a file system that has no locks; see to it that no other "
+    "process trains in it.",
+)
 @click.option(
     "--dry-run",
     cls=SectionOption,
@@ -242,6 +248,7 @@ def main(
     resume_dir: Path | None,
     add: tuple[str, ...],
     checkpoint_every: float,
+    no_lock: bool,
     init: Path | None,
     freeze: Path | None,
     dry_run: bool,
@@ -282,6 +289,8 @@ def main(
         )
     elif given(ctx, "checkpoint_every") and not run_dir:
         raise click.UsageError("--checkpoint-every needs a folder: give --run-dir DIR too")
+    elif no_lock and not run_dir:
+        raise click.UsageError("--no-lock is for a folder: give --run-dir DIR too")
     destination = Destination(folder) if folder else None
     if resume_dir and destination and destination.kept:
         output = output or Path(destination.kept["output"])
@@ -357,6 +366,7 @@ def main(
             stack.enter_context(set_by_sigusr1(checkpoint_now))
             keeping["checkpoint_minutes"] = checkpoint_every
             keeping["checkpoint_now"] = checkpoint_now
+            keeping["lock"] = not no_lock
         if resume_dir:
             epochs = settings["epochs"]
             model = resume(
