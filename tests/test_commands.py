@@ -84,3 +84,38 @@ def test_a_mapped_file_that_is_cut_short_ends_the_process_with_a_line(tmp_path):
         "Error: a file that is mapped into memory (word ids of the text, or a checkpoint) was cut "
         "short, or its disk failed\n",
     )
+
+
+COMPILING = """
+import os, signal, time
+from w2v_sparseadam.commands import StopSignals, hurry
+hurry._SECONDS = 0.01
+signals = StopSignals()
+with signals, hurry.left_soon(signals, "; no vectors were written"):
+    os.kill(os.getpid(), signal.SIGUSR2)
+    signals.deferred = signals.compiling = {compiling}
+    os.kill(os.getpid(), signal.SIGTERM)
+    if signals.compiling:
+        time.sleep(600)  # as in LLVM: no exception, and no event
+print("left in time")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize(
+    ("compiling", "outcome"),
+    [
+        (True, (143, "", "Terminated; no vectors were written.\n")),
+        (False, (1, "", "Stopped")),
+    ],
+)
+def test_a_signal_ends_what_compiles(compiling, outcome):
+    script = "import signal; signal.signal(signal.SIGUSR2, signal.SIG_IGN)" + COMPILING.format(
+        compiling=compiling
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    code, out, err = outcome
+    assert (result.returncode, result.stdout) == (code, out)
+    assert err in result.stderr

@@ -66,6 +66,7 @@ STATIONS = [
     "benchmark",
     "plots",
     "",  # the package itself, which gives its public names
+    "commands.hurry",
     "commands",
     "commands.text_options",
     "commands.reading",

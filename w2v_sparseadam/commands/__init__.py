@@ -21,6 +21,7 @@ from typing import Any
 import click
 
 from ..errors import W2VError
+from .hurry import left_soon
 
 # As it exits, Python would look through all that Numba has made for garbage: 0.2 s and more.
 atexit.register(gc.freeze)
@@ -53,7 +54,7 @@ class W2VCommand(click.Command):
             sys.stdout.reconfigure(errors="backslashreplace")
         signals = ctx.obj = StopSignals()
         try:
-            with signals:
+            with signals, left_soon(signals, self.left_undone):
                 result = super().invoke(ctx)
                 sys.stdout.flush()  # a full disk shows here, not when nobody can tell any more
                 return result
@@ -103,6 +104,8 @@ class StopSignals:
         exception, or not at all.
     deferred : bool
         Whether to wait for the next `check` instead of raising at once.
+    compiling : bool
+        Whether a kernel is being compiled, which nothing can interrupt; see `left_soon`.
     saves : bool
         Whether what a signal leads to may take a while, so that a second one must end the process
         at once; else a second one is ignored.
@@ -113,6 +116,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
         self.deferred = False
+        self.compiling = False
         self.saves = False
         self.note = ""
         self._handlers: dict[int, Any] = {}
@@ -129,6 +133,10 @@ class StopSignals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+
+    def handles(self, number: int) -> bool:
+        """Whether a signal ends the block."""
+        return number in self._handlers
 
     def check(self) -> None:
         """Raise the exception if a signal has come and the exception was deferred or lost."""

@@ -168,7 +168,7 @@ def main(
 
     def on_event(event: Event) -> None:
         # LLVM calls back into Python, where an exception would be printed and lost.
-        ctx.obj.deferred = event["event"] == "compile"
+        ctx.obj.deferred = ctx.obj.compiling = event["event"] == "compile"
         ctx.obj.check()
         message = _message(event)
         if message not in said:

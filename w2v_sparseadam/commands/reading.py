@@ -53,7 +53,7 @@ def teller(
 
     def tell(event: Event) -> None:
         # LLVM calls back into Python, where an exception would be printed and lost.
-        signals.deferred = event["event"] == "compile"
+        signals.deferred = signals.compiling = event["event"] == "compile"
         signals.check()
         for listener in listeners:
             listener(event)

@@ -350,7 +350,8 @@ def main(
                         training = False
             # LLVM calls back into Python, where an exception would be printed and lost. A step
             # that is cut short cannot be kept: train() writes a checkpoint if this raises.
-            ctx.obj.deferred = training or event["event"] == "compile"
+            ctx.obj.compiling = event["event"] == "compile" and not training
+            ctx.obj.deferred = training or ctx.obj.compiling
             for listener in [*reports, *writers]:
                 listener(event)
             ctx.obj.check()
