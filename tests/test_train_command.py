@@ -831,6 +831,19 @@ def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
 
 
 @posix_only
+def test_sigusr1_ends_nothing(folder, monkeypatch):
+    """Before there is a folder to write a checkpoint to, and once there is none any more."""
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    try:
+        monkeypatch.setattr(command, "train", lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1))
+        result = CliRunner().invoke(command.main, ["news.txt"])
+        assert isinstance(result.exception, AttributeError)  # no model came
+        os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@posix_only
 def test_an_error_caused_by_a_signal_is_no_error(folder, monkeypatch):
     """Numba, interrupted, may raise something else."""
 

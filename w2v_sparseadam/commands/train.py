@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from contextlib import ExitStack, closing
 from dataclasses import fields
@@ -51,6 +52,14 @@ _Config = TypeVar("_Config", SkipGramConfig, OptimizerConfig, RunConfig)
 
 class _TrainCommand(SectionedCommand):
     left_undone = "; no vectors were written"
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run the command, in all of which SIGUSR1 asks for a checkpoint or does nothing."""
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        number = getattr(signal, "SIGUSR1", None)
+        if number and in_main_thread and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_IGN)  # SIG_DFL ends the process
+        return super().main(*args, **settings)
 
 
 _model = partial(setting, "Model", SkipGramConfig)
