@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 import numpy as np
 
 from w2v_sparseadam.benchmark import describe_machine
-from w2v_sparseadam.memory import peak_memory
+from w2v_sparseadam.machine import peak_memory
 from w2v_sparseadam.text.config import TextConfig
 from w2v_sparseadam.text.corpus import count_words
 

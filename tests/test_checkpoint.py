@@ -156,7 +156,7 @@ def kept(folder):
     return sorted(int(path.stem.removeprefix("step-")) for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("free", [None, 1 << 40])
+@pytest.mark.parametrize("free", [0, 1 << 40])
 def test_the_last_two_are_kept(tmp_path, monkeypatch, free):
     """With memory for a copy or without, what is written is the state when it was saved."""
     monkeypatch.setattr(checkpoint, "available_memory", lambda: free)
@@ -238,7 +238,7 @@ def test_when_all_are_damaged_none_is_removed(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("free", [None, 1 << 40])
+@pytest.mark.parametrize("free", [0, 1 << 40])
 def test_a_failure_keeps_the_last_good_one(tmp_path, monkeypatch, number, free):
     monkeypatch.setattr(checkpoint, "available_memory", lambda: free)
     events = []
@@ -262,6 +262,16 @@ def test_a_failure_keeps_the_last_good_one(tmp_path, monkeypatch, number, free):
     checkpoints.save(3, arrays, None)
     checkpoints.wait()
     assert kept(tmp_path) == [1, 3]
+
+
+def test_without_a_thread_the_caller_writes(tmp_path, monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    checkpoints = Checkpoints(tmp_path, lambda event: None)
+    checkpoints.save(1, {"a": np.zeros(3, np.float32)}, None)
+    assert kept(tmp_path) == [1]
 
 
 def test_leaving_ignores_what_a_callback_raises(tmp_path):

@@ -1,54 +1,10 @@
-"""What memory there is: of the machine, of its control groups, and for a model."""
+"""What a model takes of the memory, and what is said if it is too much."""
 
 import numpy as np
 import pytest
 
 from w2v_sparseadam import OptimizerConfig, memory
 from w2v_sparseadam.errors import W2VError
-
-
-@pytest.fixture
-def system(tmp_path, monkeypatch):
-    """Return a function that writes the files of a pretended system."""
-    monkeypatch.setattr(memory, "_ROOT", tmp_path)
-
-    def write(path, content):
-        file = tmp_path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
-
-    return write
-
-
-def test_where_the_system_does_not_tell_there_is_no_limit(system):
-    assert memory.available_memory() is None
-    assert memory.lacks_memory(10**18) == ""
-
-
-def test_a_machine_without_groups(system):
-    system("proc/meminfo", "MemTotal: 9 kB\nMemAvailable:    4000000 kB\nBuffers: 1 kB\n")
-    assert memory.available_memory() == 4_096_000_000
-
-
-def test_a_group_of_version_2_within_a_group(system):
-    system("proc/meminfo", "MemAvailable: 4000000 kB\n")
-    system("proc/self/cgroup", "0::/outer/inner\n")
-    system("sys/fs/cgroup/outer/inner/memory.max", "max\n")
-    system("sys/fs/cgroup/outer/inner/memory.current", "700\n")
-    assert memory.available_memory() == 4_096_000_000
-    system("sys/fs/cgroup/outer/memory.max", "1000\n")
-    system("sys/fs/cgroup/outer/memory.current", "900\n")
-    system("sys/fs/cgroup/outer/memory.stat", "anon 500\ninactive_file 50\n")
-    assert memory.available_memory() == 1000 - 900 + 50
-
-
-def test_a_group_of_version_1_seen_from_within_a_container(system):
-    """Its path is that of the host, but what it can see as the root is its own group."""
-    system("proc/self/cgroup", "7:cpu,cpuacct:/x\n5:memory:/docker/abc\n")
-    system("sys/fs/cgroup/memory/memory.limit_in_bytes", "5000\n")
-    system("sys/fs/cgroup/memory/memory.usage_in_bytes", "4000\n")
-    system("sys/fs/cgroup/memory/memory.stat", "cache 7\ntotal_inactive_file 300\n")
-    assert memory.available_memory() == 5000 - 4000 + 300
 
 
 def test_a_fifth_is_left_to_others(monkeypatch):

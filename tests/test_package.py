@@ -18,6 +18,7 @@ PACKAGE = ROOT / "w2v_sparseadam"
 # Each module imports from those above it only.
 STATIONS = [
     "errors",
+    "machine",
     "output",
     "kernels",
     "workers",
@@ -65,6 +66,7 @@ STATIONS = [
     "benchmark",
     "plots",
     "",  # the package itself, which gives its public names
+    "commands.hurry",
     "commands",
     "commands.text_options",
     "commands.reading",

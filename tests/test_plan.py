@@ -363,3 +363,15 @@ def test_fill_uniform_depends_on_row_and_column_only():
     fill_uniform(key, 10, small)
     fill_uniform(key, 10, large)
     np.testing.assert_array_equal(small[:, :10], large[:5, :10])
+
+
+def test_what_is_no_word_ends_a_line(planner):
+    """So that a file that somebody writes to cannot lead out of the matrices."""
+    text, counts = [0, 1, 2**31 - 1, 1, 0, 2, 1, 0], [3, 3]
+    known = [word if word < 2 else -1 for word in text]
+    for start, stop in ((0, 8), (3, 5)):
+        found, expected = (
+            planner(ids, counts=counts, window=2, dynamic=False).plan(start, stop)
+            for ids in (text, known)
+        )
+        assert planner.examples(found) == planner.examples(expected)

@@ -28,7 +28,7 @@ from w2v_sparseadam import (
 )
 from w2v_sparseadam.commands import runs
 from w2v_sparseadam.commands import train as command
-from w2v_sparseadam.errors import DivergenceError, SettingError, W2VError
+from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
 from w2v_sparseadam.run_folder import RunFolder, read_settings
 from w2v_sparseadam.steps import Schedule
 
@@ -299,6 +299,7 @@ def test_other_schedules(settings, expected):
             "checkpoint_minutes is 0, but must be a number, above 0",
         ),
         ({"more_epochs": -1}, "more_epochs is -1, but must be a whole number, 0 or more"),
+        ({"more_epochs": 10**30}, "a run has 1,000,000,000 epochs at most; add fewer"),
         ({"threads": 0}, "threads is 0, but must be a whole number, 1 or more"),
     ],
 )
@@ -316,6 +317,34 @@ def test_defaults_are_kept_as_they_were(text, tmp_path):
     kept_optimizer = [kept["optimizer"][name] for name in ("lr", "beta1", "power")]
     assert kept_optimizer == [0.02, 0.0, 0.125]
     assert kept["paths"] == [str(text)]
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xff\xff\x7f", b"\0\0\0\0"])
+def test_word_ids_that_are_changed_while_it_trains(text, tmp_path, step_by_step, damage):
+    alone = bytes_of(train(text, **settings()))
+    path = tmp_path / "run" / "word_ids.i32"
+    kept = []
+
+    def on_event(event):
+        if event["event"] == "progress" and not kept:
+            kept.append(path.read_bytes())
+            with open(path, "r+b") as file:
+                file.write(damage * (path.stat().st_size // 4))
+
+    with pytest.raises(FormatError, match=r"word_ids.i32: is damaged \(its checksum is not that"):
+        train(text, **settings(), run_dir=tmp_path / "run", on_event=on_event)
+    path.write_bytes(kept[0])
+    assert bytes_of(resume(tmp_path / "run")) == alone
+
+
+def test_word_ids_that_are_only_touched(text, tmp_path, step_by_step):
+    path = tmp_path / "run" / "word_ids.i32"
+
+    def on_event(event):
+        if event["event"] == "progress":
+            path.touch()
+
+    train(text, **settings(), run_dir=tmp_path / "run", on_event=on_event)
 
 
 # The command.
@@ -414,6 +443,21 @@ def test_damaged_epochs_are_refused(folder, epochs, args):
     path.write_text(json.dumps({**kept, "run": {**kept["run"], "epochs": epochs}}))
     assert error_of("--resume", "run", *args, exit_code=1) == (
         f"the run's settings are damaged: its epochs are {[epochs]!r}"
+    )
+
+
+def test_no_lock(folder, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert "give --no-lock" in error_of("news.txt", *SMALL, "--run-dir", "run", exit_code=1)
+    run("news.txt", *SMALL, "--run-dir", "run", "-q", "--no-lock")
+    assert "give --no-lock" in error_of("--resume", "run", "--epochs", "+1", exit_code=1)
+    run("--resume", "run", "--epochs", "+1", "-q", "--no-lock")
+    assert error_of("news.txt", "--no-lock", exit_code=2) == (
+        "--no-lock is for a folder: give --run-dir DIR too"
     )
 
 

@@ -17,7 +17,7 @@ from w2v_sparseadam.errors import FormatError, W2VError
 from w2v_sparseadam.run_folder import RunFolder, read_settings
 from w2v_sparseadam.text.vocabulary import Vocabulary
 
-pytest.importorskip("fcntl", reason="needs POSIX file locks")
+fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
 SETTINGS = {
     "paths": ["/texts/news.txt"],
@@ -229,6 +229,26 @@ def test_a_full_disk_leaves_a_run_that_can_start_again(tmp_path, monkeypatch):
     )
     assert names(path) == {"settings.json", "checkpoints", "lock"}
     filled(path)
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path = filled(tmp_path / "run")
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for call in (
+        lambda: RunFolder.create(tmp_path / "new", SETTINGS),
+        lambda: RunFolder.open(path),
+    ):
+        assert re.sub(r"^.*/(run|new): ", "", message_of(call)) == (
+            "its file system has no locks (No locks available); give --no-lock, and see to it that "
+            "no other process trains in the folder"
+        )
+    RunFolder.create(tmp_path / "other", SETTINGS, lock=False).close()
+    with RunFolder.open(path, lock=False) as folder:
+        assert folder.taken_over_from is None
+        folder.load_text()
 
 
 HOLD = """

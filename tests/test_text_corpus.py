@@ -24,6 +24,7 @@ from w2v_sparseadam.text.config import PhraseConfig, TextConfig
 from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.reader import read_chunks
 from w2v_sparseadam.text.scanner import LINE_MARK
+from w2v_sparseadam.text.temporary import TypeFile
 from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.typewords import Block, TypedText, TypeWords, WordIdMap
 from w2v_sparseadam.text.vocabulary import LINE_END
@@ -436,7 +437,7 @@ def test_rare_types_are_pruned_and_all_that_takes_away_is_said(tmp_path, max_typ
     counts, n_pruned = pruned_counts(paths, max_types, piece_bytes)
     config = TextConfig(tokenizer="whitespace", min_count=2, max_types=max_types)
     if max(counts.values(), default=0) < 2:
-        with pytest.raises(TextError, match=r"no words in|no word occurs"):
+        with pytest.raises(TextError, match=r"no word is left: all were forgotten|no word occurs"):
             read_corpus(paths, config, _piece_bytes=piece_bytes)
         return
     reports, ids = [], set()
@@ -557,9 +558,18 @@ def test_bad_bytes_of_pruned_types_count(tmp_path):
         assert (corpus.report.n_bad_bytes, corpus.report.n_pruned) == (4, 3)
 
 
+def test_a_text_of_which_all_is_forgotten(tmp_path):
+    with pytest.raises(TextError) as caught:
+        read_corpus(write(tmp_path, b"a b\n"), TextConfig(min_count=1, max_types=1))
+    assert str(caught.value) == (
+        f"{tmp_path}/0.txt: no word is left: all were forgotten, to hold 1 distinct ones at most; "
+        "raise --max-types"
+    )
+
+
 def test_the_default_number_of_types_fits_the_memory(monkeypatch, tmp_path):
     limit = 1 << 28
-    monkeypatch.setattr(corpus, "_memory_limits", lambda: iter([1 << 40, limit]))
+    monkeypatch.setattr(corpus, "memory_limit", lambda: limit)
     assert 100_000 < corpus.default_max_types() < limit / 1000
 
 
@@ -679,6 +689,17 @@ def test_a_full_disk_in_the_second_pass(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path}: cannot hold the temporary word ids: File too large; they need about "
         "84,018 bytes; set TMPDIR to a directory with room"
+    )
+
+
+def test_a_full_disk_for_the_rows_of_pruned_types(tmp_path):
+    with TypeFile(tmp_path) as file, files_limited_to(10_000):
+        assert file.beside(1000).tolist() == [0] * 1000
+        with pytest.raises(TextError) as caught:
+            file.beside(10_000)
+    assert str(caught.value) == (
+        f"{tmp_path}: cannot hold the temporary word ids: File too large; they need about "
+        "40,000 bytes; set TMPDIR to a directory with room"
     )
 
 

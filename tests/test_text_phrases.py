@@ -250,6 +250,19 @@ def test_a_corpus_with_phrases(tmp_path):
     assert (report.n_phrases, report.n_words, report.n_kept_tokens) == (1, 7, 10)
 
 
+def test_the_seed_of_the_hash_changes_nothing(tmp_path, monkeypatch):
+    text = "".join(" ".join(line) + "\n" for line in zipf_lines(4, 60))
+    found = []
+    for seed in (1, 2):
+        monkeypatch.setattr(module, "_SEED", np.uint64(seed))
+        config = PhraseConfig(passes=2, threshold=1, min_count=2)
+        with read(tmp_path, text, phrases=config) as corpus:
+            words = corpus.vocabulary.words
+            found.append((corpus.phrases, words, corpus.word_ids.tolist()))
+    assert len(found[0][0]) > 20
+    assert found[0] == found[1]
+
+
 def test_rare_words_are_left_out_after_phrases_are_joined(tmp_path):
     """So mayor keeps york and is from being neighbours, and york alone is no longer frequent."""
     phrases = PhraseConfig(threshold=2, min_count=1)

@@ -12,12 +12,24 @@ from w2v_sparseadam.errors import TextError
 from w2v_sparseadam.kernels import kernel
 from w2v_sparseadam.text import scanner
 from w2v_sparseadam.text.reader import Chunk, read_chunks
-from w2v_sparseadam.text.scanner import _MIX, LINE_MARK, Piece, TypeTable, _scan
+from w2v_sparseadam.text.scanner import LINE_MARK, Piece, TypeTable, _scan, draw_seeds
 from w2v_sparseadam.text.spaces import BLOCK, lowest_bit, white_space
 from w2v_sparseadam.text.vocabulary import LINE_END
 
 SPACES = b" \t\n\r\v\f"
-MIX = [int(factor) for factor in _MIX]
+SEEDS = 0x9E3779B97F4A7C15, 0xC4CEB9FE1A85EC53, 0xFF51AFD7ED558CCD
+OTHER_SEEDS = 0x2545F4914F6CDD1D, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+@pytest.fixture(autouse=True)
+def seeds(monkeypatch):
+    """Use known factors of the hash; return a function that sets others."""
+
+    def use(factors):
+        monkeypatch.setattr(scanner, "_SEEDS", tuple(map(np.uint64, factors)))
+
+    use(SEEDS)
+    return use
 
 
 def reference_numbers(texts):
@@ -158,13 +170,20 @@ def test_the_lowest_bit_of_a_word():
         assert _lowest_bit(np.uint64(2**64 - (1 << place))) == place
 
 
-def shuffled(word):
-    return (word ^ word >> 32) * MIX[0] % 2**64
-
-
-def unshuffled(hashed):
-    word = hashed * pow(MIX[0], -1, 2**64) % 2**64
+def folded(word):
+    """Return a word with its upper half on its lower one; folding again undoes it."""
     return word ^ word >> 32
+
+
+def mixed(key, key_2, seeds=SEEDS):
+    state = folded(key * seeds[0] % 2**64) + key_2 * seeds[1]
+    return folded(state % 2**64) * seeds[2] % 2**64
+
+
+def unmixed(hashed, key_2):
+    """Return the first key that gives a hash together with the second."""
+    state = folded(hashed * pow(SEEDS[2], -1, 2**64) % 2**64) - key_2 * SEEDS[1]
+    return folded(state % 2**64) * pow(SEEDS[0], -1, 2**64) % 2**64
 
 
 def keys_of(token):
@@ -175,14 +194,13 @@ def keys_of(token):
     state = 0
     for k in range(0, len(token) + 1, 8):
         word = int.from_bytes(token[k : k + 8].rjust(8, b"\0"), "little")
-        state = shuffled(((state ^ word) * MIX[0] + MIX[1]) % 2**64)
+        state = mixed(state ^ word, 1)
     return state, len(token) << 8 | 32
 
 
 def python_hash(token):
     """Return all 64 bits of the hash of a token, of which a slot keeps the upper 32."""
-    key, key_2 = keys_of(token)
-    return shuffled((key * MIX[0] + key_2 * MIX[1]) % 2**64)
+    return mixed(*keys_of(token))
 
 
 def short_tokens_colliding_with(token):
@@ -190,8 +208,7 @@ def short_tokens_colliding_with(token):
     _, key_2 = keys_of(token)
     upper = python_hash(token) >> 32 << 32
     for lower in itertools.count():
-        key = (unshuffled(upper | lower) - key_2 * MIX[1]) * pow(MIX[0], -1, 2**64) % 2**64
-        first = key.to_bytes(8, "little")
+        first = unmixed(upper | lower, key_2).to_bytes(8, "little")
         if len(first.split()) == 1 and first.strip() == first:
             yield first + token[8:]
 
@@ -199,9 +216,9 @@ def short_tokens_colliding_with(token):
 def long_tokens_colliding_with(token):
     """Yield the token with other first 16 bytes, chosen to keep all of both keys."""
     first, second = (int.from_bytes(token[k : k + 8], "little") for k in (0, 8))
-    state = second ^ shuffled((first * MIX[0] + MIX[1]) % 2**64)
+    state = second ^ mixed(first, 1)
     for other in itertools.count(int.from_bytes(b"AAAAAAAA", "little")):
-        other_second = state ^ shuffled((other * MIX[0] + MIX[1]) % 2**64)
+        other_second = state ^ mixed(other, 1)
         start = b"".join(word.to_bytes(8, "little") for word in (other, other_second))
         if len(start.split()) == 1 and start.strip() == start:
             yield start + token[16:]
@@ -229,6 +246,44 @@ def test_the_hash_is_the_one_that_these_tests_invert(tmp_path):
     table, _ = scan(tmp_path, [b" ".join(tokens)], chunk_bytes=256, _n_types=8)
     hashes = {int(slot) >> 32 for slot in table._table.slots if slot}
     assert hashes == {python_hash(token) >> 32 for token in tokens}
+
+
+@pytest.mark.parametrize(
+    ("colliding", "token"),
+    [
+        (short_tokens_colliding_with, b"fifteen_letters"),
+        (long_tokens_colliding_with, b"twenty_three_characters"),
+    ],
+)
+def test_tokens_that_collide_by_one_seed_do_not_by_another(tmp_path, seeds, colliding, token):
+    """Else a small file could keep the scanner busy for hours; the numbers are the same."""
+    tokens = list(itertools.islice(colliding(token), 200))
+    found = []
+    for factors in (SEEDS, OTHER_SEEDS, draw_seeds()):
+        seeds(factors)
+        table, numbers = scan(tmp_path, [b" ".join(tokens)], chunk_bytes=512)
+        slots = table._table.slots
+        found.append((len(set((slots[slots != 0] >> np.uint64(32)).tolist())), numbers.tolist()))
+    (collided, first), *others = found
+    assert collided == 1
+    assert all(n_hashes > 195 and numbers == first for n_hashes, numbers in others)
+
+
+def test_no_two_processes_have_the_same_seeds():
+    drawn = [draw_seeds() for _ in range(3)]
+    assert len(set(drawn)) == 3
+    assert all(factor & np.uint64(1) for factors in drawn for factor in factors)
+
+
+def test_upper_bits_of_one_key_do_not_undo_those_of_the_other():
+    """As they would in a sum of products, whatever the factors."""
+    hashes = {
+        mixed(x << 56, y << 56, seeds)
+        for seeds in (SEEDS, OTHER_SEEDS)
+        for x in range(1, 65)
+        for y in range(1, 65)
+    }
+    assert len(hashes) == 2 * 64 * 64
 
 
 def test_probes_go_round_the_end_of_the_table(tmp_path):

@@ -24,6 +24,7 @@ from w2v_sparseadam import (
     TextConfig,
     Vectors,
     __version__,
+    machine,
 )
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
@@ -112,7 +113,9 @@ def test_kinds_of_vectors(folder):
     assert np.array_equal(matrices["center"] + matrices["context"], matrices["sum"])
 
 
-def test_the_same_bytes_from_any_number_of_threads(folder):
+def test_the_same_bytes_from_any_number_of_threads(folder, monkeypatch):
+    monkeypatch.setattr(machine, "usable_processors", lambda: 3)
+
     def result(*args):
         run("news.txt", *SMALL, "-o", "v.bin", *args)
         return Path("v.bin").read_bytes()
@@ -830,6 +833,19 @@ def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
     assert sorted(path.name for path in Path().iterdir()) == ["news.txt", "news.vec"]
     assert Path("news.vec").read_text() == "1 1\nold 1\n"
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@posix_only
+def test_sigusr1_ends_nothing(folder, monkeypatch):
+    """Before there is a folder to write a checkpoint to, and once there is none any more."""
+    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    try:
+        monkeypatch.setattr(command, "train", lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1))
+        result = CliRunner().invoke(command.main, ["news.txt"])
+        assert isinstance(result.exception, AttributeError)  # no model came
+        os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @posix_only

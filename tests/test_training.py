@@ -19,15 +19,27 @@ from w2v_sparseadam import (
     RunConfig,
     SkipGramConfig,
     TextConfig,
+    engine,
+    machine,
+    memory,
     resume,
     train,
     training,
 )
-from w2v_sparseadam.config import START_LR, default_epochs, default_subsample
-from w2v_sparseadam.errors import DivergenceError, SettingError, TextError
+from w2v_sparseadam.config import (
+    MAX_BATCH_SIZE,
+    MAX_WINDOW,
+    START_LR,
+    default_epochs,
+    default_subsample,
+)
+from w2v_sparseadam.errors import DivergenceError, SettingError, TextError, W2VError
+from w2v_sparseadam.model import build_engine, start_engine
 from w2v_sparseadam.run_folder import read_settings
 from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
+from w2v_sparseadam.text.vocabulary import Vocabulary
+from w2v_sparseadam.workers import Workers
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 # Compiled code says nothing; interpreted, NumPy warns.
@@ -126,6 +138,24 @@ def events_of(path, **settings):
             "from 0 to 18446744073709551615",
         ),
         (lambda: RunConfig(threads=0), "threads is 0, but must be a whole number, 1 or more"),
+        (lambda: SkipGramConfig(window=10**9), "window is 1000000000, but must be at most 100000"),
+        (
+            lambda: SkipGramConfig(negative=10**30),
+            f"negative is {10**30}, but must be at most 10000",
+        ),
+        (lambda: SkipGramConfig(subsample=1e308), "subsample is 1e+308, but must be at most 1"),
+        (
+            lambda: SkipGramConfig(noise_exponent=1000),
+            "noise_exponent is 1000, but must be at most 10",
+        ),
+        (lambda: OptimizerConfig(eps=1e-46), "eps is 1e-46, but must be at least 1e-45"),
+        (lambda: OptimizerConfig(eps=1e39), "eps is 1e+39, but must be at most 1e+38"),
+        (lambda: OptimizerConfig(lr=1e-46), "lr is 1e-46, but must be at least 1e-45"),
+        (lambda: RunConfig(epochs=10**30), f"epochs is {10**30}, but must be at most 1000000000"),
+        (
+            lambda: RunConfig(batch_size=2 * 10**9),
+            "batch_size is 2000000000, but must be at most 131072",
+        ),
     ],
 )
 def test_settings_are_checked(make, message):
@@ -138,9 +168,60 @@ def test_defaults_that_depend():
     for optimizer, lr in START_LR.items():
         assert OptimizerConfig(optimizer).start_lr == lr
         assert OptimizerConfig(optimizer, lr=0.5).start_lr == 0.5
-    assert RunConfig(threads=7).n_threads == 7
-    if hasattr(os, "sched_getaffinity"):
-        assert RunConfig().n_threads == len(os.sched_getaffinity(0))
+    assert RunConfig(threads=1).n_threads == 1
+
+
+def test_there_is_no_thread_without_a_processor(monkeypatch):
+    monkeypatch.setattr(machine, "usable_processors", lambda: 4)
+    threads = [RunConfig(threads=threads).n_threads for threads in (1, 4, 64, 10**30, None)]
+    assert threads == [1, 4, 4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("skip_gram", "run", "message"),
+    [
+        (
+            SkipGramConfig(dim=16, window=90_000),
+            RunConfig(batch_size=1024),
+            r"^the batches do not fit: they need \d+\.\d GB of memory, the model with its "
+            r"optimizer's state 0\.0 GB, and 0\.4 GB can be had; lower --window, --batch-size, "
+            "--threads or --dim$",
+        ),
+        (
+            SkipGramConfig(dim=16, window=MAX_WINDOW),
+            RunConfig(batch_size=MAX_BATCH_SIZE),
+            r"^window 100000 and batch_size 131072 are too large together: a batch has 2 \*\* 31 "
+            "places or more$",
+        ),
+    ],
+)
+def test_batches_that_do_not_fit(monkeypatch, skip_gram, run, message):
+    """The model is small; what a batch needs is refused before any of it is touched."""
+    monkeypatch.setattr(memory, "available_memory", lambda: 500_000_000)
+    word_ids = np.broadcast_to(np.int32(0), 10**9)
+    words = Vocabulary(["a"], np.array([10**9]))
+    with Workers(1) as workers, pytest.raises(W2VError, match=message):
+        start_engine(words, word_ids, skip_gram, OptimizerConfig(), run, workers, print)
+
+
+def test_memory_that_is_refused_is_told_in_one_line(monkeypatch):
+    def refuse(*_):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr(engine, "zeros", refuse)
+    with Workers(1) as workers, pytest.raises(W2VError) as caught:
+        build_engine(
+            np.array([0, 0, -1], np.int32),
+            np.array([2]),
+            SkipGramConfig(),
+            OptimizerConfig(),
+            RunConfig(),
+            workers,
+        )
+    assert str(caught.value) == (
+        "the memory does not hold the run (Unable to allocate 9 TiB); lower --window, "
+        "--batch-size, --threads or --dim"
+    )
 
 
 def test_threads_default_keeps_to_the_processors_allowed():
@@ -224,7 +305,9 @@ def bytes_of(model):
 
 
 @pytest.mark.parametrize("optimizer", START_LR)
-def test_result_depends_on_the_seed_alone(text, optimizer):
+def test_result_depends_on_the_seed_alone(text, optimizer, monkeypatch):
+    monkeypatch.setattr(machine, "usable_processors", lambda: 3)
+
     def result(seed=1, threads=1):
         run = RunConfig(epochs=1, batch_size=32, seed=seed, threads=threads)
         return bytes_of(events_of(text, optimizer=OptimizerConfig(optimizer), run=run)[0])
@@ -401,7 +484,7 @@ def test_nothing_is_compiled_while_the_clock_runs(tmp_path, optimizer):
 def test_peak_memory_is_this_process_alone():
     """The kernel hands a parent's peak on to its children; ours must not."""
     script = (
-        "import numpy as np; from w2v_sparseadam.memory import peak_memory\n"
+        "import numpy as np; from w2v_sparseadam.machine import peak_memory\n"
         "before = peak_memory(); block = np.ones(20_000_000); print(before, peak_memory())"
     )
     ballast = np.ones(50_000_000)  # 400 MB

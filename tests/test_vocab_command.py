@@ -240,3 +240,9 @@ def test_help_in_sections(folder):
     page = CliRunner().invoke(command.main, ["--help"], terminal_width=80).output
     assert max(map(len, page.splitlines())) <= 80
     assert re.split(r"\n\n(\w+):\n", page)[1::2] == ["Text", "Phrases", "Output", "Other"]
+
+
+def test_blas_starts_no_threads_for_what_needs_none(folder, monkeypatch):
+    monkeypatch.setattr(os, "environ", {})
+    run("--min-count", "1")
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from w2v_sparseadam.errors import W2VError
 from w2v_sparseadam.workers import Pipeline, Workers
 
 
@@ -198,3 +199,43 @@ def test_pipeline_ends_its_threads_when_nobody_asks_any_more():
         assert next(pipeline.map(abs, range(1000))) == 0
         assert threading.active_count() > before
     assert threading.active_count() == before
+
+
+@pytest.fixture
+def two_threads_only(monkeypatch):
+    """A system that starts two threads and no more."""
+    started = []
+    start = threading.Thread.start
+
+    def start_or_not(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    return started
+
+
+def test_threads_that_cannot_be_started_are_told_and_the_others_end(two_threads_only):
+    with pytest.raises(W2VError) as caught:
+        Workers(5)
+    assert str(caught.value) == (
+        "the system starts no more threads (see ulimit -u, ulimit -v, the container's limits); "
+        "lower --threads to 3"
+    )
+    assert not any(thread.is_alive() for thread in two_threads_only)
+
+
+def test_a_pipeline_whose_threads_cannot_be_started(two_threads_only):
+    refused = threading.Event()
+
+    def tasks():
+        try:
+            yield from range(20)
+        finally:  # nobody asks for more
+            refused.set()
+
+    with Pipeline(5) as pipeline, pytest.raises(W2VError, match=r"; lower --threads$"):
+        list(pipeline.map(lambda _: refused.wait(10), tasks()))
+    assert not any(thread.is_alive() for thread in two_threads_only)

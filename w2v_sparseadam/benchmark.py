@@ -35,7 +35,8 @@ from .config import OptimizerConfig, RunConfig, SkipGramConfig
 from .engine import SHARED_NEGATIVES
 from .errors import SettingError, TextError, W2VError
 from .lanes import padded_zeros
-from .memory import lacks_memory, peak_memory, row_bytes
+from .machine import peak_memory
+from .memory import lacks_memory, row_bytes
 from .model import build_engine, compile_run
 from .optimizers import Optimizer
 from .plan import BLOCK, Groups, Sampler, draw_key, fill_uniform, group_rows
@@ -314,6 +315,9 @@ def benchmark(
     return Report(describe_machine(), settings, steps, training, skipped)
 
 
+_DRAWING_BYTES = 40  # for each word, of a text while it is drawn
+
+
 def draw_text(n_words: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a text drawn by Zipf's law, and its counts.
 
@@ -337,6 +341,9 @@ def draw_text(n_words: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         Occurrences of each word, each above 0.
     """
     _require_in_range("n_words", n_words, 1, 2**31 - 1)
+    lacking = lacks_memory(_DRAWING_BYTES * n_words)
+    if lacking:
+        raise W2VError(f"a text of {n_words:,} words: {lacking}; draw fewer")
     rng = np.random.default_rng(seed)
     n_lines = max(1, min(100 * n_words, _MOST_DRAWN_TOKENS) // _LINE_TOKENS)
     # The whole part of (V + 1)ᵘ, u uniform in [0, 1), is r with that probability.
@@ -543,7 +550,7 @@ def _measure_training(
             skipped.append(Skipped(f"training with {name}", reason))
             continue
         contestants.append(name)
-        # Into Numba's cache: compiling would count towards the peak memory of a process.
+        # Onto the disk: compiling would count towards the peak memory of a process.
         compile_run(skip_gram, OptimizerConfig(name), emit)
     runs = []
     with tempfile.TemporaryDirectory() as folder:

@@ -29,9 +29,10 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 
 from .errors import FormatError, W2VError
-from .memory import available_memory
+from .machine import available_memory
 from .output import atomic_write
 from .run_folder import sync_folder
+from .workers import start_thread
 
 _TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _PIECE = 1 << 20
@@ -277,8 +278,10 @@ class Checkpoints:
             return
         for name, array in arrays.items():
             np.copyto(self._copies[name], array)
-        self._writing = threading.Thread(target=self._write, args=(step, self._copies, state))
-        self._writing.start()
+        try:
+            self._writing = start_thread(self._write, step, self._copies, state, daemon=False)
+        except W2VError:
+            self._write(step, self._copies, state)
 
     def save_before_leaving(self, step: int, arrays: Arrays, state: Any) -> None:
         """Write a checkpoint because ``on_event`` has raised; what it raises again is ignored."""
@@ -386,8 +389,7 @@ def _step_of(path: Path) -> int:
 def _room_for_copies(arrays: Arrays) -> Arrays | None:
     """Return room for copies, or None if they would take more than half the free memory."""
     n_bytes = sum(array.nbytes for array in arrays.values())
-    free = available_memory()
-    if free is None or n_bytes > free / 2:
+    if n_bytes > available_memory() / 2:
         return None
     try:
         return {name: np.empty(array.shape, array.dtype) for name, array in arrays.items()}

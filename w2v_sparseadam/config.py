@@ -36,6 +36,17 @@ LR_SCHEDULES = ("linear", "cosine", "constant")
 MAX_DIM = 4096
 """Kernels are compiled for the width of a vector, which takes the longer the wider it is."""
 
+_LEAST_FLOAT32 = 1e-45  # what is smaller becomes 0
+
+MAX_WINDOW = 100_000
+"""Each chunk of a batch has room for all contexts of its centers."""
+
+MAX_EPOCHS = 10**9
+"""In all."""
+
+MAX_BATCH_SIZE = 1 << 17
+"""A step is not interrupted, and its parts are counted in 20 bits."""
+
 
 @dataclass(frozen=True)
 class SkipGramConfig:
@@ -46,17 +57,17 @@ class SkipGramConfig:
     dim : int
         Dimensions of a vector, 1 to `MAX_DIM`.
     window : int
-        Contexts are at most this many kept tokens away, 1 or more.
+        Contexts are at most this many kept tokens away, 1 to `MAX_WINDOW`.
     dynamic_window : bool
         Let near words count more: a pair at distance d weighs (window + 1 − d) / window, as often
         as word2vec, which draws a reach from 1 … window for each center, would learn from it.
     negative : int
-        Negative samples expected for each pair, 1 or more.
+        Negative samples expected for each pair, 1 to 10,000.
     noise_exponent : float
-        Negatives are drawn with probability proportional to count ** this; 0 is uniform.
+        Negatives are drawn with probability proportional to count ** this, 0 to 10; 0 is uniform.
     subsample : float or None
         Tokens of words more frequent than this are dropped at random (see
-        :meth:`~w2v_sparseadam.plan.Sampler.build`); 0 keeps all. None takes it from
+        :meth:`~w2v_sparseadam.plan.Sampler.build`), 0 to 1; both keep all. None takes it from
         :func:`default_subsample`, once the text is read.
     """
 
@@ -71,11 +82,11 @@ class SkipGramConfig:
         """Check every value."""
         for name in ("dim", "window", "negative"):
             _check_whole(self, name, 1)
-        if self.dim > MAX_DIM:
-            raise SettingError(f"dim is {self.dim}, but must be at most {MAX_DIM}")
         for name in ("noise_exponent", "subsample"):
             if name == "noise_exponent" or self.subsample is not None:
                 _check_number(self, name, lambda value: 0 <= value < math.inf, "0 or more")
+        _check_most(self, dim=MAX_DIM, window=MAX_WINDOW, negative=10_000)
+        _check_most(self, noise_exponent=10, subsample=1)
         check_choice("dynamic_window", self.dynamic_window, (True, False))
 
     def for_text(self, n_tokens: int) -> SkipGramConfig:
@@ -159,6 +170,10 @@ class OptimizerConfig:
             if name == "beta2" or self.beta1 is not None:
                 _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
         _check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
+        _check_most(self, eps=1e38)
+        for name, value in (("lr", self.start_lr), ("eps", self.eps)):
+            if value < _LEAST_FLOAT32:
+                raise SettingError(f"{name} is {value!r}, but must be at least {_LEAST_FLOAT32}")
         if self.power is not None:
             _check_number(self, "power", lambda value: 0 <= value <= 0.5, "from 0 to 0.5")
         check_choice("lr_schedule", self.lr_schedule, LR_SCHEDULES)
@@ -226,12 +241,12 @@ class RunConfig:
         Passes over the text, 1 or more. None takes them from :func:`default_epochs`, once the text
         is read.
     batch_size : int
-        Centers that a step is expected to have, 32 or more.
+        Centers that a step is expected to have, 32 to `MAX_BATCH_SIZE`.
     seed : int
         Start of every random draw, 0 or more.
     threads : int or None
-        Threads to use; None is one for each processor that this process may use. The result does
-        not depend on it.
+        Threads to use at most; None, or more than that, is one for each processor that this
+        process may use. The result does not depend on it.
     """
 
     epochs: int | None = None
@@ -245,15 +260,17 @@ class RunConfig:
             _check_whole(self, "epochs", 1)
         _check_whole(self, "batch_size", 32)
         _check_whole(self, "seed", 0, 2**64 - 1)
+        _check_most(self, epochs=MAX_EPOCHS, batch_size=MAX_BATCH_SIZE)
         if self.threads is not None:
             _check_whole(self, "threads", 1)
 
     @property
     def n_threads(self) -> int:
-        """The number of threads, once None is resolved."""
-        from .workers import usable_processors
+        """The number of threads, once None is resolved; more than processors only wait."""
+        from .machine import usable_processors
 
-        return usable_processors() if self.threads is None else self.threads
+        n = usable_processors()
+        return n if self.threads is None else min(n, self.threads)
 
     def for_text(self, n_tokens: int) -> RunConfig:
         """Return the same with epochs that are None replaced by the default for so many tokens."""
@@ -289,7 +306,7 @@ def epochs_of(settings: Mapping[str, Any]) -> list[int]:
         If they are not whole numbers, 1 or more.
     """
     epochs = [settings["run"].get("epochs"), *settings["added_epochs"]]
-    if not all(isinstance(n, int) and n >= 1 for n in epochs):
+    if not all(isinstance(n, int) and n >= 1 for n in epochs) or sum(epochs) > MAX_EPOCHS:
         raise FormatError(f"the run's settings are damaged: its epochs are {epochs!r:.40}")
     return epochs
 
@@ -325,6 +342,14 @@ def _check_number(config: object, name: str, fits: Callable[[Any], bool], range_
     value = getattr(config, name)
     if not isinstance(value, Real) or not fits(value):
         raise SettingError(f"{name} is {value!r}, but must be a number, {range_}")
+
+
+def _check_most(config: object, **most: float) -> None:
+    """Refuse what is beyond the most, each under the name of its setting."""
+    for name, high in most.items():
+        value = getattr(config, name)
+        if value is not None and value > high:
+            raise SettingError(f"{name} is {value!r}, but must be at most {high}")
 
 
 def check_choice(name: str, value: object, choices: Collection[object]) -> None:

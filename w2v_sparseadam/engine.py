@@ -15,11 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from .atomics import add, load, store, swap
+from .errors import SettingError
 from .gradients import Scratch, chunk_gradients
 from .kernels import kernel
 from .lanes import zeros
 from .optimizers import Optimizer
 from .plan import (
+    BLOCK,
     CHUNK,
     BatchPlan,
     PlanScratch,
@@ -294,9 +296,14 @@ class Engine:
 
         # Planning takes a fraction of a step's time: two plans a thread keep all busy.
         capacity = min(self.positions, word_ids.size)
+        n_chunks = -(-capacity // CHUNK)
+        if n_chunks * (CHUNK + 2 * window + CHUNK // BLOCK * SHARED_NEGATIVES) >= 1 << 31:
+            raise SettingError(
+                f"window {window} and batch_size {batch_size} are too large together: a batch has "
+                "2 ** 31 places or more"
+            )
         ring = BatchPlan.allocate(capacity, window, SHARED_NEGATIVES, 2 * workers.n + 1)
         n_dims = center.param.shape[1]
-        n_chunks = ring.n_left.shape[-1] // CHUNK
         self._shared = Shared(
             word_ids=word_ids,
             sampler=sampler,
@@ -397,5 +404,5 @@ class Engine:
 def _count_bytes(part: object) -> int:
     """Sum the sizes of all arrays in nested tuples and lists."""
     if isinstance(part, np.ndarray):
-        return part.nbytes
+        return part.nbytes if part.flags.forc else 0  # a banded matrix is a view of another array
     return sum(map(_count_bytes, part)) if isinstance(part, tuple | list) else 0

@@ -7,13 +7,12 @@ import statistics
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .config import OptimizerConfig, RunConfig, SkipGramConfig
-from .memory import peak_memory
+from .machine import available_memory, peak_memory, resident_memory
 from .model import compile_run, model_memory, start_engine
 from .start import check_dim
 from .text.events import Event, read_with_events
@@ -58,7 +57,7 @@ class Forecast:
     peak_bytes : int
         Most that the process is expected to have resident, reading included. A row that is never
         touched takes none of the memory counted, so it may be less.
-    available_bytes : int or None
+    available_bytes : int
         Memory that could still be had after reading.
     n_measured_steps : int
         Steps that were taken to measure, and forgotten.
@@ -78,7 +77,7 @@ class Forecast:
     word_id_bytes: int
     process_bytes: int
     peak_bytes: int
-    available_bytes: int | None
+    available_bytes: int
     n_measured_steps: int
     train_seconds: float
 
@@ -116,8 +115,6 @@ def forecast(
     --------
     >>> forecast("corpus.txt").train_seconds  # doctest: +SKIP
     """
-    from .memory import available_memory
-
     emit = on_event or (lambda event: None)
     sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
     skip_gram, optimizer = skip_gram or SkipGramConfig(), optimizer or OptimizerConfig()
@@ -131,7 +128,7 @@ def forecast(
     ):
         counts, word_ids = corpus.vocabulary.counts, corpus.word_ids
         model_bytes, state_bytes = model_memory(counts.size, skip_gram, optimizer)
-        reading_peak, process_bytes = peak_memory() or 0, _resident_memory()
+        reading_peak, process_bytes = peak_memory() or 0, resident_memory()
         available_bytes = available_memory()
         *_, engine = start_engine(
             corpus.vocabulary,
@@ -185,12 +182,3 @@ def _time_steps(engine: Engine, lr: float, n_steps: int) -> tuple[int, float]:
             times.append((time.perf_counter() - began) / n)
         step += n
     return step, statistics.median(times)
-
-
-def _resident_memory() -> int:
-    """Return what this process has resident, or has had where that is not told; 0 if neither is."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) * 1024
-    except (OSError, IndexError):
-        return peak_memory() or 0

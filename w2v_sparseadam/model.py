@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .config import OptimizerConfig, RunConfig, SkipGramConfig, check_choice
+from .errors import W2VError
 from .text.events import Event
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .text.vocabulary import Vocabulary
     from .vectors import Vectors
     from .workers import Workers
+
+_FOR_BATCHES = "lower --window, --batch-size, --threads or --dim"
 
 VECTOR_KINDS = ("center", "context", "sum")
 """What a model can give as the vector of a word."""
@@ -85,7 +88,7 @@ def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: Optimiz
         return sum(model_memory(n_words, skip_gram, optimizer))
 
     n_bytes, usable = needs(), usable_memory()
-    if usable is None or n_bytes <= usable:
+    if n_bytes <= usable:
         return
     remedies = {}
     if fits := int(n_words * usable / n_bytes):
@@ -97,6 +100,18 @@ def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: Optimiz
     rowwise = OptimizerConfig("rowwise-adam", beta1=0.0)
     remedies["--optimizer rowwise-adam --beta1 0"] = needs(optimizer=rowwise)
     check_memory(n_bytes, remedies)
+
+
+def _check_batches_fit(n_bytes: int, n_model_bytes: int, usable: int) -> None:
+    """Refuse batches that are more than the memory has beside the model; none is filled yet."""
+    from .memory import gigabytes
+
+    if n_bytes + n_model_bytes > usable:
+        raise W2VError(
+            f"the batches do not fit: they need {gigabytes(n_bytes)} of memory, the model with its "
+            f"optimizer's state {gigabytes(n_model_bytes)}, and {gigabytes(usable)} can be had; "
+            f"{_FOR_BATCHES}"
+        )
 
 
 def start_engine(
@@ -113,8 +128,10 @@ def start_engine(
     first_epoch: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
     """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
+    from .memory import usable_memory
     from .start import Start, find_frozen, place_start, place_vectors
 
+    usable = usable_memory()
     check_model_fits(len(vocabulary), skip_gram, optimizer)
     frozen = None
     if freeze:
@@ -123,6 +140,8 @@ def start_engine(
     center, context, engine = build_engine(
         word_ids, vocabulary.counts, skip_gram, optimizer, run, workers, frozen, first_epoch
     )
+    n_bytes = sum(model_memory(len(vocabulary), skip_gram, optimizer))
+    _check_batches_fit(engine.buffer_bytes, n_bytes, usable)
     if isinstance(init, Start):
         emit(
             {
@@ -145,37 +164,47 @@ def build_engine(
     frozen: np.ndarray | None = None,
     first_epoch: int = 0,
 ) -> tuple[np.ndarray, np.ndarray, Engine]:
-    """Return the two matrices as they start, rows padded to whole vectors, and their engine."""
+    """Return the two matrices as they start, rows padded to whole vectors, and their engine.
+
+    Raises
+    ------
+    W2VError
+        If the system refuses the memory.
+    """
     from .engine import Engine
     from .lanes import padded_zeros
     from .plan import draw_key, fill_uniform
 
     skip_gram = skip_gram.for_text(int(counts.sum()))
-    center, context = (padded_zeros(counts.size, skip_gram.dim) for _ in range(2))
+    try:
+        # Zeros take no memory until they are written to.
+        center, context = (padded_zeros(counts.size, skip_gram.dim) for _ in range(2))
+        engine = Engine(
+            word_ids,
+            counts,
+            optimizer.build(center, skip_gram.dim),
+            optimizer.build(context, skip_gram.dim),
+            window=skip_gram.window,
+            negative=skip_gram.negative,
+            noise_exponent=skip_gram.noise_exponent,
+            subsample=skip_gram.subsample or 0.0,
+            dynamic_window=skip_gram.dynamic_window,
+            batch_size=run.batch_size,
+            seed=run.seed,
+            workers=workers,
+            frozen=frozen,
+            first_epoch=first_epoch,
+        )
+    except MemoryError as error:
+        raise W2VError(f"the memory does not hold the run ({error}); {_FOR_BATCHES}") from None
     fill_uniform(draw_key(run.seed, "start"), skip_gram.dim, center)
-    engine = Engine(
-        word_ids,
-        counts,
-        optimizer.build(center, skip_gram.dim),
-        optimizer.build(context, skip_gram.dim),
-        window=skip_gram.window,
-        negative=skip_gram.negative,
-        noise_exponent=skip_gram.noise_exponent,
-        subsample=skip_gram.subsample or 0.0,
-        dynamic_window=skip_gram.dynamic_window,
-        batch_size=run.batch_size,
-        seed=run.seed,
-        workers=workers,
-        frozen=frozen,
-        first_epoch=first_epoch,
-    )
     return center, context, engine
 
 
 def compile_run(
     skip_gram: SkipGramConfig, optimizer: OptimizerConfig, emit: Callable[[Event], None]
 ) -> None:
-    """Compile what a run will call, or load it from Numba's cache; say so if it is the former."""
+    """Compile what a run will call, or load it from the disk; say so if it is the former."""
     import numpy as np
 
     from .kernels import compiling_told

@@ -315,6 +315,13 @@ def _count_pairs(n, window, dynamic):
 
 
 @kernel
+def _word_at(word_ids, position, n_words):
+    """Return a word id, or the end of a line where there is none, whoever wrote to the file."""
+    word = word_ids[position]
+    return word if word < n_words else np.int32(-1)
+
+
+@kernel
 def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     """Plan the batch of the text's positions ``start`` to ``stop``.
 
@@ -343,13 +350,16 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     window = (tokens.size - capacity) // 2
     n_span = CHUNK + 2 * window
     n_noise = plan.negatives.shape[1]
+    n_words = sampler.keep.size
     half = np.uint64(32)
 
     # The kept tokens just before the batch, as far as the first center's sentence reaches.
     n_before = 0
     position = start - 1
-    while position >= 0 and n_before < window and word_ids[position] >= 0:
-        word = word_ids[position]
+    while position >= 0 and n_before < window:
+        word = _word_at(word_ids, position, n_words)
+        if word < 0:
+            break
         if random_bits(keys[0], position) >> half <= sampler.keep[word]:
             n_before += 1
             tokens[window - n_before] = word
@@ -362,7 +372,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     n_sentences = 0
     sentence_start = -n_before
     for position in range(start, stop):
-        word = word_ids[position]
+        word = _word_at(word_ids, position, n_words)
         if word < 0:
             n_sentences += 1
             sentence_start = n_centers
@@ -377,8 +387,10 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
 
     n_after = 0
     position = stop
-    while position < word_ids.size and n_after < window and word_ids[position] >= 0:
-        word = word_ids[position]
+    while position < word_ids.size and n_after < window:
+        word = _word_at(word_ids, position, n_words)
+        if word < 0:
+            break
         if random_bits(keys[0], position) >> half <= sampler.keep[word]:
             tokens[window + n_centers + n_after] = word
             n_after += 1

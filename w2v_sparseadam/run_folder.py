@@ -70,16 +70,19 @@ class RunFolder:
         The process that held the lock and died without letting go, if there was one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: bool = True) -> None:
         self.path = path
         self.settings: dict[str, Any] = {}
-        self._lock, self.taken_over_from = _lock(path)
+        self._text_seen: tuple[int, ...] = ()  # size and time of the word ids, when they were read
+        self._lock, self.taken_over_from = _lock(path) if lock else _no_lock(path)
         for leftover in (*path.glob(".*.tmp"), *path.glob("checkpoints*/.*.tmp")):
             with suppress(OSError):
                 leftover.unlink()  # of a process that was killed while it wrote
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> RunFolder:
+    def create(
+        cls, path: str | os.PathLike[str], settings: Mapping[str, Any], *, lock: bool = True
+    ) -> RunFolder:
         """Make the folder of a new run, or take one whose text was never read to its end.
 
         Parameters
@@ -88,6 +91,8 @@ class RunFolder:
             Made if missing; the folder above it must be there.
         settings : mapping
             Kept as JSON; what JSON cannot hold, such as a function, is kept as its name.
+        lock : bool
+            Whether to keep other processes out; False for a file system without locks.
 
         Raises
         ------
@@ -114,7 +119,7 @@ class RunFolder:
                 f"{path}: holds other files, '{min(found)}' among them; name an empty or a new "
                 "folder"
             )
-        folder = cls(folder_path)
+        folder = cls(folder_path, lock)
         try:
             if any(folder_path.glob("text*.json")):
                 raise W2VError(
@@ -129,8 +134,8 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> RunFolder:
-        """Take the folder of a run whose text has been read.
+    def open(cls, path: str | os.PathLike[str], *, lock: bool = True) -> RunFolder:
+        """Take the folder of a run whose text has been read; ``lock`` as in `create`.
 
         Raises
         ------
@@ -141,7 +146,7 @@ class RunFolder:
         """
         folder_path = Path(path)
         settings = read_settings(folder_path)
-        folder = cls(folder_path)
+        folder = cls(folder_path, lock)
         try:
             folder.settings = settings
             if not folder.has_text:
@@ -204,6 +209,7 @@ class RunFolder:
         with _whole(self.path / _WORD_IDS) as stream:
             _check_digest(stream, n_bytes, text)
             mapped = mmap.mmap(stream.fileno(), n_bytes, access=mmap.ACCESS_READ)
+            self._text_seen = _identity(os.fstat(stream.fileno()))
         word_ids = np.frombuffer(mapped, "<i4")
         if not 0 <= max(part.max() for part in _parts(word_ids)) < len(vocabulary):
             raise FormatError(
@@ -211,6 +217,25 @@ class RunFolder:
                 f"{len(vocabulary)} words"
             )
         return vocabulary, word_ids
+
+    def check_text(self) -> None:
+        """Make sure that the word ids are still those that were loaded.
+
+        Raises
+        ------
+        FormatError
+            If they have been changed since.
+        """
+        path = self.path / _WORD_IDS
+        try:
+            seen = _identity(path.stat())
+        except OSError:
+            return  # what is mapped stays
+        if seen != self._text_seen:
+            text = _read_json(self._at("text.json"))
+            with _whole(path) as stream:
+                _check_digest(stream, 4 * text["positions"], text)
+            self._text_seen = seen
 
     def add_text(
         self,
@@ -452,6 +477,10 @@ def _parts(word_ids: np.ndarray) -> Iterator[np.ndarray]:
         yield word_ids[first : first + size]
 
 
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def _whole(path: Path) -> BinaryIO:
     """Open a file that must be there."""
     try:
@@ -482,8 +511,8 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
         import fcntl
     except ImportError:
         raise W2VError(
-            f"{path}: this system has no file locks (POSIX flock), which run folders need; "
-            "train without --run-dir"
+            f"{path}: this system has no file locks (POSIX flock); give --no-lock, and see to it "
+            "that no other process trains in the folder"
         ) from None
     try:
         stream = open(path / "lock", "a+b", buffering=0)  # noqa: SIM115 (held until close)
@@ -497,7 +526,10 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
         holder = _name_in(stream) or "another process"
         stream.close()
         if not isinstance(error, BlockingIOError):
-            raise W2VError(f"{path}: cannot be locked ({error.strerror})") from error
+            raise W2VError(
+                f"{path}: its file system has no locks ({error.strerror}); give --no-lock, and see "
+                "to it that no other process trains in the folder"
+            ) from error
         raise W2VError(
             f"{path}: {holder} is training in it; wait for its end, or stop it"
         ) from None
@@ -509,6 +541,16 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
         stream.close()
         raise W2VError(f"{path}: cannot be locked ({error.strerror}); free some room") from error
     return stream, dead
+
+
+def _no_lock(path: Path) -> tuple[IO[bytes], None]:
+    """Open the file of the lock, and nothing more."""
+    try:
+        return open(path / "lock", "a+b", buffering=0), None
+    except OSError as error:
+        raise W2VError(
+            f"{path}: cannot be written ({error.strerror}); name another folder"
+        ) from error
 
 
 def _name_in(lock: IO[bytes]) -> str | None:

@@ -215,6 +215,10 @@ class Keeping:
         """Warn if another version wrote the checkpoint that steps follow."""
         tell_of_version(self._folder.path, self._version, self._emit)
 
+    def check_text(self) -> None:
+        """Refuse to go on with word ids that have been changed."""
+        self._folder.check_text()
+
     def keep(self, progress: Progress, ends_epoch: bool) -> None:
         """Write a checkpoint if one is due or asked for."""
         self._checkpoints.poll()
@@ -268,6 +272,8 @@ def take_steps(
         began = time.perf_counter()
         batches = engine.run(first, lrs)
         seconds_a_step = (time.perf_counter() - began) / len(lrs)
+        if keeping:
+            keeping.check_text()  # before anything of what was learned from it is kept
         for lr, batch in zip(lrs, batches, strict=True):
             watch.check(progress.step, batch.loss, lr)
             progress.step += 1

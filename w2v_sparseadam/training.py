@@ -11,9 +11,9 @@ from dataclasses import asdict, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .config import OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
+from .config import MAX_EPOCHS, OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
 from .errors import SettingError
-from .memory import peak_memory
+from .machine import peak_memory
 from .model import Model, compile_run, start_engine
 from .steps import Keeping, Progress, Schedule, take_steps
 from .text.config import TextConfig
@@ -44,6 +44,7 @@ def train(
     run_dir: str | os.PathLike[str] | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
+    lock: bool = True,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Train word vectors on text files.
@@ -72,6 +73,9 @@ def train(
         How often the state goes to `run_dir`, above 0; it also does at the end of each epoch.
     checkpoint_now : threading.Event, optional
         When set, by any thread, a checkpoint is written after the step in hand, and it is cleared.
+    lock : bool
+        Keep other processes out of `run_dir`. False is for file systems that have no locks: no
+        other process may train there then.
     on_event : callable, optional
         Receives a dict for each event, in the caller's thread; an exception that it raises ends
         the run, once a checkpoint is written if there is a `run_dir` and training has begun.
@@ -162,7 +166,7 @@ def train(
             settings["paths"] = [source.absolute_path for source in sources]
             settings |= {"has_init": init is not None, "freeze": sorted(freeze)}
             settings |= {"first_epoch": 0, "added_epochs": []}
-            folder = stack.enter_context(RunFolder.create(run_dir, settings))
+            folder = stack.enter_context(RunFolder.create(run_dir, settings, lock=lock))
             emit(_folder_event(folder))
         compile_run(skip_gram, optimizer, emit)
         with read_with_events(sources, text, emit, threads=run.n_threads) as corpus:
@@ -199,6 +203,7 @@ def resume(
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
+    lock: bool = True,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Go on with a run from its last good checkpoint; return the model that it would have made.
@@ -221,7 +226,7 @@ def resume(
         The folder is as it was until the text is added. Phrases cannot be joined in it.
     threads : int, optional
         Default: as the run was told.
-    checkpoint_minutes, checkpoint_now, on_event
+    checkpoint_minutes, checkpoint_now, lock, on_event
         As for :func:`train`; events of reading come with `add` only, and after them ``add``:
         new_words, words (of the vocabulary), new_tokens, tokens (of the text), and
         left_out_words (of the added text, too rare or beyond the vocabulary's limit).
@@ -252,8 +257,10 @@ def resume(
         raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
     if add and not more_epochs:
         raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
-    with RunFolder.open(run_dir) as folder:
+    with RunFolder.open(run_dir, lock=lock) as folder:
         emit(_folder_event(folder))
+        if sum(epochs_of(folder.settings)) + more_epochs > MAX_EPOCHS:
+            raise SettingError(f"a run has {MAX_EPOCHS:,} epochs at most; add fewer")
         if add:
             from .growth import add_text
 

@@ -1,6 +1,5 @@
 """Threads that share out work: the parts of one job at a time, or a stream of tasks."""
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,15 +8,30 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TypeVar
 
+from .errors import W2VError
+
+_NO_THREAD = "the system starts no more threads (see ulimit -u, ulimit -v, the container's limits)"
+
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 
-def usable_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def start_thread(
+    work: Callable[..., object], *args: object, daemon: bool = True
+) -> threading.Thread:
+    """Start a thread; a daemon does not keep the process from ending.
+
+    Raises
+    ------
+    W2VError
+        If the system has no room for one.
+    """
+    thread = threading.Thread(target=work, args=args, daemon=daemon)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise W2VError(_NO_THREAD) from error
+    return thread
 
 
 class Workers:
@@ -31,12 +45,13 @@ class Workers:
         self.n = n
         self._jobs: list[SimpleQueue] = [SimpleQueue() for _ in range(n - 1)]
         self._done: SimpleQueue = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._serve, args=(worker,), daemon=True)
-            for worker in range(1, n)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        try:
+            for worker in range(1, n):
+                self._threads.append(start_thread(self._serve, worker))
+        except W2VError as error:
+            self.close()
+            raise W2VError(f"{error}; lower --threads to {len(self._threads) + 1}") from error
 
     def run(self, part: Callable[[int, int], None], n_parts: int) -> None:
         """Call ``part(worker, k)`` for k = 0 … n_parts − 1, each once, and wait for all.
@@ -120,7 +135,7 @@ class Pipeline:
                 except Exception as error:
                     failure = error
                 else:
-                    ahead.append((task, self._pool.submit(work, task)))
+                    ahead.append((task, self._submit(work, task)))
             if not ahead:
                 break
             for k, (task, future) in enumerate(ahead):
@@ -131,6 +146,13 @@ class Pipeline:
             yield ahead.popleft()[1].result()
         if failure is not None and not isinstance(failure, StopIteration):
             raise failure
+
+    def _submit(self, work: Callable[[_Task], _Result], task: _Task) -> Future[_Result]:
+        assert self._pool is not None
+        try:
+            return self._pool.submit(work, task)
+        except RuntimeError as error:
+            raise W2VError(f"{_NO_THREAD}; lower --threads") from error
 
     def close(self) -> None:
         """Drop the tasks that nobody has begun, and end the threads."""

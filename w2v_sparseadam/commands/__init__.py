@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
+import errno
 import gc
 import io
 import os
@@ -10,7 +12,8 @@ import signal
 import sys
 import threading
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from typing import Any
 import click
 
 from ..errors import W2VError
+from .hurry import left_soon
 
 # As it exits, Python would look through all that Numba has made for garbage: 0.2 s and more.
 atexit.register(gc.freeze)
@@ -27,12 +31,21 @@ class W2VCommand(click.Command):
     """A click command that reports the library's errors in one line.
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
-    and its exit code; Ctrl-C becomes exit code 130, SIGTERM 143. Any other exception is a bug and
-    keeps its traceback. ``ctx.obj`` is the `StopSignals` in force.
+    and its exit code, an ``OSError`` or ``MemoryError`` exit code 1; Ctrl-C becomes exit code 130,
+    SIGTERM 143. Any other exception is a bug and keeps its traceback. ``ctx.obj`` is the
+    `StopSignals` in force.
     """
 
     left_undone = ""
     """What to add to ``Interrupted`` and ``Terminated``."""
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run the command, and report what the system refused: no bug, whatever it was."""
+        try:
+            return super().main(*args, **settings)
+        except (OSError, MemoryError) as error:
+            click.ClickException(_refusal(error)).show()
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, and report what the user can mend."""
@@ -41,8 +54,10 @@ class W2VCommand(click.Command):
             sys.stdout.reconfigure(errors="backslashreplace")
         signals = ctx.obj = StopSignals()
         try:
-            with signals:
-                return super().invoke(ctx)
+            with signals, left_soon(signals, self.left_undone):
+                result = super().invoke(ctx)
+                sys.stdout.flush()  # a full disk shows here, not when nobody can tell any more
+                return result
         except BaseException as error:
             if signals.received or isinstance(error, KeyboardInterrupt):
                 number = signals.received or signal.SIGINT
@@ -53,6 +68,22 @@ class W2VCommand(click.Command):
                 click.ClickException(str(error)).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
+
+
+def _refusal(error: OSError | MemoryError) -> str:
+    """Say what the system refused."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({error})"
+    what = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{printable(os.fsdecode(error.filename))}: {what}"
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "the current folder has been removed; change to one that exists"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
+        return f"standard output cannot be written ({what})"  # what writes files names them
+    return what
 
 
 class Stopped(KeyboardInterrupt):
@@ -73,6 +104,8 @@ class StopSignals:
         exception, or not at all.
     deferred : bool
         Whether to wait for the next `check` instead of raising at once.
+    compiling : bool
+        Whether a kernel is being compiled, which nothing can interrupt; see `left_soon`.
     saves : bool
         Whether what a signal leads to may take a while, so that a second one must end the process
         at once; else a second one is ignored.
@@ -83,6 +116,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
         self.deferred = False
+        self.compiling = False
         self.saves = False
         self.note = ""
         self._handlers: dict[int, Any] = {}
@@ -100,6 +134,10 @@ class StopSignals:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
+    def handles(self, number: int) -> bool:
+        """Whether a signal ends the block."""
+        return number in self._handlers
+
     def check(self) -> None:
         """Raise the exception if a signal has come and the exception was deferred or lost."""
         if self.received:
@@ -113,6 +151,35 @@ class StopSignals:
         self.received = number
         if not self.deferred:
             raise Stopped
+
+
+@contextmanager
+def bus_errors_told() -> Iterator[None]:
+    """End the process with one line if a file that is mapped into memory is cut short in the block.
+
+    With a handler of the system's: Python's run between two of its instructions, of which none
+    comes any more.
+    """
+    if not hasattr(signal, "SIGBUS"):  # Windows
+        yield
+        return
+    system = ctypes.CDLL(None)
+    system.signal.argtypes, system.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(_end_by_bus_error)
+    before = system.signal(signal.SIGBUS, ctypes.cast(handler, ctypes.c_void_p))
+    try:
+        yield
+    finally:
+        system.signal(signal.SIGBUS, before)
+
+
+def _end_by_bus_error(_: int) -> None:
+    line = (
+        "Error: a file that is mapped into memory (word ids of the text, or a checkpoint) was cut "
+        "short, or its disk failed\n"
+    )
+    os.write(2, line.encode())
+    os._exit(1)
 
 
 def check_distinct(

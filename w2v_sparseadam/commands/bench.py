@@ -168,7 +168,7 @@ def main(
 
     def on_event(event: Event) -> None:
         # LLVM calls back into Python, where an exception would be printed and lost.
-        ctx.obj.deferred = event["event"] == "compile"
+        ctx.obj.deferred = ctx.obj.compiling = event["event"] == "compile"
         ctx.obj.check()
         message = _message(event)
         if message not in said:
@@ -205,6 +205,8 @@ def _message(event: Event) -> str:
     """Return what to say of what comes next."""
     if event["event"] == "compile":
         return "Compiling for this machine; the next run will start at once ..."
+    if event["event"] == "warning":
+        return f"Warning: {event['message']}."
     if event["event"] == "step":
         return f"Timing a step over {event['words']:,} words ..."
     return f"Training with {event['optimizer']}, round {event['round']} ..."

@@ -53,7 +53,7 @@ def teller(
 
     def tell(event: Event) -> None:
         # LLVM calls back into Python, where an exception would be printed and lost.
-        signals.deferred = event["event"] == "compile"
+        signals.deferred = signals.compiling = event["event"] == "compile"
         signals.check()
         for listener in listeners:
             listener(event)
@@ -121,6 +121,9 @@ class ReadingReport:
         click.echo(line, err=True)
         if self._bar is not None:
             self._bar.refresh()
+
+    def _show_warning(self, event: Event) -> None:
+        self._say(f"Warning: {event['message']}.")
 
     def _show_compile(self, event: Event) -> None:
         if not self._compiling:

@@ -24,6 +24,7 @@ _MAY_CHANGE = {
     "add",
     "threads",
     "checkpoint_every",
+    "no_lock",
     "output",
     "vectors",
     "log",

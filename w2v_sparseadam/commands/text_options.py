@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
@@ -26,6 +27,13 @@ from . import W2VCommand, check_distinct
 
 class SectionedCommand(W2VCommand):
     """Lists the options in sections, in the order in which they are declared."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, before which NumPy is not imported."""
+        # Reading and training leave BLAS nothing to do, but it would start a thread for each
+        # processor of the machine, and complain in lines of its own where it may not.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections of the help page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from contextlib import ExitStack, closing
 from dataclasses import fields
@@ -32,7 +33,7 @@ from ..output import check_writable
 from ..text.events import Event
 from ..text.sources import STANDARD_INPUT, find_sources, is_pattern
 from ..training import CHECKPOINT_MINUTES, resume, train
-from . import check_distinct
+from . import bus_errors_told, check_distinct
 from .reading import duration, phrases_to
 from .report import EventLog, TrainReport
 from .runs import (
@@ -63,6 +64,14 @@ _Config = TypeVar("_Config", SkipGramConfig, OptimizerConfig, RunConfig)
 
 class _TrainCommand(SectionedCommand):
     left_undone = "; no vectors were written"
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run the command, in all of which SIGUSR1 asks for a checkpoint or does nothing."""
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        number = getattr(signal, "SIGUSR1", None)
+        if number and in_main_thread and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.SIG_IGN)  # SIG_DFL ends the process
+        return super().main(*args, **settings)
 
 
 _model = partial(setting, "Model", SkipGramConfig)
@@ -213,7 +222,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="N",
     type=click.IntRange(1),
     show_default="all processors",
-    help="Threads to use; the result does not depend on it.",
+    help="Threads to use, at most one for each processor; the result does not depend on it.",
 )
 @_keeping(
     "--run-dir",
@@ -242,6 +251,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     default=CHECKPOINT_MINUTES,
     show_default=True,
     help="How often the state goes to the folder; it also does at the end of each epoch.",
+)
+@_keeping(
+    "--no-lock",
+    is_flag=True,
+    help="Do not lock the folder, on a file system that has no locks; see to it that no other "
+    "process trains in it.",
 )
 @click.option(
     "--dry-run",
@@ -288,6 +303,7 @@ def main(
     resume_dir: Path | None,
     add: tuple[str, ...],
     checkpoint_every: float,
+    no_lock: bool,
     init: Path | None,
     freeze: Path | None,
     dry_run: bool,
@@ -328,6 +344,8 @@ def main(
         )
     elif given(ctx, "checkpoint_every") and not run_dir:
         raise click.UsageError("--checkpoint-every needs a folder: give --run-dir DIR too")
+    elif no_lock and not run_dir:
+        raise click.UsageError("--no-lock is for a folder: give --run-dir DIR too")
     destination = Destination(folder) if folder else None
     if resume_dir and destination and destination.kept:
         output = output or Path(destination.kept["output"])
@@ -359,6 +377,7 @@ def main(
     if not dry_run:
         check_writable(target)
     with ExitStack() as stack:
+        stack.enter_context(bus_errors_told())
         reports: list[TrainReport | EventLog] = []
         reports.append(stack.enter_context(closing(TrainReport(quiet))))
         if log:
@@ -386,7 +405,8 @@ def main(
                         training = False
             # LLVM calls back into Python, where an exception would be printed and lost. A step
             # that is cut short cannot be kept: train() writes a checkpoint if this raises.
-            ctx.obj.deferred = training or event["event"] == "compile"
+            ctx.obj.compiling = event["event"] == "compile" and not training
+            ctx.obj.deferred = training or ctx.obj.compiling
             for listener in [*reports, *writers]:
                 listener(event)
             ctx.obj.check()
@@ -402,6 +422,7 @@ def main(
             stack.enter_context(set_by_sigusr1(checkpoint_now))
             keeping["checkpoint_minutes"] = checkpoint_every
             keeping["checkpoint_now"] = checkpoint_now
+            keeping["lock"] = not no_lock
         if resume_dir:
             epochs = settings["epochs"]
             model = resume(
@@ -464,7 +485,6 @@ def _show_forecast(forecast: Forecast) -> None:
     def megabytes(n_bytes: int) -> str:
         return f"{n_bytes / 1e6:,.0f} MB"
 
-    free = forecast.available_bytes
     rows = [
         ("Words", f"{forecast.n_words:,}"),
         ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
@@ -476,7 +496,7 @@ def _show_forecast(forecast: Forecast) -> None:
         ("Buffers", megabytes(forecast.buffer_bytes)),
         ("Word ids", f"{megabytes(forecast.word_id_bytes)}, on the disk"),
         ("Memory at the peak", megabytes(forecast.peak_bytes)),
-        ("Memory available", megabytes(free) if free is not None else "unknown"),
+        ("Memory available", megabytes(forecast.available_bytes)),
         (
             "Time to train",
             f"{duration(forecast.train_seconds)} with --threads {forecast.n_threads}, judging by "

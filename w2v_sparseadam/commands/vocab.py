@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from ..machine import usable_processors
 from ..output import check_writable
 from ..text.config import TextConfig
 from ..text.events import read_with_events
-from ..workers import usable_processors
 from . import columns, pad, printable
 from .reading import ReadingReport, phrases_to, teller
 from .text_options import (

@@ -12,6 +12,7 @@ from queue import Empty, Queue
 from typing import Any, Protocol
 
 from ..errors import TextError
+from ..workers import start_thread
 from .magic import HEAD_BYTES, compression_of
 from .sources import SourceFile
 
@@ -173,7 +174,7 @@ def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes, None, None]:
         ready.put(last)
 
     # A daemon, because nothing can wake a thread that waits for a pipe.
-    threading.Thread(target=make, daemon=True).start()
+    start_thread(make)
     try:
         while (block := ready.get()) is not None:
             if isinstance(block, BaseException):

@@ -295,6 +295,8 @@ class TextConfig:
 
 
 def _check_count(name: str, value: object) -> None:
-    """Refuse what is not a whole number, 1 or more."""
+    """Refuse what is not a whole number, 1 or more, and below 10 ** 18."""
     if not isinstance(value, Integral) or value < 1:
         raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")
+    if int(value) >= 10**18:
+        raise SettingError(f"{name} must be below 10 ** 18, got {value!r}")

@@ -15,15 +15,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import SettingError, TextError
+from ..machine import memory_limit
 from .config import TextConfig
 from .reader import PADDING_BYTES, Chunk, check_sources, read_chunks
 from .report import TextReport
@@ -236,22 +235,11 @@ def default_max_types() -> int:
     They and their words fill a quarter of the memory at most: that of the machine, or what the
     control group of the process may use (its container, for example).
     """
-    return min(_memory_limits()) // 4 // _BYTES_PER_TYPE
-
-
-def _memory_limits() -> Iterator[int]:
-    """Yield every limit in bytes that can be found; at least a guess."""
-    try:
-        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # as on Windows
-        yield 1 << 33
-    for control_group in ("memory.max", "memory/memory.limit_in_bytes"):  # versions 2 and 1
-        with suppress(OSError, ValueError):  # "max" is no number
-            yield int(Path("/sys/fs/cgroup", control_group).read_text())
+    return memory_limit() // 4 // _BYTES_PER_TYPE
 
 
 def compile_kernels() -> None:
-    """Compile what `read_corpus` calls, or load it from Numba's cache, before a clock starts."""
+    """Compile what `read_corpus` calls, or load it from the disk, before a clock starts."""
     from .scanner import LINE_MARK, Piece, TypeTable
     from .typewords import Block, TypedText, TypeTokenizer, WordIdMap
     from .words import compile_word_kernels
@@ -390,6 +378,11 @@ class _FirstPass:
             threads=self._n_threads,
         )
         if not (word_ids >= 0).any():
+            if self._n_pruned_types and not filtered.words:
+                raise TextError(
+                    f"{_place(self._names)}: no word is left: all were forgotten, to hold "
+                    f"{self._max_types:,} distinct ones at most; raise --max-types"
+                )
             raise _nothing_left(self._names, filtered, self.config.min_count, known is not None)
         return vocabulary, word_ids
 
@@ -546,11 +539,15 @@ def _saved(
         return id_file.map()
 
 
+def _place(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
 def _nothing_left(
     names: Sequence[str], left: FilteredWords, min_count: int, adds: bool
 ) -> TextError:
     """Return the error for a text without words, or without frequent ones."""
-    place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    place = _place(names)
     if not left.words:
         causes = [
             f"{n:,} by {option}"

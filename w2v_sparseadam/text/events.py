@@ -40,7 +40,9 @@ def read_with_events(
 
         ``compile``
             A kernel is about to be compiled, which may take seconds: kernel. A later run finds
-            all kernels in Numba's cache.
+            all kernels on the disk.
+        ``warning``
+            Compiled kernels cannot be kept there: message.
         ``read``
             Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
             a stream), tokens (before the tokenizer).

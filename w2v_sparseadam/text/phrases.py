@@ -9,6 +9,7 @@ of its range, and the text is gone through again for the other half.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import repeat
 from typing import NamedTuple
@@ -29,6 +30,10 @@ _FREE = _Word(0)
 _MIX = _Word(0xFF51AFD7ED558CCD), _Word(0xC4CEB9FE1A85EC53)  # MurmurHash3's finalizer
 _LOW_32 = _Word(0xFFFFFFFF)
 _ALL_HASHES = _Word(0), _LOW_32  # the first and the last, of 32 bits
+
+# Of the hash: who writes a text must not know which of its pairs collide. Phrases do not depend
+# on it.
+_SEED = _Word(secrets.randbits(64))
 
 # Places in the cursor that a count leaves behind.
 _POS, _LEFT, _N_PAIRS = range(3)
@@ -94,9 +99,10 @@ class JoinedText(NamedTuple):
 
 
 @kernel
-def _hashed(pair: np.uint64) -> np.uint64:
+def _hashed(pair: np.uint64, seed: np.uint64) -> np.uint64:
     """Return a hash of a pair."""
-    hashed = (pair ^ (pair >> _Word(33))) * _MIX[0]
+    hashed = pair ^ seed
+    hashed = (hashed ^ (hashed >> _Word(33))) * _MIX[0]
     hashed = (hashed ^ (hashed >> _Word(33))) * _MIX[1]
     return hashed ^ (hashed >> _Word(33))
 
@@ -114,14 +120,18 @@ def _place(slots: np.ndarray, pair: np.uint64, hashed: np.uint64) -> np.uint64:
 
 @kernel
 def _put(
-    entries: np.ndarray, first_hash: np.uint64, last_hash: np.uint64, slots: np.ndarray
+    entries: np.ndarray,
+    first_hash: np.uint64,
+    last_hash: np.uint64,
+    seed: np.uint64,
+    slots: np.ndarray,
 ) -> int:
     """Put the pairs of one table whose hash is in range into another; return how many."""
     one = _Word(1)
     n_pairs = 0
     for k in range(_Word(0), _Word(entries.size), _Word(2)):
         pair = entries[k]
-        hashed = _hashed(pair)
+        hashed = _hashed(pair, seed)
         if pair != _FREE and first_hash <= hashed >> _Word(32) <= last_hash:
             i = _place(slots, pair, hashed)
             slots[i] = pair
@@ -136,6 +146,7 @@ def _count_pairs(
     frequent: np.ndarray,
     first_hash: np.uint64,
     last_hash: np.uint64,
+    seed: np.uint64,
     cursor: np.ndarray,
     slots: np.ndarray,
 ) -> bool:
@@ -154,7 +165,7 @@ def _count_pairs(
             right = np.int64(-1)
         elif left >= 0:
             pair = (_Word(left + 1) << _Word(32)) | _Word(right)
-            hashed = _hashed(pair)
+            hashed = _hashed(pair, seed)
             if first_hash <= hashed >> _Word(32) <= last_hash:
                 i = _place(slots, pair, hashed)
                 if slots[i] == _FREE:
@@ -176,6 +187,7 @@ def _count_pairs(
 def _join(
     word_ids: np.ndarray,
     slots: np.ndarray,
+    seed: np.uint64,
     cursor: np.ndarray,
     out: np.ndarray,
     counts: np.ndarray,
@@ -190,7 +202,7 @@ def _join(
             joined = False
             if right != LINE_END:
                 pair = (_Word(left + 1) << _Word(32)) | _Word(right)
-                i = _place(slots, pair, _hashed(pair))
+                i = _place(slots, pair, _hashed(pair, seed))
                 if slots[i] != _FREE:
                     left = np.int64(slots[i + one])
                     joined = True
@@ -311,7 +323,7 @@ def score_pairs(
 
 
 def compile_phrase_kernels() -> None:
-    """Compile what joining phrases needs, or load it from Numba's cache, before a clock starts."""
+    """Compile what joining phrases needs, or load it from the disk, before a clock starts."""
     word_ids = np.array([0, 1, LINE_END], np.int32)
     word_ids.flags.writeable = False
     joined = join_phrases(
@@ -399,7 +411,7 @@ def _count_in_slices(
         cursor = np.array([0, -1, 0], np.int64)
         for block in reading.blocks(word_ids):
             cursor[_POS] = 0
-            while not _count_pairs(block, frequent, first, last, cursor, slots):
+            while not _count_pairs(block, frequent, first, last, _SEED, cursor, slots):
                 size = slots.size
                 if size < 2 * _MAX_SLOTS:
                     size *= 2
@@ -419,7 +431,7 @@ def _moved(
     moved = np.zeros(size, np.uint64)
     # In parts, because compiled code keeps Ctrl-C waiting.
     parts = (slots[i : i + 2 * _BLOCK_IDS] for i in range(0, slots.size, 2 * _BLOCK_IDS))
-    return moved, sum(_put(part, first_hash, last_hash, moved) for part in parts)
+    return moved, sum(_put(part, first_hash, last_hash, _SEED, moved) for part in parts)
 
 
 def _joined(
@@ -429,7 +441,7 @@ def _joined(
     cursor = np.array([0, -1], np.int64)
     out = np.empty(_BLOCK_IDS + 1, np.int32)
     for block in blocks:
-        yield out[: _join(block, slots, cursor, out, counts)]
+        yield out[: _join(block, slots, _SEED, cursor, out, counts)]
 
 
 def _table_of(pairs: np.ndarray, values: np.ndarray) -> np.ndarray:

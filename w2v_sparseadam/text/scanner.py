@@ -9,6 +9,7 @@ the numbers do not depend on where the text was cut, nor on who scanned it.
 
 from __future__ import annotations
 
+import secrets
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -28,7 +29,6 @@ LINE_MARK = 2**16 - 1
 """What stands for a line end among the numbers of a piece's types, which are below it."""
 
 _Word = np.uint64
-_MIX = _Word(0x9E3779B97F4A7C15), _Word(0xC4CEB9FE1A85EC53)  # odd
 _SPACES = _Word(0x2020202020202020)
 
 # A slot of a hash table: the upper 32 bits of the hash, and the row of the type + 1; 0 when free.
@@ -45,9 +45,25 @@ _FIRST_LINE, _LONGEST_LINE, _LAST_LINE = range(5, 8)  # in tokens; the last has 
 _TABLE_TYPES, _TABLE_NUMBERS = range(2)
 
 
+_Seeds = tuple[np.uint64, np.uint64, np.uint64]
+
+
+def draw_seeds() -> _Seeds:
+    """Draw the odd factors of the hash: who writes a text must not know which of its words collide.
+
+    Type numbers do not depend on them.
+    """
+    first, second, third = (_Word(secrets.randbits(64) | 1) for _ in range(3))
+    return first, second, third
+
+
+_SEEDS = draw_seeds()
+
+
 class _PieceTypes(NamedTuple):
     """The types of a piece, as the kernels see them."""
 
+    seeds: _Seeds
     slots: np.ndarray  # (power of 2,) uint64
     rows: np.ndarray  # (T,) _ROW; a type starts where it first occurs in the piece
     lengths: np.ndarray  # (T,) int64: in bytes
@@ -57,6 +73,7 @@ class _PieceTypes(NamedTuple):
 class _Table(NamedTuple):
     """The types of the whole text, as the kernels see them."""
 
+    seeds: _Seeds  # those of the pieces
     slots: np.ndarray  # (power of 2,) uint64
     rows: np.ndarray  # (T + 1,) _ROW; a type starts where its bytes are in the arena
     arena: np.ndarray  # uint8: the bytes of every type, a space after each
@@ -89,14 +106,21 @@ def _same(data: np.ndarray, pos: np.uint64, other: np.ndarray, there: np.uint64,
 
 
 @kernel
-def _mixed(key: np.uint64, key_2: np.uint64) -> np.uint64:
-    """Return a hash of two words."""
-    hashed = key * _MIX[0] + key_2 * _MIX[1]
-    return (hashed ^ (hashed >> _Word(32))) * _MIX[0]
+def _mixed(seeds: _Seeds, key: np.uint64, key_2: np.uint64) -> np.uint64:
+    """Return a hash of two words.
+
+    Folded between the products: in a mere sum, upper bits of one could undo those of the other,
+    whatever the factors.
+    """
+    hashed = key * seeds[0]
+    hashed = (hashed ^ (hashed >> _Word(32))) + key_2 * seeds[1]
+    return (hashed ^ (hashed >> _Word(32))) * seeds[2]
 
 
 @kernel
-def _keys(data: np.ndarray, begin: np.uint64, length: np.uint64) -> tuple[np.uint64, np.uint64]:
+def _keys(
+    seeds: _Seeds, data: np.ndarray, begin: np.uint64, length: np.uint64
+) -> tuple[np.uint64, np.uint64]:
     """Return two words that tell a type from others.
 
     Up to 16 bytes, they are the type itself and spaces. A longer one has a hash and its length,
@@ -111,10 +135,10 @@ def _keys(data: np.ndarray, begin: np.uint64, length: np.uint64) -> tuple[np.uin
         return _load8(data, begin), (_load8(data, begin + eight) & kept) | (_SPACES & ~kept)
     hashed = _Word(0)
     for _ in range(length >> _Word(3)):
-        hashed = _mixed(hashed ^ _load8(data, begin), one)
+        hashed = _mixed(seeds, hashed ^ _load8(data, begin), one)
         begin += eight
     rest = _load8(data, begin) << (_Word(63) - eight * (length & _Word(7))) << one
-    return _mixed(hashed ^ rest, one), (length << eight) | _Word(32)
+    return _mixed(seeds, hashed ^ rest, one), (length << eight) | _Word(32)
 
 
 @kernel
@@ -153,7 +177,7 @@ def _scan(
 
     Indices are unsigned, because Numba tests a signed one for negative values at each use.
     """
-    slots, rows = types.slots, types.rows
+    seeds, slots, rows = types.seeds, types.slots, types.rows
     one = _Word(1)
     room, type_room = _Word(numbers.size), _Word(types.lengths.size)
     lines, n_types, type_bytes, n_numbers = cursor[_LINES], _Word(0), _Word(0), _Word(0)
@@ -170,8 +194,8 @@ def _scan(
             pos = block + lowest_bit(spaces)
             length = pos - begin
             if length != _Word(0):
-                key, key_2 = _keys(data, begin, length)
-                hashed = _mixed(key, key_2)
+                key, key_2 = _keys(seeds, data, begin, length)
+                hashed = _mixed(seeds, key, key_2)
                 upper = hashed & _UPPER
                 i, slot = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
                 while length > _IN_KEYS and slot != _Word(0):
@@ -234,20 +258,20 @@ def _merge(
     ``numbers`` gets their type numbers; ``cursor`` holds how many types the table has, and how
     many numbers have been given.
     """
-    slots, rows, arena = table.slots, table.rows, table.arena
+    seeds, slots, rows, arena = table.seeds, table.slots, table.rows, table.arena
     one, slot_mask = _Word(1), _Word(slots.size - 1)
     for k in range(_Word(n_types)):
         if k + _SOON < n_types:
             ahead = types.rows[k + _SOON]
-            prefetch(slots, _mixed(ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask)
+            prefetch(slots, _mixed(seeds, ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask)
             ahead = types.rows[k + _SOON // _Word(2)]
-            slot = slots[_mixed(ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask]
+            slot = slots[_mixed(seeds, ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask]
             likely = (slot & _LOWER) - _Word(slot != _Word(0))
             prefetch(rows, likely)
             prefetch(table.numbers, likely)
         key, key_2 = types.rows[k]["key"], types.rows[k]["key_2"]
         begin, length = types.rows[k]["start"], _Word(types.lengths[k])
-        hashed = _mixed(key, key_2)
+        hashed = _mixed(seeds, key, key_2)
         upper = hashed & _UPPER
         i, slot = _probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
         while length > _IN_KEYS and slot != _Word(0):
@@ -328,6 +352,7 @@ class Piece:
         n_slots = 1 << (2 * _n_types - 1).bit_length()
         self.chunk = Chunk(np.empty(0, np.uint8), 0, 0, 0, 0)
         self.types = _PieceTypes(
+            seeds=_SEEDS,
             slots=np.zeros(n_slots, np.uint64),
             rows=_aligned_rows(_n_types),
             lengths=np.empty(_n_types, np.int64),
@@ -425,6 +450,7 @@ class TypeTable:
         self._line_tokens = 0  # of that line, before the current piece
         self._cursor = np.zeros(2, np.int64)
         self._table = _Table(
+            seeds=_SEEDS,
             slots=np.zeros(1 << (2 * _n_types - 1).bit_length(), np.uint64),
             arena=np.empty(_arena_bytes, np.uint8),
             rows=_aligned_rows(_n_types + 1),

@@ -55,10 +55,7 @@ class TemporaryFile:
                         self.n_bytes += n_written
                         left = left[n_written:]
         except OSError as error:
-            raise TextError(
-                f"{self._directory}: cannot hold the temporary word ids: {error.strerror}; they "
-                f"need about {n_bytes_needed:,.0f} bytes; set TMPDIR to a directory with room"
-            ) from error
+            raise self._no_room(error, n_bytes_needed) from error
 
     def clear(self) -> None:
         """Free the disk space."""
@@ -67,8 +64,21 @@ class TemporaryFile:
     def beside(self, n: int) -> np.ndarray:
         """Return n zeros, int32, in another such file, mapped into memory."""
         with TemporaryFile(self._directory) as file:
-            file._file.truncate(4 * n)
+            try:
+                if hasattr(os, "posix_fallocate"):
+                    # Else writing to the map would end the process when the disk is full.
+                    os.posix_fallocate(file._file.fileno(), 0, 4 * n)
+                else:
+                    file._file.truncate(4 * n)
+            except OSError as error:
+                raise self._no_room(error, self.n_bytes + 4 * n) from error
             return np.frombuffer(mmap.mmap(file._file.fileno(), 0), np.int32)
+
+    def _no_room(self, error: OSError, n_bytes_needed: float) -> TextError:
+        return TextError(
+            f"{self._directory}: cannot hold the temporary word ids: {error.strerror}; they "
+            f"need about {n_bytes_needed:,.0f} bytes; set TMPDIR to a directory with room"
+        )
 
     def map(self) -> np.ndarray:
         """Return the int32 numbers written, mapped into memory, read-only; at least one."""

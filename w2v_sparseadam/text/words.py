@@ -82,7 +82,7 @@ class Words(Collection[str]):
 
 
 def compile_word_kernels() -> None:
-    """Compile what `Words` needs, or load it from Numba's cache, before a clock starts."""
+    """Compile what `Words` needs, or load it from the disk, before a clock starts."""
     words, places = Words.of(["a"]), np.zeros(1, np.int64)
     words.take(places)
     words.sort_key(places, 0)

@@ -1,0 +1,121 @@
+"""What all commands share: one line for what the system refuses."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from w2v_sparseadam.commands import W2VCommand
+
+
+def outcome_of(function):
+    result = CliRunner().invoke(click.command(cls=W2VCommand)(function))
+    return result.exit_code, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            MemoryError("Unable to allocate 9 TiB"),
+            "there is not enough memory (Unable to allocate 9 TiB)",
+        ),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (
+            OSError(errno.EACCES, "Permission denied", "a\x1bb.txt"),
+            "a\\x1bb.txt: Permission denied",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left"),
+            "standard output cannot be written (No space left)",
+        ),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_one_line(error, line):
+    def command():
+        raise error
+
+    assert outcome_of(command) == (1, f"Error: {line}\n")
+
+
+def test_a_current_folder_that_is_gone_is_named(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert outcome_of(lambda: print(os.path.abspath("a"))) == (
+        1,
+        "Error: the current folder has been removed; change to one that exists\n",
+    )
+
+
+def test_a_bug_keeps_its_traceback():
+    def command():
+        raise ValueError("a bug")
+
+    result = CliRunner().invoke(click.command(cls=W2VCommand)(command))
+    assert isinstance(result.exception, ValueError)
+
+
+CUT_SHORT = """
+import mmap, os, sys
+import numpy as np
+from w2v_sparseadam.commands import bus_errors_told
+with open(sys.argv[1], "w+b") as file:
+    file.truncate(1 << 16)
+    numbers = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    with bus_errors_told():
+        file.truncate(0)
+        numbers.sum()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="the system has no SIGBUS")
+def test_a_mapped_file_that_is_cut_short_ends_the_process_with_a_line(tmp_path):
+    command = [sys.executable, "-c", CUT_SHORT, tmp_path / "numbers"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1,
+        "",
+        "Error: a file that is mapped into memory (word ids of the text, or a checkpoint) was cut "
+        "short, or its disk failed\n",
+    )
+
+
+COMPILING = """
+import os, signal, time
+from w2v_sparseadam.commands import StopSignals, hurry
+hurry._SECONDS = 0.01
+signals = StopSignals()
+with signals, hurry.left_soon(signals, "; no vectors were written"):
+    os.kill(os.getpid(), signal.SIGUSR2)
+    signals.deferred = signals.compiling = {compiling}
+    os.kill(os.getpid(), signal.SIGTERM)
+    if signals.compiling:
+        time.sleep(600)  # as in LLVM: no exception, and no event
+print("left in time")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize(
+    ("compiling", "outcome"),
+    [
+        (True, (143, "", "Terminated; no vectors were written.\n")),
+        (False, (1, "", "Stopped")),
+    ],
+)
+def test_a_signal_ends_what_compiles(compiling, outcome):
+    script = "import signal; signal.signal(signal.SIGUSR2, signal.SIG_IGN)" + COMPILING.format(
+        compiling=compiling
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+    code, out, err = outcome
+    assert (result.returncode, result.stdout) == (code, out)
+    assert err in result.stderr

@@ -1,0 +1,63 @@
+"""Leaving soon after Ctrl-C while a kernel is compiled, which nothing in Python can interrupt."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import click
+
+from ..workers import start_thread
+
+_SECONDS = 1.0
+
+
+class Compiling(Protocol):
+    """What knows which signals end the command, and whether a kernel is being compiled."""
+
+    compiling: bool
+
+    def handles(self, number: int) -> bool:
+        """Whether a signal ends the command."""
+
+
+@contextmanager
+def left_soon(signals: Compiling, left_undone: str) -> Iterator[None]:
+    """End the process a second after a signal that comes in the block, if it is compiling then.
+
+    Nothing is lost: what a command writes it writes later. Python runs its handlers between two
+    instructions, and so not before LLVM is done with a kernel; a thread is told of the signal at
+    once. A second signal does not wait for the second.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    thread = start_thread(_watch, reading, signals, left_undone)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        thread.join()
+        os.close(reading)
+
+
+def _watch(reading: int, signals: Compiling, left_undone: str) -> None:
+    """Wait for signals, until the other end of the pipe is closed."""
+    while got := os.read(reading, 1):
+        if not signals.handles(got[0]):
+            continue
+        if select.select([reading], [], [], _SECONDS)[0] and not os.read(reading, 1):
+            return  # in time
+        if signals.compiling:
+            word = "Terminated" if got[0] == signal.SIGTERM else "Interrupted"
+            click.echo(f"{word}{left_undone}.", err=True)
+            os._exit(128 + got[0])
