@@ -168,7 +168,7 @@ def test_a_missing_zstd_names_the_extra(tmp_path, monkeypatch):
     for name in ("compression", "compression.zstd", "backports", "backports.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
     assert error_of(tmp_path, data, "zstd") == (
-        ": is zstd data, for which a package is missing; pip install 'w2v-sparseadam[zstd]'"
+        ": zstd needs a package that is missing; pip install 'w2v-sparseadam[zstd]'"
     )
 
 

@@ -13,7 +13,7 @@ from . import W2VCommand, columns, pad, printable
 if TYPE_CHECKING:
     from ..evaluation import Report
 
-_FILE = click.Path(exists=True, dir_okay=False, readable=True)
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
 
 @click.command(cls=W2VCommand)

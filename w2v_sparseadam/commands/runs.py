@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from ..config import epochs_of
+from ..output import STANDARD_OUTPUT, atomic_write
 from ..text.config import kept_list
 from .text_options import given
 
@@ -105,9 +106,9 @@ class Destination:
 
     def keep(self, output: Path, vectors: str) -> None:
         """Write it, if it is new."""
-        from ..output import atomic_write
-
-        new = {"output": os.path.abspath(output), "vectors": vectors}
+        is_named = str(output) != STANDARD_OUTPUT
+        path = os.path.abspath(output) if is_named else STANDARD_OUTPUT
+        new = {"output": path, "vectors": vectors}
         if new != self.kept:
             with atomic_write(self._path) as stream:
                 stream.write(json.dumps(new).encode() + b"\n")

@@ -193,7 +193,7 @@ _OPTIONS = [
         cls=SectionOption,
         section="Phrases",
         metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
         help="Write the phrases with their counts and scores.",
     ),
 ]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
+import os
 import threading
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, Queue
 from typing import Any, Protocol
 
 from ..errors import TextError
 from .magic import HEAD_BYTES, compression_of
-from .sources import SourceFile
+from .sources import SourceFile, source_at
 
 _IN_BYTES = 1 << 17
 _OUT_BYTES = 1 << 20
 _BLOCKS_AHEAD = 4
+_PEEK_BYTES = 1 << 16
 
 
 class _Decompressor(Protocol):
@@ -132,13 +135,13 @@ def _decompressor(
         return bz2.BZ2Decompressor, (OSError,)
     if kind == "xz":
         return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), (lzma.LZMAError,)
-    zstd = _zstd(name)
+    zstd = zstd_module(name)
     # zstd --long=31 needs as much; its own limit of 2**27 would refuse many a published dump.
     options = {zstd.DecompressionParameter.window_log_max: 31}
     return lambda: zstd.ZstdDecompressor(options=options), (zstd.ZstdError,)
 
 
-def _zstd(name: str) -> Any:
+def zstd_module(name: str) -> Any:
     """Return the module of Python 3.14, or the same as a package of its own."""
     try:
         from compression import zstd
@@ -147,10 +150,78 @@ def _zstd(name: str) -> Any:
             from backports import zstd
         except ImportError as error:
             raise TextError(
-                f"{name}: is zstd data, for which a package is missing; "
+                f"{name}: zstd needs a package that is missing; "
                 "pip install 'w2v-sparseadam[zstd]'"
             ) from error
     return zstd
+
+
+class BlockReader(io.RawIOBase):
+    """Blocks of bytes, to be read as a file."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, view: Any, /) -> int:
+        """Read some bytes into ``view``; return how many, 0 at the end."""
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = memoryview(block)
+        n_read = min(len(view), len(self._left))
+        view[:n_read] = self._left[:n_read]
+        self._left = self._left[n_read:]
+        return n_read
+
+
+@contextmanager
+def open_unpacked(
+    path: str | os.PathLike[str],
+) -> Iterator[tuple[io.BufferedReader, str, int | None]]:
+    """Open a file or stream, decompressed if it is compressed.
+
+    Parameters
+    ----------
+    path : path-like
+        ``"-"`` is standard input.
+
+    Yields
+    ------
+    stream : io.BufferedReader
+        Of which a first ``peek`` returns 64 KiB, unless there are fewer.
+    name : str
+        What to call it in messages.
+    n_bytes : int or None
+        Its size, unless it is a stream or compressed.
+
+    Raises
+    ------
+    TextError
+        Here or while reading, if it cannot be read, or is compressed and corrupt.
+    """
+    source = source_at(os.fsdecode(path))
+    with SourceFile(source) as file:
+        kind = compression_of(file.peek(HEAD_BYTES))
+        blocks = decompressed(file, kind) if kind else file.blocks()
+        size = None if kind else source.n_bytes
+        yield io.BufferedReader(BlockReader(_filled(blocks)), _PEEK_BYTES), file.name, size
+
+
+def _filled(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in blocks of at least `_PEEK_BYTES`, but for the last."""
+    parts = bytearray()
+    for block in blocks:
+        parts += block
+        if len(parts) >= _PEEK_BYTES:
+            yield bytes(parts)
+            parts = bytearray()
+    yield bytes(parts)
 
 
 def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes, None, None]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from .compression import decompressed, read_ahead
+from .compression import BlockReader, decompressed, read_ahead
 from .config import TextConfig
 from .encodings import decoded, encoded
 from .formats import RECORDS, parquet_lines, record_lines, spooled
@@ -182,26 +182,6 @@ class _Readable(Protocol):
         """Read some bytes into ``view``; return how many, 0 at the end."""
 
 
-class _Blocks:
-    """Blocks of bytes, to be read into a buffer."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._left = memoryview(b"")
-
-    def readinto(self, view: memoryview, /) -> int:
-        """Read some bytes into ``view``; return how many, 0 at the end."""
-        while not self._left:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._left = memoryview(block)
-        n_read = min(len(view), len(self._left))
-        view[:n_read] = self._left[:n_read]
-        self._left = self._left[n_read:]
-        return n_read
-
-
 @contextmanager
 def _opened(
     source: Source, config: TextConfig, directory: str | os.PathLike[str] | None
@@ -220,7 +200,7 @@ def _opened(
             yield from blocks
 
     with closing(read_ahead(made())) as ahead:
-        yield file, _Blocks(ahead)
+        yield file, BlockReader(ahead)
 
 
 def _text_blocks(

@@ -90,7 +90,7 @@ def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Sourc
         if isinstance(path, Source):
             sources.append(path)
         else:
-            sources += map(_source_at, _expanded(os.fsdecode(path)))
+            sources += map(source_at, _expanded(os.fsdecode(path)))
     streams = [source for source in sources if source.is_stream and source.path != os.devnull]
     times = Counter(source.identity for source in streams)
     for source in streams:
@@ -167,7 +167,7 @@ def _in_order(path: str) -> tuple[str, ...]:
     return Path(path).parts
 
 
-def _source_at(path: str) -> Source:
+def source_at(path: str) -> Source:
     """Return the source at a path, which must not be a directory."""
     try:
         status = os.fstat(0) if path == STANDARD_INPUT else os.stat(path)
