@@ -14,7 +14,7 @@ import pytest
 from w2v_sparseadam import output
 from w2v_sparseadam.errors import W2VError
 from w2v_sparseadam.output import atomic_write, check_writable, write_result
-from w2v_sparseadam.text.compression import zstd_module
+from w2v_sparseadam.zstd import zstd_module
 
 
 def deny(path, mode):

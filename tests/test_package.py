@@ -18,6 +18,7 @@ PACKAGE = ROOT / "w2v_sparseadam"
 # Each module imports from those above it only.
 STATIONS = [
     "errors",
+    "zstd",
     "output",
     "kernels",
     "workers",

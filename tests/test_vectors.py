@@ -333,8 +333,8 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"1 2\na 1 2\n\n \nb 3 4\n", ", line 3: more words than line 1 promises (1)"),
         (
             b"2 3\nking 0,1 0,2 0,3\nqueen 0,4 0,5 0,6\n",
-            ", line 2: expected 3 numbers after 'king', found '0,1'; a decimal point is needed, not "
-            "a comma",
+            ", line 2: expected 3 numbers after 'king', found '0,1'; a decimal point is needed, "
+            "not a comma",
         ),
         (
             b"2 2\nking 0,125 -0,25\nqueen 0,5 0,75\n",
@@ -385,7 +385,7 @@ def test_compressed_vectors_that_are_cut_short(tmp_path):
     path = tmp_path / "a.vec.gz"
     Vectors(GOLDEN_WORDS, GOLDEN_MATRIX).save(path)
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(W2VError, match=r"a\.vec\.gz: ends at byte \d+, amid gzip data: it is trunc"):
+    with pytest.raises(W2VError, match=r"a\.vec\.gz: ends at byte \d+, amid gzip data: it is tr"):
         Vectors.load(path)
 
 

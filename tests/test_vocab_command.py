@@ -1,5 +1,6 @@
 """w2v-vocab: what it prints, writes and draws, and what it refuses."""
 
+import gzip
 import json
 import os
 import re
@@ -53,6 +54,14 @@ def test_tables(folder):
         "york     10     21.74%\n"
         "cat       6     13.04%\n"
     )
+
+
+def test_the_vocabulary_to_standard_output_and_phrases_compressed(folder, capfdbinary):
+    result = run("--min-count", "10", "-q", "-o", "-", "--phrases", "1", "--phrases-out", "p.gz")
+    assert result.stdout == ""
+    assert capfdbinary.readouterr().out == b"the 12\nnew 10\nyork 10\n"
+    phrases = gzip.decompress(Path("p.gz").read_bytes())
+    assert phrases.startswith(b"phrase\tcount\tscore\tpass\n")
 
 
 def test_only_the_coverage(folder):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import W2VError
-from .text.compression import zstd_module
+from .zstd import zstd_module
 
 STANDARD_OUTPUT = "-"
 """The path that stands for standard output."""
@@ -183,7 +183,7 @@ def compression_ending(path: str | os.PathLike[str]) -> str:
 def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
     """Return what makes a context manager that compresses into a file, or leaves it as it is."""
     ending = compression_ending(path)
-    zstd = zstd_module(os.fspath(path)) if ending == ".zst" else None
+    zstd = zstd_module(path) if ending == ".zst" else None
 
     @contextmanager
     def compress(file: Any) -> Iterator[Any]:
@@ -196,7 +196,7 @@ def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
             case ".bz2":
                 packed = bz2.BZ2File(file, "wb")
             case ".xz":
-                packed = lzma.LZMAFile(file, "wb")
+                packed = lzma.LZMAFile(file, "wb")  # noqa: SIM115
             case _:
                 packed = zstd.ZstdFile(file, "wb")  # type: ignore[union-attr]
         with io.BufferedWriter(packed, 1 << 17) as stream:

@@ -20,7 +20,7 @@ from .benchmark import (
     TrainingRun,
 )
 from .errors import SettingError, W2VError
-from .output import write_result, check_writable
+from .output import check_writable, write_result
 
 if TYPE_CHECKING:
     import numpy as np

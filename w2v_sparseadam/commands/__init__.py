@@ -11,6 +11,7 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ class W2VCommand(click.Command):
     left_undone = ""
     """What to add to ``Interrupted`` and ``Terminated``."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command, once nothing that happens to stderr can stop it."""
+        _guard_standard_files()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, and report what the user can mend."""
         # A word that the terminal's encoding lacks is escaped, not a UnicodeEncodeError.
@@ -53,6 +59,32 @@ class W2VCommand(click.Command):
                 click.ClickException(str(error)).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
+
+
+class _Notes(io.FileIO):
+    """Standard error, of which what cannot be written is dropped: telling never stops the work."""
+
+    def write(self, data: Any, /) -> int:
+        """Write, or act as if."""
+        with suppress(OSError):
+            return super().write(data) or len(data)
+        return len(data)
+
+
+def _guard_standard_files() -> None:
+    """Put `_Notes` in the place of standard error, and something in that of a closed file."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # or else the next file that is opened would be taken for it
+            os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Notes(2, "wb", closefd=False)),
+            encoding=getattr(sys.stderr, "encoding", "utf-8"),
+            errors="backslashreplace",
+            line_buffering=True,
+        )
 
 
 class Stopped(KeyboardInterrupt):

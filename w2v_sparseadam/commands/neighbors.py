@@ -10,7 +10,9 @@ from . import W2VCommand, columns, pad, printable
 
 
 @click.command(cls=W2VCommand)
-@click.argument("vectors", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True))
+@click.argument(
+    "vectors", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
+)
 @click.argument("words", metavar="[WORD]...", nargs=-1)
 @click.option(
     "-n",

@@ -14,6 +14,7 @@ from queue import Empty, Queue
 from typing import Any, Protocol
 
 from ..errors import TextError
+from ..zstd import zstd_module
 from .magic import HEAD_BYTES, compression_of
 from .sources import SourceFile, source_at
 
@@ -139,21 +140,6 @@ def _decompressor(
     # zstd --long=31 needs as much; its own limit of 2**27 would refuse many a published dump.
     options = {zstd.DecompressionParameter.window_log_max: 31}
     return lambda: zstd.ZstdDecompressor(options=options), (zstd.ZstdError,)
-
-
-def zstd_module(name: str) -> Any:
-    """Return the module of Python 3.14, or the same as a package of its own."""
-    try:
-        from compression import zstd
-    except ImportError:
-        try:
-            from backports import zstd
-        except ImportError as error:
-            raise TextError(
-                f"{name}: zstd needs a package that is missing; "
-                "pip install 'w2v-sparseadam[zstd]'"
-            ) from error
-    return zstd
 
 
 class BlockReader(io.RawIOBase):
