@@ -1,12 +1,18 @@
 """What a run starts from: given vectors, matched by name, and words that stay in place."""
 
+import gzip
+import os
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
 from w2v_sparseadam.config import START_LR
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
+from w2v_sparseadam.evaluation import read_dataset
 from w2v_sparseadam.start import find_frozen, place_vectors, read_words
+from w2v_sparseadam.text.wordlists import WordFilter
 from w2v_sparseadam.vectors import Vectors
 
 SETTINGS = {
@@ -143,5 +149,26 @@ def test_a_broken_list_of_words(tmp_path, content, message):
 
 
 def test_a_missing_list_of_words(tmp_path):
-    with pytest.raises(W2VError, match=r"none\.txt: cannot be read \(No such file"):
+    with pytest.raises(W2VError, match=r"none\.txt: cannot be read: No such file"):
         read_words(tmp_path / "none.txt")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
+@pytest.mark.parametrize(
+    "read",
+    [read_words, read_dataset, lambda path: WordFilter(TextConfig(stopwords=path))],
+    ids=["freeze", "data set", "stopwords"],
+)
+def test_a_list_without_line_ends_does_not_fill_the_memory(read):
+    tracemalloc.start()
+    with pytest.raises(W2VError, match=r"^/dev/zero, line 1: is longer than 1 MiB; expected a few"):
+        read("/dev/zero")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_a_compressed_list_of_words(tmp_path):
+    path = tmp_path / "words.gz"
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbfa\nb\n"))
+    assert read_words(path) == ["a", "b"]

@@ -152,6 +152,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "min_count": ["--min-count", "2"],
         "max_vocab": ["--max-vocab", "70"],
         "max_types": ["--max-types", "700"],
+        "max_token_bytes": ["--max-token-bytes", "4096"],
         "errors": ["--errors", "ignore"],
         "encoding": ["--encoding", "latin-1"],
         "format": ["--format", "jsonl"],

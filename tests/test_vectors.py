@@ -15,7 +15,14 @@ from hypothesis.extra.numpy import arrays
 
 from w2v_sparseadam import memory
 from w2v_sparseadam import vectors as vectors_module
-from w2v_sparseadam.errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
+from w2v_sparseadam.errors import (
+    FormatError,
+    SettingError,
+    ShapeError,
+    TextError,
+    UnknownWordError,
+    W2VError,
+)
 from w2v_sparseadam.text.compression import open_unpacked
 from w2v_sparseadam.vectors import Vectors
 
@@ -155,7 +162,7 @@ def check_loads_or_tells(content):
         tracemalloc.start()
         try:
             assert np.isfinite(Vectors.load(path).matrix).all()
-        except FormatError as error:
+        except (FormatError, TextError) as error:  # TextError: begins like compressed data
             told = f"{error}"
         finally:
             peak = tracemalloc.get_traced_memory()[1]

@@ -64,6 +64,12 @@ def test_the_vocabulary_to_standard_output_and_phrases_compressed(folder, capfdb
     assert phrases.startswith(b"phrase\tcount\tscore\tpass\n")
 
 
+def test_runs_without_white_space_that_are_dropped_are_told(folder):
+    result = run("--min-count", "10", "--max-token-bytes", "3", "--top", "1", "--json")
+    assert "Runs without white space beyond --max-token-bytes, dropped: 14.\n" in result.stderr
+    assert json.loads(result.stdout.splitlines()[0])["long_tokens"] == 14
+
+
 def test_only_the_coverage(folder):
     assert run("--min-count", "4", "-q", "--top", "0").stdout == (
         "min-count  words  tokens     kept\n"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .checkpoint import last_checkpoint
-from .errors import FormatError, SettingError, W2VError
+from .errors import FormatError, SettingError
 from .run_folder import of_generation, read_settings, read_vocabulary
+from .text.compression import read_lines
 from .vectors import Vectors
 
 if TYPE_CHECKING:
@@ -197,27 +198,20 @@ def read_words(path: str | os.PathLike[str]) -> list[str]:
     ------
     FormatError
         If a line is not UTF-8 or has white space within, or the file has no words.
-    W2VError
+    TextError
         If the file cannot be read.
     """
     words: list[str] = []
-    try:
-        with open(path, "rb") as stream:
-            for number, line in enumerate(stream, 1):
-                if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
-                fields = line.split()
-                try:
-                    words += [field.decode() for field in fields]
-                except UnicodeDecodeError:
-                    raise FormatError(f"{path}, line {number}: is not UTF-8") from None
-                if len(fields) > 1:
-                    raise FormatError(
-                        f"{path}, line {number}: expected one word, found {len(fields)}, "
-                        f"{_few(words[-len(fields) :])}"
-                    )
-    except OSError as error:
-        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
+    for place, line in read_lines(path):
+        fields = line.split()
+        try:
+            words += [field.decode() for field in fields]
+        except UnicodeDecodeError:
+            raise FormatError(f"{place}: is not UTF-8") from None
+        if len(fields) > 1:
+            raise FormatError(
+                f"{place}: expected one word, found {len(fields)}, {_few(words[-len(fields) :])}"
+            )
     if not words:
         raise FormatError(f"{path}: has no words; list one a line")
     return words

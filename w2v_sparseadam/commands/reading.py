@@ -38,6 +38,7 @@ _OUTCOMES = (
     ("kept_tokens", "kept, {words:,} words"),
 )
 _NOTES = (
+    ("long_tokens", "Runs without white space beyond --max-token-bytes, dropped"),
     ("bad_bytes", "Bytes that are not text in the encoding"),
     ("empty_words", "Empty words of the tokenizer, dropped"),
     ("rewritten_words", "Words of the tokenizer with white space, for which _ stands"),

@@ -142,6 +142,12 @@ _OPTIONS = [
         help="Hold at most this many distinct runs of characters; then forget the rarest.",
     ),
     _text(
+        "--max-token-bytes",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Drop longer runs of characters between white space.",
+    ),
+    _text(
         "--errors",
         type=click.Choice(ON_BAD_BYTES),
         help="On bytes that are not text in the encoding: stop, put U+FFFD, or drop them.",

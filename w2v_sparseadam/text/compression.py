@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from queue import Empty, Queue
 from typing import Any, Protocol
 
@@ -22,6 +23,9 @@ _IN_BYTES = 1 << 17
 _OUT_BYTES = 1 << 20
 _BLOCKS_AHEAD = 4
 _PEEK_BYTES = 1 << 16
+_LONGEST_LINE = 1 << 20
+_MOST_WINDOW = 1 << 31
+_XZ_BYTES = 1 << 20  # beside the window
 
 
 class _Decompressor(Protocol):
@@ -108,6 +112,11 @@ def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
             try:
                 text = decompressor.decompress(block, _OUT_BYTES)
             except errors as error:
+                if "emory" in str(error):
+                    raise TextError(
+                        f"{file.name}: to unpack this {kind} data needs more than "
+                        f"{_MOST_WINDOW >> 30} GiB of memory; compress it with a smaller window"
+                    ) from error
                 raise TextError(
                     f"{file.name}: corrupt {kind} data, noticed between bytes {begin} and "
                     f"{file.n_bytes_read} ({error}); fetch or compress it again"
@@ -135,10 +144,13 @@ def _decompressor(
     if kind == "bzip2":
         return bz2.BZ2Decompressor, (OSError,)
     if kind == "xz":
-        return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), (lzma.LZMAError,)
+        return (
+            lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_WINDOW + _XZ_BYTES),
+            (lzma.LZMAError,),
+        )
     zstd = zstd_module(name)
     # zstd --long=31 needs as much; its own limit of 2**27 would refuse many a published dump.
-    options = {zstd.DecompressionParameter.window_log_max: 31}
+    options = {zstd.DecompressionParameter.window_log_max: _MOST_WINDOW.bit_length() - 1}
     return lambda: zstd.ZstdDecompressor(options=options), (zstd.ZstdError,)
 
 
@@ -197,6 +209,30 @@ def open_unpacked(
         blocks = decompressed(file, kind) if kind else file.blocks()
         size = None if kind else source.n_bytes
         yield io.BufferedReader(BlockReader(_filled(blocks)), _PEEK_BYTES), file.name, size
+
+
+def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines of a small file of words, with the place of each for messages.
+
+    Parameters
+    ----------
+    path : path-like
+        As in `open_unpacked`.
+
+    Raises
+    ------
+    TextError
+        As `open_unpacked`, and if a line is longer than 1 MiB.
+    """
+    with open_unpacked(path) as (stream, name, _):
+        for number in count(1):
+            line = stream.readline(_LONGEST_LINE + 1)
+            if not line:
+                return
+            place = f"{name}, line {number}"
+            if len(line) > _LONGEST_LINE:
+                raise TextError(f"{place}: is longer than 1 MiB; expected a few words on a line")
+            yield place, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
 
 
 def _filled(blocks: Iterator[bytes]) -> Iterator[bytes]:

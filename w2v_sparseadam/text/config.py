@@ -150,6 +150,10 @@ class TextConfig:
         Distinct runs of characters between white space that are held in memory; 1 or more. When
         there are more, the rarest are forgotten, until half as many are left; what that took away
         is reported. None stands for as many as fill a quarter of the memory.
+    max_token_bytes : int
+        Runs of characters between white space that are longer, in bytes of UTF-8, are dropped and
+        counted, so that a file without white space does not fill the memory; 1 or more. Not for
+        a tokenizer that is given whole lines.
     errors : {"strict", "replace", "ignore"}
         What to do with bytes that are not text in the encoding: stop with an error, put U+FFFD,
         or drop them; as in `bytes.decode`.
@@ -181,6 +185,7 @@ class TextConfig:
     min_count: int = 5
     max_vocab: int | None = None
     max_types: int | None = None
+    max_token_bytes: int = 1 << 20
     errors: str = "strict"
     encoding: str = "utf-8"
     format: str = "lines"
@@ -201,6 +206,7 @@ class TextConfig:
                     f"{name} must be a path, a collection of str or None, got {words!r:.80}"
                 )
         _check_count("min_count", self.min_count)
+        _check_count("max_token_bytes", self.max_token_bytes)
         for name, limit in (("max_vocab", self.max_vocab), ("max_types", self.max_types)):
             if limit is not None:
                 _check_count(name, limit)
