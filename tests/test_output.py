@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from w2v_sparseadam import output
 from w2v_sparseadam.errors import W2VError
-from w2v_sparseadam.output import atomic_write, check_writable, write_result
+from w2v_sparseadam.output import atomic_write, check_writable, shell_path, write_result
 from w2v_sparseadam.zstd import zstd_module
 
 
@@ -266,6 +267,18 @@ def test_another_error_of_the_writer_passes_unchanged(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "out.vec"):
         (tmp_path / "missing").read_bytes()
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "two words", "it's", "-d", "--resume", "$(x)", "a\nb", "\x1b[1m'\\", "\udcff9"],
+)
+def test_a_path_for_a_shell(name):
+    quoted = shell_path(name)
+    assert quoted.isprintable()
+    echoed = subprocess.run(["bash", "-c", f"printf %s {quoted}"], capture_output=True, check=True)
+    assert os.path.normpath(os.fsdecode(echoed.stdout)) == name
+    assert not echoed.stdout.startswith(b"-")
 
 
 def write_one(path):

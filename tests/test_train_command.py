@@ -966,3 +966,18 @@ def test_a_format_that_cannot_be_written_is_refused_before_training(folder, argu
     assert message in result.stderr
     assert "Read" not in result.stderr
     assert os.listdir() == ["news.txt"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "warning", "message": "of version \x1b[2J\u202e"},
+        {"event": "folder", "path": "\x1b[2J\u202e", "taken_over_from": "process 7 on \x9bm"},
+        {"event": "freeze", "frozen": 1, "unknown": 1, "examples": ["\x1b[2J\u202e"]},
+    ],
+)
+def test_what_comes_from_outside_does_not_drive_the_terminal(event, capsys):
+    TrainReport()(event)
+    told = capsys.readouterr().err
+    assert "\\x1b[2J\\u202e" in told
+    assert told.replace("\n", "").isprintable()

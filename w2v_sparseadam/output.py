@@ -14,6 +14,7 @@ import lzma
 import os
 import re
 import secrets
+import shlex
 import shutil
 import stat
 import tempfile
@@ -172,6 +173,22 @@ def open_descriptor(path: str | os.PathLike[str]) -> int | None:
             if os.path.samestat(os.stat(name), os.fstat(number)):
                 return number
     return None
+
+
+def shell_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as it can be pasted into a shell's command line, whatever is in its name."""
+    name = os.fspath(path)
+    if name.startswith("-"):  # or else it would be taken for an option
+        name = f"./{name}"
+    if name.isprintable():
+        return shlex.quote(name)
+    escaped = (
+        char
+        if char.isprintable() and char not in "'\\"
+        else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in name
+    )
+    return f"$'{''.join(escaped)}'"
 
 
 def compression_ending(path: str | os.PathLike[str]) -> str:

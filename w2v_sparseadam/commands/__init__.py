@@ -5,13 +5,14 @@ from __future__ import annotations
 import atexit
 import gc
 import io
+import json
 import os
 import signal
 import sys
 import threading
 import unicodedata
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ class W2VCommand(click.Command):
         _guard_standard_files()
         return super().main(*args, **kwargs)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line."""
+        with _escaped_errors():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, and report what the user can mend."""
         # A word that the terminal's encoding lacks is escaped, not a UnicodeEncodeError.
@@ -47,7 +53,7 @@ class W2VCommand(click.Command):
             sys.stdout.reconfigure(errors="backslashreplace")
         signals = ctx.obj = StopSignals()
         try:
-            with signals:
+            with signals, _escaped_errors():
                 return super().invoke(ctx)
         except BaseException as error:
             if signals.received or isinstance(error, KeyboardInterrupt):
@@ -56,7 +62,7 @@ class W2VCommand(click.Command):
                 click.echo(f"{word}{signals.note or self.left_undone}.", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
-                click.ClickException(str(error)).show()
+                click.ClickException(printable(str(error))).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
 
@@ -180,13 +186,51 @@ def _same_file(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
+@contextmanager
+def _escaped_errors() -> Iterator[None]:
+    """Escape the names in click's own errors, which may come from outside."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = printable(error.message)
+        raise
+
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
+
+
 def printable(text: str) -> str:
-    """Return `text` with what could drive the terminal or break the line escaped."""
+    """Return `text` with what could drive the terminal, break the line or hide escaped.
+
+    The joiners that Persian and the scripts of India have within words stay there.
+    """
+    if text.isprintable():
+        return text
     return "".join(
         char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
+        if unicodedata.category(char) in _UNSAFE and not _joins(text, place)
         else char
-        for char in text
+        for place, char in enumerate(text)
+    )
+
+
+def _joins(text: str, place: int) -> bool:
+    """Tell whether a character is a joiner between two letters that are not ASCII's."""
+    beside = text[max(place - 1, 0) : place] + text[place + 1 : place + 2]
+    return text[place] in _JOINERS and len(beside) == 2 and all(map(_is_foreign, beside))
+
+
+def _is_foreign(char: str) -> bool:
+    return not char.isascii() and unicodedata.category(char)[0] in "LM"
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """Return a line of JSON that leaves a terminal alone, but is readable in any script."""
+
+    line = json.dumps(record, ensure_ascii=False)
+    return "".join(
+        json.dumps(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in line
     )
 
 

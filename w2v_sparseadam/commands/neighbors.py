@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from . import W2VCommand, columns, pad, printable
+from . import W2VCommand, columns, pad, printable, to_json
 
 
 @click.command(cls=W2VCommand)
@@ -55,7 +53,7 @@ def main(
     if as_json:
         for query, nearest in answers:
             neighbors = [{"word": word, "cosine": cosine} for word, cosine in nearest]
-            click.echo(json.dumps({"query": query, "neighbors": neighbors}, ensure_ascii=False))
+            click.echo(to_json({"query": query, "neighbors": neighbors}))
         return
     shown = [printable(word) for _, nearest in answers for word, _ in nearest]
     width = max(map(columns, shown), default=0)

@@ -119,7 +119,7 @@ class ReadingReport:
             return
         if self._bar is not None:
             self._bar.clear()
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
         if self._bar is not None:
             self._bar.refresh()
 

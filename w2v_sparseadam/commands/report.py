@@ -11,6 +11,7 @@ import click
 
 from ..output import STANDARD_OUTPUT, compression_ending, open_descriptor
 from ..text.events import Event
+from . import printable
 from .reading import Pace, ReadingReport, duration, new_bar
 
 
@@ -103,7 +104,8 @@ class EventLog:
         except OSError as error:
             self.close()
             click.echo(
-                f"Warning: {self._path}: cannot be written ({error.strerror}); going on without it",
+                f"Warning: {printable(str(self._path))}: cannot be written ({error.strerror}); "
+                "going on without it",
                 err=True,
             )
 

@@ -16,7 +16,7 @@ from ..output import check_writable, is_standard_output
 from ..text.config import TextConfig
 from ..text.events import read_with_events
 from ..workers import usable_processors
-from . import columns, pad, printable
+from . import columns, pad, printable, to_json
 from .reading import ReadingReport, phrases_to, teller
 from .text_options import (
     SectionedCommand,
@@ -133,7 +133,7 @@ def _json_lines(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:
         row = {"min_count": min_count, "words": n_words, "tokens": n_tokens, "share": share}
         yield json.dumps({"kind": "coverage", **row})
     for word, count in _words(read, top):
-        yield json.dumps({"kind": "word", "word": word, "count": count}, ensure_ascii=False)
+        yield to_json({"kind": "word", "word": word, "count": count})
 
 
 def _tables(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:

@@ -85,7 +85,7 @@ class LineTokenizer:
                 if sum(map(len, carried)) > LONGEST_LINE:
                     raise TextError(
                         f"{self._paths[file_number]}, line {self._line}: is longer than "
-                        f"{LONGEST_LINE:,} bytes, too much for a tokenizer of lines; break it up"
+                        f"{LONGEST_LINE:,} bytes, too much for a tokenizer of lines; split it"
                     )
 
     def _words(self, data: bytes, file_number: int, offset: int) -> bytearray:
