@@ -69,7 +69,7 @@ def test_json(path):
 
 
 def test_an_unknown_word(path):
-    result = run(path, "one", "tow")
+    result = run(path, "tow")
     assert result.exit_code == 1
     assert result.output == "Error: no vector for 'tow'; did you mean 'two'?\n"
 
@@ -158,6 +158,16 @@ def test_help_is_light():
 def test_columns(text, width):
     assert columns(text) == width
     assert pad(text, 8) == text + " " * (8 - width)
+
+
+def test_an_unknown_word_leaves_the_answers_for_the_others(path):
+    result = run(path, "ONE", "zzz", "\u00e9t\u00e9", "--analogy", "a", "b", "c", "-n", "1")
+    assert result.exit_code == 1
+    assert result.stdout == ("one\n  two        0.9600\n\ne\u0301te\u0301\n  \\x1b[31m   0.8000\n")
+    assert result.stderr == (
+        "Error: no vector for 'zzz'; no word is spelt like it\n"
+        "Error: no vector for 'a'; no word is spelt like it\n"
+    )
 
 
 def test_printable():

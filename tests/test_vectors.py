@@ -576,6 +576,63 @@ def test_very_large_and_very_small_numbers():
     assert vectors.similarity("a", "c") == pytest.approx(-np.sqrt(0.5), abs=1e-6)
 
 
+def test_what_is_not_asked_for_is_left_out_by_one_word_or_several():
+    vectors = Vectors(["one", "two", "ten"], [[3, 4], [4, 3], [-4, 3]])
+    for exclude in ("two", ["two"], {"two", "none"}):
+        assert [word for word, _ in vectors.most_similar("one", exclude=exclude)] == ["ten"]
+
+
+def test_get():
+    vectors = Vectors(["one"], [[3, 4]])
+    assert vectors.get("one").tolist() == [3, 4]
+    assert vectors.get("two") is None
+    assert vectors.get("two", 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("caf\u00e9", "caf\u00e9"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("\u00e0", "a\u0300"),
+        ("CAFE\u0301", "caf\u00e9"),
+        ("Paris", "Paris"),
+        ("paris", "paris"),
+        ("PARIS", "paris"),
+        ("none", None),
+    ],
+)
+def test_find(asked, found):
+    vectors = Vectors(["caf\u00e9", "a\u0300", "Paris", "paris"], np.eye(4))
+    assert vectors.find(asked) == found
+
+
+def test_an_unknown_word_is_a_key_error_with_the_same_message():
+    with pytest.raises(KeyError) as caught:
+        Vectors(["one"], [[3, 4]])["onn"]
+    assert isinstance(caught.value, UnknownWordError)
+    assert str(caught.value) == "no vector for 'onn'; did you mean 'one'?"
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda v: v[0], TypeError, "a word must be a str, got 0"),
+        (lambda v: v.similarity("one", None), TypeError, "a word must be a str, got None"),
+        (lambda v: v.most_similar(["one"]), TypeError, "a query must be a word or a vector of"),
+        (lambda v: v.most_similar(v), TypeError, "a query must be a word or a vector of numbers"),
+        (lambda v: v.most_similar("one", n=1.5), TypeError, "n must be a whole number, got 1.5"),
+        (lambda v: v.most_similar([1, np.nan]), SettingError, "the query holds nan, not a finite"),
+        (lambda v: v.most_similar([-np.inf, 1]), SettingError, "the query holds -inf, not a fin"),
+    ],
+)
+def test_questions_of_a_wrong_type_are_one_clear_line(ask, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}") as caught:
+        ask(Vectors(["one", "two"], [[3, 4], [4, 3]]))
+    assert isinstance(caught.value, W2VError)
+    assert "\n" not in str(caught.value)
+
+
 def test_wrong_questions_are_refused():
     with pytest.raises(SettingError, match="n is 0; ask for at least 1 word"):
         SMALL.most_similar("one", 0)

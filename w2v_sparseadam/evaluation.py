@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import FormatError, SettingError
 from .text.compression import read_lines
-from .vectors import Vectors
+from .vectors import Vectors, in_known_form
 
 _SCORES_AT_ONCE = 1 << 24
 _QUESTIONS_AT_ONCE = 512
@@ -143,7 +143,11 @@ def evaluate(
     """
     if restrict_vocab < 1:
         raise SettingError(f"restrict_vocab is {restrict_vocab}; keep at least 1 word")
-    fold: Callable[[str], str] = str if keep_case else str.lower
+    in_case: Callable[[str], str] = str if keep_case else str.lower
+
+    def fold(word: str) -> str:
+        return in_known_form(vectors, in_case(word))
+
     case = "words as spelt" if keep_case else "words lower-cased"
     if isinstance(dataset, SimilaritySet):
         return _evaluate_similarity(vectors, dataset, fold, case)

@@ -13,15 +13,24 @@ import difflib
 import itertools
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
+from .errors import (
+    FormatError,
+    SettingError,
+    ShapeError,
+    UnknownWordError,
+    W2VError,
+    wrong_type,
+)
 from .memory import lacks_memory
 from .output import COMPRESSED_ENDINGS, compression_ending, write_result
 from .text.compression import open_unpacked
@@ -188,6 +197,20 @@ class Vectors:
         """
         return self.matrix[self._word_id(word)]
 
+    def get(self, word: str, default: Any = None) -> Any:
+        """Return the vector of `word`, or `default` if it has none."""
+        row = self.word_ids.get(word)
+        return default if row is None else self.matrix[row]
+
+    def find(self, word: str) -> str | None:
+        """Return the word with a vector that `word` stands for, None if there is none.
+
+        It is `word` itself, or else the same characters in another normal form of Unicode, or else
+        these in lower case.
+        """
+        forms = (word, *_normal_forms(word), *_normal_forms(word.lower()))
+        return next((form for form in forms if form in self), None)
+
     def __repr__(self) -> str:
         """Say how many words and dimensions."""
         return f"<Vectors: {len(self)} words, {self.dim} dimensions>"
@@ -203,7 +226,7 @@ class Vectors:
         return float(self._cosines(self[a], [self._word_id(b)])[0])
 
     def most_similar(
-        self, query: str | ArrayLike, n: int = 10, exclude: Iterable[str] = ()
+        self, query: str | ArrayLike, n: int = 10, exclude: str | Iterable[str] = ()
     ) -> list[tuple[str, float]]:
         """Return the `n` words of highest cosine with `query`, best first, equal ones by row.
 
@@ -213,7 +236,7 @@ class Vectors:
             A word, which is left out of the answer, or a vector.
         n : int
             How many words, at least 1; fewer are returned if there are no more.
-        exclude : iterable of str
+        exclude : str or iterable of str
             Further words to leave out; those without a vector are left out anyway.
 
         Returns
@@ -227,17 +250,22 @@ class Vectors:
         ShapeError
             If `query` is a vector of another length than D.
         SettingError
-            If `n` is below 1.
+            If `n` is below 1, or the vector holds a number that is not finite.
+        WrongTypeError
+            If `query` is neither, or `n` no whole number.
         """
+        if not isinstance(n, Integral):
+            raise wrong_type("n", "a whole number", n)
         if n < 1:
             raise SettingError(f"n is {n}; ask for at least 1 word")
+        exclude = [exclude] if isinstance(exclude, str) else exclude
         left_out = {self.word_ids[word] for word in exclude if word in self}
         if isinstance(query, str):
             left_out.add(self._word_id(query))
             query = self[query]
         cosines = self._cosines(query)
         cosines[list(left_out)] = -np.inf
-        n = min(n, len(self) - len(left_out))
+        n = min(int(n), len(self) - len(left_out))
         if n == 0:
             return []
         at_least = np.partition(cosines, -n)[-n]
@@ -292,6 +320,8 @@ class Vectors:
 
     def _word_id(self, word: str) -> int:
         """Return the row of `word`, or raise with words spelt like it."""
+        if not isinstance(word, str):
+            raise wrong_type("a word", "a str", word)
         row = self.word_ids.get(word)
         if row is None:
             close = ", ".join(_quote(other) for other in self.suggest(word))
@@ -305,9 +335,16 @@ class Vectors:
         self, vector: ArrayLike, rows: Sequence[int] | slice = slice(None)
     ) -> NDArray[np.float32]:
         """Return the cosines of `vector` with the words in `rows`."""
-        query = np.asarray(vector, dtype=np.float64)
+        try:
+            query = np.asarray(vector, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise wrong_type("a query", "a word or a vector of numbers", vector) from None
         if query.shape != (self.dim,):
             raise ShapeError(f"expected a vector of shape ({self.dim},), found {query.shape}")
+        if not np.isfinite(query).all():
+            raise SettingError(
+                f"the query holds {query[~np.isfinite(query)][0]}, not a finite number"
+            )
         query = (query / (np.linalg.norm(query) or 1)).astype(np.float32)
         # Not BLAS: it may sum equal rows in different orders, and so break ties at random.
         return np.einsum("vd,d->v", self.unit_matrix[rows], query).clip(-1, 1)
@@ -330,6 +367,16 @@ def is_binary(path: str | os.PathLike[str]) -> bool:
             f"then {', '.join(COMPRESSED_ENDINGS)} to compress, or in none"
         )
     return inner in BINARY_ENDINGS
+
+
+def _normal_forms(word: str) -> tuple[str, ...]:
+    """Return a word in the normal forms that do not change what it says."""
+    return unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word)
+
+
+def in_known_form(vectors: Vectors, word: str) -> str:
+    """Return a word in the normal form that has a vector; as it is if none has."""
+    return next((form for form in (word, *_normal_forms(word)) if form in vectors), word)
 
 
 def _number(words: Sequence[str]) -> dict[str, int]:

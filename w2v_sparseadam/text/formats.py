@@ -164,7 +164,9 @@ def parquet_lines(
                 if pyarrow.types.is_dictionary(column.type):
                     distinct = column.dictionary.cast(pyarrow.large_binary()).to_pylist()
                     places = column.indices.to_pylist()
-                    values = [None if place is None else distinct[place] for place in places]
+                    values: list[Any] = [
+                        place if place is None else distinct[place] for place in places
+                    ]
                 else:
                     values = column.cast(pyarrow.large_binary()).to_pylist()
             except (pyarrow.ArrowException, OSError) as error:

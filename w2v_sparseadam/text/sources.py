@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from ..errors import SettingError, TextError
+from ..errors import SettingError, TextError, wrong_type
 
 STANDARD_INPUT = "-"
 """The path that stands for standard input."""
@@ -75,6 +75,8 @@ def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Sourc
 
     Raises
     ------
+    WrongTypeError
+        If ``paths`` is no sequence of paths.
     SettingError
         If ``paths`` is a single path, or empty.
     TextError
@@ -84,12 +86,16 @@ def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Sourc
     """
     if isinstance(paths, str | os.PathLike):
         raise SettingError(f"paths must be a sequence of paths, got {paths!r}; pass [{paths!r}]")
+    if not isinstance(paths, Sequence):
+        raise wrong_type("paths", "a path or a list of paths to files", paths)
     if not paths:
         raise SettingError("no corpus paths given; pass at least one")
     sources = []
     for path in paths:
         if isinstance(path, Source):
             sources.append(path)
+        elif not isinstance(path, str | bytes | os.PathLike):
+            raise wrong_type("each of paths", "a path to a file", path)
         else:
             sources += map(source_at, _expanded(os.fsdecode(path)))
     streams = [source for source in sources if source.is_stream and source.path != os.devnull]

@@ -56,6 +56,12 @@ class FilteredWords:
         return np.append(word_ids, np.int32(-1))[self.numbers]
 
 
+def as_in_text(word: str, config: TextConfig) -> str:
+    """Return a word in the case, the normal form and with the digits that a text has."""
+    prepared = config.prepare(word)
+    return _DIGIT.sub("0", prepared) if config.digits == "zero" else prepared
+
+
 class WordFilter:
     """Rewrites digits and takes away what `TextConfig` says, once for each distinct word.
 
