@@ -384,3 +384,31 @@ def test_memory_does_not_grow_with_an_archive(tmp_path):
         tracemalloc.stop()
     assert n_bytes == 66_000_000
     assert peak < 12_000_000
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"2 3\nthe 0.1 -0.2 3e-05\nof 1 2 3\n",
+        b"2 1\r\nthe 0.1\r\n",
+        b"71000 100\nthe " + b"0.25 " * 99,  # cut
+        b"2 2\nthe \x00\x00\x80\x3f\x00\x00\x80\x3f\n",
+    ],
+)
+def test_vectors_are_not_text(tmp_path, head):
+    path = tmp_path / "out.vec"
+    path.write_bytes(head)
+    message = f"{path}: is a file of word vectors, not text; name the file to write with -o"
+    with pytest.raises(TextError, match=f"^{re.escape(message)}$"):
+        check_sources([path])
+    path.write_bytes(gzip.compress(head))
+    with pytest.raises(TextError, match=f"^{re.escape(message)}$"):
+        check_sources([path])
+
+
+@pytest.mark.parametrize(
+    "text", [b"2 3\nthe 0.1 -0.2\n", b"12 34\n", b"12 34\nthe cat sat\n", b"1 2 3\na 1 2 3\n"]
+)
+def test_numbers_at_the_start_are_still_text(tmp_path, text):
+    (tmp_path / "text").write_bytes(text)
+    check_sources([tmp_path / "text"])

@@ -70,6 +70,19 @@ def test_runs_without_white_space_that_are_dropped_are_told(folder):
     assert json.loads(result.stdout.splitlines()[0])["long_tokens"] == 14
 
 
+def test_records_that_are_read_as_lines_are_told_of(folder):
+    for name in ("a.jsonl", "b.CSV"):
+        Path(name).write_text("the cat\n")
+    result = run("a.jsonl", "b.CSV", "--min-count", "1", "-q")
+    assert result.stderr == (
+        "Warning: a.jsonl and 1 more: read as plain lines, though named like records; --format and "
+        "--field read one field of them.\n"
+    )
+    Path("b.CSV").write_text("text\n" + "the cat\n" * 9)
+    result = CliRunner().invoke(command.main, ["b.CSV", "--format", "csv", "-q"])
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_only_the_coverage(folder):
     assert run("--min-count", "4", "-q", "--top", "0").stdout == (
         "min-count  words  tokens     kept\n"

@@ -123,6 +123,9 @@ class ReadingReport:
         if self._bar is not None:
             self._bar.refresh()
 
+    def _show_warning(self, event: Event) -> None:
+        self._say(f"Warning: {event['message']}.")
+
     def _show_compile(self, event: Event) -> None:
         if not self._compiling:
             self._compiling = True

@@ -129,9 +129,6 @@ class TrainReport(ReadingReport):
                 f"Took over {event['path']}: {event['taken_over_from']} ended without leaving it."
             )
 
-    def _show_warning(self, event: Event) -> None:
-        self._say(f"Warning: {event['message']}.")
-
     def _show_checkpoint(self, event: Event) -> None:
         self._say(
             f"Checkpoint at step {event['step']:,}: {event['bytes'] / 1e6:,.1f} MB in "

@@ -19,7 +19,13 @@ from .compression import BlockReader, decompressed, read_ahead
 from .config import TextConfig
 from .encodings import decoded, encoded
 from .formats import RECORDS, parquet_lines, record_lines, spooled
-from .magic import HEAD_BYTES, check_controls, check_head, compression_of
+from .magic import (
+    HEAD_BYTES,
+    check_controls,
+    check_head,
+    check_not_vectors,
+    compression_of,
+)
 from .sources import Source, SourceFile, find_sources
 
 WHITE_SPACE = b" \n\t\r\v\f"
@@ -266,6 +272,8 @@ def _text_blocks(
     if config.format == "parquet":
         return _parquet_blocks(file, config, blocks if kind else None, directory)
     check_head(head, file.name, config.codec)
+    if config.format == "lines":
+        check_not_vectors(head, file.name)
     if config.format == "lines" and config.codec == "utf-8":
         check_controls(head, file.name)
         return blocks if kind else None
