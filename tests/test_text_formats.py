@@ -388,6 +388,7 @@ def test_a_missing_pyarrow_names_the_extra(tmp_path, monkeypatch):
             {"format": "json"},
             "format must be one of 'lines', 'jsonl', 'csv', 'tsv', 'parquet', got 'json'",
         ),
+        ({"field": 5, "format": "jsonl"}, "field must be a str or None, got 5"),
         ({"field": "text"}, "format 'lines' has no fields, got field 'text'"),
         (
             {"format": "parquet", "encoding": "cp1252"},

@@ -957,6 +957,7 @@ def test_the_log_goes_to_standard_output_behind_what_is_there(folder, capfdbinar
     ("arguments", "message"),
     [
         (["-o", "out.npy"], "out.npy: vectors cannot be written as '.npy'; end the name in one of"),
+        (["new.vec"], "new.vec: no such file; name the file to write with -o"),
         (["--log", "log.jsonl.gz"], "log.jsonl.gz: a log is not compressed; name another with"),
     ],
 )

@@ -618,6 +618,9 @@ def test_an_unknown_word_is_a_key_error_with_the_same_message():
     ("ask", "error", "message"),
     [
         (lambda v: v[0], TypeError, "a word must be a str, got 0"),
+        (lambda v: v.find(b"one"), TypeError, "a word must be a str, got bytes"),
+        (lambda v: v.suggest(0), TypeError, "a word must be a str, got 0"),
+        (lambda v: Vectors([1], [[1, 2]]), TypeError, "a word must be a str, got 1"),
         (lambda v: v.similarity("one", None), TypeError, "a word must be a str, got None"),
         (lambda v: v.most_similar(["one"]), TypeError, "a query must be a word or a vector of"),
         (lambda v: v.most_similar(v), TypeError, "a query must be a word or a vector of numbers"),

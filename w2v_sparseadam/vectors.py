@@ -208,6 +208,7 @@ class Vectors:
         It is `word` itself, or else the same characters in another normal form of Unicode, or else
         these in lower case.
         """
+        _check_str(word)
         forms = (word, *_normal_forms(word), *_normal_forms(word.lower()))
         return next((form for form in forms if form in self), None)
 
@@ -300,6 +301,7 @@ class Vectors:
         Only words that begin or end like it and are about as long are compared, and of these
         only the first 20,000, so that the answer comes at once from a million words.
         """
+        _check_str(word)
         folded = word.lower()
         if not folded:
             return []
@@ -320,8 +322,7 @@ class Vectors:
 
     def _word_id(self, word: str) -> int:
         """Return the row of `word`, or raise with words spelt like it."""
-        if not isinstance(word, str):
-            raise wrong_type("a word", "a str", word)
+        _check_str(word)
         row = self.word_ids.get(word)
         if row is None:
             close = ", ".join(_quote(other) for other in self.suggest(word))
@@ -379,10 +380,16 @@ def in_known_form(vectors: Vectors, word: str) -> str:
     return next((form for form in (word, *_normal_forms(word)) if form in vectors), word)
 
 
+def _check_str(word: object) -> None:
+    if not isinstance(word, str):
+        raise wrong_type("a word", "a str", word)
+
+
 def _number(words: Sequence[str]) -> dict[str, int]:
     """Map each word to its row; refuse words that a file cannot hold."""
     word_ids: dict[str, int] = {}
     for row, word in enumerate(words):
+        _check_str(word)
         first = word_ids.setdefault(word, row)
         if first != row:
             raise FormatError(f"word {row + 1}: {_quote(word)} is also word {first + 1}")

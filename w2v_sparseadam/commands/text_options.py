@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
@@ -245,6 +246,9 @@ def checked_sources(
     ``inputs`` what is read beside the text, by what it is.
     """
     settings = ctx.params
+    for path in settings["corpus"]:
+        if path.endswith((".vec", ".bin")) and not os.path.lexists(path):
+            raise click.UsageError(f"{path}: no such file; name the file to write with -o")
     sources = find_sources(settings["corpus"])
     read = {kind: [path] for kind, path in inputs.items() if path}
     read["a corpus file"] = [Path(source.path) for source in sources]

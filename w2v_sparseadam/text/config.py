@@ -220,6 +220,8 @@ class TextConfig:
                 names = ", ".join(map(repr, choices))
                 raise SettingError(f"{name} must be one of {names}, got {choice!r}")
         codec = self.codec
+        if self.field is not None and not isinstance(self.field, str):
+            raise SettingError(f"field must be a str or None, got {self.field!r}")
         if self.field is not None and self.format == "lines":
             raise SettingError(f"format 'lines' has no fields, got field {self.field!r}")
         if self.format == "parquet" and codec != "utf-8":
