@@ -936,6 +936,20 @@ def test_vectors_go_to_standard_output_behind_what_is_there(folder, capfdbinary)
     assert sorted(os.listdir()) == ["news.txt", "out.vec"]
 
 
+def test_from_standard_input_to_standard_output(folder, capfdbinary):
+    run("news.txt", *SMALL, "-o", "out.vec")
+    capfdbinary.readouterr()
+    before = os.dup(0)
+    with open("news.txt", "rb") as stream:
+        os.dup2(stream.fileno(), 0)
+    try:
+        run("-", *SMALL, "-o", "-", "-q")
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    assert capfdbinary.readouterr().out == Path("out.vec").read_bytes()
+
+
 def test_a_run_in_a_folder_keeps_that_its_vectors_go_to_standard_output(folder, capfdbinary):
     run("news.txt", *SMALL, "-o", "-", "--run-dir", "run", "-q")
     first = capfdbinary.readouterr().out

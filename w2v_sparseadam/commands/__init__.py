@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from ..errors import W2VError
+from ..text.sources import STANDARD_INPUT
 
 # As it exits, Python would look through all that Numba has made for garbage: 0.2 s and more.
 atexit.register(gc.freeze)
@@ -168,7 +169,8 @@ def check_distinct(
     written = {option: path for option, path in outputs.items() if path is not None}
     for option, path in written.items():
         for kind, paths in inputs.items():
-            if any(_same_file(path, other) for other in paths):
+            # To read "-" is standard input, to write it standard output.
+            if any(_same_file(path, other) for other in paths if str(other) != STANDARD_INPUT):
                 raise click.UsageError(
                     f"{path} is {kind} and would be overwritten; name another with {option}"
                 )
