@@ -271,7 +271,9 @@ def test_curve_has_the_mean_of_each_interval():
 )
 def test_a_process_that_fails(text, short_rounds, tmp_path, monkeypatch, script, error, message):
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/task\n{script}\n")
+    program.write_text(
+        f"#!/bin/sh\ncat > {tmp_path}/task\necho $* > {tmp_path}/arguments\n{script}\n"
+    )
     program.chmod(0o755)
     monkeypatch.setattr(module.sys, "executable", str(program))
     with pytest.raises(error) as caught:
@@ -280,6 +282,8 @@ def test_a_process_that_fails(text, short_rounds, tmp_path, monkeypatch, script,
     task = json.loads((tmp_path / "task").read_text())
     assert (task["name"], task["seconds"], task["skip_gram"]["dim"]) == ("sparse-adam", 1, 20)
     assert not os.path.exists(task["folder"])
+    # -P, so that a numpy.py in the working folder is not run.
+    assert (tmp_path / "arguments").read_text() == "-P -m w2v_sparseadam.benchmark\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process ids and shell scripts")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_json(path):
 
 
 def test_an_unknown_word(path):
-    result = run(path, "one", "tow")
+    result = run(path, "tow")
     assert result.exit_code == 1
     assert result.output == "Error: no vector for 'tow'; did you mean 'two'?\n"
 
@@ -159,6 +160,42 @@ def test_columns(text, width):
     assert pad(text, 8) == text + " " * (8 - width)
 
 
+def test_an_unknown_word_leaves_the_answers_for_the_others(path):
+    result = run(path, "ONE", "zzz", "\u00e9t\u00e9", "--analogy", "a", "b", "c", "-n", "1")
+    assert result.exit_code == 1
+    assert result.stdout == ("one\n  two        0.9600\n\ne\u0301te\u0301\n  \\x1b[31m   0.8000\n")
+    assert result.stderr == (
+        "Error: no vector for 'zzz'; no word is spelt like it\n"
+        "Error: no vector for 'a'; no word is spelt like it\n"
+    )
+
+
 def test_printable():
-    assert printable("a\u00a0\u200cé東👍'\\") == "a\u00a0\u200cé東👍'\\"
+    assert printable("a\u00a0é東👍'\\") == "a\u00a0é東👍'\\"
     assert printable("\x1b[1m\x85\u2028\n\udcff") == "\\x1b[1m\\x85\\u2028\\n\\udcff"
+    assert printable("a\u202eb\u200b\u2066\ufeff") == "a\\u202eb\\u200b\\u2066\\ufeff"
+    assert printable("\U000e0041") == "\\U000e0041"
+    # A joiner within a word of Persian stays; anywhere else it only hides.
+    assert printable("نمی\u200cدانم") == "نمی\u200cدانم"
+    assert printable("a\u200cb \u200c\u200cم\u200d") == "a\\u200cb \\u200c\\u200cم\\u200d"
+
+
+DRIVES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\U000e0041]")
+HOSTILE = "\x1b]0;x\x07\x9b1m\u202e\U000e0041"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_words_and_names_never_drive_the_terminal(tmp_path, as_json):
+    path = tmp_path / f"{HOSTILE}.vec"
+    Vectors(["a", HOSTILE], [[1, 2], [1, 3]]).save(path)
+    flags = ["--json"] if as_json else []
+    done = run(str(path), "a", HOSTILE, *flags)
+    assert not DRIVES.search(done.stdout)
+    if as_json:
+        first, second = map(json.loads, done.stdout.splitlines())
+        assert first["neighbors"][0]["word"] == second["query"] == HOSTILE
+    path.write_text("broken")
+    for name in (path, tmp_path / f"no{HOSTILE}"):
+        stderr = run(str(name), "a").stderr
+        assert "\\x1b]0;x\\x07\\x9b1m\\u202e\\U000e0041" in stderr
+        assert not DRIVES.search(stderr)

@@ -1,14 +1,21 @@
 """Files appear whole or not at all, and what prevents them is said in one line."""
 
 import errno
+import importlib
 import os
 import re
+import shutil
 import stat
+import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from w2v_sparseadam import output
 from w2v_sparseadam.errors import W2VError
-from w2v_sparseadam.output import atomic_write, check_writable
+from w2v_sparseadam.output import atomic_write, check_writable, shell_path, write_result
+from w2v_sparseadam.zstd import zstd_module
 
 
 def deny(path, mode):
@@ -16,6 +23,18 @@ def deny(path, mode):
     path.chmod(mode)
     if os.access(path, os.W_OK):
         pytest.skip("this user may write anywhere")
+
+
+def fail_with(number):
+    def fail(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def write(path, content, writer):
+    with writer(path) as stream:
+        stream.write(content)
 
 
 def names(folder):
@@ -90,26 +109,144 @@ def test_the_longest_name_is_allowed(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_written_straight(tmp_path):
+def test_a_result_goes_straight_into_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
+    check_writable(pipe)  # without a reader, to open it would wait for one
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with atomic_write(pipe) as stream:
+        with write_result(pipe) as stream:
             stream.write(b"through")
         assert os.read(reader, 100) == b"through"
     finally:
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+    with pytest.raises(W2VError, match="is a device or a pipe"), atomic_write(pipe):
+        pass
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_device(tmp_path):
     with (
         pytest.raises(W2VError, match=r"/dev/full: no room left to write \(No space left"),
-        atomic_write("/dev/full") as stream,
+        write_result("/dev/full") as stream,
     ):
         stream.write(b"x")
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "link.vec"])
+def test_standard_output_is_written_where_it_stands(tmp_path, name):
+    """To open /dev/stdout would begin at the start of the file behind it."""
+    os.symlink("/dev/stdout", tmp_path / "link.vec")
+    target = tmp_path / "file"
+    before = os.dup(1)
+    with target.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            os.write(1, b"before ")
+            path = tmp_path / name if name == "link.vec" else name
+            check_writable(path)
+            with write_result(path) as stream:
+                stream.write(b"result ")
+            os.write(1, b"after")
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
+    assert target.read_bytes() == b"before result after"
+    assert names(tmp_path) == ["file", "link.vec"]
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EXDEV, errno.EPERM, errno.EACCES])
+@pytest.mark.parametrize("old", [b"old and longer than the new", None])
+def test_a_file_that_the_folder_does_not_let_replace_is_overwritten(
+    tmp_path, monkeypatch, number, old
+):
+    """As one that is mounted by itself, or is another user's in a sticky folder."""
+    target = tmp_path / "out.vec"
+    if old:
+        target.write_bytes(old)
+    monkeypatch.setattr(os, "replace", fail_with(number))
+    with write_result(target) as stream:
+        stream.write(b"new")
+    assert target.read_bytes() == b"new"
+    assert names(tmp_path) == ["out.vec"]
+
+
+def test_a_file_in_a_folder_that_takes_no_other_is_overwritten(tmp_path, monkeypatch):
+    """As one that is mounted into a read-only folder."""
+    target, elsewhere = tmp_path / "shut" / "out.vec", tmp_path / "elsewhere"
+    target.parent.mkdir()
+    elsewhere.mkdir()
+    target.write_bytes(b"old")
+    shut = target.parent
+
+    def closed(path, *args):
+        if args == ("xb",) and Path(path).parent == shut:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return open(path, *args)
+
+    monkeypatch.setattr(output, "open", closed, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    monkeypatch.setattr(os, "replace", fail_with(errno.EXDEV))
+    check_writable(target)
+    with write_result(target) as stream:
+        stream.write(b"new")
+    assert target.read_bytes() == b"new"
+    assert names(elsewhere) == []
+    with pytest.raises(W2VError, match="cannot be written"):
+        check_writable(shut / "none.vec")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_result_that_cannot_be_put_in_place_is_kept(tmp_path, monkeypatch, call):
+    target = tmp_path / "out.vec"
+    target.write_bytes(b"old")
+    monkeypatch.setattr(os, call, fail_with(errno.EIO))
+    with pytest.raises(W2VError) as caught, write_result(target) as stream:
+        stream.write(b"new")
+    [kept] = set(tmp_path.iterdir()) - {target}
+    assert str(caught.value) == (
+        f"{target}: cannot be written (Input/output error); the result is kept in {kept}"
+    )
+    assert kept.read_bytes() == b"new"
+    assert kept.name.startswith("out.vec.")
+    assert target.read_bytes() == b"old"
+
+
+def test_a_result_is_kept_if_even_overwriting_fails(tmp_path, monkeypatch):
+    target = tmp_path / "out.vec"
+    monkeypatch.setattr(os, "replace", fail_with(errno.EBUSY))
+    monkeypatch.setattr(shutil, "copyfileobj", fail_with(errno.ENOSPC))
+    with pytest.raises(W2VError, match="the result is kept in") as caught:
+        write(target, b"new", write_result)
+    assert Path(str(caught.value).rpartition(" ")[2]).read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_can_neither_sync_nor_set_modes_will_do(tmp_path, monkeypatch, number):
+    target = tmp_path / "out.vec"
+    target.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fail_with(number))
+    monkeypatch.setattr(Path, "chmod", fail_with(number))
+    check_writable(target)
+    for writer in (atomic_write, write_result):
+        write(target, b"new", writer)
+        assert target.read_bytes() == b"new"
+        assert names(tmp_path) == ["out.vec"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "module"), [("gz", "gzip"), ("bz2", "bz2"), ("XZ", "lzma"), ("zst", None)]
+)
+def test_a_result_is_compressed_as_its_name_says(tmp_path, ending, module):
+    path = tmp_path / f"out.vec.{ending}"
+    content = b"a line\n" * 100_000
+    write(path, content, write_result)
+    first = path.read_bytes()
+    unpack = importlib.import_module(module) if module else zstd_module("")
+    assert unpack.decompress(first) == content
+    write(path, content, write_result)
+    assert path.read_bytes() == first  # without the time of day
 
 
 def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
@@ -132,12 +269,27 @@ def test_another_error_of_the_writer_passes_unchanged(tmp_path):
     assert names(tmp_path) == []
 
 
-def write(path):
-    with atomic_write(path):
-        pass
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "two words", "it's", "-d", "--resume", "$(x)", "a\nb", "\x1b[1m'\\", "\udcff9"],
+)
+def test_a_path_for_a_shell(name):
+    quoted = shell_path(name)
+    assert quoted.isprintable()
+    echoed = subprocess.run(["bash", "-c", f"printf %s {quoted}"], capture_output=True, check=True)
+    assert os.path.normpath(os.fsdecode(echoed.stdout)) == name
+    assert not echoed.stdout.startswith(b"-")
 
 
-@pytest.mark.parametrize("attempt", [write, check_writable])
+def write_one(path):
+    write(path, b"", atomic_write)
+
+
+def write_other(path):
+    write(path, b"", write_result)
+
+
+@pytest.mark.parametrize("attempt", [write_one, write_other, check_writable])
 class TestRefusals:
     def test_missing_folder(self, tmp_path, attempt):
         path = tmp_path / "missing" / "out.vec"

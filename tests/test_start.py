@@ -1,12 +1,21 @@
 """What a run starts from: given vectors, matched by name, and words that stay in place."""
 
+import gzip
+import os
+import re
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
 from w2v_sparseadam.config import START_LR
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
-from w2v_sparseadam.start import find_frozen, place_vectors, read_words
+from w2v_sparseadam.evaluation import read_dataset
+from w2v_sparseadam.forecast import forecast
+from w2v_sparseadam.model import Model
+from w2v_sparseadam.start import Start, find_frozen, frozen_words, place_vectors, read_words
+from w2v_sparseadam.text.wordlists import WordFilter
 from w2v_sparseadam.vectors import Vectors
 
 SETTINGS = {
@@ -143,5 +152,93 @@ def test_a_broken_list_of_words(tmp_path, content, message):
 
 
 def test_a_missing_list_of_words(tmp_path):
-    with pytest.raises(W2VError, match=r"none\.txt: cannot be read \(No such file"):
+    with pytest.raises(W2VError, match=r"none\.txt: cannot be read: No such file"):
         read_words(tmp_path / "none.txt")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
+@pytest.mark.parametrize(
+    "read",
+    [read_words, read_dataset, lambda path: WordFilter(TextConfig(stopwords=path))],
+    ids=["freeze", "data set", "stopwords"],
+)
+def test_a_list_without_line_ends_does_not_fill_the_memory(read):
+    tracemalloc.start()
+    with pytest.raises(W2VError, match=r"^/dev/zero, line 1: is longer than 1 MiB; expected a few"):
+        read("/dev/zero")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_a_compressed_list_of_words(tmp_path):
+    path = tmp_path / "words.gz"
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbfa\nb\n"))
+    assert read_words(path) == ["a", "b"]
+
+
+class Series:
+    """As of pandas: no sequence, and neither true nor false."""
+
+    def __bool__(self):
+        raise ValueError("ambiguous")
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        return iter(["a text"])
+
+    def __contains__(self, item):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"paths": Series()}, "paths must be a path or a list of paths to files, got Series"),
+        ({"paths": [["a", "b"]]}, "each of paths must be a path to a file, got list"),
+        ({"paths": 5}, "paths must be a path or a list of paths to files, got 5"),
+        ({"optimizer": "sgd"}, "optimizer must be OptimizerConfig or None, got 'sgd'"),
+        ({"text": {"min_count": 1}}, "text must be TextConfig or None, got dict"),
+        ({"run": SkipGramConfig()}, "run must be RunConfig or None, got SkipGramConfig"),
+        ({"init": object()}, "init must be Vectors (as of model.vectors()), a Start or None, got"),
+        ({"freeze": 3}, "freeze must be a path or a collection of str, got 3"),
+        ({"freeze": [3]}, "freeze must be a path or a collection of str, got list"),
+    ],
+)
+@pytest.mark.parametrize("function", [train, forecast])
+def test_an_argument_of_a_wrong_type_is_one_clear_line(text, function, arguments, message):
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}") as caught:
+        function(**{"paths": text, **arguments})
+    assert isinstance(caught.value, W2VError)
+
+
+def test_words_to_freeze_take_the_form_of_the_text(tmp_path):
+    config = TextConfig(digits="zero")
+    assert frozen_words(["Cafe\u0301", "MP3", "caf\u00e9"], config) == ["caf\u00e9", "mp0"]
+    assert frozen_words(["Cafe\u0301"], TextConfig("whitespace")) == ["Cafe\u0301"]
+    assert frozen_words((), config) == []
+    path = tmp_path / "words.txt"
+    path.write_text("Italy\nFrance\n")
+    assert frozen_words(path, config) == frozen_words(str(path), config) == ["italy", "france"]
+
+
+def test_a_str_to_freeze_is_a_file_and_not_letters():
+    message = "freeze is 'italy', but there is no such file; pass ['italy'] to freeze the word"
+    with pytest.raises(SettingError, match=f"^{re.escape(message)}$"):
+        frozen_words("italy", TextConfig())
+
+
+def test_models_and_starts_are_short_to_see_and_can_be_compared():
+    matrix = np.ones((2, 3), np.float32)
+    model = Model(["a", "b"], np.array([2, 1]), matrix, matrix, 1.25)
+    other = Model(["a", "b"], np.array([2, 1]), matrix, matrix, 1.25)
+    assert repr(model) == "<Model: 2 words, 3 dimensions, loss 1.2500>"
+    start = Start(["a", "b"], 3, "sgd", {"center.vectors": matrix}, [1, 1])
+    assert repr(start) == "<Start: 2 words, 3 dimensions, sgd>"
+    assert model == model
+    assert start == start
+    assert model != other
+    assert start != Start(["a", "b"], 3, "sgd", {"center.vectors": matrix}, [1, 1])
+    assert len({model, other, start}) == 3

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 import struct
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam.errors import TextError
+from w2v_sparseadam.errors import TextError, W2VError
 from w2v_sparseadam.text import compression
 from w2v_sparseadam.text.compression import decompressed, read_ahead
 from w2v_sparseadam.text.magic import HEAD_BYTES, compression_of
@@ -148,6 +149,21 @@ def test_zstd_with_a_long_window(tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", ["xz", "zstd"])
+def test_a_window_that_takes_too_much_memory(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(compression, "_MOST_WINDOW", 1 << 22)
+    if kind == "xz":
+        lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 24}
+        data = lzma.compress(b"words", filters=[lzma2])
+    else:
+        packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 24})
+        data = packer.compress(b"words") + packer.flush()
+    assert error_of(tmp_path, data, kind) == (
+        f": to unpack this {kind} data needs more than 0 GiB of memory; compress it with a smaller "
+        "window"
+    )
+
+
 @KINDS
 def test_memory_is_bounded_whatever_is_inside(tmp_path, kind):
     path = tmp_path / "bomb"
@@ -164,12 +180,13 @@ def test_memory_is_bounded_whatever_is_inside(tmp_path, kind):
 
 
 def test_a_missing_zstd_names_the_extra(tmp_path, monkeypatch):
-    data = zstd.compress(b"words")
+    path = tmp_path / "words"
+    path.write_bytes(zstd.compress(b"words"))
     for name in ("compression", "compression.zstd", "backports", "backports.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
-    assert error_of(tmp_path, data, "zstd") == (
-        ": is zstd data, for which a package is missing; pip install 'w2v-sparseadam[zstd]'"
-    )
+    message = f"{path}: zstd needs a package that is missing; pip install 'w2v-sparseadam[zstd]'"
+    with pytest.raises(W2VError, match=f"^{re.escape(message)}$"):
+        list(blocks_of(path, "zstd"))
 
 
 @pytest.mark.parametrize(

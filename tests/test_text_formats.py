@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -186,11 +187,20 @@ def test_broken_records(tmp_path, format_, data, message):
 
 
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "_MAX_CSV_CHARACTERS", 1000)
+    monkeypatch.setattr(formats, "_MAX_CHARACTERS", 1000)
     assert error_of(tmp_path, b'text\n"a\n' + b"b\n" * 10_000, "csv").startswith(
         ", line 502: not CSV (a field of more than 1000 characters, maybe an open quote); "
     )
     csv.field_size_limit(1 << 27)
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv", "tsv"])
+def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch, format_):
+    monkeypatch.setattr(formats, "_MAX_CHARACTERS", 2_000_000)
+    head = b'{"text": "a"}\n' if format_ == "jsonl" else b"text\n"
+    assert error_of(tmp_path, head + b"b" * 4_000_000, format_) == (
+        ", line 2: is longer than 2000000 characters, too much for a record"
+    )
 
 
 def test_lone_surrogates_can_be_replaced_or_ignored(tmp_path):
@@ -219,6 +229,40 @@ class TestParquet:
         import pyarrow
 
         return pyarrow.array(values, type_)
+
+    @pytest.mark.parametrize("type_", ["string", "dictionary"])
+    def test_a_long_string_that_rows_repeat_is_in_memory_once(self, tmp_path, type_):
+        """Of some kilobytes, all rows together would be gigabytes if there were more of them."""
+        import pyarrow
+        from pyarrow import parquet
+
+        column = pyarrow.DictionaryArray.from_arrays(
+            pyarrow.array([0, 1] * 40, pyarrow.int32()), ["b" * (1 << 21), "c"]
+        )
+        if type_ == "string":  # the same pages, without Arrow's own schema
+            schema = pyarrow.schema([("text", column.type)])
+            writer = parquet.ParquetWriter(
+                tmp_path / "bomb", schema, compression="zstd", store_schema=False
+            )
+            writer.write_table(pyarrow.table({"text": column}))
+            writer.close()
+        else:
+            parquet.write_table(
+                pyarrow.table({"text": column}), tmp_path / "bomb", compression="zstd"
+            )
+        assert (tmp_path / "bomb").stat().st_size < 10_000
+        before = pyarrow.default_memory_pool().max_memory()
+        tracemalloc.start()
+        text, n_long = bytearray(), 0
+        for chunk in read_chunks([str(tmp_path / "bomb")], TextConfig(format="parquet")):
+            text += chunk.data[: chunk.n_bytes].tobytes()
+            n_long = chunk.n_long_tokens
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert text == b"\nc\n" * 40
+        assert n_long == 40
+        assert peak < 32 << 20
+        assert pyarrow.default_memory_pool().max_memory() < before + (32 << 20)
 
     @pytest.mark.parametrize("type_", ["string", "large_string", "string_view", "dictionary"])
     def test_columns_of_strings(self, tmp_path, type_):
@@ -344,6 +388,7 @@ def test_a_missing_pyarrow_names_the_extra(tmp_path, monkeypatch):
             {"format": "json"},
             "format must be one of 'lines', 'jsonl', 'csv', 'tsv', 'parquet', got 'json'",
         ),
+        ({"field": 5, "format": "jsonl"}, "field must be a str or None, got 5"),
         ({"field": "text"}, "format 'lines' has no fields, got field 'text'"),
         (
             {"format": "parquet", "encoding": "cp1252"},

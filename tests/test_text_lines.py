@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError
+from w2v_sparseadam.text import lines, reader
 from w2v_sparseadam.text.config import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.tokenizers import whitespace
@@ -138,6 +139,23 @@ def test_a_long_line_is_not_cut(tmp_path):
     with read(tmp_path / "text.txt", b"a b " * 5000 + b"\nc", "pairs", chunk_bytes=64) as corpus:
         assert corpus.report.n_lines == 2
         assert lines_of(corpus) == [["a+b", "b+a"] * 4999 + ["a+b"]]
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(reader, "LONGEST_LINE", 1000)
+    path = tmp_path / "text.txt"
+    with pytest.raises(TextError) as caught:
+        read(path, b"a\n" + b"b " * 2000, chunk_bytes=64)
+    assert str(caught.value) == (
+        f"{path}, line 2: is longer than 1,000 bytes, too much for a tokenizer of lines; split it"
+    )
+
+
+def test_a_run_without_white_space_may_be_as_long_as_a_line(tmp_path):
+    with read(tmp_path / "text.txt", b"ab" * 50, max_token_bytes=9, chunk_bytes=16) as corpus:
+        assert lines_of(corpus) == [["ab" * 50]]
+        assert corpus.report.n_long_tokens == 0
 
 
 def test_memory_does_not_grow_with_the_text(tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import tarfile
 import threading
 import tracemalloc
@@ -63,6 +64,46 @@ def test_a_long_token_is_whole_and_the_buffer_shrinks_again(tmp_path):
     assert chunks[0][0].startswith(b"x" * 5000 + b" ")
     assert len(chunks[0][0]) < 20_000
     assert max(len(data) for data, *_ in chunks[1:]) <= 16
+
+
+LONG = st.sampled_from([b"a", b"bc", b"def", b"ghijk", b" ", b"\n", b"\t"])
+
+
+@settings(deadline=None)
+@given(st.lists(LONG, max_size=30), st.integers(2, 40), st.integers(1, 9))
+def test_tokens_that_are_too_long_are_left_out_and_counted(
+    tmp_path_factory, pieces, chunk_bytes, most
+):
+    """Wherever the text happens to be cut."""
+    text = b"".join(pieces)
+    path = tmp_path_factory.mktemp("reader") / "corpus.txt"
+    path.write_bytes(text)
+    chunks = chunks_of(path, chunk_bytes, TextConfig(max_token_bytes=most))
+    tokens = re.split(rb"([ \t\n])", text)
+    n_long = sum(len(token) > most for token in tokens)
+    expected = b"".join(token for token in tokens if len(token) <= most)
+    if text and not text.endswith(b"\n"):
+        expected += b"\n"
+    assert b"".join(data for data, *_ in chunks) == expected
+    config = TextConfig(max_token_bytes=most)
+    last = list(read_chunks([str(path)], config, chunk_bytes=chunk_bytes))[-1]
+    assert last.n_long_tokens == n_long
+
+
+def test_a_token_without_an_end_takes_little_memory(tmp_path):
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb", 1) as stream:
+        stream.write(b"a b ")
+        for _ in range(64):
+            stream.write(b"x" * (1 << 20))
+        stream.write(b" c\n")
+    tracemalloc.start()
+    chunks = list(read_chunks([str(path)], chunk_bytes=1 << 18))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert b"".join(c.data[: c.n_bytes].tobytes() for c in chunks[-1:]) == b" c\n"
+    assert chunks[-1].n_long_tokens == 1
+    assert peak < 24 << 20
 
 
 def test_a_line_feed_is_added_after_a_last_chunk_that_was_cut_at_a_space(tmp_path):
@@ -343,3 +384,31 @@ def test_memory_does_not_grow_with_an_archive(tmp_path):
         tracemalloc.stop()
     assert n_bytes == 66_000_000
     assert peak < 12_000_000
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"2 3\nthe 0.1 -0.2 3e-05\nof 1 2 3\n",
+        b"2 1\r\nthe 0.1\r\n",
+        b"71000 100\nthe " + b"0.25 " * 99,  # cut
+        b"2 2\nthe \x00\x00\x80\x3f\x00\x00\x80\x3f\n",
+    ],
+)
+def test_vectors_are_not_text(tmp_path, head):
+    path = tmp_path / "out.vec"
+    path.write_bytes(head)
+    message = f"{path}: is a file of word vectors, not text; name the file to write with -o"
+    with pytest.raises(TextError, match=f"^{re.escape(message)}$"):
+        check_sources([path])
+    path.write_bytes(gzip.compress(head))
+    with pytest.raises(TextError, match=f"^{re.escape(message)}$"):
+        check_sources([path])
+
+
+@pytest.mark.parametrize(
+    "text", [b"2 3\nthe 0.1 -0.2\n", b"12 34\n", b"12 34\nthe cat sat\n", b"1 2 3\na 1 2 3\n"]
+)
+def test_numbers_at_the_start_are_still_text(tmp_path, text):
+    (tmp_path / "text").write_bytes(text)
+    check_sources([tmp_path / "text"])

@@ -1,8 +1,10 @@
 """Sources: which files paths stand for, and how an open one behaves."""
 
 import errno
+import inspect
 import io
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -264,3 +266,25 @@ def test_a_file_that_vanishes_or_fails_is_named(folder, monkeypatch):
 
 def test_errors_without_a_number_say_what_they_are():
     assert str(unreadable("x", ValueError("odd"))) == "x: cannot be read: odd"
+
+
+@needs_fifos
+@pytest.mark.parametrize("path", ["a", "a/p*"])
+def test_a_pipe_in_a_folder_is_refused_by_name(folder, path):
+    """To open it would wait for a writer, for ever perhaps."""
+    os.mkfifo("a/pipe")
+    with pytest.raises(TextError, match=r"^a/pipe: is a pipe, a socket or a device; take it away"):
+        find_sources([path])
+    assert paths_of("a/pipe") == ["a/pipe"]
+
+
+def test_folders_nested_more_deeply_than_calls_may_be(folder):
+    deep = Path("empty", *"d" * 200, "deep.txt")
+    deep.parent.mkdir(parents=True)
+    deep.touch()
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        assert [source.path for source in find_sources(["empty"])] == [str(deep)]
+    finally:
+        sys.setrecursionlimit(before)

@@ -132,8 +132,7 @@ def test_a_word_that_the_tokenizer_splits_stays_as_it_is(tmp_path):
         (b"a -1\n", "{path}, line 1: expected a word, or a word and its count, found 'a -1'"),
         (
             b"caf\xe9\n",
-            "{path}, byte offset 3: not UTF-8 (byte 0xe9); convert the file "
-            "(iconv -f latin1 -t utf-8)",
+            "{path}, line 1: not UTF-8 (byte 0xe9); convert the file (iconv -f latin1 -t utf-8)",
         ),
         (None, "{path}: cannot be read: No such file or directory"),
     ],

@@ -155,6 +155,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "min_count": ["--min-count", "2"],
         "max_vocab": ["--max-vocab", "70"],
         "max_types": ["--max-types", "700"],
+        "max_token_bytes": ["--max-token-bytes", "4096"],
         "errors": ["--errors", "ignore"],
         "encoding": ["--encoding", "latin-1"],
         "format": ["--format", "jsonl"],
@@ -924,3 +925,95 @@ def test_a_bar_on_a_terminal(start, folder):
     assert [line.split()[0] for line in lines if line.split()[0] != "Compiling"] == (
         ["Read", "400", "3,200", "3,200", "Epoch", "Epoch", "Epoch", "Trained", "Wrote"]
     )
+
+
+@posix_only
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&- >&- <&-", "2>&1 | head -1"])
+def test_trouble_with_standard_error_does_not_stop_training(folder, redirection):
+    """Nor is a file taken for standard error, whose number is free once that is closed."""
+    arguments = " ".join(["news.txt", *SMALL, "--epochs", "2", "-o", "out.vec"])
+    train = f'"$0" -m w2v_sparseadam.commands.train {arguments}'
+    subprocess.run(
+        ["sh", "-c", f"({train}; echo $? >code) {redirection}", sys.executable], timeout=100
+    )
+    assert Path("code").read_text() == "0\n"
+    assert len(Vectors.load("out.vec")) > 1
+    run("news.txt", *SMALL, "--epochs", "2", "-o", "same.vec")
+    assert Path("same.vec").read_bytes() == Path("out.vec").read_bytes()
+
+
+def test_vectors_go_to_standard_output_behind_what_is_there(folder, capfdbinary):
+    run("news.txt", *SMALL, "-o", "out.vec")
+    capfdbinary.readouterr()
+    os.write(1, b"before\n")
+    assert (
+        run("news.txt", *SMALL, "-o", "-")
+        .stderr.splitlines()[-1]
+        .startswith("Wrote standard output: ")
+    )
+    os.write(1, b"after\n")
+    written = capfdbinary.readouterr().out
+    assert written == b"before\n" + Path("out.vec").read_bytes() + b"after\n"
+    assert sorted(os.listdir()) == ["news.txt", "out.vec"]
+
+
+def test_from_standard_input_to_standard_output(folder, capfdbinary):
+    run("news.txt", *SMALL, "-o", "out.vec")
+    capfdbinary.readouterr()
+    before = os.dup(0)
+    with open("news.txt", "rb") as stream:
+        os.dup2(stream.fileno(), 0)
+    try:
+        run("-", *SMALL, "-o", "-", "-q")
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    assert capfdbinary.readouterr().out == Path("out.vec").read_bytes()
+
+
+def test_a_run_in_a_folder_keeps_that_its_vectors_go_to_standard_output(folder, capfdbinary):
+    run("news.txt", *SMALL, "-o", "-", "--run-dir", "run", "-q")
+    first = capfdbinary.readouterr().out
+    run("--resume", "run", "-q")
+    assert capfdbinary.readouterr().out == first
+    assert sorted(os.listdir()) == ["news.txt", "run"]
+
+
+def test_the_log_goes_to_standard_output_behind_what_is_there(folder, capfdbinary):
+    os.write(1, b"before\n")
+    run("news.txt", *SMALL, "--log", "-", "-q")
+    before, *lines, last = capfdbinary.readouterr().out.splitlines()
+    assert before == b"before"
+    assert json.loads(last)["event"] == "done"
+    assert all(map(json.loads, lines))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "out.npy"], "out.npy: vectors cannot be written as '.npy'; end the name in one of"),
+        (["new.vec"], "new.vec: no such file; name the file to write with -o"),
+        (["--log", "log.jsonl.gz"], "log.jsonl.gz: a log is not compressed; name another with"),
+    ],
+)
+def test_a_format_that_cannot_be_written_is_refused_before_training(folder, arguments, message):
+    result = CliRunner().invoke(command.main, ["news.txt", *SMALL, *arguments])
+    assert result.exit_code in {1, 2}
+    assert message in result.stderr
+    assert "Read" not in result.stderr
+    assert os.listdir() == ["news.txt"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "warning", "message": "of version \x1b[2J\u202e"},
+        {"event": "folder", "path": "\x1b[2J\u202e", "taken_over_from": "process 7 on \x9bm"},
+        {"event": "freeze", "frozen": 1, "unknown": 1, "examples": ["\x1b[2J\u202e"]},
+    ],
+)
+def test_what_comes_from_outside_does_not_drive_the_terminal(event, capsys):
+    TrainReport()(event)
+    told = capsys.readouterr().err
+    assert "\\x1b[2J\\u202e" in told
+    assert told.replace("\n", "").isprintable()

@@ -1,6 +1,7 @@
 """Word vectors: file formats byte for byte, broken files, and questions about words."""
 
 import doctest
+import os
 import re
 import tempfile
 import tracemalloc
@@ -14,7 +15,15 @@ from hypothesis.extra.numpy import arrays
 
 from w2v_sparseadam import memory
 from w2v_sparseadam import vectors as vectors_module
-from w2v_sparseadam.errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
+from w2v_sparseadam.errors import (
+    FormatError,
+    SettingError,
+    ShapeError,
+    TextError,
+    UnknownWordError,
+    W2VError,
+)
+from w2v_sparseadam.text.compression import open_unpacked
 from w2v_sparseadam.vectors import Vectors
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -79,6 +88,7 @@ def test_binary_without_newlines_between_records(tmp_path):
         pytest.param(b"2 2\na 1 2 \nb 3 4 \n", id="spaces at the end, as word2vec.c writes"),
         pytest.param(b"2 2\r\na 1 2\r\nb 3 4\r\n", id="CRLF"),
         pytest.param(b"2 2\na 1e0 +2.0\nb 3 .4e1", id="other spellings of numbers"),
+        pytest.param(b"2 2\na 1 2\nb 3 4\n\n \r\n", id="blank lines at the end"),
     ],
 )
 def test_text_variants(tmp_path, content):
@@ -97,6 +107,12 @@ def test_a_word_may_hold_all_but_ascii_white_space(tmp_path, word, suffix):
     vectors = Vectors.load(path)
     assert vectors.words == (word, "b")
     assert vectors[word].tolist() == [1.5, 2, np.float32(0.1)]
+
+
+@pytest.mark.parametrize("numbers", [b"~zs>abc?", b"1 2?3,4="])
+def test_binary_numbers_may_happen_to_be_printable(tmp_path, numbers):
+    vectors = load(tmp_path, b"1 2\na " + numbers + b"\n")
+    assert vectors["a"].tobytes() == numbers
 
 
 def test_binary_records_longer_than_the_reading_buffer(tmp_path, monkeypatch):
@@ -146,7 +162,7 @@ def check_loads_or_tells(content):
         tracemalloc.start()
         try:
             assert np.isfinite(Vectors.load(path).matrix).all()
-        except FormatError as error:
+        except (FormatError, TextError) as error:  # TextError: begins like compressed data
             told = f"{error}"
         finally:
             peak = tracemalloc.get_traced_memory()[1]
@@ -316,8 +332,22 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"2 2\na 1 2\na 3 4\n", ", word 2: 'a' is also word 1"),
         (b"2 2\na 1 2\nb nan 4\n", ", word 2: the vector of 'b' holds nan, not a finite float32"),
         (b"2 2\na 1 2\nb 4 -1e39\n", ", word 2: the vector of 'b' holds -inf, not a finite"),
-        (b"2 2\na 1 2\nx\ty 3 4\n", ", word 2: 'x\\ty' cannot be written: a word must be valid"),
-        (b"2 2\na 1 2\n 3 4\n", ", word 2: '' cannot be written: a word must be valid Unicode"),
+        (b"2 2\na 1 2\nx\ty 3 4\n", ", line 3: has a tab after 'x'; spaces must separate the word"),
+        (b"2 2\na\t1\t2\nb\t3\t4\n", ", line 2: has a tab after 'a'; spaces must separate the"),
+        (b"2 2\na 1 2\n 3 4\n", ", line 3: begins with a space; expected a word and its numbers"),
+        (b"2 2\n a 1 2\nb 3 4\n", ", line 2: begins with a space; expected a word and its"),
+        (b"2 2\na 1 2\n\nb 3 4\n", ", line 3: is blank; expected a word and its numbers"),
+        (b"1 2\na 1 2\n\n \nb 3 4\n", ", line 3: more words than line 1 promises (1)"),
+        (
+            b"2 3\nking 0,1 0,2 0,3\nqueen 0,4 0,5 0,6\n",
+            ", line 2: expected 3 numbers after 'king', found '0,1'; a decimal point is needed, "
+            "not a comma",
+        ),
+        (
+            b"2 2\nking 0,125 -0,25\nqueen 0,5 0,75\n",
+            ", line 2: expected 2 numbers after 'king', found '0,125'; a decimal point is needed",
+        ),
+        (b"2 4\n\xd0\xbc\xd0\xb8\xd1\x80 1 0 0\n\xd0\xbc 1 0 0 1\n", ", line 2: expected 4 numb"),
         (b"1 1\na" + NUL, ": ends after 0 of the words that line 1 promises (1)"),
         (
             b"2 1\na " + NUL + b"\nb " + NUL[1:],
@@ -338,10 +368,60 @@ def test_a_broken_file_is_one_clear_line(tmp_path, content, message):
 
 
 def test_a_file_that_is_none(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(W2VError, match=r"missing\.vec: cannot be read: No such file or directory"):
         Vectors.load(tmp_path / "missing.vec")
-    with pytest.raises(W2VError, match="/dev/null: is not a regular file; save the vectors to one"):
+    with pytest.raises(FormatError, match="/dev/null, line 1: expected the numbers of words and"):
         Vectors.load("/dev/null")
+    with pytest.raises(W2VError, match="cannot be read: Is a directory"):
+        Vectors.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a", "a.txt.gz", "a.vec.bz2", "a.gz", "a.bin.xz", "a.BIN.zst"])
+def test_compressed_vectors(tmp_path, name):
+    vectors = Vectors(GOLDEN_WORDS, GOLDEN_MATRIX)
+    vectors.save(tmp_path / name)
+    loaded = Vectors.load(tmp_path / name)
+    assert loaded.words == GOLDEN_WORDS
+    assert bits(loaded.matrix) == bits(GOLDEN_MATRIX)
+    with open_unpacked(tmp_path / name) as (stream, _, _):
+        golden = "vectors.bin" if ".bin" in name.lower() else "vectors.txt"
+        assert stream.read() == (GOLDEN / golden).read_bytes()
+
+
+def test_compressed_vectors_that_are_cut_short(tmp_path):
+    path = tmp_path / "a.vec.gz"
+    Vectors(GOLDEN_WORDS, GOLDEN_MATRIX).save(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(W2VError, match=r"a\.vec\.gz: ends at byte \d+, amid gzip data: it is tr"):
+        Vectors.load(path)
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.bin"])
+def test_vectors_from_a_pipe(name):
+    read_end, write_end = os.pipe()
+    content = (GOLDEN / name).read_bytes()
+    with open(write_end, "wb") as stream:
+        stream.write(content[:9])
+        stream.flush()
+        stream.write(content[9:])
+    try:
+        assert Vectors.load(f"/dev/fd/{read_end}").words == GOLDEN_WORDS
+    finally:
+        os.close(read_end)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.npy", "a.safetensors", "a.parquet.gz", "a.kv", "a.model", "a.v2", "a.csv"]
+)
+def test_a_name_that_asks_for_another_format_is_refused(tmp_path, name):
+    ending = Path(name.removesuffix(".gz")).suffix
+    message = (
+        f"{tmp_path / name}: vectors cannot be written as '{ending}'; end the name in one of .vec, "
+        ".txt, .bin, then .gz, .bz2, .xz, .zst to compress, or in none"
+    )
+    with pytest.raises(SettingError, match=f"^{re.escape(message)}$"):
+        Vectors(GOLDEN_WORDS, GOLDEN_MATRIX).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 # Words and matrix
@@ -494,6 +574,66 @@ def test_very_large_and_very_small_numbers():
     vectors = Vectors(["a", "b", "c"], np.array([[3e38, 3e38], [1e-44, 1e-44], [-3e38, 0]]))
     assert vectors.similarity("a", "b") == pytest.approx(1, abs=1e-6)
     assert vectors.similarity("a", "c") == pytest.approx(-np.sqrt(0.5), abs=1e-6)
+
+
+def test_what_is_not_asked_for_is_left_out_by_one_word_or_several():
+    vectors = Vectors(["one", "two", "ten"], [[3, 4], [4, 3], [-4, 3]])
+    for exclude in ("two", ["two"], {"two", "none"}):
+        assert [word for word, _ in vectors.most_similar("one", exclude=exclude)] == ["ten"]
+
+
+def test_get():
+    vectors = Vectors(["one"], [[3, 4]])
+    assert vectors.get("one").tolist() == [3, 4]
+    assert vectors.get("two") is None
+    assert vectors.get("two", 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("caf\u00e9", "caf\u00e9"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("\u00e0", "a\u0300"),
+        ("CAFE\u0301", "caf\u00e9"),
+        ("Paris", "Paris"),
+        ("paris", "paris"),
+        ("PARIS", "paris"),
+        ("none", None),
+    ],
+)
+def test_find(asked, found):
+    vectors = Vectors(["caf\u00e9", "a\u0300", "Paris", "paris"], np.eye(4))
+    assert vectors.find(asked) == found
+
+
+def test_an_unknown_word_is_a_key_error_with_the_same_message():
+    with pytest.raises(KeyError) as caught:
+        Vectors(["one"], [[3, 4]])["onn"]
+    assert isinstance(caught.value, UnknownWordError)
+    assert str(caught.value) == "no vector for 'onn'; did you mean 'one'?"
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda v: v[0], TypeError, "a word must be a str, got 0"),
+        (lambda v: v.find(b"one"), TypeError, "a word must be a str, got bytes"),
+        (lambda v: v.suggest(0), TypeError, "a word must be a str, got 0"),
+        (lambda v: Vectors([1], [[1, 2]]), TypeError, "a word must be a str, got 1"),
+        (lambda v: v.similarity("one", None), TypeError, "a word must be a str, got None"),
+        (lambda v: v.most_similar(["one"]), TypeError, "a query must be a word or a vector of"),
+        (lambda v: v.most_similar(v), TypeError, "a query must be a word or a vector of numbers"),
+        (lambda v: v.most_similar("one", n=1.5), TypeError, "n must be a whole number, got 1.5"),
+        (lambda v: v.most_similar([1, np.nan]), SettingError, "the query holds nan, not a finite"),
+        (lambda v: v.most_similar([-np.inf, 1]), SettingError, "the query holds -inf, not a fin"),
+    ],
+)
+def test_questions_of_a_wrong_type_are_one_clear_line(ask, error, message):
+    with pytest.raises(error, match=f"^{re.escape(message)}") as caught:
+        ask(Vectors(["one", "two"], [[3, 4], [4, 3]]))
+    assert isinstance(caught.value, W2VError)
+    assert "\n" not in str(caught.value)
 
 
 def test_wrong_questions_are_refused():

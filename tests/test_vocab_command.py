@@ -1,5 +1,6 @@
 """w2v-vocab: what it prints, writes and draws, and what it refuses."""
 
+import gzip
 import json
 import os
 import re
@@ -53,6 +54,33 @@ def test_tables(folder):
         "york     10     21.74%\n"
         "cat       6     13.04%\n"
     )
+
+
+def test_the_vocabulary_to_standard_output_and_phrases_compressed(folder, capfdbinary):
+    result = run("--min-count", "10", "-q", "-o", "-", "--phrases", "1", "--phrases-out", "p.gz")
+    assert result.stdout == ""
+    assert capfdbinary.readouterr().out == b"the 12\nnew 10\nyork 10\n"
+    phrases = gzip.decompress(Path("p.gz").read_bytes())
+    assert phrases.startswith(b"phrase\tcount\tscore\tpass\n")
+
+
+def test_runs_without_white_space_that_are_dropped_are_told(folder):
+    result = run("--min-count", "10", "--max-token-bytes", "3", "--top", "1", "--json")
+    assert "Runs without white space beyond --max-token-bytes, dropped: 14.\n" in result.stderr
+    assert json.loads(result.stdout.splitlines()[0])["long_tokens"] == 14
+
+
+def test_records_that_are_read_as_lines_are_told_of(folder):
+    for name in ("a.jsonl", "b.CSV"):
+        Path(name).write_text("the cat\n")
+    result = run("a.jsonl", "b.CSV", "--min-count", "1", "-q")
+    assert result.stderr == (
+        "Warning: a.jsonl and 1 more: read as plain lines, though named like records; --format and "
+        "--field read one field of them.\n"
+    )
+    Path("b.CSV").write_text("text\n" + "the cat\n" * 9)
+    result = CliRunner().invoke(command.main, ["b.CSV", "--format", "csv", "-q"])
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_only_the_coverage(folder):

@@ -30,7 +30,7 @@ import numpy as np
 
 from .errors import FormatError, W2VError
 from .machine import available_memory
-from .output import atomic_write
+from .output import atomic_write, shell_path
 from .run_folder import sync_folder
 from .workers import start_thread
 
@@ -359,7 +359,7 @@ def last_state(folder: Path) -> Any:
 def _last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
     failure: Exception = W2VError(
         f"{folder}: has no checkpoint yet; go on with its run first: w2v-train --resume "
-        f"{folder.parent}"
+        f"{shell_path(folder.parent)}"
     )
     for path in reversed(_paths(folder)):
         try:

@@ -19,8 +19,14 @@ class FormatError(W2VError):
     """A file of vectors or evaluation items that breaks its format."""
 
 
-class UnknownWordError(W2VError):
+class UnknownWordError(W2VError, KeyError):
     """A word that has no vector."""
+
+    __str__ = Exception.__str__  # that of KeyError would put the message in quotes
+
+
+class WrongTypeError(W2VError, TypeError):
+    """An argument of a type that a function cannot use."""
 
 
 class ShapeError(W2VError, ValueError):
@@ -35,3 +41,10 @@ class DivergenceError(W2VError):
     """A training run whose loss or vectors are no longer finite, or have grown out of bounds."""
 
     exit_code = 3
+
+
+def wrong_type(name: str, expected: str, value: object) -> WrongTypeError:
+    """Return the error for an argument of a wrong type; a long value is named by its type only."""
+    is_short = isinstance(value, str | int | float) or value is None
+    got = f"{value!r:.60}" if is_short else type(value).__name__
+    return WrongTypeError(f"{name} must be {expected}, got {got}")

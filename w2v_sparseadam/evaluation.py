@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import FormatError, SettingError
-from .vectors import Vectors
+from .text.compression import read_lines
+from .vectors import Vectors, in_known_form
 
 _SCORES_AT_ONCE = 1 << 24
 _QUESTIONS_AT_ONCE = 512
@@ -97,7 +98,7 @@ def read_dataset(path: str | os.PathLike[str]) -> SimilaritySet | AnalogySet:
     ------
     FormatError
         If a line breaks the format, or there are no items.
-    OSError
+    TextError
         If the file cannot be read.
     """
     lines = list(_lines(path))
@@ -142,7 +143,11 @@ def evaluate(
     """
     if restrict_vocab < 1:
         raise SettingError(f"restrict_vocab is {restrict_vocab}; keep at least 1 word")
-    fold: Callable[[str], str] = str if keep_case else str.lower
+    in_case: Callable[[str], str] = str if keep_case else str.lower
+
+    def fold(word: str) -> str:
+        return in_known_form(vectors, in_case(word))
+
     case = "words as spelt" if keep_case else "words lower-cased"
     if isinstance(dataset, SimilaritySet):
         return _evaluate_similarity(vectors, dataset, fold, case)
@@ -247,16 +252,14 @@ def _percent(part: int, whole: int) -> float | None:
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield the place and the fields of every line that counts."""
-    with open(path, "rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            place = f"{path}, line {number}"
-            try:
-                # Split as bytes, so that only ASCII white space separates; a BOM is no field.
-                fields = [field.decode() for field in line.removeprefix(b"\xef\xbb\xbf").split()]
-            except UnicodeDecodeError:
-                raise FormatError(f"{place}: is not UTF-8; convert the file") from None
-            if fields and not fields[0].startswith("#"):
-                yield place, fields
+    for place, line in read_lines(path):
+        try:
+            # Split as bytes, so that only ASCII white space separates.
+            fields = [field.decode() for field in line.split()]
+        except UnicodeDecodeError:
+            raise FormatError(f"{place}: is not UTF-8; convert the file") from None
+        if fields and not fields[0].startswith("#"):
+            yield place, fields
 
 
 def _pairs(

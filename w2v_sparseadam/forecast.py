@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,16 @@ import numpy as np
 from .config import OptimizerConfig, RunConfig, SkipGramConfig
 from .machine import available_memory, peak_memory, resident_memory
 from .model import compile_run, model_memory, start_engine
-from .start import check_dim
+from .start import check_dim, frozen_words
+from .text.config import TextConfig, WordList
 from .text.events import Event, read_with_events
 from .text.reader import check_sources
+from .training import check_kinds
 from .workers import Workers
 
 if TYPE_CHECKING:
     from .engine import Engine
     from .start import Start
-    from .text.config import TextConfig
     from .text.sources import Source
     from .vectors import Vectors
 
@@ -90,7 +91,7 @@ def forecast(
     optimizer: OptimizerConfig | None = None,
     run: RunConfig | None = None,
     init: Vectors | Start | None = None,
-    freeze: Collection[str] = (),
+    freeze: WordList = (),
     on_event: Callable[[Event], None] | None = None,
 ) -> Forecast:
     """Read the text, take a few hundred steps, and tell what the whole run would take.
@@ -116,11 +117,14 @@ def forecast(
     >>> forecast("corpus.txt").train_seconds  # doctest: +SKIP
     """
     emit = on_event or (lambda event: None)
+    check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
+    text = text or TextConfig()
     sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
     skip_gram, optimizer = skip_gram or SkipGramConfig(), optimizer or OptimizerConfig()
     run = run or RunConfig()
     if init is not None:
         check_dim(init, skip_gram.dim)
+    frozen = frozen_words(freeze, text)
     compile_run(skip_gram, optimizer, emit)
     with (
         read_with_events(sources, text, emit, threads=run.n_threads) as corpus,
@@ -139,7 +143,7 @@ def forecast(
             workers,
             emit,
             init=init,
-            freeze=freeze,
+            freeze=frozen,
         )
         n_tokens = corpus.report.n_kept_tokens
         skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)

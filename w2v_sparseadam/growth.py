@@ -13,6 +13,7 @@ from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
 from .config import configs_of, epochs_of
 from .errors import SettingError, W2VError
 from .model import build_engine, check_model_fits, compile_run
+from .output import shell_path
 from .run_folder import RunFolder
 from .steps import Progress, run_arrays, run_state, tell_of_version
 from .text.config import TextConfig
@@ -130,5 +131,5 @@ def _check_finished(folder: RunFolder) -> None:
     if step < n_steps:
         raise W2VError(
             f"{folder.path}: its run is at step {step:,} of {n_steps:,}; finish it before adding "
-            f"text: w2v-train --resume {folder.path}"
+            f"text: w2v-train --resume {shell_path(folder.path)}"
         )

@@ -25,7 +25,7 @@ VECTOR_KINDS = ("center", "context", "sum")
 """What a model can give as the vector of a word."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A trained model: one row of each matrix for each word.
 
@@ -46,6 +46,11 @@ class Model:
     center_vectors: np.ndarray
     context_vectors: np.ndarray
     loss: float
+
+    def __repr__(self) -> str:
+        """Say how many words and dimensions."""
+        n_words, dim = self.center_vectors.shape
+        return f"<Model: {n_words} words, {dim} dimensions, loss {self.loss:.4f}>"
 
     def vectors(self, kind: str = "center") -> Vectors:
         """Return the vectors of the words: ``"center"``, ``"context"`` or their ``"sum"``."""

@@ -1,23 +1,43 @@
 """Files appear whole or not at all.
 
-A result is written beside its target under a temporary name and renamed when it is complete, so
+A file is written beside its target under a temporary name and renamed when it is complete, so
 that a full disk, a crash or Ctrl-C never leaves half a file, nor harms the one that was there.
 """
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
+import io
+import lzma
 import os
+import re
 import secrets
+import shlex
+import shutil
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .errors import W2VError
+from .zstd import zstd_module
+
+STANDARD_OUTPUT = "-"
+"""The path that stands for standard output."""
+
+COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
+"""The endings of names of results that are compressed."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The folder, not the disk, is what forbids it: a mount point, a sticky or read-only folder.
+_NOT_IN_FOLDER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+_GZIP_LEVEL = 6  # as gzip(1); the default of Python's takes three times as long for 1 %
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 @contextmanager
@@ -26,8 +46,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     After any exception, ``KeyboardInterrupt`` among them, the temporary file is gone and `path`
     is as it was. A symbolic link stays and its target is replaced; a file that was there keeps
-    its permissions, a new one takes them from the umask. A device or a pipe, such as
-    ``/dev/stdout``, cannot be replaced and is written straight.
+    its permissions where it can, a new one takes them from the umask.
 
     Parameters
     ----------
@@ -44,44 +63,211 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         If the folder is missing or is a file, if writing is not permitted, if `path` is a
         folder, or if the disk is full.
     """
-    stream, temporary = _open(path)
-    try:
-        with stream:
-            yield stream
-            stream.flush()
-            if temporary:
-                os.fsync(stream.fileno())
-        if temporary:
+    with _no_room_told(path):
+        stream, temporary = _open_temporary(path)
+        try:
+            with stream:
+                yield stream
+                _sync(stream)
             os.replace(temporary, os.path.realpath(path))
-    except BaseException as error:
-        if temporary:
+        except BaseException:
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            raise W2VError(
-                f"{path}: no room left to write ({error.strerror}); free some, or write elsewhere"
-            ) from error
-        raise
+            raise
+
+
+@contextmanager
+def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a binary file for what a user waits for, which must not be lost at the last moment.
+
+    As `atomic_write`, but
+
+    - ``"-"``, and any other name of an open descriptor such as ``/dev/stdout``, is written
+      where that stands; a device or a pipe is written straight;
+    - a name that ends in one of `COMPRESSED_ENDINGS` is compressed;
+    - where the folder does not let the file be replaced (a file that is mounted by itself, a
+      sticky or read-only folder), it is overwritten once all is written elsewhere;
+    - if it cannot be put in place at all, the complete result is kept under another name.
+
+    Raises
+    ------
+    W2VError
+        As `atomic_write`; if a package to compress is missing; or if the result could not be put
+        in place: says where it is.
+    """
+    compress = _compressor(path)
+    with _no_room_told(path):
+        straight = _straight(path)
+        if straight is not None:
+            with _open_straight(path, straight) as file, compress(file) as stream:
+                yield stream
+            return
+        file, temporary = _open_temporary(path, or_elsewhere=True)
+        written = False
+        try:
+            with file:
+                with compress(file) as stream:
+                    yield stream
+                file.flush()
+                written = True
+                _sync(file)
+            os.replace(temporary, os.path.realpath(path))
+            return
+        except BaseException as error:
+            if not (written and isinstance(error, OSError)) or error.errno in _NO_ROOM:
+                temporary.unlink(missing_ok=True)
+                raise
+            failure = error
+        try:
+            if failure.errno not in _NOT_IN_FOLDER:
+                raise failure
+            _overwrite(os.path.realpath(path), temporary)
+        except BaseException as error:  # what was there may be half overwritten
+            kept = _kept(temporary)
+            if isinstance(error, OSError):
+                raise W2VError(
+                    f"{path}: cannot be written ({error.strerror}); the result is kept in {kept}"
+                ) from error
+            raise
+        temporary.unlink()
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Find out before a long run whether its result can be written to `path`.
+    """Find out before a long run whether `write_result` can write to `path`.
 
     Creates and removes an empty temporary file; what is at `path` is not touched.
 
     Raises
     ------
     W2VError
-        As `atomic_write`.
+        As `write_result`.
     """
-    stream, temporary = _open(path)
-    stream.close()
-    if temporary:
+    _compressor(path)
+    straight = _straight(path)
+    if isinstance(straight, int):
+        _open_straight(path, straight).close()
+    elif straight is None:
+        stream, temporary = _open_temporary(path, or_elsewhere=True)
+        stream.close()
         temporary.unlink()
+    elif not os.access(straight, os.W_OK):  # opening a pipe would wait for who reads it
+        raise _write_protected(path)
 
 
-def _open(path: str | os.PathLike[str]) -> tuple[BinaryIO, Path | None]:
-    """Open the temporary file beside `path`, or what is at `path` if that is a device or pipe."""
+def is_standard_output(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a result goes to standard output, under whatever name."""
+    return open_descriptor(path) == 1
+
+
+def open_descriptor(path: str | os.PathLike[str]) -> int | None:
+    """Return the number of the open descriptor that `path` names, None if it names none.
+
+    To open ``/dev/stdout`` is, on Linux, to open the file behind it anew, at its start.
+    """
+    name = os.fspath(path)
+    if name == STANDARD_OUTPUT:
+        return 1
+    if match := _DESCRIPTOR.fullmatch(name):
+        return int(match[1])
+    for number in (1, 2):
+        with suppress(OSError, ValueError):
+            if os.path.samestat(os.stat(name), os.fstat(number)):
+                return number
+    return None
+
+
+def shell_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as it can be pasted into a shell's command line, whatever is in its name."""
+    name = os.fspath(path)
+    if name.startswith("-"):  # or else it would be taken for an option
+        name = f"./{name}"
+    if name.isprintable():
+        return shlex.quote(name)
+    escaped = (
+        char
+        if char.isprintable() and char not in "'\\"
+        else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in name
+    )
+    return f"$'{''.join(escaped)}'"
+
+
+def compression_ending(path: str | os.PathLike[str]) -> str:
+    """Return which of `COMPRESSED_ENDINGS` a name has, "" for none."""
+    suffix = Path(path).suffix.lower()
+    return suffix if suffix in COMPRESSED_ENDINGS else ""
+
+
+def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
+    """Return what makes a context manager that compresses into a file, or leaves it as it is."""
+    ending = compression_ending(path)
+    zstd = zstd_module(path) if ending == ".zst" else None
+
+    @contextmanager
+    def compress(file: Any) -> Iterator[Any]:
+        match ending:
+            case "":
+                yield file
+                return
+            case ".gz":  # without a time, so that equal results are equal files
+                packed: Any = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, 0)
+            case ".bz2":
+                packed = bz2.BZ2File(file, "wb")
+            case ".xz":
+                packed = lzma.LZMAFile(file, "wb")  # noqa: SIM115
+            case _:
+                packed = zstd.ZstdFile(file, "wb")  # type: ignore[union-attr]
+        with io.BufferedWriter(packed, 1 << 17) as stream:
+            yield stream
+
+    return compress
+
+
+@contextmanager
+def _no_room_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the error of a full disk into one that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise W2VError(
+                f"{path}: no room left to write ({error.strerror}); free some, or write elsewhere"
+            ) from error
+        raise
+
+
+def _straight(path: str | os.PathLike[str]) -> int | str | None:
+    """Return what to open if it cannot be replaced: an open descriptor, a device or a pipe."""
+    number = open_descriptor(path)
+    if number is not None:
+        return number
+    with suppress(OSError):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return os.fspath(path)
+    return None
+
+
+def _open_straight(path: str | os.PathLike[str], straight: int | str) -> BinaryIO:
+    """Open what `_straight` found; a descriptor stays open when the file is closed."""
+    try:
+        if isinstance(straight, int):
+            os.write(straight, b"")  # is it open, and for writing?
+            return open(os.dup(straight), "wb")
+        return open(straight, "wb")
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
+
+
+def _open_temporary(
+    path: str | os.PathLike[str], or_elsewhere: bool = False
+) -> tuple[BinaryIO, Path]:
+    """Open a temporary file beside `path`, or elsewhere if a file is there but its folder is shut.
+
+    Not by tempfile: its files are private to the user, whatever the umask says.
+    """
     target = Path(os.path.realpath(path))
+    # Cut short, so that the longest allowed name has a temporary one too.
+    name = f".{target.name[:32]}.{secrets.token_hex(6)}.tmp"
     try:
         mode = None
         with suppress(FileNotFoundError):
@@ -89,15 +275,20 @@ def _open(path: str | os.PathLike[str]) -> tuple[BinaryIO, Path | None]:
         if mode is not None and stat.S_ISDIR(mode):
             raise W2VError(f"{path}: is a folder; name a file in it")
         if mode is not None and not os.access(path, os.W_OK):
-            raise W2VError(f"{path}: is write-protected; allow writing, or write elsewhere")
+            raise _write_protected(path)
         if mode is not None and not stat.S_ISREG(mode):
-            return open(path, "wb"), None
-        # Cut short, so that the longest allowed name has a temporary one too.
-        temporary = target.with_name(f".{target.name[:32]}.{secrets.token_hex(6)}.tmp")
-        # Not tempfile: its files are private to the user, whatever the umask says.
-        stream = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
+            raise W2VError(f"{path}: is a device or a pipe; name a file")
+        temporary = target.with_name(name)
+        try:
+            stream = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
+        except OSError as error:
+            if mode is None or not or_elsewhere or error.errno not in _NOT_IN_FOLDER:
+                raise
+            temporary = Path(tempfile.gettempdir(), name)
+            stream = open(temporary, "xb")  # noqa: SIM115
         if mode is not None:
-            temporary.chmod(stat.S_IMODE(mode))
+            with suppress(OSError):  # some file systems have no modes
+                temporary.chmod(stat.S_IMODE(mode))
         return stream, temporary
     except FileNotFoundError:
         raise W2VError(
@@ -107,3 +298,37 @@ def _open(path: str | os.PathLike[str]) -> tuple[BinaryIO, Path | None]:
         raise W2VError(f"{path}: a file stands where its folder should be") from None
     except OSError as error:
         raise W2VError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
+
+
+def _sync(stream: BinaryIO) -> None:
+    """Bring a file to the disk, where the file system knows how to."""
+    stream.flush()
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def _overwrite(target: str, source: Path) -> None:
+    """Overwrite a file with the bytes of another."""
+    try:
+        # Not created: in a sticky folder, Linux forbids that even for files that are there.
+        number = os.open(target, os.O_WRONLY | os.O_TRUNC)
+    except FileNotFoundError:
+        number = os.open(target, os.O_WRONLY | os.O_CREAT, 0o666)
+    with open(number, "wb") as stream, open(source, "rb") as content:
+        shutil.copyfileobj(content, stream, 1 << 20)
+        _sync(stream)
+
+
+def _write_protected(path: str | os.PathLike[str]) -> W2VError:
+    return W2VError(f"{path}: is write-protected; allow writing, or write elsewhere")
+
+
+def _kept(temporary: Path) -> Path:
+    """Give a temporary file a name that shows, if it can be had; return where it is."""
+    visible = temporary.with_name(temporary.name.removeprefix(".").removesuffix(".tmp"))
+    with suppress(OSError):
+        return temporary.rename(visible)
+    return temporary

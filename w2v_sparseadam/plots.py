@@ -20,7 +20,7 @@ from .benchmark import (
     TrainingRun,
 )
 from .errors import SettingError, W2VError
-from .output import atomic_write, check_writable
+from .output import check_writable, write_result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -202,7 +202,7 @@ def _saving(
             svg=svg[svg.index("<svg") :],
         )
         content = page.encode()
-    with atomic_write(path) as file:
+    with write_result(path) as file:
         file.write(content)
 
 

@@ -32,7 +32,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from .errors import FormatError, W2VError
-from .output import atomic_write
+from .output import atomic_write, shell_path
 from .text.vocabulary import Vocabulary
 
 _FORMAT = 1
@@ -123,8 +123,8 @@ class RunFolder:
         try:
             if any(folder_path.glob("text*.json")):
                 raise W2VError(
-                    f"{path}: holds a run already; go on with --resume {path}, or name another "
-                    "folder"
+                    f"{path}: holds a run already; go on with --resume {shell_path(path)}, or "
+                    "name another folder"
                 )
             folder._write_settings({"format": _FORMAT, "generation": 0, **settings})
             folder.checkpoints.mkdir(exist_ok=True)
@@ -154,7 +154,7 @@ class RunFolder:
                 raise W2VError(
                     f"{path}: reading its text was not finished; start it again, with the options "
                     f"in {folder_path / _SETTINGS}: w2v-train "
-                    f"{corpus if corpus.isprintable() else 'CORPUS'} --run-dir {path}"
+                    f"{corpus if corpus.isprintable() else 'CORPUS'} --run-dir {shell_path(path)}"
                 )
             folder._remove_others()
         except BaseException:
@@ -369,7 +369,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         settings = _read_json(Path(path) / _SETTINGS)
     except (FileNotFoundError, NotADirectoryError):
         raise W2VError(
-            f"{path}: holds no run; start one with w2v-train CORPUS --run-dir {path}"
+            f"{path}: holds no run; start one with w2v-train CORPUS --run-dir {shell_path(path)}"
         ) from None
     except OSError as error:
         raise W2VError(f"{path}: cannot be read ({error.strerror})") from error

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .checkpoint import last_checkpoint
-from .errors import FormatError, SettingError, W2VError
+from .errors import FormatError, SettingError, wrong_type
 from .run_folder import of_generation, read_settings, read_vocabulary
+from .text.compression import read_lines
+from .text.config import TextConfig, WordList
+from .text.wordlists import as_in_text
 from .vectors import Vectors
 
 if TYPE_CHECKING:
@@ -22,7 +26,8 @@ _SIDES = "center", "context"
 _VECTORS = "center.vectors", "context.vectors"
 
 
-class Start(NamedTuple):
+@dataclass(frozen=True, eq=False, repr=False)
+class Start:
     """What another run came to: both matrices and every moment, a row for each word."""
 
     words: Sequence[str]
@@ -30,6 +35,10 @@ class Start(NamedTuple):
     optimizer: str
     arrays: Mapping[str, np.ndarray]  # "center.vectors", "context.exp_avg_sq" and the like
     step_counts: Sequence[int]  # of the center's and the context's optimizer
+
+    def __repr__(self) -> str:
+        """Say how many words and dimensions."""
+        return f"<Start: {len(self.words)} words, {self.dim} dimensions, {self.optimizer}>"
 
     @classmethod
     def load(cls, run_dir: str | os.PathLike[str]) -> Start:
@@ -149,12 +158,42 @@ def _counts(rows: np.ndarray, words: Sequence[str], ids: Mapping[str, int]) -> d
 
 
 def check_dim(init: Vectors | Start, dim: int) -> None:
-    """Refuse start vectors of other dimensions than the model's."""
+    """Refuse start vectors that are none, or of other dimensions than the model's."""
+    if not isinstance(init, Vectors | Start):
+        raise wrong_type("init", "Vectors (as of model.vectors()), a Start or None", init)
     if init.dim != dim:
         raise SettingError(
             f"the start vectors have {init.dim} dimensions, but --dim is {dim}; give --dim "
             f"{init.dim}"
         )
+
+
+def frozen_words(freeze: WordList, text: TextConfig) -> list[str]:
+    """Return the words to freeze as they stand in a text.
+
+    Parameters
+    ----------
+    freeze : path or collection of str
+        A str is the path of a file, as for `read_words`.
+    text : TextConfig
+        Whose case, normal form and digits the words take.
+
+    Raises
+    ------
+    WrongTypeError
+        If `freeze` is neither.
+    FormatError, TextError
+        As `read_words`.
+    """
+    if isinstance(freeze, str) and not os.path.lexists(freeze):
+        raise SettingError(
+            f"freeze is {freeze!r}, but there is no such file; pass [{freeze!r}] to freeze the word"
+        )
+    if isinstance(freeze, str | os.PathLike):
+        freeze = read_words(freeze)
+    if not isinstance(freeze, Collection) or not all(isinstance(word, str) for word in freeze):
+        raise wrong_type("freeze", "a path or a collection of str", freeze)
+    return list(dict.fromkeys(as_in_text(word, text) for word in freeze))
 
 
 def find_frozen(words: Sequence[str], freeze: Collection[str]) -> tuple[np.ndarray, dict[str, Any]]:
@@ -197,27 +236,20 @@ def read_words(path: str | os.PathLike[str]) -> list[str]:
     ------
     FormatError
         If a line is not UTF-8 or has white space within, or the file has no words.
-    W2VError
+    TextError
         If the file cannot be read.
     """
     words: list[str] = []
-    try:
-        with open(path, "rb") as stream:
-            for number, line in enumerate(stream, 1):
-                if number == 1:
-                    line = line.removeprefix(b"\xef\xbb\xbf")
-                fields = line.split()
-                try:
-                    words += [field.decode() for field in fields]
-                except UnicodeDecodeError:
-                    raise FormatError(f"{path}, line {number}: is not UTF-8") from None
-                if len(fields) > 1:
-                    raise FormatError(
-                        f"{path}, line {number}: expected one word, found {len(fields)}, "
-                        f"{_few(words[-len(fields) :])}"
-                    )
-    except OSError as error:
-        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
+    for place, line in read_lines(path):
+        fields = line.split()
+        try:
+            words += [field.decode() for field in fields]
+        except UnicodeDecodeError:
+            raise FormatError(f"{place}: is not UTF-8") from None
+        if len(fields) > 1:
+            raise FormatError(
+                f"{place}: expected one word, found {len(fields)}, {_few(words[-len(fields) :])}"
+            )
     if not words:
         raise FormatError(f"{path}: has no words; list one a line")
     return words

@@ -12,11 +12,11 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from .config import MAX_EPOCHS, OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
-from .errors import SettingError
+from .errors import SettingError, wrong_type
 from .machine import peak_memory
 from .model import Model, compile_run, start_engine
 from .steps import Keeping, Progress, Schedule, take_steps
-from .text.config import TextConfig
+from .text.config import TextConfig, WordList
 from .text.events import Event
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def train(
     optimizer: OptimizerConfig | None = None,
     run: RunConfig | None = None,
     init: Vectors | Start | None = None,
-    freeze: Collection[str] = (),
+    freeze: WordList = (),
     run_dir: str | os.PathLike[str] | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: threading.Event | None = None,
@@ -64,9 +64,10 @@ def train(
         fresh. `Vectors` are center vectors; context vectors and the optimizer's moments start at
         0 then. A `Start`, loaded from the folder of another run, has both, and the moments if the
         optimizer is the same.
-    freeze : collection of str
+    freeze : path or collection of str
         Words whose center vectors stay what they are at the start, to the bit. Their context
-        vectors move.
+        vectors move. A file has one word a line. They take the case and the normal form of the
+        text.
     run_dir : path, optional
         A new folder, for all that :func:`resume` needs if the run is interrupted.
     checkpoint_minutes : float
@@ -121,6 +122,8 @@ def train(
         If the text cannot be read or leaves nothing to train on.
     W2VError
         If `run_dir` cannot take a new run.
+    WrongTypeError
+        If an argument is not of a type named above.
     SettingError
         If `init` has other dimensions than the model, or `init` or `freeze` none of its words.
     W2VError
@@ -135,10 +138,12 @@ def train(
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
+    from .start import check_dim, frozen_words
     from .text.events import read_with_events
     from .text.reader import check_sources
 
     emit = on_event or (lambda event: None)
+    check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
     text = text or TextConfig()
     skip_gram = skip_gram or SkipGramConfig()
     optimizer = optimizer or OptimizerConfig()
@@ -147,9 +152,8 @@ def train(
     # A misspelt name should not show after compiling.
     sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
     if init is not None:
-        from .start import check_dim
-
         check_dim(init, skip_gram.dim)
+    frozen = frozen_words(freeze, text)
 
     with ExitStack() as stack:
         folder = None
@@ -164,7 +168,7 @@ def train(
             settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
             settings["text"] = text.kept()
             settings["paths"] = [source.absolute_path for source in sources]
-            settings |= {"has_init": init is not None, "freeze": sorted(freeze)}
+            settings |= {"has_init": init is not None, "freeze": sorted(frozen)}
             settings |= {"first_epoch": 0, "added_epochs": []}
             folder = stack.enter_context(RunFolder.create(run_dir, settings, lock=lock))
             emit(_folder_event(folder))
@@ -190,7 +194,7 @@ def train(
             stages,
             emit,
             init=init,
-            freeze=freeze,
+            freeze=frozen,
             keeping=keeping,
         )
 
@@ -298,6 +302,19 @@ def _folder_event(folder: RunFolder) -> Event:
         "path": str(folder.path),
         "taken_over_from": folder.taken_over_from,
     }
+
+
+def check_kinds(**configs: object) -> None:
+    """Refuse settings that are no settings, or those of something else."""
+    kinds = {
+        "text": TextConfig,
+        "skip_gram": SkipGramConfig,
+        "optimizer": OptimizerConfig,
+        "run": RunConfig,
+    }
+    for name, config in configs.items():
+        if config is not None and not isinstance(config, kinds[name]):
+            raise wrong_type(name, f"{kinds[name].__name__} or None", config)
 
 
 def _check_minutes(minutes: float) -> None:

@@ -4,7 +4,7 @@ Two formats, both of word2vec.c and read by gensim's ``KeyedVectors.load_word2ve
 begins with a line ``V D``, the number of words and of dimensions. Then, for every word, *text*
 has a line of the word and D decimal numbers, separated by single spaces, and *binary* has the
 word, a space, D little-endian float32 and a newline. Words are UTF-8 and may hold any character
-but ASCII white space.
+but ASCII white space. Either may be compressed as a whole.
 """
 
 from __future__ import annotations
@@ -13,20 +13,34 @@ import difflib
 import itertools
 import os
 import re
-import stat
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import FormatError, SettingError, ShapeError, UnknownWordError, W2VError
+from .errors import (
+    FormatError,
+    SettingError,
+    ShapeError,
+    UnknownWordError,
+    W2VError,
+    wrong_type,
+)
 from .memory import lacks_memory
-from .output import atomic_write
+from .output import COMPRESSED_ENDINGS, compression_ending, write_result
+from .text.compression import open_unpacked
+
+TEXT_ENDINGS, BINARY_ENDINGS = ("", ".vec", ".txt"), (".bin",)
+"""What the name of a file of vectors may end in, before the ending of a compression."""
 
 _HEADER_LIMIT = 100
+_HEAD_BYTES = 1 << 16
+_HEAD_ROWS = 16
 _CHUNK = 1 << 20
 # Far beyond what anybody has, and small enough that a file that lies takes little memory.
 _MOST_DIMS = 1 << 20
@@ -98,48 +112,51 @@ class Vectors:
         Parameters
         ----------
         path : str or path-like
-            A regular file in one of the formats of this module. The newline after a binary
-            record may be missing, as in some published files.
+            A file or pipe in one of the formats of this module, compressed or not; ``"-"`` is
+            standard input. The newline after a binary record may be missing, as in some
+            published files.
 
         Raises
         ------
         FormatError
             If the file breaks its format: says where and how.
+        TextError
+            If it cannot be read, or its compressed data is broken.
         W2VError
-            If `path` is not a regular file, or has more vectors than memory can hold.
-        OSError
-            If the file cannot be opened.
+            If it has more vectors than memory can hold.
         """
-        with open(path, "rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise W2VError(f"{path}: is not a regular file; save the vectors to one first")
-            n_words, dim = _read_header(stream, path, status.st_size)
+        with open_unpacked(path) as (stream, name, size):
+            n_words, dim = _read_header(stream, name, size)
             lacking = lacks_memory(4 * n_words * dim)
             if lacking:
-                raise W2VError(f"{path}: {n_words} words of {dim} dimensions: {lacking}")
-            body = stream.tell()
-            head = stream.read(_CHUNK)
-            stream.seek(body)
-            read = _read_text if _is_text(head, dim) else _read_binary
-            words, matrix = read(stream, path, n_words, dim)
+                raise W2VError(f"{name}: {n_words} words of {dim} dimensions: {lacking}")
+            read = _read_text if _is_text(stream.peek(), dim) else _read_binary
+            words, matrix = read(stream, name, n_words, dim)
         try:
             return cls(words, matrix)
         except FormatError as error:
-            raise FormatError(f"{path}, {error}") from None
+            raise FormatError(f"{name}, {error}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file, whole or not at all: binary if its name ends in ``.bin``, else text.
+        """Write a file, whole or not at all, in the format that the end of its name says.
 
-        Both formats keep every bit of every number.
+        Text for ``.vec``, ``.txt`` and none, binary for ``.bin``, either compressed if ``.gz``,
+        ``.bz2``, ``.xz`` or ``.zst`` follows. Both formats keep every bit of every number.
+
+        Parameters
+        ----------
+        path : str or path-like
+            ``"-"`` is standard output.
 
         Raises
         ------
+        SettingError
+            If the name ends in anything else.
         W2VError
-            If the file cannot be written; see `atomic_write`.
+            If the file cannot be written; see `write_result`.
         """
-        write = _write_binary if Path(path).suffix.lower() == ".bin" else _write_text
-        with atomic_write(path) as stream:
+        write = _write_binary if is_binary(path) else _write_text
+        with write_result(path) as stream:
             stream.write(b"%d %d\n" % self.matrix.shape)
             write(stream, self.words, self.matrix)
 
@@ -180,6 +197,21 @@ class Vectors:
         """
         return self.matrix[self._word_id(word)]
 
+    def get(self, word: str, default: Any = None) -> Any:
+        """Return the vector of `word`, or `default` if it has none."""
+        row = self.word_ids.get(word)
+        return default if row is None else self.matrix[row]
+
+    def find(self, word: str) -> str | None:
+        """Return the word with a vector that `word` stands for, None if there is none.
+
+        It is `word` itself, or else the same characters in another normal form of Unicode, or else
+        these in lower case.
+        """
+        _check_str(word)
+        forms = (word, *_normal_forms(word), *_normal_forms(word.lower()))
+        return next((form for form in forms if form in self), None)
+
     def __repr__(self) -> str:
         """Say how many words and dimensions."""
         return f"<Vectors: {len(self)} words, {self.dim} dimensions>"
@@ -195,7 +227,7 @@ class Vectors:
         return float(self._cosines(self[a], [self._word_id(b)])[0])
 
     def most_similar(
-        self, query: str | ArrayLike, n: int = 10, exclude: Iterable[str] = ()
+        self, query: str | ArrayLike, n: int = 10, exclude: str | Iterable[str] = ()
     ) -> list[tuple[str, float]]:
         """Return the `n` words of highest cosine with `query`, best first, equal ones by row.
 
@@ -205,7 +237,7 @@ class Vectors:
             A word, which is left out of the answer, or a vector.
         n : int
             How many words, at least 1; fewer are returned if there are no more.
-        exclude : iterable of str
+        exclude : str or iterable of str
             Further words to leave out; those without a vector are left out anyway.
 
         Returns
@@ -219,17 +251,22 @@ class Vectors:
         ShapeError
             If `query` is a vector of another length than D.
         SettingError
-            If `n` is below 1.
+            If `n` is below 1, or the vector holds a number that is not finite.
+        WrongTypeError
+            If `query` is neither, or `n` no whole number.
         """
+        if not isinstance(n, Integral):
+            raise wrong_type("n", "a whole number", n)
         if n < 1:
             raise SettingError(f"n is {n}; ask for at least 1 word")
+        exclude = [exclude] if isinstance(exclude, str) else exclude
         left_out = {self.word_ids[word] for word in exclude if word in self}
         if isinstance(query, str):
             left_out.add(self._word_id(query))
             query = self[query]
         cosines = self._cosines(query)
         cosines[list(left_out)] = -np.inf
-        n = min(n, len(self) - len(left_out))
+        n = min(int(n), len(self) - len(left_out))
         if n == 0:
             return []
         at_least = np.partition(cosines, -n)[-n]
@@ -264,6 +301,7 @@ class Vectors:
         Only words that begin or end like it and are about as long are compared, and of these
         only the first 20,000, so that the answer comes at once from a million words.
         """
+        _check_str(word)
         folded = word.lower()
         if not folded:
             return []
@@ -284,6 +322,7 @@ class Vectors:
 
     def _word_id(self, word: str) -> int:
         """Return the row of `word`, or raise with words spelt like it."""
+        _check_str(word)
         row = self.word_ids.get(word)
         if row is None:
             close = ", ".join(_quote(other) for other in self.suggest(word))
@@ -297,18 +336,60 @@ class Vectors:
         self, vector: ArrayLike, rows: Sequence[int] | slice = slice(None)
     ) -> NDArray[np.float32]:
         """Return the cosines of `vector` with the words in `rows`."""
-        query = np.asarray(vector, dtype=np.float64)
+        try:
+            query = np.asarray(vector, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise wrong_type("a query", "a word or a vector of numbers", vector) from None
         if query.shape != (self.dim,):
             raise ShapeError(f"expected a vector of shape ({self.dim},), found {query.shape}")
+        if not np.isfinite(query).all():
+            raise SettingError(
+                f"the query holds {query[~np.isfinite(query)][0]}, not a finite number"
+            )
         query = (query / (np.linalg.norm(query) or 1)).astype(np.float32)
         # Not BLAS: it may sum equal rows in different orders, and so break ties at random.
         return np.einsum("vd,d->v", self.unit_matrix[rows], query).clip(-1, 1)
+
+
+def is_binary(path: str | os.PathLike[str]) -> bool:
+    """Tell by the end of its name whether a file of vectors is to be binary.
+
+    Raises
+    ------
+    SettingError
+        If vectors cannot be written in the format that the name seems to ask for.
+    """
+    ending = compression_ending(path)
+    inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
+    if inner not in TEXT_ENDINGS + BINARY_ENDINGS:
+        known = ", ".join(filter(None, TEXT_ENDINGS + BINARY_ENDINGS))
+        raise SettingError(
+            f"{path}: vectors cannot be written as {inner!r}; end the name in one of {known}, "
+            f"then {', '.join(COMPRESSED_ENDINGS)} to compress, or in none"
+        )
+    return inner in BINARY_ENDINGS
+
+
+def _normal_forms(word: str) -> tuple[str, ...]:
+    """Return a word in the normal forms that do not change what it says."""
+    return unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word)
+
+
+def in_known_form(vectors: Vectors, word: str) -> str:
+    """Return a word in the normal form that has a vector; as it is if none has."""
+    return next((form for form in (word, *_normal_forms(word)) if form in vectors), word)
+
+
+def _check_str(word: object) -> None:
+    if not isinstance(word, str):
+        raise wrong_type("a word", "a str", word)
 
 
 def _number(words: Sequence[str]) -> dict[str, int]:
     """Map each word to its row; refuse words that a file cannot hold."""
     word_ids: dict[str, int] = {}
     for row, word in enumerate(words):
+        _check_str(word)
         first = word_ids.setdefault(word, row)
         if first != row:
             raise FormatError(f"word {row + 1}: {_quote(word)} is also word {first + 1}")
@@ -334,8 +415,8 @@ def _check_finite(words: Sequence[str], matrix: NDArray[np.float32]) -> None:
         )
 
 
-def _read_header(stream: BinaryIO, path: str | os.PathLike[str], size: int) -> tuple[int, int]:
-    """Read the line ``V D``, and check that the file is long enough for it."""
+def _read_header(stream: BinaryIO, path: str, size: int | None) -> tuple[int, int]:
+    """Read the line ``V D``, and check that the file, if its size is known, is long enough."""
     line = stream.readline(_HEADER_LIMIT)
     fields = line.split()
     if len(fields) != 2 or not all(field.isdigit() for field in fields):
@@ -347,7 +428,7 @@ def _read_header(stream: BinaryIO, path: str | os.PathLike[str], size: int) -> t
     if n_words == 0 or dim == 0:
         raise FormatError(f"{path}, line 1: {n_words} words of {dim} dimensions hold no vectors")
     # At least a letter, a newline, and a space and a digit a number; the last newline may miss.
-    if n_words * (2 + 2 * dim) - 1 > size - stream.tell():
+    if size is not None and n_words * (2 + 2 * dim) - 1 > size - len(line):
         raise FormatError(
             f"{path}, line 1: {n_words} words of {dim} dimensions do not fit in a file of "
             f"{size} bytes; it is cut short, or this is not its header"
@@ -360,16 +441,36 @@ def _read_header(stream: BinaryIO, path: str | os.PathLike[str], size: int) -> t
 
 
 def _is_text(head: bytes, dim: int) -> bool:
-    """Tell text from binary by the beginning of the first record."""
-    numbers = head.partition(b" ")[2]
-    line = numbers.partition(b"\n")[0].split()
-    if len(line) == dim and all(map(_is_number, line)):
+    """Tell text from binary by the first records.
+
+    A broken text file should be called that, not a strange binary one, and bytes of numbers may
+    happen to be printable.
+    """
+    first = head.partition(b" ")[2].partition(b"\n")[0].split()
+    if len(first) == dim and all(map(_is_number, first)):
         return True
-    # A broken text file should be called that, not a strange binary one: where binary has its
-    # 4 D bytes, it has characters, and at first a number.
-    return _is_number(line[0] if line else b"") and not re.search(
-        rb"[^\t\n\r -~]", numbers[: 4 * dim]
-    )
+    numbers = b"".join(_binary_numbers(head, dim)) or head
+    if re.search(rb"[^\t\n\r -~\x80-\xff]", numbers):
+        return False
+    # Vectors of a trainer are mostly of such sizes; four characters of numbers make other ones.
+    with np.errstate(invalid="ignore"):
+        sizes = np.abs(np.frombuffer(numbers[: len(numbers) // 4 * 4], "<f4"))
+        n_usual = np.count_nonzero((sizes > 2**-11) & (sizes < 2**14))
+    if n_usual > len(sizes) / 2:
+        return False
+    line = head.partition(b"\n")[0].replace(b",", b".")
+    return any(map(_is_number, line.split()[1:]))
+
+
+def _binary_numbers(head: bytes, dim: int) -> Iterator[bytes]:
+    """Yield the bytes that are the numbers of the first records if the file is binary."""
+    start = 0
+    for _ in range(_HEAD_ROWS):
+        space = head.find(b" ", start)
+        if space < 0:
+            return
+        yield head[space + 1 : space + 1 + 4 * dim]
+        start = space + 1 + 4 * dim
 
 
 def _is_number(token: bytes) -> bool:
@@ -385,7 +486,7 @@ def _is_number(token: bytes) -> bool:
 
 @np.errstate(over="ignore")  # what becomes infinite is refused by Vectors
 def _read_text(
-    stream: BinaryIO, path: str | os.PathLike[str], n_words: int, dim: int
+    stream: BinaryIO, path: str, n_words: int, dim: int
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Read `n_words` lines."""
     words = []
@@ -400,7 +501,9 @@ def _read_text(
             raise FormatError(f"{place}: is longer than any line of a word and {dim} numbers is")
         # Words may hold white space that is not ASCII, so only the first space ends one.
         word, _, numbers = line.partition(b" ")
-        words.append(_decode(word.rstrip(b"\n"), place))
+        word = word.rstrip(b"\r\n")
+        _check_word(word, line, place)
+        words.append(_decode(word, place))
         tokens = numbers.split(None, dim)
         if len(tokens) != dim:
             n_found = sum(1 for _ in re.finditer(rb"\S+", numbers))
@@ -413,18 +516,37 @@ def _read_text(
             matrix[row] = list(map(float, tokens))
         except ValueError:
             wrong = next(token for token in tokens if not _is_number(token))
+            advice = ""
+            if _is_number(wrong.replace(b",", b".", 1)):
+                advice = "; a decimal point is needed, not a comma"
             raise FormatError(
-                f"{place}: expected {dim} numbers after {_quote(words[row])}, found {_quote(wrong)}"
+                f"{place}: expected {dim} numbers after {_quote(words[row])}, found "
+                f"{_quote(wrong)}{advice}"
             ) from None
-    if stream.read(1):
-        raise FormatError(
-            f"{path}, line {n_words + 2}: more words than line 1 promises ({n_words})"
-        )
+    while rest := stream.read(_CHUNK):
+        if not rest.isspace():  # blank lines at the end mean nothing
+            raise FormatError(
+                f"{path}, line {n_words + 2}: more words than line 1 promises ({n_words})"
+            )
     return words, matrix
 
 
+def _check_word(word: bytes, line: bytes, place: str) -> None:
+    """Refuse what stands before the first space of a line if it is no word."""
+    if word and b"\t" not in word:
+        return
+    if not line.strip():
+        raise FormatError(f"{place}: is blank; expected a word and its numbers")
+    if not word:
+        raise FormatError(f"{place}: begins with a space; expected a word and its numbers")
+    before = _quote(word.partition(b"\t")[0])
+    raise FormatError(
+        f"{place}: has a tab after {before}; spaces must separate the word and its numbers"
+    )
+
+
 def _read_binary(
-    stream: BinaryIO, path: str | os.PathLike[str], n_words: int, dim: int
+    stream: BinaryIO, path: str, n_words: int, dim: int
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Read `n_words` records, straight into the matrix."""
     words = []
@@ -456,7 +578,7 @@ def _read_binary(
     return words, matrix.astype(np.float32, copy=False)
 
 
-def _raise_short(path: str | os.PathLike[str], n_words: int, n_read: int) -> NoReturn:
+def _raise_short(path: str, n_words: int, n_read: int) -> NoReturn:
     """Raise for a file that ends too early."""
     raise FormatError(f"{path}: ends after {n_read} of the words that line 1 promises ({n_words})")
 

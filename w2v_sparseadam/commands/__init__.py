@@ -7,13 +7,14 @@ import ctypes
 import errno
 import gc
 import io
+import json
 import os
 import signal
 import sys
 import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import click
 
 from ..errors import W2VError
+from ..text.sources import STANDARD_INPUT
 from .hurry import left_soon
 
 # As it exits, Python would look through all that Numba has made for garbage: 0.2 s and more.
@@ -40,12 +42,18 @@ class W2VCommand(click.Command):
     """What to add to ``Interrupted`` and ``Terminated``."""
 
     def main(self, *args: Any, **settings: Any) -> Any:
-        """Run the command, and report what the system refused: no bug, whatever it was."""
+        """Run the command, whatever happens to stderr, and report what the system refused."""
+        _guard_standard_files()
         try:
             return super().main(*args, **settings)
         except (OSError, MemoryError) as error:
-            click.ClickException(_refusal(error)).show()
+            click.ClickException(printable(_refusal(error))).show()
             sys.exit(1)
+
+    def make_context(self, *args: Any, **settings: Any) -> click.Context:
+        """Read the command line."""
+        with _escaped_errors():
+            return super().make_context(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, and report what the user can mend."""
@@ -54,7 +62,7 @@ class W2VCommand(click.Command):
             sys.stdout.reconfigure(errors="backslashreplace")
         signals = ctx.obj = StopSignals()
         try:
-            with signals, left_soon(signals, self.left_undone):
+            with signals, left_soon(signals, self.left_undone), _escaped_errors():
                 result = super().invoke(ctx)
                 sys.stdout.flush()  # a full disk shows here, not when nobody can tell any more
                 return result
@@ -65,7 +73,7 @@ class W2VCommand(click.Command):
                 click.echo(f"{word}{signals.note or self.left_undone}.", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
-                click.ClickException(str(error)).show()
+                click.ClickException(printable(str(error))).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
 
@@ -76,7 +84,7 @@ def _refusal(error: OSError | MemoryError) -> str:
         return f"there is not enough memory ({error})"
     what = error.strerror or str(error)
     if error.filename is not None:
-        return f"{printable(os.fsdecode(error.filename))}: {what}"
+        return f"{os.fsdecode(error.filename)}: {what}"
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -84,6 +92,32 @@ def _refusal(error: OSError | MemoryError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
         return f"standard output cannot be written ({what})"  # what writes files names them
     return what
+
+
+class _Notes(io.FileIO):
+    """Standard error, of which what cannot be written is dropped: telling never stops the work."""
+
+    def write(self, data: Any, /) -> int:
+        """Write, or act as if."""
+        with suppress(OSError):
+            return super().write(data) or len(data)
+        return len(data)
+
+
+def _guard_standard_files() -> None:
+    """Put `_Notes` in the place of standard error, and something in that of a closed file."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # or else the next file that is opened would be taken for it
+            os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Notes(2, "wb", closefd=False)),
+            encoding=getattr(sys.stderr, "encoding", "utf-8"),
+            errors="backslashreplace",
+            line_buffering=True,
+        )
 
 
 class Stopped(KeyboardInterrupt):
@@ -197,7 +231,8 @@ def check_distinct(
     written = {option: path for option, path in outputs.items() if path is not None}
     for option, path in written.items():
         for kind, paths in inputs.items():
-            if any(_same_file(path, other) for other in paths):
+            # To read "-" is standard input, to write it standard output.
+            if any(_same_file(path, other) for other in paths if str(other) != STANDARD_INPUT):
                 raise click.UsageError(
                     f"{path} is {kind} and would be overwritten; name another with {option}"
                 )
@@ -215,13 +250,51 @@ def _same_file(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
+@contextmanager
+def _escaped_errors() -> Iterator[None]:
+    """Escape the names in click's own errors, which may come from outside."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = printable(error.message)  # which click does not want assigned
+        raise
+
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
+
+
 def printable(text: str) -> str:
-    """Return `text` with what could drive the terminal or break the line escaped."""
+    """Return `text` with what could drive the terminal, break the line or hide escaped.
+
+    The joiners that Persian and the scripts of India have within words stay there.
+    """
+    if text.isprintable():
+        return text
     return "".join(
         char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
+        if unicodedata.category(char) in _UNSAFE and not _joins(text, place)
         else char
-        for char in text
+        for place, char in enumerate(text)
+    )
+
+
+def _joins(text: str, place: int) -> bool:
+    """Tell whether a character is a joiner between two letters that are not ASCII's."""
+    beside = text[max(place - 1, 0) : place] + text[place + 1 : place + 2]
+    return text[place] in _JOINERS and len(beside) == 2 and all(map(_is_foreign, beside))
+
+
+def _is_foreign(char: str) -> bool:
+    return not char.isascii() and unicodedata.category(char)[0] in "LM"
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """Return a line of JSON that leaves a terminal alone, but is readable in any script."""
+
+    line = json.dumps(record, ensure_ascii=False)
+    return "".join(
+        json.dumps(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in line
     )
 
 

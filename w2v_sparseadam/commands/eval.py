@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import click
 
-from . import W2VCommand, columns, pad, printable
+from . import W2VCommand, columns, pad, printable, to_json
 
 if TYPE_CHECKING:
     from ..evaluation import Report
 
-_FILE = click.Path(exists=True, dir_okay=False, readable=True)
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
 
 @click.command(cls=W2VCommand)
@@ -59,7 +58,7 @@ def main(
     )
     if as_json:
         for report in reports:
-            click.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False))
+            click.echo(to_json(dataclasses.asdict(report)))
     else:
         _print_table(list(reports))
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 
 import click
 
-from . import W2VCommand, columns, pad, printable
+from . import W2VCommand, columns, pad, printable, to_json
 
 
 @click.command(cls=W2VCommand)
-@click.argument("vectors", type=click.Path(exists=True, dir_okay=False, readable=True))
+@click.argument(
+    "vectors", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
+)
 @click.argument("words", metavar="[WORD]...", nargs=-1)
 @click.option(
     "-n",
@@ -37,23 +39,42 @@ def main(
 ) -> None:
     """Print the words whose vectors have the highest cosine with that of each WORD.
 
-    VECTORS is a word2vec file, text or binary. Give words, an --analogy, or both.
+    VECTORS is a word2vec file, text or binary. Give words, an --analogy, or both. A word that has
+    no vector is looked up in lower case, too.
     """
     if not words and not analogy:
         raise click.UsageError("Nothing to look up: give a WORD or --analogy A B C.")
 
+    from ..errors import UnknownWordError
     from ..vectors import Vectors
 
     loaded = Vectors.load(vectors)
-    answers = [(word, loaded.most_similar(word, number)) for word in words]
-    if analogy:
-        a, b, c = analogy
-        answers.append((f"{a} : {b} = {c} : ?", loaded.analogy(a, b, c, number)))
+    answers: list[tuple[str, list[tuple[str, float]]]] = []
+    unknown: list[UnknownWordError] = []
+    for question in (*((word,) for word in words), *([analogy] if analogy else [])):
+        try:
+            known = [loaded.find(word) or word for word in question]
+            if len(known) == 1:
+                answers.append((known[0], loaded.most_similar(known[0], number)))
+            else:
+                a, b, c = known
+                answers.append((f"{a} : {b} = {c} : ?", loaded.analogy(a, b, c, number)))
+        except UnknownWordError as error:
+            unknown.append(error)
 
+    _show(answers, as_json)
+    for failure in unknown:
+        click.ClickException(printable(str(failure))).show()
+    if unknown:
+        raise click.exceptions.Exit(1)
+
+
+def _show(answers: Sequence[tuple[str, list[tuple[str, float]]]], as_json: bool) -> None:
+    """Print the words for each question."""
     if as_json:
         for query, nearest in answers:
             neighbors = [{"word": word, "cosine": cosine} for word, cosine in nearest]
-            click.echo(json.dumps({"query": query, "neighbors": neighbors}, ensure_ascii=False))
+            click.echo(to_json({"query": query, "neighbors": neighbors}))
         return
     shown = [printable(word) for _, nearest in answers for word, _ in nearest]
     width = max(map(columns, shown), default=0)

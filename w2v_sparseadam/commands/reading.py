@@ -38,6 +38,7 @@ _OUTCOMES = (
     ("kept_tokens", "kept, {words:,} words"),
 )
 _NOTES = (
+    ("long_tokens", "Runs without white space beyond --max-token-bytes, dropped"),
     ("bad_bytes", "Bytes that are not text in the encoding"),
     ("empty_words", "Empty words of the tokenizer, dropped"),
     ("rewritten_words", "Words of the tokenizer with white space, for which _ stands"),
@@ -118,7 +119,7 @@ class ReadingReport:
             return
         if self._bar is not None:
             self._bar.clear()
-        click.echo(line, err=True)
+        click.echo(printable(line), err=True)
         if self._bar is not None:
             self._bar.refresh()
 

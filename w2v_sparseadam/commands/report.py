@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from io import FileIO
 from pathlib import Path
 
 import click
 
+from ..output import STANDARD_OUTPUT, compression_ending, open_descriptor
 from ..text.events import Event
+from . import printable
 from .reading import Pace, ReadingReport, duration, new_bar
 
 
@@ -22,8 +25,15 @@ class EventLog:
 
     def __init__(self, path: Path, append: bool = False) -> None:
         self._path = path
+        if compression_ending(path):
+            raise click.UsageError(f"{path}: a log is not compressed; name another with --log")
+        number = open_descriptor(path)
         try:
-            self._file: FileIO | None = path.open("ab" if append else "wb", buffering=0)
+            self._file: FileIO | None = (
+                path.open("ab" if append else "wb", buffering=0)
+                if number is None
+                else FileIO(os.dup(number), "wb")
+            )
         except OSError as error:
             raise click.ClickException(
                 f"{path}: cannot be written ({error.strerror}); write the log elsewhere"
@@ -94,7 +104,8 @@ class EventLog:
         except OSError as error:
             self.close()
             click.echo(
-                f"Warning: {self._path}: cannot be written ({error.strerror}); going on without it",
+                f"Warning: {printable(str(self._path))}: cannot be written ({error.strerror}); "
+                "going on without it",
                 err=True,
             )
 
@@ -109,7 +120,8 @@ class TrainReport(ReadingReport):
     def saved(self, target: Path) -> None:
         """Show that the file is there."""
         words, dim = self._start["words"], self._start["dim"]
-        self._say(f"Wrote {target}: {words:,} words, {dim} dimensions.")
+        name = "standard output" if str(target) == STANDARD_OUTPUT else target
+        self._say(f"Wrote {name}: {words:,} words, {dim} dimensions.")
 
     def _show_folder(self, event: Event) -> None:
         if event["taken_over_from"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from ..config import epochs_of
+from ..output import STANDARD_OUTPUT, atomic_write, shell_path
 from ..text.config import kept_list
 from .text_options import given
 
@@ -90,7 +90,7 @@ def check_resumable(
 
 def how_to_resume(run_dir: str | os.PathLike[str]) -> str:
     """Return the command that goes on with a run."""
-    return f"w2v-train --resume {shlex.quote(os.fspath(run_dir))}"
+    return f"w2v-train --resume {shell_path(run_dir)}"
 
 
 class Destination:
@@ -107,9 +107,9 @@ class Destination:
 
     def keep(self, output: Path, vectors: str) -> None:
         """Write it, if it is new."""
-        from ..output import atomic_write
-
-        new = {"output": os.path.abspath(output), "vectors": vectors}
+        is_named = str(output) != STANDARD_OUTPUT
+        path = os.path.abspath(output) if is_named else STANDARD_OUTPUT
+        new = {"output": path, "vectors": vectors}
         if new != self.kept:
             with atomic_write(self._path) as stream:
                 stream.write(json.dumps(new).encode() + b"\n")

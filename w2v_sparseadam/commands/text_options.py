@@ -150,6 +150,12 @@ _OPTIONS = [
         help="Hold at most this many distinct runs of characters; then forget the rarest.",
     ),
     _text(
+        "--max-token-bytes",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Drop longer runs of characters between white space.",
+    ),
+    _text(
         "--errors",
         type=click.Choice(ON_BAD_BYTES),
         help="On bytes that are not text in the encoding: stop, put U+FFFD, or drop them.",
@@ -201,7 +207,7 @@ _OPTIONS = [
         cls=SectionOption,
         section="Phrases",
         metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
         help="Write the phrases with their counts and scores.",
     ),
 ]
@@ -247,6 +253,9 @@ def checked_sources(
     ``inputs`` what is read beside the text, by what it is.
     """
     settings = ctx.params
+    for path in settings["corpus"]:
+        if path.endswith((".vec", ".bin")) and not os.path.lexists(path):
+            raise click.UsageError(f"{path}: no such file; name the file to write with -o")
     sources = find_sources(settings["corpus"])
     read = {kind: [path] for kind, path in inputs.items() if path}
     read["a corpus file"] = [Path(source.path) for source in sources]

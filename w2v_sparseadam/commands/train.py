@@ -81,7 +81,7 @@ _output = partial(click.option, cls=SectionOption, section="Output")
 
 _keeping = partial(click.option, cls=SectionOption, section="Safety")
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _FOLDER = click.Path(path_type=Path)
 _BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
 _SUBSAMPLE_DEFAULTS = (
@@ -271,7 +271,8 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="PATH",
     type=_FILE,
     show_default="the first CORPUS' name with .vec, in this folder",
-    help="Where the vectors go: word2vec text, or binary if the name ends in .bin.",
+    help="Where the vectors go: word2vec text (.vec, .txt), or binary if the name ends in .bin; "
+    "compressed if .gz, .bz2, .xz or .zst follows. - is standard output.",
 )
 @_output(
     "--vectors",
@@ -375,6 +376,9 @@ def main(
         }
 
     if not dry_run:
+        from ..vectors import is_binary
+
+        is_binary(target)  # that vectors cannot be written so should not show after hours
         check_writable(target)
     with ExitStack() as stack:
         stack.enter_context(bus_errors_told())

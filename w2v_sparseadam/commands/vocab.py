@@ -13,10 +13,10 @@ import click
 
 from .. import __version__
 from ..machine import usable_processors
-from ..output import check_writable
+from ..output import check_writable, is_standard_output
 from ..text.config import TextConfig
 from ..text.events import read_with_events
-from . import columns, pad, printable
+from . import columns, pad, printable, to_json
 from .reading import ReadingReport, phrases_to, teller
 from .text_options import (
     SectionedCommand,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _MIN_COUNTS = {1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000}
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _output = partial(click.option, cls=SectionOption, section="Output")
 
 
@@ -53,7 +53,8 @@ _output = partial(click.option, cls=SectionOption, section="Output")
     "--output",
     metavar="FILE",
     type=_FILE,
-    help="Write the whole vocabulary: 'word count', a line each.",
+    help="Write the whole vocabulary: 'word count', a line each; - writes it to standard output, "
+    "in place of the tables.",
 )
 @_output(
     "--plot",
@@ -96,8 +97,10 @@ def main(
         listeners.append(stack.enter_context(closing(ReadingReport(quiet))))
         tell = teller(ctx.obj, listeners)
         with read_with_events(sources, config, tell, threads=usable_processors()) as read:
-            for line in _json_lines(read, config, top) if as_json else _tables(read, config, top):
-                click.echo(line)
+            if not (output and is_standard_output(output)):
+                lines = _json_lines if as_json else _tables
+                for line in lines(read, config, top):
+                    click.echo(line)
             if output:
                 from ..text.vocabulary import save_vocabulary
 
@@ -130,7 +133,7 @@ def _json_lines(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:
         row = {"min_count": min_count, "words": n_words, "tokens": n_tokens, "share": share}
         yield json.dumps({"kind": "coverage", **row})
     for word, count in _words(read, top):
-        yield json.dumps({"kind": "word", "word": word, "count": count}, ensure_ascii=False)
+        yield to_json({"kind": "word", "word": word, "count": count})
 
 
 def _tables(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:

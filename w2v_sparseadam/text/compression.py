@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
+import os
 import threading
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from itertools import count
 from queue import Empty, Queue
 from typing import Any, Protocol
 
 from ..errors import TextError
 from ..workers import start_thread
+from ..zstd import zstd_module
 from .magic import HEAD_BYTES, compression_of
-from .sources import SourceFile
+from .sources import SourceFile, source_at
 
 _IN_BYTES = 1 << 17
 _OUT_BYTES = 1 << 20
 _BLOCKS_AHEAD = 4
+_PEEK_BYTES = 1 << 16
+_LONGEST_LINE = 1 << 20
+_MOST_WINDOW = 1 << 31
+_XZ_BYTES = 1 << 20  # beside the window
 
 
 class _Decompressor(Protocol):
@@ -105,6 +113,11 @@ def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
             try:
                 text = decompressor.decompress(block, _OUT_BYTES)
             except errors as error:
+                if "emory" in str(error):
+                    raise TextError(
+                        f"{file.name}: to unpack this {kind} data needs more than "
+                        f"{_MOST_WINDOW >> 30} GiB of memory; compress it with a smaller window"
+                    ) from error
                 raise TextError(
                     f"{file.name}: corrupt {kind} data, noticed between bytes {begin} and "
                     f"{file.n_bytes_read} ({error}); fetch or compress it again"
@@ -132,26 +145,106 @@ def _decompressor(
     if kind == "bzip2":
         return bz2.BZ2Decompressor, (OSError,)
     if kind == "xz":
-        return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), (lzma.LZMAError,)
-    zstd = _zstd(name)
+        return (
+            lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_WINDOW + _XZ_BYTES),
+            (lzma.LZMAError,),
+        )
+    zstd = zstd_module(name)
     # zstd --long=31 needs as much; its own limit of 2**27 would refuse many a published dump.
-    options = {zstd.DecompressionParameter.window_log_max: 31}
+    options = {zstd.DecompressionParameter.window_log_max: _MOST_WINDOW.bit_length() - 1}
     return lambda: zstd.ZstdDecompressor(options=options), (zstd.ZstdError,)
 
 
-def _zstd(name: str) -> Any:
-    """Return the module of Python 3.14, or the same as a package of its own."""
-    try:
-        from compression import zstd
-    except ImportError:
-        try:
-            from backports import zstd
-        except ImportError as error:
-            raise TextError(
-                f"{name}: is zstd data, for which a package is missing; "
-                "pip install 'w2v-sparseadam[zstd]'"
-            ) from error
-    return zstd
+class BlockReader(io.RawIOBase):
+    """Blocks of bytes, to be read as a file."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, view: Any, /) -> int:
+        """Read some bytes into ``view``; return how many, 0 at the end."""
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = memoryview(block)
+        n_read = min(len(view), len(self._left))
+        view[:n_read] = self._left[:n_read]
+        self._left = self._left[n_read:]
+        return n_read
+
+
+@contextmanager
+def open_unpacked(
+    path: str | os.PathLike[str],
+) -> Iterator[tuple[io.BufferedReader, str, int | None]]:
+    """Open a file or stream, decompressed if it is compressed.
+
+    Parameters
+    ----------
+    path : path-like
+        ``"-"`` is standard input.
+
+    Yields
+    ------
+    stream : io.BufferedReader
+        Of which a first ``peek`` returns 64 KiB, unless there are fewer.
+    name : str
+        What to call it in messages.
+    n_bytes : int or None
+        Its size, unless it is a stream or compressed.
+
+    Raises
+    ------
+    TextError
+        Here or while reading, if it cannot be read, or is compressed and corrupt.
+    """
+    source = source_at(os.fsdecode(path))
+    with SourceFile(source) as file:
+        kind = compression_of(file.peek(HEAD_BYTES))
+        blocks = decompressed(file, kind) if kind else file.blocks()
+        size = None if kind else source.n_bytes
+        yield io.BufferedReader(BlockReader(_filled(blocks)), _PEEK_BYTES), file.name, size
+
+
+def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines of a small file of words, with the place of each for messages.
+
+    Parameters
+    ----------
+    path : path-like
+        As in `open_unpacked`.
+
+    Raises
+    ------
+    TextError
+        As `open_unpacked`, and if a line is longer than 1 MiB.
+    """
+    with open_unpacked(path) as (stream, name, _):
+        for number in count(1):
+            line = stream.readline(_LONGEST_LINE + 1)
+            if not line:
+                return
+            place = f"{name}, line {number}"
+            if len(line) > _LONGEST_LINE:
+                raise TextError(f"{place}: is longer than 1 MiB; expected a few words on a line")
+            yield place, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+
+
+def _filled(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in blocks of at least `_PEEK_BYTES`, but for the last."""
+    parts = bytearray()
+    for block in blocks:
+        parts += block
+        if len(parts) >= _PEEK_BYTES:
+            yield bytes(parts)
+            parts = bytearray()
+    yield bytes(parts)
 
 
 def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes, None, None]:

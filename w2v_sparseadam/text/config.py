@@ -150,6 +150,10 @@ class TextConfig:
         Distinct runs of characters between white space that are held in memory; 1 or more. When
         there are more, the rarest are forgotten, until half as many are left; what that took away
         is reported. None stands for as many as fill a quarter of the memory.
+    max_token_bytes : int
+        Runs of characters between white space that are longer, in bytes of UTF-8, are dropped and
+        counted, so that a file without white space does not fill the memory; 1 or more. Not for
+        a tokenizer that is given whole lines.
     errors : {"strict", "replace", "ignore"}
         What to do with bytes that are not text in the encoding: stop with an error, put U+FFFD,
         or drop them; as in `bytes.decode`.
@@ -181,6 +185,7 @@ class TextConfig:
     min_count: int = 5
     max_vocab: int | None = None
     max_types: int | None = None
+    max_token_bytes: int = 1 << 20
     errors: str = "strict"
     encoding: str = "utf-8"
     format: str = "lines"
@@ -201,6 +206,7 @@ class TextConfig:
                     f"{name} must be a path, a collection of str or None, got {words!r:.80}"
                 )
         _check_count("min_count", self.min_count)
+        _check_count("max_token_bytes", self.max_token_bytes)
         for name, limit in (("max_vocab", self.max_vocab), ("max_types", self.max_types)):
             if limit is not None:
                 _check_count(name, limit)
@@ -214,6 +220,8 @@ class TextConfig:
                 names = ", ".join(map(repr, choices))
                 raise SettingError(f"{name} must be one of {names}, got {choice!r}")
         codec = self.codec
+        if self.field is not None and not isinstance(self.field, str):
+            raise SettingError(f"field must be a str or None, got {self.field!r}")
         if self.field is not None and self.format == "lines":
             raise SettingError(f"format 'lines' has no fields, got field {self.field!r}")
         if self.format == "parquet" and codec != "utf-8":

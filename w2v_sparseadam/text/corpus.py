@@ -124,7 +124,8 @@ def read_corpus(
 
     Files may be compressed by gzip, bzip2, xz or zstd, which is seen from what they hold rather
     than from their names. A byte order mark at the start of a file is skipped. A line is a
-    sentence: it ends with ``\n`` or with its file, and is never cut, however long. ``\r`` is white
+    sentence: it ends with ``\n`` or with its file, and is never cut, however long (but see
+    `TextConfig.max_token_bytes`). ``\r`` is white
     space, so files from Windows read as they should (and one with ``\r`` alone is a single line).
     NUL bytes are characters like any other to ``"whitespace"``, and separate words for ``"word"``;
     a file whose head is full of them is taken for binary and refused.
@@ -306,6 +307,7 @@ class _FirstPass:
         self._piece_bytes = piece_bytes
         self._max_types = config.max_types or default_max_types()
         self._n_bytes = self._n_text_bytes = self._n_bad_bytes = self._n_pruned_types = 0
+        self._n_long_tokens = 0
         self.types = TypeTable(self._names)
         self._lines = LineTokenizer(self._names, config)
         tokenize, prepare = config.tokenize, config.prepare
@@ -336,7 +338,7 @@ class _FirstPass:
         for piece in pieces:
             chunk = piece.chunk
             self._n_bytes, self._n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
-            self._n_bad_bytes = chunk.n_bad_bytes
+            self._n_bad_bytes, self._n_long_tokens = chunk.n_bad_bytes, chunk.n_long_tokens
             share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
             for new_numbers in self.types.take_up(piece):
                 numbered = _Numbered(piece, new_numbers, type_file, place, share_read)
@@ -413,6 +415,7 @@ class _FirstPass:
             n_pruned_types=self._n_pruned_types,
             n_pruned=words.n_pruned,
             max_missed=int(missed) if self._n_pruned_types else 0,
+            n_long_tokens=self._n_long_tokens,
             n_bad_bytes=self._n_bad_bytes + lines.n_bad_bytes + words.n_bad_bytes,
             n_empty_words=lines.n_empty_words + words.n_empty_words,
             n_rewritten_words=lines.n_rewritten_words + words.n_rewritten_words,

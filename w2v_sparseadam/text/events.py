@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from .corpus import Corpus
     from .sources import Source
     from .vocabulary import Vocabulary
+
+# Names of JSON Lines and tables, compressed or not.
+_RECORDS = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 
 Event = dict[str, Any]
 """What happened; `read_with_events` and `train` list the keys."""
@@ -38,6 +42,8 @@ def read_with_events(
         Receives a dict for each event; an exception that it raises ends the reading. ``event`` is
         one of
 
+        ``warning``
+            Something is odd about the sources: message.
         ``compile``
             A kernel is about to be compiled, which may take seconds: kernel. A later run finds
             all kernels on the disk.
@@ -71,6 +77,16 @@ def read_with_events(
     from .corpus import read_corpus
 
     config = TextConfig() if config is None else config
+    records = _taken_for_lines(paths) if config.format == "lines" else []
+    if records:
+        others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
+        on_event(
+            {
+                "event": "warning",
+                "message": f"{records[0]}{others}: read as plain lines, though named like records; "
+                "--format and --field read one field of them",
+            }
+        )
 
     def telling(event: str, *keys: str) -> Callable[..., None]:
         last = time.perf_counter()
@@ -97,3 +113,10 @@ def read_with_events(
     if config.phrases is not None:
         on_event({"event": "phrases", "found": corpus.phrases})
     return corpus
+
+
+def _taken_for_lines(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
+    """Return the names of sources that end like files of records, compressed or not."""
+    from .sources import find_sources
+
+    return [source.name for source in find_sources(paths) if _RECORDS.search(source.name)]

@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import IO
+from typing import IO, Any
 
 from ..errors import TextError
 from .encodings import encoded
@@ -20,8 +20,8 @@ from .sources import SourceFile
 _BLOCK_BYTES = 1 << 20
 _BATCH_ROWS = 256
 
-# A quote that is never closed would take all that follows into memory.
-_MAX_CSV_CHARACTERS = 1 << 27
+# A line without an end, or a quote that is never closed, would take all that follows into memory.
+_MAX_CHARACTERS = 1 << 27
 
 Records = Iterator[tuple[int, str]]
 """The field of each record, with the number of the line where the record ends."""
@@ -29,7 +29,7 @@ Records = Iterator[tuple[int, str]]
 
 def json_records(text: Iterator[str], name: str, field: str) -> Records:
     """Yield a field of JSON Lines: an object on each line that is not blank."""
-    for number, line in enumerate(_lines(text), 1):
+    for number, line in enumerate(_lines(text, name), 1):
         if not line or line.isspace():
             continue
         try:
@@ -61,8 +61,8 @@ def json_records(text: Iterator[str], name: str, field: str) -> Records:
 
 def csv_records(text: Iterator[str], name: str, field: str) -> Records:
     """Yield a field of CSV as of RFC 4180: the first row names the columns."""
-    csv.field_size_limit(_MAX_CSV_CHARACTERS)  # of the whole process; nobody needs the default
-    rows = csv.reader((line + "\n" for line in _lines(text)), strict=True)
+    csv.field_size_limit(_MAX_CHARACTERS)  # of the whole process; nobody needs the default
+    rows = csv.reader((line + "\n" for line in _lines(text, name)), strict=True)
     try:
         yield from _column(((rows.line_num, row) for row in rows), name, field)
     except csv.Error as error:
@@ -70,7 +70,7 @@ def csv_records(text: Iterator[str], name: str, field: str) -> Records:
         if "new-line" in reason:  # its words are for programmers
             reason = "a carriage return without a line feed"
         elif "field limit" in reason:
-            reason = f"a field of more than {_MAX_CSV_CHARACTERS} characters, maybe an open quote"
+            reason = f"a field of more than {_MAX_CHARACTERS} characters, maybe an open quote"
         raise TextError(
             f"{name}, line {rows.line_num}: not CSV ({reason}); quote fields as RFC 4180 says, or "
             "pass --format tsv if tabs separate them"
@@ -79,7 +79,7 @@ def csv_records(text: Iterator[str], name: str, field: str) -> Records:
 
 def tsv_records(text: Iterator[str], name: str, field: str) -> Records:
     """Yield a field of tab-separated values: the first row names the columns, quotes are text."""
-    lines = (line.removesuffix("\r") for line in _lines(text))
+    lines = (line.removesuffix("\r") for line in _lines(text, name))
     rows = ((number, line.split("\t")) for number, line in enumerate(lines, 1) if line)
     yield from _column(rows, name, field)
 
@@ -94,16 +94,7 @@ RECORDS: dict[str, Callable[[Iterator[str], str, str], Records]] = {
 
 def record_lines(records: Records, file: SourceFile, errors: str) -> Iterator[bytes]:
     """Yield the fields of records as UTF-8, a line feed after each, in blocks of 1 MiB or so."""
-    parts: list[bytes] = []
-    n_bytes = 0
-    for number, value in records:
-        part = encoded(value, file, errors, number)
-        parts.append(part)
-        n_bytes += len(part)
-        if n_bytes >= _BLOCK_BYTES:
-            yield b"\n".join([*parts, b""])
-            parts, n_bytes = [], 0
-    yield b"\n".join([*parts, b""])
+    return _blocks(encoded(value, file, errors, number) for number, value in records)
 
 
 def parquet_lines(
@@ -147,6 +138,9 @@ def parquet_lines(
 
     try:
         reader = parquet.ParquetFile(table, buffer_size=_BLOCK_BYTES)
+        if _repeats_much(reader.metadata, field):
+            # Slower, but a long string that a thousand rows repeat is in memory once.
+            reader = parquet.ParquetFile(table, buffer_size=_BLOCK_BYTES, read_dictionary=[field])
         schema = reader.schema_arrow
     except (pyarrow.ArrowException, OSError) as error:
         raise _no_parquet(error, name) from error
@@ -166,7 +160,15 @@ def parquet_lines(
                 if batch is None:
                     on_share(1.0)
                     return
-                values = batch.column(0).cast(pyarrow.large_binary()).to_pylist()
+                column = batch.column(0)
+                if pyarrow.types.is_dictionary(column.type):
+                    distinct = column.dictionary.cast(pyarrow.large_binary()).to_pylist()
+                    places = column.indices.to_pylist()
+                    values: list[Any] = [
+                        place if place is None else distinct[place] for place in places
+                    ]
+                else:
+                    values = column.cast(pyarrow.large_binary()).to_pylist()
             except (pyarrow.ArrowException, OSError) as error:
                 raise _no_parquet(error, name) from error
             if None in values:
@@ -178,9 +180,36 @@ def parquet_lines(
                 _check_utf8(values, n_rows, name)
             n_rows += len(values)
             on_share(n_rows / reader.metadata.num_rows)
-            yield b"\n".join([*values, b""])
+            yield from _blocks(values)
 
     return blocks()
+
+
+def _repeats_much(metadata: Any, field: str) -> bool:
+    """Tell whether rows of a Parquet file may be far larger than what is stored of them."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema != field or not column.has_dictionary_page:
+                continue
+            # Writers end a dictionary at 1 MiB or so; text shrinks to a tenth at best.
+            n_dictionary = column.data_page_offset - column.dictionary_page_offset
+            is_dense = column.total_uncompressed_size > 100 * column.total_compressed_size
+            if is_dense or n_dictionary > 2 * _BLOCK_BYTES:
+                return True
+    return False
+
+
+def _blocks(values: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield values, a line feed after each, in blocks of 1 MiB or so."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    for value in values:
+        parts.append(value)
+        n_bytes += len(value)
+        if n_bytes >= _BLOCK_BYTES:
+            yield b"\n".join([*parts, b""])
+            parts, n_bytes = [], 0
+    yield b"\n".join([*parts, b""])
 
 
 def _check_utf8(values: list[bytes], n_rows_before: int, name: str) -> None:
@@ -214,16 +243,25 @@ def spooled(
     return file
 
 
-def _lines(text: Iterator[str]) -> Iterator[str]:
+def _lines(text: Iterator[str], name: str) -> Iterator[str]:
     """Yield the lines of a text that is cut anywhere, without their line feeds."""
     begun: list[str] = []
+    n_characters = n_lines = 0
     for block in text:
         first, *others = block.split("\n")
         begun.append(first)
+        n_characters += len(first)
+        if n_characters > _MAX_CHARACTERS:
+            raise TextError(
+                f"{name}, line {n_lines + 1}: is longer than {_MAX_CHARACTERS} characters, too "
+                "much for a record"
+            )
         if others:
             yield "".join(begun)
             yield from others[:-1]
             begun = [others[-1]]
+            n_characters = len(others[-1])
+            n_lines += len(others)
     if last := "".join(begun):
         yield last
 

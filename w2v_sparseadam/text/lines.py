@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import TextError
 from .config import TextConfig
-from .reader import PADDING_BYTES, Chunk
+from .reader import LONGEST_LINE, PADDING_BYTES, Chunk
 from .tokenizers import checked, writable
 from .typewords import not_utf8
 
@@ -82,6 +82,11 @@ class LineTokenizer:
                 carried, offset = [], chunk.offset + cut
             if cut < len(data):
                 carried.append(data[cut:])
+                if sum(map(len, carried)) > LONGEST_LINE:
+                    raise TextError(
+                        f"{self._paths[file_number]}, line {self._line}: is longer than "
+                        f"{LONGEST_LINE:,} bytes, too much for a tokenizer of lines; split it"
+                    )
 
     def _words(self, data: bytes, file_number: int, offset: int) -> bytearray:
         """Return the words of some whole lines, a line for each."""

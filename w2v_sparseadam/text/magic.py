@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 from ..errors import TextError
 
@@ -71,6 +72,9 @@ _CONTROLS = bytes({*range(32), 127} - {7, 8, 9, 10, 11, 12, 13, 27})
 _MAX_CONTROL_SHARE = 1 / 16
 _ENOUGH_BYTES = 512
 
+_VECTORS_HEADER = re.compile(rb"\d{1,12} (\d{1,7})[ \r]*\n")
+_NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?(e[-+]?\d+)?|[-+]?\.\d+(e[-+]?\d+)?", re.IGNORECASE)
+
 
 def compression_of(head: bytes) -> str | None:
     """Return ``"gzip"``, ``"bzip2"``, ``"xz"`` or ``"zstd"``; None if none of them begins so."""
@@ -108,6 +112,30 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
         raise TextError(
             f"{name}: begins without a byte order mark (bytes {head[:4].hex(' ')}); "
             f"pass --encoding {encoding}-le or {encoding}-be"
+        )
+
+
+def check_not_vectors(head: bytes, name: str) -> None:
+    """Raise TextError if data begins as a file of word vectors of word2vec's, text or binary.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes, decompressed; `HEAD_BYTES` suffice.
+    name : str
+        Where they come from.
+    """
+    header = _VECTORS_HEADER.match(head)
+    if not header:
+        return
+    dim = int(header[1])
+    line, end, _ = head[header.end() :].partition(b"\n")
+    numbers = line.split()[1:] if end else line.split()[1:-1]  # the last one may be cut
+    is_text = len(numbers) >= min(dim, 2) and all(map(_NUMBER.fullmatch, numbers))
+    is_binary = len(line) - len(line.translate(None, _CONTROLS)) > 0
+    if is_binary or (is_text and (len(numbers) == dim or not end)):
+        raise TextError(
+            f"{name}: is a file of word vectors, not text; name the file to write with -o"
         )
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels import kernel
-from ..output import atomic_write
+from ..output import write_result
 from .config import PhraseConfig
 from .typewords import Block, TypedText, TypeWords, WordIdMap
 from .vocabulary import LINE_END
@@ -351,9 +351,9 @@ def save_phrases(phrases: Iterable[Phrase], path: str | os.PathLike[str]) -> Non
     Raises
     ------
     W2VError
-        As `atomic_write`.
+        As `write_result`.
     """
-    with atomic_write(path) as file:
+    with write_result(path) as file:
         file.write(b"phrase\tcount\tscore\tpass\n")
         for text, pair_count, score, pass_number in phrases:
             file.write(f"{text}\t{pair_count}\t{score:.6g}\t{pass_number}\n".encode())

@@ -15,11 +15,17 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from .compression import decompressed, read_ahead
+from .compression import BlockReader, decompressed, read_ahead
 from .config import TextConfig
 from .encodings import decoded, encoded
 from .formats import RECORDS, parquet_lines, record_lines, spooled
-from .magic import HEAD_BYTES, check_controls, check_head, compression_of
+from .magic import (
+    HEAD_BYTES,
+    check_controls,
+    check_head,
+    check_not_vectors,
+    compression_of,
+)
 from .sources import Source, SourceFile, find_sources
 
 WHITE_SPACE = b" \n\t\r\v\f"
@@ -29,6 +35,9 @@ CHUNK_BYTES = 1 << 20
 
 PADDING_BYTES = 8
 """Readable bytes of any value behind a chunk, so that its reader may look 8 bytes ahead."""
+
+LONGEST_LINE = 1 << 27
+"""What a tokenizer of whole lines is given at most, in bytes."""
 
 _LINE_FEED = 0x0A
 _SPARE_BYTES = 1 + PADDING_BYTES  # behind what is read; 1 for a line feed that a file lacks
@@ -57,6 +66,8 @@ class Chunk(NamedTuple):
         Bytes in the chunks so far, this one among them.
     n_bad_bytes : int
         Bytes replaced or ignored so far, in making UTF-8 of other text.
+    n_long_tokens : int
+        Tokens left out so far because they were too long.
     """
 
     data: np.ndarray
@@ -66,6 +77,7 @@ class Chunk(NamedTuple):
     n_bytes_read: int
     n_text_bytes: int = 0
     n_bad_bytes: int = 0
+    n_long_tokens: int = 0
 
 
 def check_sources(
@@ -112,16 +124,18 @@ def read_chunks(
     """Yield the text of the sources as UTF-8, in order, as chunks of whole tokens.
 
     A byte order mark at the start of a source is skipped. Memory is one buffer of
-    ``chunk_bytes``, larger only while a single token fills it. Text that is compressed, in
-    another encoding or in records is made by a thread of its own, some blocks of about 1 MiB
-    ahead; a record is held whole.
+    ``chunk_bytes``, larger only while a single token fills it; tokens longer than the config's
+    ``max_token_bytes`` (if its tokenizer takes lines, than `LONGEST_LINE`) are left out. Text
+    that is compressed, in another encoding or in records is made by a thread of its own, some
+    blocks of about 1 MiB ahead; a record is held whole.
 
     Parameters
     ----------
     paths : sequence of path-like or Source
         As in `find_sources`.
     config : TextConfig, optional
-        Of which the encoding, the format, its field and ``errors`` are heeded.
+        Of which the encoding, the format, its field, ``errors`` and ``max_token_bytes`` are
+        heeded.
     directory : path-like, optional
         Where to keep a copy of Parquet that comes as a stream or compressed, while it is read.
     chunk_bytes : int
@@ -135,6 +149,7 @@ def read_chunks(
     config = TextConfig() if config is None else config
     n_text_bytes = 0
     n_bytes_read = n_bad_bytes = 0  # of the sources before
+    long_tokens = _LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
     for file_number, source in enumerate(find_sources(paths)):
         with _opened(source, config, directory) as (file, text):
             buffer = bytearray(chunk_bytes + _SPARE_BYTES)
@@ -143,6 +158,7 @@ def read_chunks(
             filled -= offset
             last_byte = _LINE_FEED
             at_end = False
+            long_tokens.is_within = False
             while not at_end:
                 carried, room = filled, len(buffer) - _SPARE_BYTES
                 filled = _fill(text, buffer, carried, room)
@@ -152,9 +168,14 @@ def read_chunks(
                     if last_byte != _LINE_FEED:
                         buffer[filled] = _LINE_FEED
                         filled += 1
+                n_dropped = long_tokens.drop(buffer, filled)
+                filled -= n_dropped
+                if long_tokens.is_within:
+                    last_byte = -1
+                if at_end:
                     cut = filled
                 else:
-                    cut = _after_last_space(buffer, carried, filled)
+                    cut = _after_last_space(buffer, 0 if n_dropped else carried, filled)
                 if cut:
                     last_byte = buffer[cut - 1]
                 n_text_bytes += cut
@@ -167,12 +188,48 @@ def read_chunks(
                         n_bytes_read=n_bytes_read + file.n_bytes_read,
                         n_text_bytes=n_text_bytes,
                         n_bad_bytes=n_bad_bytes + file.n_bad_bytes,
+                        n_long_tokens=long_tokens.n,
                     )
-                offset += cut
+                offset += cut + n_dropped
                 filled -= cut
                 buffer = _starting_with(buffer[cut : cut + filled], buffer, chunk_bytes)
             n_bytes_read += file.n_bytes_read
             n_bad_bytes += file.n_bad_bytes
+
+
+class _LongTokens:
+    """Takes tokens that are too long out of a text that comes buffer by buffer.
+
+    Attributes
+    ----------
+    n : int
+        How many there were.
+    is_within : bool
+        Whether one goes on in the next buffer.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.n = 0
+        self.is_within = False
+        self._most_bytes = most_bytes
+
+    def drop(self, buffer: bytearray, filled: int) -> int:
+        """Take them out of ``buffer[:filled]``, where a token begins; return how many bytes."""
+        begin, end = 0, filled
+        while self.is_within or end - begin > self._most_bytes:
+            if not self.is_within:
+                after = _after_last_space(buffer, begin, min(begin + self._most_bytes + 1, end))
+                if after:
+                    begin = after
+                    continue
+                self.n += 1
+            stop = _first_space(buffer, begin, end)
+            self.is_within = stop == end
+            buffer[begin : begin + end - stop] = buffer[stop:end]
+            end = begin + end - stop
+            if self.is_within:
+                break
+        return filled - end
 
 
 class _Readable(Protocol):
@@ -180,26 +237,6 @@ class _Readable(Protocol):
 
     def readinto(self, view: memoryview, /) -> int:
         """Read some bytes into ``view``; return how many, 0 at the end."""
-
-
-class _Blocks:
-    """Blocks of bytes, to be read into a buffer."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._left = memoryview(b"")
-
-    def readinto(self, view: memoryview, /) -> int:
-        """Read some bytes into ``view``; return how many, 0 at the end."""
-        while not self._left:
-            block = next(self._blocks, None)
-            if block is None:
-                return 0
-            self._left = memoryview(block)
-        n_read = min(len(view), len(self._left))
-        view[:n_read] = self._left[:n_read]
-        self._left = self._left[n_read:]
-        return n_read
 
 
 @contextmanager
@@ -220,7 +257,7 @@ def _opened(
             yield from blocks
 
     with closing(read_ahead(made())) as ahead:
-        yield file, _Blocks(ahead)
+        yield file, BlockReader(ahead)
 
 
 def _text_blocks(
@@ -235,6 +272,8 @@ def _text_blocks(
     if config.format == "parquet":
         return _parquet_blocks(file, config, blocks if kind else None, directory)
     check_head(head, file.name, config.codec)
+    if config.format == "lines":
+        check_not_vectors(head, file.name)
     if config.format == "lines" and config.codec == "utf-8":
         check_controls(head, file.name)
         return blocks if kind else None
@@ -286,6 +325,14 @@ def _after_last_space(buffer: bytearray, begin: int, end: int) -> int:
     for space in WHITE_SPACE:
         after = max(after, buffer.rfind(space, max(begin, after), end) + 1)
     return after
+
+
+def _first_space(buffer: bytearray, begin: int, end: int) -> int:
+    """Return the place of the first white space in ``buffer[begin:end]``, ``end`` if none."""
+    for space in WHITE_SPACE:
+        found = buffer.find(space, begin, end)
+        end = end if found < 0 else found
+    return end
 
 
 def _starting_with(rest: bytearray, buffer: bytearray, chunk_bytes: int) -> bytearray:

@@ -56,6 +56,9 @@ class TextReport:
         No word that the tokenizer found and ``min_count`` left out occurs more often than this,
         pruned types and all; 0 if nothing was pruned. Below ``min_count``, pruning has cost no
         word its place, unless it takes its count from joined phrases or replaced digits.
+    n_long_tokens : int
+        Runs of bytes between white space that were dropped because they were longer than
+        ``max_token_bytes``; not among the tokens.
     n_bad_bytes : int
         Bytes that are not text in the encoding, replaced or ignored.
     n_empty_words : int
@@ -96,6 +99,7 @@ class TextReport:
     n_pruned_types: int
     n_pruned: int
     max_missed: int
+    n_long_tokens: int
     n_bad_bytes: int
     n_empty_words: int
     n_rewritten_words: int

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from ..errors import SettingError, TextError
+from ..errors import SettingError, TextError, wrong_type
 
 STANDARD_INPUT = "-"
 """The path that stands for standard input."""
@@ -75,22 +75,29 @@ def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Sourc
 
     Raises
     ------
+    WrongTypeError
+        If ``paths`` is no sequence of paths.
     SettingError
         If ``paths`` is a single path, or empty.
     TextError
         If a path does not exist or may not be read, a directory is empty or contains itself, a
-        pattern matches nothing, or a stream is given twice.
+        directory or a pattern leads to a pipe or a device, a pattern matches nothing, or a stream
+        is given twice.
     """
     if isinstance(paths, str | os.PathLike):
         raise SettingError(f"paths must be a sequence of paths, got {paths!r}; pass [{paths!r}]")
+    if not isinstance(paths, Sequence):
+        raise wrong_type("paths", "a path or a list of paths to files", paths)
     if not paths:
         raise SettingError("no corpus paths given; pass at least one")
     sources = []
     for path in paths:
         if isinstance(path, Source):
             sources.append(path)
+        elif not isinstance(path, str | bytes | os.PathLike):
+            raise wrong_type("each of paths", "a path to a file", path)
         else:
-            sources += map(_source_at, _expanded(os.fsdecode(path)))
+            sources += map(source_at, _expanded(os.fsdecode(path)))
     streams = [source for source in sources if source.is_stream and source.path != os.devnull]
     times = Counter(source.identity for source in streams)
     for source in streams:
@@ -132,7 +139,9 @@ def _expanded(path: str) -> list[str]:
         if os.path.lexists(path) or not is_pattern(path):
             return [path]
         matches = sorted(glob.glob(path, recursive=True), key=_in_order)
-        lists = [_files_below(match) if os.path.isdir(match) else [match] for match in matches]
+        lists = [
+            _files_below(match) if os.path.isdir(match) else [_checked(match)] for match in matches
+        ]
         # ** matches a directory as well as what is in it.
         files = list(dict.fromkeys(os.path.normpath(file) for files in lists for file in files))
     except (OSError, ValueError) as error:
@@ -147,19 +156,37 @@ def is_pattern(path: str) -> bool:
     return any(char in path for char in "*?[")
 
 
-def _files_below(directory: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+def _files_below(directory: str) -> Iterator[str]:
     """Yield the files of a directory and its directories, in order, but hidden ones."""
-    here = os.path.realpath(directory)
-    if here in above:
-        raise TextError(f"{directory}: links back to {here}, which contains it; remove the link")
-    for name in sorted(os.listdir(directory)):
-        path = os.path.join(directory, name)
-        if name.startswith("."):
+    # Not by recursion: folders may be nested more deeply than Python's calls.
+    above: list[os.stat_result] = []  # of the directories that contain the path in hand
+    left = [(directory, 0)]  # with the number of directories above; the next one is the last
+    while left:
+        path, depth = left.pop()
+        if not os.path.isdir(path):
+            yield _checked(path)
             continue
-        if os.path.isdir(path):
-            yield from _files_below(path, (*above, here))
-        else:
-            yield path
+        here = os.stat(path)
+        del above[depth:]
+        if any(os.path.samestat(here, directory) for directory in above):
+            real = os.path.realpath(path)
+            raise TextError(f"{path}: links back to {real}, which contains it; remove the link")
+        above.append(here)
+        names = sorted(name for name in os.listdir(path) if not name.startswith("."))
+        left += [(os.path.join(path, name), depth + 1) for name in reversed(names)]
+
+
+def _checked(path: str) -> str:
+    """Return a path that was found, not given, if it can be read without waiting for ever."""
+    try:
+        is_special = not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:  # `source_at` says what is wrong
+        is_special = False
+    if is_special:
+        raise TextError(
+            f"{path}: is a pipe, a socket or a device; take it away, or give it by its own name"
+        )
+    return path
 
 
 def _in_order(path: str) -> tuple[str, ...]:
@@ -167,7 +194,7 @@ def _in_order(path: str) -> tuple[str, ...]:
     return Path(path).parts
 
 
-def _source_at(path: str) -> Source:
+def source_at(path: str) -> Source:
     """Return the source at a path, which must not be a directory."""
     try:
         status = os.fstat(0) if path == STANDARD_INPUT else os.stat(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..output import atomic_write
+from ..output import write_result
 from ..workers import Pipeline
 
 if TYPE_CHECKING:
@@ -215,8 +215,8 @@ def save_vocabulary(vocabulary: Vocabulary, path: str | os.PathLike[str]) -> Non
     Raises
     ------
     W2VError
-        As `atomic_write`.
+        As `write_result`.
     """
-    with atomic_write(path) as file:
+    with write_result(path) as file:
         for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
             file.write(f"{word} {count}\n".encode())

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import compress, count
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import TextError
+from .compression import read_lines
 from .config import TextConfig, WordList
 from .tokenizers import checked, writable
 
@@ -54,6 +54,12 @@ class FilteredWords:
     def word_ids(self, word_ids: np.ndarray) -> np.ndarray:
         """Return the word id of each of the W words, given those of the words left."""
         return np.append(word_ids, np.int32(-1))[self.numbers]
+
+
+def as_in_text(word: str, config: TextConfig) -> str:
+    """Return a word in the case, the normal form and with the digits that a text has."""
+    prepared = config.prepare(word)
+    return _DIGIT.sub("0", prepared) if config.digits == "zero" else prepared
 
 
 class WordFilter:
@@ -150,18 +156,15 @@ def _name(source: WordList) -> str:
 
 def _words_in(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the first field of each line of a file; the second, if any, must be a count."""
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise TextError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise TextError(
-            f"{path}, byte offset {error.start}: not UTF-8 (byte 0x{byte:02x}); "
-            "convert the file (iconv -f latin1 -t utf-8)"
-        ) from error
-    for number, line in enumerate(text.split("\n"), 1):
-        match _FIELD.findall(line):
+    for place, line in read_lines(path):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise TextError(
+                f"{place}: not UTF-8 (byte 0x{line[error.start]:02x}); "
+                "convert the file (iconv -f latin1 -t utf-8)"
+            ) from error
+        match _FIELD.findall(text):
             case []:
                 pass
             case [word]:
@@ -170,6 +173,5 @@ def _words_in(path: str | os.PathLike[str]) -> Iterator[str]:
                 yield word
             case _:
                 raise TextError(
-                    f"{path}, line {number}: expected a word, or a word and its count, "
-                    f"found {line.strip()!r:.80}"
+                    f"{place}: expected a word, or a word and its count, found {text.strip()!r:.80}"
                 )
