@@ -389,7 +389,8 @@ def test_an_archive_that_is_no_text_is_refused_before_training(folder):
         (["--tokenizer", "sentences"], "tokenizer must be 'word', 'whitespace', 'char', "),
     ],
 )
-def test_a_tokenizer_that_is_not_there(folder, no_training, args, message):
+def test_a_tokenizer_that_is_not_there(folder, monkeypatch, args, message):
+    monkeypatch.setattr("w2v_sparseadam.training.compile_run", lambda *_: pytest.fail("compiled"))
     assert error_of("news.txt", *args, exit_code=1).startswith(message)
 
 
