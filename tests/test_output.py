@@ -136,9 +136,7 @@ def failing(number):
     return fail
 
 
-@pytest.mark.parametrize(
-    "number", [errno.EBUSY, errno.EPERM, errno.EXDEV, errno.EIO, errno.EINVAL]
-)
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM, errno.EXDEV, errno.EIO, errno.EINVAL])
 def test_a_file_that_cannot_be_replaced_is_overwritten(tmp_path, monkeypatch, number):
     """Such as a file mounted into a container, or one of another user in a sticky folder."""
     target = tmp_path / "out.vec"

@@ -326,6 +326,12 @@ class Engine:
         buffers = (shared.sampler, shared.ring, shared.center_grads, shared.context_grads)
         return _count_bytes((*buffers, self._rooms))
 
+    def has_neighbours(self) -> bool:
+        """Whether any word of the text has another beside it in its sentence."""
+        ids, size = self._shared.word_ids, 1 << 20
+        parts = (ids[k : k + size + 1] >= 0 for k in range(0, ids.size, size))
+        return any(bool(np.any(part[:-1] & part[1:])) for part in parts)
+
     def last_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of both matrices that had a gradient in the last step taken."""
         plan = plan_of_ring(self._shared.ring, self._last_plan)

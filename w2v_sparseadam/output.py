@@ -120,14 +120,8 @@ def _written(
         if temporary:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            raise _no_room(path, error) from error
+            raise _unwritable(path, error) from error
         raise
-
-
-def _no_room(path: str | os.PathLike[str], error: OSError) -> W2VError:
-    return W2VError(
-        f"{path}: no room left to write ({error.strerror}); free some, or write elsewhere"
-    )
 
 
 def _replace(stream: BinaryIO, temporary: Path, target: Path) -> None:
@@ -157,7 +151,7 @@ def _put_in_place(
         reason = error
         if error.errno in _NO_ROOM:
             temporary.unlink(missing_ok=True)
-            raise _no_room(path, error) from error
+            raise _unwritable(path, error) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -233,6 +227,10 @@ def _open_beside(
 def _unwritable(path: str | os.PathLike[str], error: OSError) -> W2VError:
     """Return the error that says why a file cannot be written."""
     folder = Path(os.path.realpath(path)).parent
+    if error.errno in _NO_ROOM:
+        return W2VError(
+            f"{path}: no room left to write ({error.strerror}); free some, or write elsewhere"
+        )
     if isinstance(error, FileNotFoundError):
         return W2VError(
             f"{path}: the folder '{folder}' does not exist; create it, or write elsewhere"
