@@ -604,6 +604,11 @@ def test_warnings_are_told_even_quietly(folder):
     [
         (("skip_gram", "dim"), -1, "run: its settings are damaged: dim is -1, but must be"),
         (("run", "speed"), 3, "run: its settings are damaged: RunConfig.__init__() got an unexp"),
+        (
+            ("run", "\x1b[2J"),
+            3,
+            'run: its settings are damaged: "RunConfig.__init__() got an unexp',
+        ),
     ],
 )
 def test_settings_that_no_run_has_are_refused(text, tmp_path, monkeypatch, place, change, message):
@@ -616,6 +621,7 @@ def test_settings_that_no_run_has_are_refused(text, tmp_path, monkeypatch, place
     with pytest.raises(FormatError) as caught:
         resume("run")
     assert str(caught.value).startswith(message)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from w2v_sparseadam import (
     train,
 )
 from w2v_sparseadam.commands import train as command
+from w2v_sparseadam.config import text_of
 from w2v_sparseadam.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
 from w2v_sparseadam.run_folder import RunFolder, read_settings, sealed
@@ -699,6 +700,27 @@ def test_a_strangers_tokenizer_is_not_imported_unless_trusted(folder, monkeypatc
     assert sys.path == path
     run(*args, *(["--trust"] if read == "more" else ["--tokenizer", name]))
     assert Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stopwords": "a\0b"},
+        {"vocab": 3},
+        {"phrases": "x"},
+        {"phrases": {"passes": 0}},
+        {"phrases": {"\x1b[2J": 1}},
+        {"tokenizer": 3},
+        {"tokenizer": "<\x1b[2J>"},
+        {"tokenizer": "python:\x1b[2J:f"},
+        {"min_count": 0},
+        {"\x1b[2J": 1},
+    ],
+)
+def test_hostile_settings_of_the_text_are_refused(change):
+    with pytest.raises(W2VError, match="^run: ") as caught:
+        text_of({"text": change}, "run")
+    assert str(caught.value).isprintable()
 
 
 def test_trust_is_for_a_folder(folder):

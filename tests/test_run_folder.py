@@ -496,7 +496,7 @@ def test_a_checkpoint_that_is_a_link_is_refused(tmp_path):
     path = filled(tmp_path / "run")
     (path / "checkpoints" / "step-000000000001.safetensors").symlink_to("/etc/passwd")
     assert message_of(RunFolder.open, path) == (
-        f"{path}/checkpoints/step-000000000001.safetensors: is not a file, as checkpoints are; "
+        f"{path}/checkpoints: 'step-000000000001.safetensors' is not a file, as checkpoints are; "
         "remove it"
     )
 

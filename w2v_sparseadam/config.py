@@ -227,7 +227,7 @@ def configs_of(
             RunConfig(**settings["run"]),
         )
     except (TypeError, SettingError) as error:
-        raise FormatError(f"{path}: its settings are damaged: {error}") from None
+        raise FormatError(f"{path}: its settings are damaged: {_shown(error)}") from None
 
 
 def text_of(
@@ -259,6 +259,9 @@ def text_of(
             f"{path}: its tokenizer {tokenizer!r:.80} is code to import; if you trust who made "
             "this folder, add --trust (trust=True in Python)"
         )
+    for name in ("stopwords", "vocab"):
+        if isinstance(fields.get(name), str) and "\0" in fields[name]:
+            raise FormatError(f"{path}: is damaged: its settings have no path for '{name}'")
     try:
         if fields.get("phrases") is not None:
             fields["phrases"] = PhraseConfig(**fields["phrases"])
@@ -266,9 +269,15 @@ def text_of(
         _ = config.tokenize
     except (SettingError, TypeError) as error:
         raise SettingError(
-            f"{path}: its text was read with settings that cannot be had now: {error}"
+            f"{path}: its text was read with settings that cannot be had now: {_shown(error)}"
         ) from None
     return config
+
+
+def _shown(error: Exception) -> str:
+    """Return what an error says; Python's own may quote a name that drives the terminal."""
+    text = str(error)
+    return text if text.isprintable() else repr(text)
 
 
 def _check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:

@@ -122,7 +122,7 @@ class RunFolder:
             ) from error
         if found and not {_SETTINGS, "lock"} & found:
             raise W2VError(
-                f"{path}: holds other files, '{min(found)}' among them; name an empty or a new "
+                f"{path}: holds other files, {min(found)!r} among them; name an empty or a new "
                 "folder"
             )
         folder = cls(folder_path)
@@ -448,7 +448,7 @@ def refuse_links(path: Path) -> None:
 def _refuse_linked_checkpoints(folder: Path) -> None:
     for entry in folder.glob("step-*"):
         if not stat.S_ISREG(entry.lstat().st_mode):
-            raise W2VError(f"{entry}: is not a file, as checkpoints are; remove it")
+            raise W2VError(f"{folder}: {entry.name!r} is not a file, as checkpoints are; remove it")
 
 
 def _not_a_link(path: str, flags: int) -> int:

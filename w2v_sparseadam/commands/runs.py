@@ -99,7 +99,8 @@ def check_resumable(
             continue
         mend = "add some with --epochs +N, or " if field == "epochs" else ""
         raise click.UsageError(
-            f"{flag} is {told[field]}, but the run in {run_dir} has {fields[field]}; {mend}leave "
+            f"{flag} is {told[field]}, but the run in {run_dir} has "
+            f"{printable(str(fields[field]))}; {mend}leave "
             "it out"
         )
 
