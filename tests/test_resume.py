@@ -718,7 +718,7 @@ def test_a_strangers_tokenizer_is_not_imported_unless_trusted(folder, monkeypatc
     ],
 )
 def test_hostile_settings_of_the_text_are_refused(change):
-    with pytest.raises(W2VError, match="^run: ") as caught:
+    with pytest.raises(W2VError, match=r"^run: ") as caught:
         text_of({"text": change}, "run")
     assert str(caught.value).isprintable()
 
