@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 
@@ -432,6 +433,36 @@ def test_what_stands_in_the_way_is_told_or_passed_over(tmp_path):
     assert message_of(RunFolder.open, path) == (
         f"{path}/settings.json: cannot be read (Is a directory)"
     )
+
+
+def test_a_file_where_the_checkpoints_should_be(tmp_path):
+    path = tmp_path / "run"
+    RunFolder.create(path, SETTINGS).close()
+    (path / "checkpoints").rmdir()
+    (path / "checkpoints").touch()
+    assert message_of(RunFolder.create, path, SETTINGS) == (
+        f"{path}/checkpoints: cannot be made (File exists)"
+    )
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_folder_that_cannot_be_flushed(tmp_path, monkeypatch, number):
+    """Some network drives cannot; a failing disk is told."""
+    fsync = os.fsync
+
+    def only_files(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    path = tmp_path / "run"
+    if number == errno.EINVAL:
+        filled(path)
+    else:
+        assert message_of(RunFolder.create, path, SETTINGS) == (
+            f"{path}: cannot be flushed to the disk (Input/output error)"
+        )
 
 
 def test_a_run_of_a_strange_format_is_told_briefly(tmp_path):

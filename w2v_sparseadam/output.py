@@ -127,11 +127,11 @@ def _written(
 def _replace(stream: BinaryIO, temporary: Path, target: Path) -> None:
     """Flush a file to the disk and close it, and let it take the place of another."""
     with stream:
-        _sync(stream.fileno())
+        sync(stream.fileno())
     os.replace(temporary, target)
 
 
-def _sync(handle: int) -> None:
+def sync(handle: int) -> None:
     """Flush a file to the disk, where the file system can."""
     try:
         os.fsync(handle)
@@ -180,7 +180,7 @@ def _copy_over(source: Path, target: Path) -> None:
     with open(source, "rb") as whole, open(handle, "wb") as stream:
         shutil.copyfileobj(whole, stream)
         stream.flush()
-        _sync(handle)
+        sync(handle)
 
 
 def _open(path: str | os.PathLike[str], target: Path) -> tuple[BinaryIO, Path | None]:

@@ -35,7 +35,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from .errors import FormatError, W2VError
-from .output import replace_file
+from .output import replace_file, sync
 from .text.vocabulary import Vocabulary
 
 _FORMAT = 2
@@ -133,7 +133,7 @@ class RunFolder:
                     "another folder"
                 )
             folder._write_settings({"format": _FORMAT, "generation": 0, **settings})
-            folder.checkpoints.mkdir(exist_ok=True)
+            folder._make_checkpoints()
         except BaseException:
             folder.close()
             raise
@@ -253,7 +253,7 @@ class RunFolder:
         try:
             checksum = self._append(n_old, word_ids)
             self._vouch(vocabulary, n_old + word_ids.size, checksum, counts)
-            self.checkpoints.mkdir(exist_ok=True)
+            self._make_checkpoints()
             write_start(*self.load_text(), self.checkpoints)
             sync_folder(self.path)  # all of it must be there before the settings name it
             self._write_settings({**self.settings, **changes})
@@ -278,6 +278,13 @@ class RunFolder:
     def _at(self, name: str) -> Path:
         """Return the path of something that each generation has for itself."""
         return of_generation(self.path, name, self.settings)
+
+    def _make_checkpoints(self) -> None:
+        """Make the folder of the checkpoints."""
+        try:
+            self.checkpoints.mkdir(exist_ok=True)
+        except OSError as error:
+            raise W2VError(f"{self.checkpoints}: cannot be made ({error.strerror})") from error
 
     def _append(self, n_old: int, word_ids: np.ndarray) -> str:
         """Put word ids behind the first so many of those there are; return the checksum of all."""
@@ -544,11 +551,14 @@ def plain(value: Any) -> Any:
 
 def sync_folder(path: Path) -> None:
     """Make sure that a rename in a folder outlives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            sync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be flushed to the disk ({error.strerror})") from error
 
 
 def _to_json(value: Any) -> str:
