@@ -7,8 +7,9 @@ import stat
 
 import pytest
 
+from w2v_sparseadam import output
 from w2v_sparseadam.errors import W2VError
-from w2v_sparseadam.output import atomic_write, check_writable
+from w2v_sparseadam.output import atomic_write, check_writable, replace_file
 
 
 def deny(path, mode):
@@ -124,6 +125,115 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
     ):
         stream.write(b"x")
     assert names(tmp_path) == []
+
+
+def failing(number):
+    """A system call that fails."""
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM, errno.EXDEV, errno.EIO, errno.EINVAL])
+def test_a_file_that_cannot_be_replaced_is_overwritten(tmp_path, monkeypatch, number):
+    """Such as a file mounted into a container, or one of another user in a sticky folder."""
+    target = tmp_path / "out.vec"
+    target.write_bytes(b"old, and longer than the new")
+    inode = target.stat().st_ino
+    monkeypatch.setattr(os, "replace", failing(number))
+    with atomic_write(target) as stream:
+        stream.write(b"new")
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_ino == inode
+    assert names(tmp_path) == ["out.vec"]
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync"])
+def test_what_cannot_be_put_in_its_place_is_kept(tmp_path, monkeypatch, step):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, failing(errno.EIO))
+        with pytest.raises(W2VError) as caught, atomic_write(tmp_path / "out.vec") as stream:
+            stream.write(b"trained for days")
+    (kept,) = names(tmp_path)
+    assert re.fullmatch(r"out\.vec\.[0-9a-f]{6}\.kept", kept)
+    assert str(caught.value) == (
+        f"{tmp_path}/out.vec: cannot be put in its place (Input/output error); it is whole in "
+        f"{tmp_path}/{kept}"
+    )
+    assert (tmp_path / kept).read_bytes() == b"trained for days"
+    check_writable(tmp_path / "out.vec")
+    assert names(tmp_path) == [kept]
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync"])
+def test_a_file_of_a_run_is_not_kept(tmp_path, monkeypatch, step):
+    """It is written again; many would fill the disk."""
+    monkeypatch.setattr(os, step, failing(errno.EIO))
+    with (
+        pytest.raises(W2VError, match=r"run\.json: cannot be written \(Input/output error\)"),
+        replace_file(tmp_path / "run.json"),
+    ):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_file_of_a_run_that_is_a_link_is_replaced(tmp_path):
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    (tmp_path / "run.json").symlink_to("theirs")
+    with replace_file(tmp_path / "run.json") as stream:
+        stream.write(b"ours")
+    assert (tmp_path / "theirs").read_bytes() == b"theirs"
+    assert not (tmp_path / "run.json").is_symlink()
+
+
+def test_a_file_system_that_cannot_flush_or_keep_permissions(tmp_path, monkeypatch):
+    target = tmp_path / "out.vec"
+    target.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
+    monkeypatch.setattr(type(target), "chmod", failing(errno.EPERM))
+    with atomic_write(target) as stream:
+        stream.write(b"new")
+    assert target.read_bytes() == b"new"
+    assert names(tmp_path) == ["out.vec"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_file_in_a_folder_that_cannot_be_written(tmp_path, monkeypatch, number):
+    """Such as a file mounted into a read-only system."""
+    target, locked = tmp_path / "out.vec", output._locked
+    target.write_bytes(b"old")
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(output.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+
+    def only_elsewhere(path):
+        if path.parent == tmp_path:
+            failing(number)()
+        return locked(path)
+
+    monkeypatch.setattr(output, "_locked", only_elsewhere)
+    monkeypatch.setattr(os, "replace", failing(errno.EXDEV))
+    with atomic_write(target) as stream:
+        stream.write(b"new")
+    assert target.read_bytes() == b"new"
+    assert names(tmp_path / "tmp") == []
+    with pytest.raises(W2VError, match="cannot be written"), atomic_write(tmp_path / "other.vec"):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX file locks")
+def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not(tmp_path):
+    stale = tmp_path / ".out.vec.0123456789ab.tmp"
+    others = [".out.vec.tmp", ".other.vec.0123456789ab.tmp", "out.vec.0123456789ab.kept"]
+    for path in (stale, *(tmp_path / name for name in others)):
+        path.write_bytes(b"half")
+    with atomic_write(tmp_path / "out.vec") as first, atomic_write(tmp_path / "out.vec") as second:
+        first.write(b"first")
+        second.write(b"second")
+        assert not stale.exists()
+    assert (tmp_path / "out.vec").read_bytes() == b"first"
+    assert names(tmp_path) == sorted([*others, "out.vec"])
 
 
 def test_another_error_of_the_writer_passes_unchanged(tmp_path):
