@@ -87,8 +87,8 @@ def one_trial(
     kills: list[str] = []
     n_left = 3  # kills, so that a trial ends
     while len(vectors) < 2:
-        if any(run_dir.glob("text*.json")):
-            arguments = ["--resume", str(run_dir)]
+        if (run_dir / "settings.json").exists():
+            arguments = ["--resume", str(run_dir), "-o", str(output)]
             if vectors and generation_of(run_dir) == 0:
                 arguments += ["--add", str(more), "--epochs", "+1"]
         else:

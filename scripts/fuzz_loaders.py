@@ -15,6 +15,7 @@ is named.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -28,9 +29,10 @@ import numpy as np
 
 with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam import checkpoint, run_folder
-    from w2v_sparseadam.config import configs_of
+    from w2v_sparseadam.config import configs_of, text_of
     from w2v_sparseadam.errors import W2VError
     from w2v_sparseadam.start import Start
+    from w2v_sparseadam.steps import Progress, RunState
     from w2v_sparseadam.text.vocabulary import Vocabulary
     from w2v_sparseadam.vectors import Vectors
 
@@ -49,6 +51,7 @@ SETTINGS = {
     "optimizer": {"optimizer": "sgd"},
     "run": {"epochs": 2},
     "paths": ["a.txt"],
+    "inputs": [["/a.txt", 3, 1]],
     "has_init": False,
     "freeze": [],
     "first_epoch": 0,
@@ -99,12 +102,22 @@ def sealed(content: bytes) -> bytes:
     return content[: found.start(1)] + digest + content[found.end(1) :]
 
 
+def signed(content: bytes) -> bytes:
+    """Return a JSON file of a run whose checksum is right, if it is one."""
+    try:
+        found = json.loads(content)
+        found.pop("checksum", None)
+        return json.dumps(run_folder.sealed(found)).encode()
+    except (ValueError, AttributeError, RecursionError):
+        return content
+
+
 def runs_target(folder: Path) -> Target:
     """Return what takes an input's first byte for the file of a run that the rest replaces."""
     path = folder / "run"
     vocabulary = Vocabulary(["a", "b", "é"], np.array([3, 2, 1]))
     arrays = {f"{side}.vectors": np.ones((3, 2), np.float32) for side in ("center", "context")}
-    progress = {"step": 3, "loss": 0.5, "run": {}, "epoch": {}}
+    progress = {**Progress().as_dict(), "step": 3, "loss": 0.5}
     state = {"progress": progress, "steps_an_epoch": 2, "step_counts": [3, 3], "version": "0"}
     with run_folder.RunFolder.create(path, SETTINGS) as run:
         run.keep_text(vocabulary, np.array([0, 1, 2, -1], np.int32))
@@ -114,6 +127,10 @@ def runs_target(folder: Path) -> Target:
     def read() -> None:
         with run_folder.RunFolder.open(path) as run:
             configs_of(run.settings, path)
+            text_of(run.settings, path)
+            with contextlib.suppress(W2VError):  # what names another file
+                run_folder.check_inputs(path, run.settings)
+            RunState.read(checkpoint.last_state(run.checkpoints), path)
             known, word_ids = run.load_text()
             assert word_ids.max() < len(known)
         start = Start.load(path)
@@ -128,6 +145,8 @@ def runs_target(folder: Path) -> Target:
             if name == "word_ids.i32":
                 text["positions"] = max(1, len(new) // 4)
             contents["text.json"] = json.dumps(text).encode()
+        for file in ("settings.json", "text.json"):
+            contents[file] = signed(contents[file])
         for file, data in contents.items():
             (path / file).parent.mkdir(exist_ok=True)
             (path / file).write_bytes(data)

@@ -26,6 +26,14 @@ settings.register_profile(
 settings.load_profile("w2v")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory):
+    """Keep away from the user's own files, in processes that are started, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # As in a shell's background job; some tests interrupt themselves.

@@ -94,7 +94,7 @@ signals = StopSignals()
 with signals, hurry.left_soon(signals, "; no vectors were written"):
     os.kill(os.getpid(), signal.SIGUSR2)
     signals.deferred = signals.compiling = {compiling}
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.{name})
     if signals.compiling:
         time.sleep(600)  # as in LLVM: no exception, and no event
 print("left in time")
@@ -103,15 +103,17 @@ print("left in time")
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.parametrize(
-    ("compiling", "outcome"),
+    ("name", "compiling", "outcome"),
     [
-        (True, (143, "", "Terminated; no vectors were written.\n")),
-        (False, (1, "", "Stopped")),
+        ("SIGINT", True, (130, "", "Interrupted; no vectors were written.\n")),
+        ("SIGTERM", True, (143, "", "Terminated; no vectors were written.\n")),
+        ("SIGHUP", True, (129, "", "Terminated; no vectors were written.\n")),
+        ("SIGTERM", False, (1, "", "Stopped")),
     ],
 )
-def test_a_signal_ends_what_compiles(compiling, outcome):
+def test_a_signal_ends_what_compiles(name, compiling, outcome):
     script = "import signal; signal.signal(signal.SIGUSR2, signal.SIG_IGN)" + COMPILING.format(
-        compiling=compiling
+        name=name, compiling=compiling
     )
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60

@@ -1,6 +1,7 @@
 """The engine: whole steps against references, and the same bytes however the work is shared out."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -298,6 +299,31 @@ def test_many_tiny_steps_at_once_never_stop(n_threads):
         for epoch in range(0, 4000, 400):
             done = engine.run(epoch * engine.n_batches, [1e-4] * (400 * engine.n_batches))
             assert sum(batch.n_tokens for batch in done) == 400 * n_tokens
+
+
+@pytest.mark.skipif(not JIT, reason="interpreted, the threads take turns")
+def test_an_interrupted_job_does_not_come_back_to_life(monkeypatch):
+    """Whoever finishes a phase while another thread ends the job must not open the next."""
+    text = np.random.default_rng(24).integers(-2, 5, 200).astype(np.int32)
+    n_steps, jobs = 20_000, []
+    take_part = engine_module.take_part
+
+    def take_part_or_interrupt(shared, job, room):
+        if threading.current_thread() is not threading.main_thread():
+            return take_part(shared, job, room)
+        while not job.counts[30, 0]:  # a helper is at work
+            pass
+        jobs.append(job)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine_module, "take_part", take_part_or_interrupt)
+    with Workers(2) as workers:
+        settings = {"subsample": 0.0, "batch_size": 32}
+        engine, _ = build(text, random_matrices(25, 5, 16, 16), workers, **settings)
+        for _ in range(10):
+            with pytest.raises(KeyboardInterrupt):
+                engine.run(0, [1e-4] * n_steps)
+    assert not any(job.counts[-1, 0] for job in jobs)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -29,16 +29,16 @@ from w2v_sparseadam import (
     PhraseConfig,
     SkipGramConfig,
     TextConfig,
-    __version__,
     resume,
     run_folder,
     train,
 )
 from w2v_sparseadam.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
-from w2v_sparseadam.run_folder import RunFolder, read_settings
+from w2v_sparseadam.run_folder import RunFolder, read_settings, sealed
 from w2v_sparseadam.start import Start, place_start
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
+from w2v_sparseadam.version import training_version
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
@@ -183,8 +183,8 @@ def test_epochs_over_added_text_repeat_no_draw(text, more, tmp_path, monkeypatch
     shutil.copytree(tmp_path / "run", tmp_path / "other")
     model = resume(tmp_path / "run", more_epochs=1, add=[more])
     path = tmp_path / "other" / "settings.json"
-    kept = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**kept, "first_epoch": 3}))
+    kept = read_settings(tmp_path / "other")
+    path.write_text(json.dumps(sealed({**kept, "first_epoch": 3})))
     assert bytes_of(resume(tmp_path / "other", more_epochs=1, add=[more])) != bytes_of(model)
 
 
@@ -360,8 +360,8 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step, monkeypa
     train(text, **{**settings(), "text": own}, run_dir=tmp_path / "own")
     name = "<test_what_cannot_take_more_text.<locals>.<lambda>>"
     assert message(tmp_path / "own") == (
-        f"{tmp_path}/own: its tokenizer was {name} of a Python program, which has no name to find "
-        "it by; start a new run from all of the text"
+        f"{tmp_path}/own: its tokenizer was '{name}' of a Python program, which has no name to "
+        "find it by; start a new run from all of the text"
     )
 
     def whitespace(text):  # not the tokenizer of that name
@@ -377,7 +377,11 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step, monkeypa
         train(text, **{**settings(), "text": own}, run_dir=tmp_path / "elsewhere")
     sys.modules.pop("own_words")
     (tmp_path / "own_words.py").unlink()
-    assert message(tmp_path / "elsewhere", SettingError).startswith(
+    assert message(tmp_path / "elsewhere") == (
+        f"{tmp_path}/elsewhere: its tokenizer 'python:own_words:split' is code to import; if you "
+        "trust who made this folder, add --trust (trust=True in Python)"
+    )
+    assert message(tmp_path / "elsewhere", SettingError, trust=True).startswith(
         f"{tmp_path}/elsewhere: its text was read with settings that cannot be had now: tokenizer "
         "'python:own_words:split': cannot import 'own_words'"
     )
@@ -531,12 +535,13 @@ def test_a_checkpoint_of_another_version_is_told_of(text, more, tmp_path, monkey
         return [event["message"] for event in listener.of("warning")]
 
     with monkeypatch.context() as patch:
-        patch.setattr("w2v_sparseadam.steps.__version__", "0.0.1")
+        patch.setattr("w2v_sparseadam.steps.training_version", lambda: "0.0.1")
         train(text, **settings(), run_dir=tmp_path / "run")
     assert last_state(tmp_path / "run" / "checkpoints")["version"] == "0.0.1"
     assert warnings() == []  # there are no steps left that could differ
     assert warnings(more_epochs=1, add=[more] if adds else []) == [
-        f"{tmp_path}/run: version 0.0.1 wrote its last checkpoint, and this is {__version__}; the "
+        f"{tmp_path}/run: version 0.0.1 wrote its last checkpoint, and this is "
+        f"{training_version()}; the "
         "vectors may differ from those of either version alone"
     ]
     assert warnings(more_epochs=1) == []
@@ -599,18 +604,24 @@ def test_warnings_are_told_even_quietly(folder):
     [
         (("skip_gram", "dim"), -1, "run: its settings are damaged: dim is -1, but must be"),
         (("run", "speed"), 3, "run: its settings are damaged: RunConfig.__init__() got an unexp"),
+        (
+            ("run", "\x1b[2J"),
+            3,
+            'run: its settings are damaged: "RunConfig.__init__() got an unexp',
+        ),
     ],
 )
 def test_settings_that_no_run_has_are_refused(text, tmp_path, monkeypatch, place, change, message):
     monkeypatch.chdir(tmp_path)
     train(text, **settings(), run_dir="run")
     path = Path("run/settings.json")
-    kept = json.loads(path.read_bytes())
+    kept = read_settings("run")
     kept[place[0]][place[1]] = change
-    path.write_text(json.dumps(kept))
+    path.write_text(json.dumps(sealed(kept)))
     with pytest.raises(FormatError) as caught:
         resume("run")
     assert str(caught.value).startswith(message)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -621,7 +632,7 @@ def test_a_state_that_no_run_has_is_refused(text, tmp_path, change):
     train(text, **settings(), run_dir=tmp_path / "run")
     arrays, state = last_checkpoint(tmp_path / "run" / "checkpoints")
     broken = {**state, **change}
-    if "version" in change:
+    if change == {"version": 1}:
         del broken["version"]
     for path in (tmp_path / "run" / "checkpoints").iterdir():
         write_checkpoint(path, arrays, broken)

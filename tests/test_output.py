@@ -14,7 +14,7 @@ import pytest
 
 from w2v_sparseadam import output
 from w2v_sparseadam.errors import W2VError
-from w2v_sparseadam.output import atomic_write, check_writable, shell_path, write_result
+from w2v_sparseadam.output import check_writable, replace_file, shell_path, write_result
 from w2v_sparseadam.zstd import zstd_module
 
 
@@ -42,7 +42,7 @@ def names(folder):
 
 
 def test_writes_and_leaves_nothing_else(tmp_path):
-    with atomic_write(tmp_path / "out.vec") as stream:
+    with write_result(tmp_path / "out.vec") as stream:
         stream.write(b"all of it")
         assert not (tmp_path / "out.vec").exists()
     assert (tmp_path / "out.vec").read_bytes() == b"all of it"
@@ -53,7 +53,7 @@ def test_writes_and_leaves_nothing_else(tmp_path):
 def test_an_exception_leaves_the_old_file_and_no_other(tmp_path, error):
     target = tmp_path / "out.vec"
     target.write_bytes(b"old")
-    with pytest.raises(error), atomic_write(target) as stream:  # noqa: PT012
+    with pytest.raises(error), write_result(target) as stream:  # noqa: PT012
         stream.write(b"half")
         raise error
     assert target.read_bytes() == b"old"
@@ -65,7 +65,7 @@ def test_bytes_reach_the_disk_before_the_name(tmp_path, monkeypatch):
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd)))
     monkeypatch.setattr(os, "replace", lambda *paths: (calls.append("replace"), replace(*paths)))
-    with atomic_write(tmp_path / "out.vec") as stream:
+    with write_result(tmp_path / "out.vec") as stream:
         stream.write(b"x")
     assert calls == ["fsync", "replace"]
 
@@ -78,13 +78,13 @@ def test_a_new_file_takes_the_umask_and_an_old_one_keeps_its_mode(tmp_path):
     before = os.umask(0o027)
     try:
         for name in ("new.vec", "old.vec"):
-            with atomic_write(tmp_path / name) as stream:
+            with write_result(tmp_path / name) as stream:
                 stream.write(b"x")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "new.vec").stat().st_mode) == 0o640
     old.chmod(0o604)
-    with atomic_write(old) as stream:
+    with write_result(old) as stream:
         stream.write(b"x")
     assert stat.S_IMODE(old.stat().st_mode) == 0o604
 
@@ -94,7 +94,7 @@ def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
     target = tmp_path / "real" / "out.vec"
     link = tmp_path / "link.vec"
     link.symlink_to(target)
-    with atomic_write(link) as stream:
+    with write_result(link) as stream:
         stream.write(b"x")
     assert link.is_symlink()
     assert target.read_bytes() == b"x"
@@ -103,7 +103,7 @@ def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
 
 def test_the_longest_name_is_allowed(tmp_path):
     target = tmp_path / ("x" * 251 + ".vec")
-    with atomic_write(target) as stream:
+    with write_result(target) as stream:
         stream.write(b"x")
     assert names(tmp_path) == [target.name]
 
@@ -121,7 +121,7 @@ def test_a_result_goes_straight_into_a_pipe(tmp_path):
     finally:
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
-    with pytest.raises(W2VError, match="is a device or a pipe"), atomic_write(pipe):
+    with pytest.raises(W2VError, match="is a device or a pipe"), replace_file(pipe):
         pass
 
 
@@ -229,7 +229,7 @@ def test_a_file_system_that_can_neither_sync_nor_set_modes_will_do(tmp_path, mon
     monkeypatch.setattr(os, "fsync", fail_with(number))
     monkeypatch.setattr(Path, "chmod", fail_with(number))
     check_writable(target)
-    for writer in (atomic_write, write_result):
+    for writer in (replace_file, write_result):
         write(target, b"new", writer)
         assert target.read_bytes() == b"new"
         assert names(tmp_path) == ["out.vec"]
@@ -257,14 +257,49 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
     message = "no room left to write (No space left on device); free some, or write elsewhere"
     with (
         pytest.raises(W2VError, match=re.escape(f"out.vec: {message}")),
-        atomic_write(tmp_path / "out.vec") as stream,
+        write_result(tmp_path / "out.vec") as stream,
     ):
         stream.write(b"x")
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("step", ["replace", "fsync"])
+def test_a_file_of_a_run_is_not_kept(tmp_path, monkeypatch, step):
+    """It is written again; many would fill the disk."""
+    monkeypatch.setattr(os, step, fail_with(errno.EIO))
+    with (
+        pytest.raises(W2VError, match=r"run\.json: cannot be written \(Input/output error\)"),
+        replace_file(tmp_path / "run.json"),
+    ):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_file_of_a_run_that_is_a_link_is_replaced(tmp_path):
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    (tmp_path / "run.json").symlink_to("theirs")
+    with replace_file(tmp_path / "run.json") as stream:
+        stream.write(b"ours")
+    assert (tmp_path / "theirs").read_bytes() == b"theirs"
+    assert not (tmp_path / "run.json").is_symlink()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX file locks")
+def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not(tmp_path):
+    stale = tmp_path / ".out.vec.0123456789ab.tmp"
+    others = [".out.vec.tmp", ".other.vec.0123456789ab.tmp", "out.vec.0123456789ab.kept"]
+    for path in (stale, *(tmp_path / name for name in others)):
+        path.write_bytes(b"half")
+    with write_result(tmp_path / "out.vec") as first, write_result(tmp_path / "out.vec") as second:
+        first.write(b"first")
+        second.write(b"second")
+        assert not stale.exists()
+    assert (tmp_path / "out.vec").read_bytes() == b"first"
+    assert names(tmp_path) == sorted([*others, "out.vec"])
+
+
 def test_another_error_of_the_writer_passes_unchanged(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "out.vec"):
+    with pytest.raises(FileNotFoundError), write_result(tmp_path / "out.vec"):
         (tmp_path / "missing").read_bytes()
     assert names(tmp_path) == []
 
@@ -282,7 +317,7 @@ def test_a_path_for_a_shell(name):
 
 
 def write_one(path):
-    write(path, b"", atomic_write)
+    write(path, b"", replace_file)
 
 
 def write_other(path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import w2v_sparseadam
+from w2v_sparseadam import version
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "w2v_sparseadam"
@@ -20,6 +21,7 @@ STATIONS = [
     "errors",
     "machine",
     "zstd",
+    "version",
     "output",
     "kernels",
     "workers",
@@ -169,6 +171,12 @@ def test_type_checkers_see_the_same_names():
 def test_unknown_name():
     with pytest.raises(AttributeError, match=r"^module 'w2v_sparseadam' has no attribute 'tran'$"):
         w2v_sparseadam.tran  # noqa: B018
+
+
+def test_the_training_version_names_what_decides_the_bytes():
+    assert re.fullmatch(r"0\.1\.0\+[0-9a-f]{8}", version.training_version())
+    decide = {path.stem for path in PACKAGE.glob("*.py") if b"@kernel" in path.read_bytes()}
+    assert decide - {"kernels"} <= set(version._DECIDE)
 
 
 def test_version_is_that_of_the_metadata():

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 import w2v_sparseadam
 from w2v_sparseadam import (
     OptimizerConfig,
+    PhraseConfig,
     RunConfig,
     SkipGramConfig,
     TextConfig,
@@ -26,11 +27,12 @@ from w2v_sparseadam import (
     resume,
     train,
 )
-from w2v_sparseadam.commands import runs
 from w2v_sparseadam.commands import train as command
+from w2v_sparseadam.config import text_of
+from w2v_sparseadam.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
-from w2v_sparseadam.run_folder import RunFolder, read_settings
-from w2v_sparseadam.steps import Schedule
+from w2v_sparseadam.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.steps import Interrupts, Progress, RunState, Schedule
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
@@ -243,6 +245,33 @@ def test_divergence_keeps_the_last_good_checkpoint(text, tmp_path):
         resume(tmp_path / "run")
 
 
+def test_a_run_that_diverged_diverges_again(text, tmp_path, monkeypatch):
+    """The limit is that of the vectors at the start, not of those that had grown already."""
+    monkeypatch.setattr("w2v_sparseadam.divergence.LONGEST", 0.4)
+    monkeypatch.setattr("w2v_sparseadam.divergence._START_FACTOR", 1.25)
+    run_dir = tmp_path / "run"
+    with pytest.raises(DivergenceError) as first:
+        train(text, **settings(epochs=20), run_dir=run_dir)
+    assert any((run_dir / "checkpoints").iterdir())
+    for more in (0, 0, 1):
+        with pytest.raises(DivergenceError) as again:
+            resume(run_dir, more_epochs=more)
+        assert str(again.value).split("(")[0].replace("84", "80") == str(first.value).split("(")[0]
+
+
+def test_steps_an_epoch_that_are_not_the_runs(text, tmp_path, step_by_step):
+    """They would take the run to another place of the text, and skip what is between."""
+    interrupt(text, tmp_path / "run", 5)
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.change_settings(run={**folder.settings["run"], "batch_size": 64})
+    with pytest.raises(FormatError) as caught:
+        resume(tmp_path / "run")
+    assert str(caught.value) == (
+        f"{tmp_path}/run: its checkpoint counts 4 steps an epoch, but its settings and text make "
+        "2; put back the files that belong to it, or start a new run"
+    )
+
+
 def test_an_error_lets_go_of_the_folder_and_of_threads(text, tmp_path, step_by_step):
     before = threading.active_count()
     interrupt(text, tmp_path / "run", 1, threads=3)
@@ -263,6 +292,72 @@ def test_added_epochs_follow_whenever_they_were_asked_for(text, tmp_path, step_b
         resume(tmp_path / "unfinished", more_epochs=1, on_event=Listener(10))
     assert bytes_of(resume(tmp_path / "unfinished")) == expected  # they are asked for once
     assert bytes_of(resume(tmp_path / "finished")) == expected
+
+
+def test_epochs_in_all_are_added_once(text, tmp_path, step_by_step):
+    """However often a supervisor asks for them."""
+    interrupt(text, tmp_path / "run", 3)
+    for stop_at in (5, 10):
+        with pytest.raises(StopError):
+            resume(tmp_path / "run", total_epochs=3, on_event=Listener(stop_at))
+    resume(tmp_path / "run", total_epochs=3)
+    assert read_settings(tmp_path / "run")["added_epochs"] == [1]
+
+
+STATE = {
+    "progress": Progress().as_dict(),
+    "steps_an_epoch": 4,
+    "step_counts": [3, 3],
+    "version": "0",
+}
+
+
+def test_a_state_is_read():
+    found = RunState.read(json.loads(json.dumps(STATE)), Path("run"))
+    assert (found.steps_an_epoch, found.step_counts, found.version) == (4, [3, 3], "0")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps_an_epoch": 0},
+        {"steps_an_epoch": "4"},
+        {"step_counts": [1, 2, 3]},
+        {"step_counts": [1, -2]},
+        {"step_counts": [1.5, 2]},
+        {"step_counts": "12"},
+        {"step_counts": 12},
+        {"version": ["0"]},
+        {"progress": []},
+        {"progress": None},
+        {"progress": {}},
+        *(
+            {"progress": {**Progress().as_dict(), **change}}
+            for change in (
+                {"step": -1},
+                {"step": 1 << 63},
+                {"step": 4.0},
+                {"loss": "1"},
+                {"loss": -1},
+                {"loss": float("nan")},
+                {"limit": "9"},
+                {"limit": -9},
+                {"run": {"n_tokens": 1e9}},
+                {"run": {"n_pairs": "1"}},
+                {"run": {"n_pairs": -0.5}},
+                {"run": {"n_tokens": -1}},
+                {"run": {"seconds": "1"}},
+                {"run": {"seconds": -9e9}},
+                {"epoch": {"loss": []}},
+                {"epoch": {"speed": 3}},
+                {"epoch": 3},
+            )
+        ),
+    ],
+)
+def test_a_state_that_no_run_writes_is_refused(change):
+    with pytest.raises(FormatError, match="run: the state in its checkpoint is damaged"):
+        RunState.read({**STATE, **change}, Path("run"))
 
 
 def test_the_schedule():
@@ -298,8 +393,15 @@ def test_other_schedules(settings, expected):
             {"checkpoint_minutes": 0},
             "checkpoint_minutes is 0, but must be a number, above 0",
         ),
+        ({"total_epochs": 1}, "total_epochs is 1, but the run in {} has 2"),
+        ({"total_epochs": 0}, "total_epochs is 0, but must be a whole number, 1 or more"),
+        (
+            {"total_epochs": 3, "more_epochs": 1},
+            "total_epochs goes with neither more_epochs nor add",
+        ),
         ({"more_epochs": -1}, "more_epochs is -1, but must be a whole number, 0 or more"),
         ({"more_epochs": 10**30}, "a run has 1,000,000,000 epochs at most; add fewer"),
+        ({"total_epochs": 10**30}, "a run has 1,000,000,000 epochs at most; add fewer"),
         ({"threads": 0}, "threads is 0, but must be a whole number, 1 or more"),
     ],
 )
@@ -307,7 +409,7 @@ def test_settings_of_resume_are_checked(text, tmp_path, more, message):
     train(text, **settings(), run_dir=tmp_path / "run")
     with pytest.raises(SettingError) as caught:
         resume(tmp_path / "run", **more)
-    assert str(caught.value) == message
+    assert str(caught.value) == message.format(tmp_path / "run")
 
 
 def test_defaults_are_kept_as_they_were(text, tmp_path):
@@ -364,7 +466,7 @@ def folder(tmp_path, monkeypatch):
 
 def run(*args, exit_code=0):
     result = CliRunner().invoke(command.main, [*args])
-    assert result.exit_code == exit_code, result.output
+    assert exit_code is None or result.exit_code == exit_code, result.output
     return result
 
 
@@ -410,6 +512,14 @@ def test_more_epochs(folder):
         "--epochs is 2, but the run in run has 4; add some with --epochs +N, or leave it out"
     )
     run("--resume", "run", "--epochs", "4", "-q")
+    for _ in range(2):
+        assert "of 20.\n" in run("--resume", "run", "--epochs", "=5").stderr
+    assert error_of("--resume", "run", "--epochs", "=4", exit_code=2) == (
+        "--epochs is 4, but the run in run has 5; add some with --epochs +N, or leave it out"
+    )
+    assert error_of("news.txt", "--epochs", "=5", exit_code=2) == (
+        "--epochs =5 adds to a run: give --resume DIR, or leave '=' out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -434,13 +544,13 @@ def test_what_contradicts_the_run_is_refused(folder, args, message):
     assert error_of("--resume", "run", *args, exit_code=2) == message
 
 
-@pytest.mark.parametrize("epochs", [None, "3", 0, [1]])
+@pytest.mark.parametrize("epochs", [None, "3", 0, True, [1]])
 @pytest.mark.parametrize("args", [[], ["--add", "other.txt", "--epochs", "+1"]])
 def test_damaged_epochs_are_refused(folder, epochs, args):
     run("news.txt", *SMALL, "--run-dir", "run", "-q")
-    path = Path("run/settings.json")
-    kept = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**kept, "run": {**kept["run"], "epochs": epochs}}))
+    kept = read_settings("run")
+    changed = sealed({**kept, "run": {**kept["run"], "epochs": epochs}})
+    Path("run/settings.json").write_text(json.dumps(changed))
     assert error_of("--resume", "run", *args, exit_code=1) == (
         f"the run's settings are damaged: its epochs are {[epochs]!r}"
     )
@@ -503,6 +613,48 @@ def test_what_can_be_known_before_training_is(folder, monkeypatch, args, exit_co
     assert error_of(*args, exit_code=exit_code) == message
 
 
+def test_what_is_not_kept_is_not_said_to_be(folder, monkeypatch):
+    """On a full disk neither the vectors nor the last checkpoint can be written."""
+
+    def full(*_):
+        raise W2VError("v.bin: no room left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(w2v_sparseadam.Vectors, "save", full)
+        patch.setattr(checkpoint, "write_checkpoint", full)
+        message = error_of("news.txt", *SMALL, "--run-dir", "run", "-o", "v.bin", exit_code=1)
+    assert message == (
+        "v.bin: no room left; the last checkpoint is of step 0 of 8, from where the run goes on "
+        "with: w2v-train --resume run -o PATH"
+    )
+
+
+OWN = ["settings.json", "vocabulary.txt", "text-1.json", "word_ids.i32", "lock", "command.json"]
+OWN += ["log.jsonl", "checkpoints/step-000000000008.safetensors"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_files_of_the_run_are_not_overwritten(folder, monkeypatch, name):
+    Path("link").symlink_to("run")
+    monkeypatch.setattr(command, "train", lambda *_, **__: pytest.fail("training began"))
+    with pytest.raises(StopError):
+        train("news.txt", **settings(), run_dir="run", on_event=raise_at("folder"))
+    for option in ("-o", "--log"):
+        args = [option, f"link/{name}"]
+        message = f"link/{name} belongs to the run in run; name another file with {option}"
+        assert error_of("news.txt", "--run-dir", "run", *args, exit_code=2) == message
+        assert error_of("--resume", "run", *args, exit_code=2) == message
+    assert error_of("news.txt", "--run-dir", "new", "-o", "new", exit_code=2) == (
+        "new belongs to the run in new; name another file with -o"
+    )
+
+
+def test_vectors_in_the_folder_of_the_run(folder):
+    run("news.txt", *SMALL, "--run-dir", "run", "-q", "-o", "v.bin")
+    run("--resume", "run", "-q", "-o", "run/vectors.bin")
+    assert Path("run/vectors.bin").read_bytes() == Path("v.bin").read_bytes()
+
+
 def test_vectors_that_cannot_be_written_are_not_lost(folder, monkeypatch):
     def save(*_):
         raise W2VError("v.bin: no room left to write (disk full); free some, or write elsewhere")
@@ -518,8 +670,265 @@ def test_vectors_that_cannot_be_written_are_not_lost(folder, monkeypatch):
     assert Path("w.bin").exists()
 
 
-def test_how_to_resume_can_be_pasted():
-    assert runs.how_to_resume("my run") == "w2v-train --resume 'my run'"
+# What a folder from a stranger may do.
+
+
+@pytest.fixture
+def strangers(folder, monkeypatch):
+    """Work with a run that another user, or another machine, made."""
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "theirs"))
+        run("news.txt", *SMALL, "--run-dir", "run", "-q", "-o", "v.vec")
+    Path("v.vec").write_text("precious")
+    return folder
+
+
+def test_the_vectors_of_a_strangers_run_go_where_this_user_says(strangers, monkeypatch):
+    assert error_of("--resume", "run", exit_code=2) == (
+        f"the folder says that its vectors go to '{strangers}/v.vec', but not that this user, on "
+        "this machine, told it so; name a file with -o"
+    )
+    run("--resume", "run", "-q", "-o", "mine.vec")
+    Path("mine.vec").unlink()
+    run("--resume", "run", "-q")
+    assert Path("mine.vec").exists()
+    assert Path("v.vec").read_text() == "precious"
+    kept = json.loads(Path("run/command.json").read_bytes())
+    Path("run/command.json").write_text(json.dumps({**kept, "output": "v\x1b[2J.vec"}))
+    assert r"go to 'v\x1b[2J.vec', but not" in error_of("--resume", "run", exit_code=2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b'"x"',
+        b"{}",
+        b"[" * 99999,
+        b'{"output": [], "vectors": 3}',
+        b'{"output": "v.vec", "vectors": "sum", "signature": 3}',
+        b'{"output": "a\\u0000b", "vectors": "x", "signature": "\\ud800"}',
+    ],
+)
+def test_hostile_notes_of_the_command(strangers, content):
+    Path("run/command.json").write_bytes(content)
+    assert run("--resume", "run", "-q", exit_code=None).exit_code in (0, 2)
+    assert Path("v.vec").read_text() == "precious"
+    assert len(list(strangers.glob("*.vec"))) <= 2
+
+
+def test_a_run_of_unknown_output_overwrites_nothing(folder):
+    train("news.txt", **settings(), run_dir="run")
+    Path("news.vec").write_text("precious")
+    assert error_of("--resume", "run", exit_code=2) == (
+        "'news.vec' is there already; name a file for the vectors with -o"
+    )
+    run("--resume", "run", "-q", "-o", "other.vec")
+
+
+def test_without_a_home_the_output_is_named_again(folder, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/none")
+    run("news.txt", *SMALL, "--run-dir", "run", "-q", "-o", "my v.vec")
+    assert command.Destination(Path("run")).kept == {}
+    destination = command.Destination(Path("run"))
+    destination.keep(Path("my v.vec"), "sum")
+    assert destination.how_to_resume() == f"w2v-train --resume run -o '{folder}/my v.vec'"
+
+
+EVIL = "open('ran', 'w').close()\n\n\ndef split(text):\n    return text.split()\n"
+
+
+@pytest.mark.parametrize("kind", ["python", "python-lines"])
+@pytest.mark.parametrize("read", ["again", "more"])
+def test_a_strangers_tokenizer_is_not_imported_unless_trusted(folder, monkeypatch, kind, read):
+    Path("evil.py").write_text(EVIL)
+    name = f"{kind}:evil:split"
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
+    monkeypatch.delitem(sys.modules, "evil", raising=False)
+    config = TextConfig(name, min_count=1)
+    assert "evil" not in sys.modules
+    with pytest.raises(StopError):
+        train(
+            "news.txt", **{**settings(), "text": config}, run_dir="run", on_event=raise_at("text")
+        )
+    args = ["--resume", "run", "-q", "-o", "v.vec"]
+    if read == "more":
+        run(*args, "--trust")
+        args += ["--add", "other.txt", "--epochs", "+1"]
+    Path("ran").unlink()
+    monkeypatch.delitem(sys.modules, "evil")
+    path = list(sys.path)
+    assert error_of(*args, exit_code=1) == (
+        f"run: its tokenizer '{name}' is code to import; if you trust who made this folder, add "
+        "--trust (trust=True in Python)"
+    )
+    assert "evil" not in sys.modules
+    assert sys.path == path
+    run(*args, *(["--trust"] if read == "more" else ["--tokenizer", name]))
+    assert Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stopwords": "a\0b"},
+        {"vocab": 3},
+        {"phrases": "x"},
+        {"phrases": {"passes": 0}},
+        {"phrases": {"\x1b[2J": 1}},
+        {"tokenizer": 3},
+        {"tokenizer": "<\x1b[2J>"},
+        {"tokenizer": "python:\x1b[2J:f"},
+        {"min_count": 0},
+        {"\x1b[2J": 1},
+    ],
+)
+def test_hostile_settings_of_the_text_are_refused(change):
+    with pytest.raises(W2VError, match=r"^run: ") as caught:
+        text_of({"text": change}, "run")
+    assert str(caught.value).isprintable()
+
+
+def test_trust_is_for_a_folder(folder):
+    assert error_of("news.txt", "--trust", exit_code=2) == (
+        "--trust is for the folder of a run: give --resume DIR too"
+    )
+
+
+# Reading that was not finished.
+
+
+def raise_at(kind):
+    """Return a listener that raises at an event."""
+
+    def listen(event):
+        if event["event"] == kind:
+            raise StopError
+
+    return listen
+
+
+def test_text_that_was_not_read_to_its_end_is_read_again(folder):
+    Path("stop.txt").write_text("w3\n")
+    phrases = PhraseConfig(threshold=0.01, min_count=1)
+    text = TextConfig(min_count=1, phrases=phrases, stopwords="stop.txt")
+    given = {**settings(), "text": text, "freeze": ["w1"]}
+    expected = bytes_of(train(["news.txt", "other.txt"], **given))
+    for name in ("one", "two"):
+        with pytest.raises(StopError):
+            train(["news.txt", "other.txt"], **given, run_dir=name, on_event=raise_at("text"))
+        assert not Path(name, "text.json").exists()
+    assert bytes_of(resume("one", threads=2)) == expected
+    Path("stop.txt").write_text("w4\n")
+    with pytest.raises(
+        W2VError, match=r"two: reading its text was not finished, and '.*stop\.txt' h"
+    ):
+        resume("two")
+
+
+def unsettled():
+    """Return settings of which two follow the text."""
+    return {
+        **settings(),
+        "skip_gram": SkipGramConfig(dim=3, window=2),
+        "run": RunConfig(batch_size=32, threads=1),
+    }
+
+
+@pytest.mark.parametrize("asked", [{}, {"more_epochs": 2}, {"total_epochs": 42}])
+def test_settings_that_follow_a_text_that_is_read_again(folder, asked):
+    alone = train("news.txt", **unsettled(), run_dir="alone")
+    expected = bytes_of(resume("alone", more_epochs=2) if asked else alone)
+    with pytest.raises(StopError):
+        train("news.txt", **unsettled(), run_dir="run", on_event=raise_at("text"))
+    kept = read_settings("run")
+    assert (kept["run"]["epochs"], kept["skip_gram"]["subsample"]) == (None, None)
+    with pytest.raises(StopError):
+        resume("run", **asked, threads=2, on_event=raise_at("start"))
+    kept = read_settings("run")
+    assert (kept["run"]["epochs"], kept["skip_gram"]["subsample"]) == (40, 1e-3)
+    assert kept["run"]["threads"] == 1
+    assert kept["added_epochs"] == ([2] if asked else [])
+    assert bytes_of(resume("run")) == expected
+
+
+def test_epochs_are_added_before_a_text_is_read_again(folder):
+    with pytest.raises(StopError):
+        train("news.txt", **unsettled(), run_dir="run", on_event=raise_at("text"))
+    with pytest.raises(SettingError, match="a run has 1,000,000,000 epochs at most"):
+        resume("run", more_epochs=10**9)
+    with pytest.raises(StopError):
+        resume("run", more_epochs=3, on_event=raise_at("text"))
+    assert read_settings("run")["added_epochs"] == [3]
+    assert error_of("--resume", "run", "--epochs", "5", exit_code=2) == (
+        "--epochs is 5, but the run in run has None; add some with --epochs +N, or leave it out"
+    )
+    with pytest.raises(StopError):
+        resume("run", total_epochs=50, on_event=raise_at("text"))
+    run("--resume", "run", "--epochs", "=45", "-q", "-o", "v.vec")
+    assert read_settings("run")["added_epochs"] == [3, 2]
+
+
+def test_a_stream_cannot_be_read_again(folder):
+    os.mkfifo("pipe")
+    with pytest.raises(StopError):
+        train("pipe", **settings(), run_dir="run", on_event=raise_at("folder"))
+    with pytest.raises(W2VError, match=r"pipe' is a stream, which cannot be read twice; start it"):
+        resume("run")
+
+
+def test_start_vectors_are_not_kept_while_text_is_read(folder):
+    init = train("news.txt", **settings()).vectors()
+    with pytest.raises(StopError):
+        train("news.txt", **settings(), init=init, run_dir="run", on_event=raise_at("text"))
+    with pytest.raises(W2VError, match="the vectors that it starts from are not kept until then"):
+        resume("run")
+
+
+def test_an_interrupt_in_a_job_leaves_a_checkpoint(text, tmp_path, step_by_step, monkeypatch):
+    """As Ctrl-C in a notebook: the state is not whole before the job is done."""
+    expected = bytes_of(train(text, **settings()))
+    take, numbers = Engine.run, []
+
+    def run_and_interrupt(engine, first, lrs):
+        numbers.append(first)
+        if first == 5:
+            signal.raise_signal(signal.SIGINT)
+        return take(engine, first, lrs)
+
+    monkeypatch.setattr(Engine, "run", run_and_interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(text, **settings(), run_dir=tmp_path / "run")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    monkeypatch.undo()
+    listener = Listener()
+    assert bytes_of(resume(tmp_path / "run", on_event=listener)) == expected
+    assert listener.of("start")[0]["first_step"] == 6
+
+
+def test_a_second_interrupt_does_not_wait():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with (  # noqa: PT012 (each signal has its own outcome)
+            pytest.raises(KeyboardInterrupt),
+            Interrupts(wait=True) as interrupts,
+        ):
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                interrupts.check()
+            signal.raise_signal(signal.SIGINT)
+        with Interrupts(wait=False), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), Interrupts(wait=True):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # Signals and sudden death, in processes of their own.

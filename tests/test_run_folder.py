@@ -7,20 +7,29 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from w2v_sparseadam import run_folder
 from w2v_sparseadam.errors import FormatError, W2VError
-from w2v_sparseadam.run_folder import RunFolder, read_settings
+from w2v_sparseadam.run_folder import (
+    RunFolder,
+    check_inputs,
+    file_stamp,
+    read_settings,
+    resume_command,
+)
 from w2v_sparseadam.text.vocabulary import Vocabulary
 
 fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
 SETTINGS = {
     "paths": ["/texts/news.txt"],
+    "inputs": [],
     "text": {"tokenizer": str.split, "min_count": 5},
     "skip_gram": {},
     "optimizer": {},
@@ -92,18 +101,23 @@ def test_settings_can_be_changed(tmp_path):
 def test_a_run_is_not_overwritten(tmp_path):
     path = filled(tmp_path / "run")
     assert message_of(RunFolder.create, path, {}) == (
-        f"{path}: holds a run already; go on with --resume {path}, or name another folder"
+        f"{path}: holds a run already; go on with w2v-train --resume {path}, or name another folder"
     )
     assert read_settings(path)["paths"] == ["/texts/news.txt"]
 
 
-def test_reading_that_was_not_finished_can_only_start_again(tmp_path):
+def test_checkpoints_are_not_taken_for_those_of_a_new_run(tmp_path):
+    path = filled(tmp_path / "run")
+    (path / "text.json").unlink()
+    (path / "checkpoints" / "step-000000000001.safetensors").touch()
+    assert "holds a run already" in message_of(RunFolder.create, path, SETTINGS)
+
+
+def test_reading_that_was_not_finished_can_start_again(tmp_path):
     path = tmp_path / "run"
     RunFolder.create(path, SETTINGS).close()
-    assert message_of(RunFolder.open, path) == (
-        f"{path}: reading its text was not finished; start it again, with the options in "
-        f"{path}/settings.json: w2v-train /texts/news.txt --run-dir {path}"
-    )
+    with RunFolder.open(path) as folder:
+        assert not folder.has_text
     with RunFolder.create(path, {**SETTINGS, "paths": ["other.txt"]}) as folder:
         folder.keep_text(VOCABULARY, WORD_IDS)
     with RunFolder.open(path) as folder:
@@ -129,7 +143,7 @@ def make_other(path):
 
 def make_later(path):
     path.mkdir()
-    (path / "settings.json").write_text('{"format": 2}')
+    (path / "settings.json").write_text('{"format": 3}')
 
 
 def make_damaged(path):
@@ -171,7 +185,7 @@ def test_the_folder_above_must_be_there(tmp_path):
         (lambda path: None, r"holds no run; start one with w2v-train CORPUS --run-dir "),
         (make_file, r"holds no run; start one"),
         (make_other, r"holds no run; start one"),
-        (make_later, r"is a run of format 2, but this version reads 1; resume it with the version"),
+        (make_later, r"is a run of format 3, but this version reads 2; resume it with the version"),
         (make_damaged, r"settings\.json: is damaged: "),
         (make_list, r"settings\.json: is damaged: expected a JSON object, found \[1\]"),
     ],
@@ -208,8 +222,7 @@ def test_damage_to_the_text_is_noticed(tmp_path, name, change):
 def test_a_lost_file_is_an_error(tmp_path, name):
     path = filled(tmp_path / "run")
     (path / name).unlink()
-    message = "was not finished" if name == "text.json" else f"{name}: is missing"
-    with pytest.raises(W2VError, match=message), RunFolder.open(path) as folder:
+    with pytest.raises(W2VError, match=f"{name}: is missing"), RunFolder.open(path) as folder:
         folder.load_text()
 
 
@@ -294,12 +307,30 @@ def test_a_dead_process_is_taken_over(holder):
         assert folder.taken_over_from is None
 
 
-def test_an_error_lets_go_of_the_folder(tmp_path):
-    path = tmp_path / "run"
-    RunFolder.create(path, SETTINGS).close()
-    for _ in range(2):
-        assert "was not finished" in message_of(RunFolder.open, path)
-    assert json.loads((path / "settings.json").read_text())["format"] == 1
+def test_an_error_lets_go_of_the_folder(tmp_path, monkeypatch):
+    path = filled(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "_remove_others", lambda _: (_ for _ in ()).throw(W2VError("x")))
+        for _ in range(2):
+            assert message_of(RunFolder.open, path) == "x"
+    RunFolder.open(path).close()
+
+
+def test_settings_are_those_at_the_time_of_the_lock(tmp_path, monkeypatch):
+    """Another process may add text just before: its generation must not be taken for a leftover."""
+    path = filled(tmp_path / "run")
+    lock = run_folder._lock
+
+    def add_and_lock(folder):
+        monkeypatch.undo()
+        with RunFolder.open(path) as other:
+            other.add_text(VOCABULARY, WORD_IDS, lambda *_: None, {})
+        return lock(folder)
+
+    monkeypatch.setattr(run_folder, "_lock", add_and_lock)
+    with RunFolder.open(path) as folder:
+        assert folder.settings["generation"] == 1
+        assert folder.load_text()[1].tolist() == [*WORD_IDS, *WORD_IDS]
 
 
 def reseal(path, **files):
@@ -310,7 +341,13 @@ def reseal(path, **files):
             content
         )
         text["sha256"][name] = hashlib.sha256(content).hexdigest()
-    (path / "text.json").write_text(json.dumps(text))
+    seal(path / "text.json", text)
+
+
+def seal(path, content):
+    """Write a JSON file of a run, with a right checksum."""
+    content.pop("checksum", None)
+    path.write_text(json.dumps(run_folder.sealed(content)))
 
 
 @pytest.mark.parametrize(
@@ -369,6 +406,7 @@ def test_a_text_that_lies_is_refused(tmp_path, files, message):
     ("change", "message"),
     [
         ({"generation": "1"}, "its settings have '1' for 'generation'"),
+        ({"generation": True}, "its settings have True for 'generation'"),
         ({"generation": -1}, "its settings have -1 for 'generation'"),
         ({"run": None}, "its settings have None for 'run'"),
         ({"paths": 3}, "its settings have 3 for 'paths'"),
@@ -379,14 +417,24 @@ def test_a_text_that_lies_is_refused(tmp_path, files, message):
 def test_settings_of_another_kind_are_refused(tmp_path, change, message):
     path = filled(tmp_path / "run")
     settings = json.loads((path / "settings.json").read_bytes())
-    (path / "settings.json").write_text(json.dumps({**settings, **change}))
+    seal(path / "settings.json", {**settings, **change})
     assert message_of(RunFolder.open, path, error=FormatError) == f"{path}: is damaged: {message}"
 
 
-@pytest.mark.parametrize("text", [{}, {"positions": 6}, {"positions": 0, "sha256": {}}])
+@pytest.mark.parametrize(
+    "text",
+    [
+        {},
+        {"positions": 6},
+        {"positions": 0, "sha256": {}},
+        {"positions": "6", "sha256": {}},
+        {"positions": 1 << 62, "sha256": {}},
+        {"positions": 6.5, "sha256": {}},
+    ],
+)
 def test_a_text_that_nothing_vouches_for_is_refused(tmp_path, text):
     path = filled(tmp_path / "run")
-    (path / "text.json").write_text(json.dumps(text))
+    seal(path / "text.json", text)
     with RunFolder.open(path) as folder:
         assert message_of(folder.load_text, error=FormatError) == (
             f"{path}/text.json: is damaged: it vouches for nothing"
@@ -407,7 +455,141 @@ def test_what_stands_in_the_way_is_told_or_passed_over(tmp_path):
     )
 
 
+def test_a_file_where_the_checkpoints_should_be(tmp_path):
+    path = tmp_path / "run"
+    RunFolder.create(path, SETTINGS).close()
+    (path / "checkpoints").rmdir()
+    (path / "checkpoints").touch()
+    assert message_of(RunFolder.create, path, SETTINGS) == (
+        f"{path}/checkpoints: cannot be made (File exists)"
+    )
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_folder_that_cannot_be_flushed(tmp_path, monkeypatch, number):
+    """Some network drives cannot; a failing disk is told."""
+    fsync = os.fsync
+
+    def only_files(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    path = tmp_path / "run"
+    if number == errno.EINVAL:
+        filled(path)
+    else:
+        assert message_of(RunFolder.create, path, SETTINGS) == (
+            f"{path}: cannot be flushed to the disk (Input/output error)"
+        )
+
+
 def test_a_run_of_a_strange_format_is_told_briefly(tmp_path):
     path = filled(tmp_path / "run")
     (path / "settings.json").write_text(json.dumps({"format": "x" * 1000}))
     assert len(message_of(RunFolder.open, path, error=FormatError)) < 300
+
+
+@pytest.mark.parametrize("name", ["settings.json", "text.json"])
+def test_a_changed_digit_is_noticed(tmp_path, name):
+    path = filled(tmp_path / "run")
+    content = (path / name).read_bytes()
+    for k in (k for k, byte in enumerate(content) if chr(byte).isdigit()):
+        (path / name).write_bytes(content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :])
+        with pytest.raises(FormatError), RunFolder.open(path) as folder:
+            folder.load_text()
+
+
+@pytest.mark.parametrize("name", ["settings.json", "text.json"])
+def test_numbers_that_no_run_has_are_refused(tmp_path, name):
+    path = filled(tmp_path / "run")
+    content = json.loads((path / name).read_bytes())
+    seal(path / name, {**content, "more": [{"deep": 10**30}]})
+    with pytest.raises(FormatError, match="numbers that no run has"), RunFolder.open(path) as run:
+        run.load_text()
+
+
+OWN_FILES = ["settings.json", "text.json", "vocabulary.txt", "word_ids.i32", "lock", "log.jsonl"]
+OWN_FILES += ["command.json", "checkpoints", "text-3.json", "checkpoints-7"]
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_links_in_the_folder_are_refused(tmp_path, name, kind):
+    """They would let a stranger's folder truncate, append to and delete files elsewhere."""
+    path, theirs = filled(tmp_path / "run"), tmp_path / "theirs"
+    theirs.mkdir()
+    place = path / name
+    if place.is_dir():
+        place.rmdir()
+        precious = theirs / ".diary.tmp"
+        precious.write_bytes(b"precious")
+        target = theirs
+    else:
+        precious = target = theirs / "diary.txt"
+        precious.write_bytes(place.read_bytes() + b" " * 99 if place.exists() else b"precious")
+        place.unlink(missing_ok=True)
+    before = precious.read_bytes()
+    if kind == "link":
+        place.symlink_to(target)
+    else:
+        os.mkfifo(place)
+    for read in (RunFolder.open, read_settings, lambda _: RunFolder.create(path, SETTINGS)):
+        assert message_of(read, path) == (
+            f"{place}: is a link, a pipe or a device, which no run puts into its folder; replace "
+            "it by what it stands for, if you trust it"
+        )
+    assert precious.read_bytes() == before
+
+
+def test_a_checkpoint_that_is_a_link_is_refused(tmp_path):
+    path = filled(tmp_path / "run")
+    (path / "checkpoints" / "step-000000000001.safetensors").symlink_to("/etc/passwd")
+    assert message_of(RunFolder.open, path) == (
+        f"{path}/checkpoints: 'step-000000000001.safetensors' is not a file, as checkpoints are; "
+        "remove it"
+    )
+
+
+def test_a_folder_named_by_a_link_and_links_of_others_in_it_are_as_good_as_any(tmp_path):
+    path = filled(tmp_path / "run")
+    (path / "notes").symlink_to("/etc/passwd")
+    (tmp_path / "here").symlink_to(path)
+    RunFolder.open(tmp_path / "here").close()
+
+
+def test_how_to_resume_can_be_pasted():
+    assert resume_command("my run") == "w2v-train --resume 'my run'"
+    assert resume_command("-x") == "w2v-train --resume ./-x"
+    hostile = resume_command("a'b\x1b[2J\n\udcff\u202e")
+    assert hostile.isprintable()
+    assert hostile == (r"w2v-train --resume $'a\x27b\x1b[2J\x0a\xff\xe2\x80\xae'")
+    echoed = subprocess.run(
+        ["bash", "-c", f"printf %s {hostile.split(' ', 2)[2]}"], capture_output=True
+    )
+    assert echoed.stdout == b"a'b\x1b[2J\n\xff\xe2\x80\xae"
+
+
+def test_inputs_that_have_changed_are_refused(tmp_path):
+    one, path = tmp_path / "news.txt", tmp_path / "run"
+    one.write_text("a b\n")
+    again = f"start it again with its options: w2v-train CORPUS --run-dir {path}"
+    unfinished = f"{path}: reading its text was not finished, and"
+    inputs = {"inputs": [file_stamp(str(one))]}
+    check_inputs(path, inputs)
+    one.write_text("a b c\n")
+    assert message_of(check_inputs, path, inputs) == (
+        f"{unfinished} '{one}' has changed since; {again}"
+    )
+    one.unlink()
+    assert message_of(check_inputs, path, inputs) == (
+        f"{unfinished} '{one}' cannot be read (No such file or directory); {again}"
+    )
+    assert message_of(check_inputs, path, {"inputs": [["-", None, None]]}) == (
+        f"{unfinished} '-' is a stream, which cannot be read twice; {again}"
+    )
+    for entry in ([1], 3, "ab", [None, 1, 1], ["a\0", 1, 1]):
+        assert "is damaged" in message_of(
+            check_inputs, path, {"inputs": [entry]}, error=FormatError
+        )

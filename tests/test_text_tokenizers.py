@@ -213,8 +213,17 @@ KNOWN = (
 )
 def test_names_without_a_tokenizer(own_modules, name, message):
     with pytest.raises(SettingError) as caught:
-        TextConfig(name)
+        _ = TextConfig(name).tokenize
     assert str(caught.value) == message.replace("{folder}", str(own_modules))
+
+
+def test_settings_import_nothing(own_modules):
+    """They may come from a stranger's run."""
+    path = list(sys.path)
+    TextConfig("python:good_module:f")
+    TextConfig("python-lines:leaving_module:f")
+    assert sys.path == path
+    assert not {"good_module", "leaving_module"} & set(sys.modules)
 
 
 @pytest.fixture

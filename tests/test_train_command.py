@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import math
 import os
 import re
 import signal
@@ -398,7 +399,8 @@ def test_an_archive_that_is_no_text_is_refused_before_training(folder):
         (["--tokenizer", "sentences"], "tokenizer must be 'word', 'whitespace', 'char', "),
     ],
 )
-def test_a_tokenizer_that_is_not_there(folder, no_training, args, message):
+def test_a_tokenizer_that_is_not_there(folder, monkeypatch, args, message):
+    monkeypatch.setattr("w2v_sparseadam.training.compile_run", lambda *_: pytest.fail("compiled"))
     assert error_of("news.txt", *args, exit_code=1).startswith(message)
 
 
@@ -537,7 +539,9 @@ def read_log(path):
     return [json.loads(line, parse_constant=refuse) for line in lines]
 
 
-def test_log(folder):
+def test_log(folder, monkeypatch):
+    for module in ("steps", "text.events"):  # a busy machine would tell more often
+        monkeypatch.setattr(f"w2v_sparseadam.{module}.EVENT_SECONDS", math.inf)
     run("news.txt", *SMALL, "--epochs", "2", "--log", "log.jsonl")
     events = [event for event in read_log("log.jsonl") if event["event"] != "compile"]
     kinds = ["text", "start", "progress", "epoch", "progress", "epoch", "done"]

@@ -379,9 +379,41 @@ def test_text_without_pairs(tmp_path):
     path.write_text("apple\npear\n" * 9)
     with pytest.raises(TextError) as caught:
         events_of(path)
+    assert str(caught.value) == ("nothing to learn from: no line has two words; lower --min-count")
+
+
+def rarely_two(tmp_path, seed, epochs):
+    """Train on a line of two words, of which subsampling leaves both in one epoch of ten."""
+    path = tmp_path / "list.txt"
+    path.write_text("apple pear\n")
+    told = []
+    model = train(
+        path,
+        text=TextConfig(min_count=1),
+        skip_gram=SkipGramConfig(dim=3, subsample=0.04),
+        run=RunConfig(epochs=epochs, batch_size=32, seed=seed, threads=1),
+        on_event=told.append,
+    )
+    return model, [event for event in told if event["event"] == "epoch"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_epoch_without_pairs_does_not_end_the_run(tmp_path, seed):
+    model, epochs = rarely_two(tmp_path, seed, 60)
+    losses = [event["loss"] for event in epochs]
+    assert {event["pairs"] for event in epochs} == {0, 2}
+    assert all((event["loss"] is None) == (event["pairs"] == 0) for event in epochs)
+    assert model.loss == [loss for loss in losses if loss is not None][-1]
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_run_without_pairs_is_an_error_at_its_end(tmp_path, epochs):
+    with pytest.raises(TextError) as caught:  # noqa: PT012 (one of the seeds)
+        for seed in range(99):
+            rarely_two(tmp_path, seed, epochs)
     assert str(caught.value) == (
-        "nothing to learn from: in epoch 1 no line had two words left; lower --min-count, or keep "
-        "frequent words with --subsample 0"
+        "nothing to learn from: in no epoch had a line two words left; keep frequent words with "
+        "--subsample 0, or lower --min-count"
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from w2v_sparseadam import workers as workers_module
 from w2v_sparseadam.errors import W2VError
 from w2v_sparseadam.workers import Pipeline, Workers
 
@@ -110,6 +111,33 @@ def test_several_failures_raise_one_and_leave_none_behind():
         with pytest.raises(ValueError, match=r"[012]"):
             workers.run(fail, 3)
         workers.run(lambda worker, part: None, 3)
+
+
+def test_an_interrupt_while_waiting_waits_for_the_helpers(monkeypatch):
+    """What they work on must not be used again before they have left it."""
+    meeting, interrupted, left = threading.Barrier(2, timeout=10), threading.Event(), []
+
+    class Queue(workers_module.SimpleQueue):
+        def get(self):
+            if threading.current_thread() is threading.main_thread() and not interrupted.is_set():
+                interrupted.set()
+                raise KeyboardInterrupt
+            return super().get()
+
+    def part(worker, k):
+        meeting.wait()
+        if worker:
+            interrupted.wait(10)
+            time.sleep(0.02)
+            left.append(worker)
+
+    with Workers(2) as workers:
+        monkeypatch.setattr(workers_module, "SimpleQueue", Queue)
+        with pytest.raises(KeyboardInterrupt):
+            workers.run(part, 2)
+        assert left == [1]
+        workers.run(lambda worker, k: left.append(k), 10)
+    assert sorted(left[1:]) == list(range(10))
 
 
 @pytest.mark.parametrize("n", [1, 4])

@@ -30,8 +30,8 @@ import numpy as np
 
 from .errors import FormatError, W2VError
 from .machine import available_memory
-from .output import atomic_write, shell_path
-from .run_folder import sync_folder
+from .output import replace_file
+from .run_folder import is_bounded, resume_command, sync_folder
 from .workers import start_thread
 
 _TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
@@ -61,7 +61,7 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -
     Raises
     ------
     W2VError
-        If the file cannot be written; see `atomic_write`.
+        If the file cannot be written; see `replace_file`.
     """
     entries: dict[str, Any] = {"__metadata__": {"state": json.dumps(state), "sha256": "0" * 64}}
     stop = 0
@@ -73,7 +73,7 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -
     header += b" " * (-len(header) % 8)
     start_of_file = len(header).to_bytes(8, "little") + header
     digest = hashlib.sha256(start_of_file)
-    with atomic_write(path) as stream:
+    with replace_file(Path(path)) as stream:
         stream.write(start_of_file)
         for array in arrays.values():
             for piece in _pieces(array):
@@ -171,6 +171,8 @@ def _read_header(stream: BinaryIO, path: str | os.PathLike[str]) -> _Header:
     try:
         entries = json.loads(header)
         state = json.loads(entries.pop("__metadata__")["state"])
+        if not is_bounded(state):
+            raise ValueError("its state has numbers that no run has")
         for name, entry in entries.items():
             dtype, shape = _TYPES[entry["dtype"]], tuple(map(index, entry["shape"]))
             start, stop = stop, stop + dtype.itemsize * math.prod(shape)
@@ -358,8 +360,8 @@ def last_state(folder: Path) -> Any:
 
 def _last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
     failure: Exception = W2VError(
-        f"{folder}: has no checkpoint yet; go on with its run first: w2v-train --resume "
-        f"{shell_path(folder.parent)}"
+        f"{folder}: has no checkpoint yet; go on with its run first: "
+        f"{resume_command(folder.parent)}"
     )
     for path in reversed(_paths(folder)):
         try:

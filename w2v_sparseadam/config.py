@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .errors import FormatError, SettingError
+from .errors import FormatError, SettingError, W2VError
+from .text.config import PhraseConfig, TextConfig
+from .text.tokenizers import is_imported
 
 if TYPE_CHECKING:
     import numpy as np
@@ -306,7 +308,8 @@ def epochs_of(settings: Mapping[str, Any]) -> list[int]:
         If they are not whole numbers, 1 or more.
     """
     epochs = [settings["run"].get("epochs"), *settings["added_epochs"]]
-    if not all(isinstance(n, int) and n >= 1 for n in epochs) or sum(epochs) > MAX_EPOCHS:
+    are_counts = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in epochs)
+    if not are_counts or sum(epochs) > MAX_EPOCHS:
         raise FormatError(f"the run's settings are damaged: its epochs are {epochs!r:.40}")
     return epochs
 
@@ -328,7 +331,57 @@ def configs_of(
             RunConfig(**settings["run"]),
         )
     except (TypeError, SettingError) as error:
-        raise FormatError(f"{path}: its settings are damaged: {error}") from None
+        raise FormatError(f"{path}: its settings are damaged: {_shown(error)}") from None
+
+
+def text_of(
+    settings: Mapping[str, Any], path: str | os.PathLike[str], trust: bool = False
+) -> TextConfig:
+    """Return how the run in the folder at ``path`` reads text.
+
+    Parameters
+    ----------
+    trust : bool
+        Whether the tokenizer may be code that is imported: the folder may come from a stranger.
+
+    Raises
+    ------
+    W2VError
+        If the tokenizer has no name by which it could be found, or may not be imported.
+    SettingError
+        If this version or machine has no such settings.
+    """
+    fields = dict(settings["text"])
+    tokenizer = str(fields.get("tokenizer"))
+    if tokenizer.startswith("<"):
+        raise W2VError(
+            f"{path}: its tokenizer was {tokenizer!r:.80} of a Python program, which has no name "
+            "to find it by; start a new run from all of the text"
+        )
+    if is_imported(tokenizer) and not trust:
+        raise W2VError(
+            f"{path}: its tokenizer {tokenizer!r:.80} is code to import; if you trust who made "
+            "this folder, add --trust (trust=True in Python)"
+        )
+    for name in ("stopwords", "vocab"):
+        if isinstance(fields.get(name), str) and "\0" in fields[name]:
+            raise FormatError(f"{path}: is damaged: its settings have no path for '{name}'")
+    try:
+        if fields.get("phrases") is not None:
+            fields["phrases"] = PhraseConfig(**fields["phrases"])
+        config = TextConfig(**fields)
+        _ = config.tokenize
+    except (SettingError, TypeError) as error:
+        raise SettingError(
+            f"{path}: its text was read with settings that cannot be had now: {_shown(error)}"
+        ) from None
+    return config
+
+
+def _shown(error: Exception) -> str:
+    """Return what an error says; Python's own may quote a name that drives the terminal."""
+    text = str(error)
+    return text if text.isprintable() else repr(text)
 
 
 def _check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:

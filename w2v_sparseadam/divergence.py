@@ -39,6 +39,8 @@ class Watch:
     engine : Engine
     n_steps : int
         Steps of the whole run.
+    limit : float, optional
+        What `limit` was when the run began, if the matrices are no longer as they started.
     """
 
     def __init__(
@@ -47,11 +49,14 @@ class Watch:
         matrices: Sequence[np.ndarray],
         engine: Engine,
         n_steps: int,
+        limit: float | None = None,
     ) -> None:
         self._words, self._matrices = words, matrices
         self._engine, self._n_steps = engine, n_steps
-        longest = max(float(_lengths(matrix).max()) for matrix in matrices)
-        self.limit = max(LONGEST, _START_FACTOR * longest)
+        if limit is None:
+            longest = max(float(_lengths(matrix).max()) for matrix in matrices)
+            limit = max(LONGEST, _START_FACTOR * longest)
+        self.limit = limit
 
     def check(self, step: int, loss: float, lr: float) -> None:
         """Look at a step, counted from 0, and at the vectors if it is the turn of some.

@@ -165,11 +165,14 @@ def _do_part(shared, job, room, phase, part):
 
 
 @kernel
-def _finish_phase(shared, job, phase):
-    """Open the phase after one whose parts are all done."""
+def _finish_phase(shared, job, phase, ticket):
+    """Open the phase after one whose parts are all done, unless the job was ended meanwhile.
+
+    ``ticket`` is what stands on the board as long as nobody has ended the job.
+    """
     step = phase // 2
     if phase % 2 == 1:
-        store(job.board, _TICKET, _ticket(phase + 1, 0))
+        swap(job.board, _TICKET, ticket, _ticket(phase + 1, 0))
         if step + 1 < job.losses.size:
             _open_gradients(shared, job, step + 1)
         return
@@ -183,7 +186,7 @@ def _finish_phase(shared, job, phase):
     job.board[_CENTER_ROWS] = prepare(shared.center_rule, plan.center_groups)
     job.board[_CONTEXT_ROWS] = prepare(shared.context_rule, plan.context_groups)
     n_parts = _pieces(job.board[_CENTER_ROWS])[1] + _pieces(job.board[_CONTEXT_ROWS])[1]
-    store(job.board, _TICKET, _ticket(phase + 1, max(1, n_parts)))
+    swap(job.board, _TICKET, ticket, _ticket(phase + 1, max(1, n_parts)))
 
 
 @kernel
@@ -216,7 +219,7 @@ def take_part(shared, job, room):
                 _do_part(shared, job, room, phase, part)
                 if add(job.board, _DONE, 1) + 1 == n_parts:
                     store(job.board, _DONE, 0)
-                    _finish_phase(shared, job, phase)
+                    _finish_phase(shared, job, phase, _ticket(phase, n_parts) + n_parts)
             idle = 0
         elif _plan_ahead(shared, job, room, phase // 2):
             idle = 0
@@ -330,6 +333,12 @@ class Engine:
         shared = self._shared
         buffers = (shared.sampler, shared.ring, shared.center_grads, shared.context_grads)
         return _count_bytes((*buffers, self._rooms))
+
+    def has_neighbours(self) -> bool:
+        """Whether any word of the text has another beside it in its sentence."""
+        ids, size = self._shared.word_ids, 1 << 20
+        parts = (ids[k : k + size + 1] >= 0 for k in range(0, ids.size, size))
+        return any(bool(np.any(part[:-1] & part[1:])) for part in parts)
 
     def last_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of both matrices that had a gradient in the last step taken."""

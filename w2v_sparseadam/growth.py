@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
-from .config import configs_of, epochs_of
-from .errors import SettingError, W2VError
+from .config import configs_of, epochs_of, text_of
+from .errors import W2VError
 from .model import build_engine, check_model_fits, compile_run
-from .output import shell_path
-from .run_folder import RunFolder
-from .steps import Progress, run_arrays, run_state, tell_of_version
-from .text.config import TextConfig
+from .run_folder import RunFolder, resume_command
+from .steps import Progress, RunState, run_arrays, run_state, tell_of_version
 from .text.events import Event, read_with_events
 from .text.reader import check_sources
 from .text.sources import Source
@@ -29,6 +27,7 @@ def add_text(
     paths: Sequence[str | os.PathLike[str] | Source],
     epochs: int,
     threads: int | None,
+    trust: bool,
     emit: Callable[[Event], None],
 ) -> None:
     """Read more text into a run's folder, and make it the folder of a run over all of the text.
@@ -44,6 +43,7 @@ def add_text(
     epochs : int
         Passes over old and new text, 1 or more.
     threads : int or None
+    trust : bool
         As for :func:`~w2v_sparseadam.training.resume`.
     emit : callable
         Receives the events that :func:`~w2v_sparseadam.training.resume` lists.
@@ -57,7 +57,12 @@ def add_text(
         If its tokenizer cannot be imported.
     """
     settings = folder.settings
-    text = _text_config(folder)
+    if settings["text"].get("phrases") is not None:
+        raise W2VError(
+            f"{folder.path}: phrases were joined in its text, which more text cannot follow; start "
+            "a new run from all of the text"
+        )
+    text = text_of(settings, folder.path, trust)
     sources = check_sources(paths, text)
     _check_finished(folder)
     skip_gram, optimizer, run = configs_of(settings, folder.path)
@@ -72,12 +77,15 @@ def add_text(
             *_, engine = build_engine(
                 word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
             )
-            state = old.load(run_arrays(engine, skip_gram.dim, len(known)))
-            tell_of_version(folder.path, state["version"], emit)
-            for moved, count in zip(engine.optimizers, state["step_counts"], strict=True):
+            loaded = old.load(run_arrays(engine, skip_gram.dim, len(known)))
+            state = RunState.read(loaded, folder.path)
+            tell_of_version(folder.path, state.version, emit)
+            for moved, count in zip(engine.optimizers, state.step_counts, strict=True):
                 moved.step_count = count
+            progress = Progress()
+            progress.limit = state.progress.limit
             arrays = run_arrays(engine, skip_gram.dim)
-            write_checkpoint(path_of(checkpoints, 0), arrays, run_state(Progress(), engine))
+            write_checkpoint(path_of(checkpoints, 0), arrays, run_state(progress, engine))
 
     with read_with_events(sources, text, emit, threads=run.n_threads, known=known) as corpus:
         changes = {
@@ -102,34 +110,13 @@ def add_text(
     )
 
 
-def _text_config(folder: RunFolder) -> TextConfig:
-    """Return how a run read its text, if other text can be read so."""
-    settings = folder.settings["text"]
-    if settings.get("phrases") is not None:
-        raise W2VError(
-            f"{folder.path}: phrases were joined in its text, which more text cannot follow; start "
-            "a new run from all of the text"
-        )
-    if str(settings.get("tokenizer")).startswith("<"):
-        raise W2VError(
-            f"{folder.path}: its tokenizer was {settings['tokenizer']} of a Python program, which "
-            "has no name to find it by; start a new run from all of the text"
-        )
-    try:
-        return TextConfig(**settings)
-    except (SettingError, TypeError) as error:
-        raise SettingError(
-            f"{folder.path}: its text was read with settings that cannot be had now: {error}"
-        ) from None
-
-
 def _check_finished(folder: RunFolder) -> None:
     """Refuse a run that has steps left."""
-    state = last_state(folder.checkpoints)
-    n_steps = state["steps_an_epoch"] * sum(epochs_of(folder.settings))
-    step = state["progress"]["step"]
+    state = RunState.read(last_state(folder.checkpoints), folder.path)
+    n_steps = state.steps_an_epoch * sum(epochs_of(folder.settings))
+    step = state.progress.step
     if step < n_steps:
         raise W2VError(
             f"{folder.path}: its run is at step {step:,} of {n_steps:,}; finish it before adding "
-            f"text: w2v-train --resume {shell_path(folder.path)}"
+            f"text: {resume_command(folder.path)}"
         )

@@ -38,7 +38,8 @@ class Model:
     center_vectors, context_vectors : ndarray of shape (V, D), float32
         What a word is as a center, and as a context.
     loss : float
-        Mean negative log likelihood of the last epoch's pairs, each with its negatives.
+        Mean negative log likelihood of the last epoch's pairs, each with its negatives; of the last
+        epoch that had any.
     """
 
     words: list[str]

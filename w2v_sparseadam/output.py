@@ -35,22 +35,21 @@ COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # The folder, not the disk, is what forbids it: a mount point, a sticky or read-only folder.
 _NOT_IN_FOLDER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
-_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EROFS}
 _GZIP_LEVEL = 6  # as gzip(1); the default of Python's takes three times as long for 1 %
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replace_file(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that replaces `path` when the block ends without an exception.
 
     After any exception, ``KeyboardInterrupt`` among them, the temporary file is gone and `path`
-    is as it was. A symbolic link stays and its target is replaced; a file that was there keeps
-    its permissions where it can, a new one takes them from the umask.
+    is as it was. A symbolic link is replaced, not followed.
 
     Parameters
     ----------
-    path : str or path-like
+    path : Path
         The file to write.
 
     Yields
@@ -64,14 +63,18 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         folder, or if the disk is full.
     """
     with _no_room_told(path):
-        stream, temporary = _open_temporary(path)
+        stream, temporary = _open_temporary(path, path)
         try:
             with stream:
                 yield stream
-                _sync(stream)
-            os.replace(temporary, os.path.realpath(path))
-        except BaseException:
+                _flush(stream)
+            os.replace(temporary, path)
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+                raise W2VError(
+                    f"{path}: cannot be written ({error.strerror}); write elsewhere"
+                ) from error
             raise
 
 
@@ -79,7 +82,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a binary file for what a user waits for, which must not be lost at the last moment.
 
-    As `atomic_write`, but
+    After any exception before all is written, the temporary file is gone and `path` is as it was. A
+    symbolic link stays and its target is replaced; a file that was there keeps its permissions
+    where it can, a new one takes them from the umask. Temporary files that a killed process left
+    of `path` are removed. And
 
     - ``"-"``, and any other name of an open descriptor such as ``/dev/stdout``, is written
       where that stands; a device or a pipe is written straight;
@@ -91,7 +97,7 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises
     ------
     W2VError
-        As `atomic_write`; if a package to compress is missing; or if the result could not be put
+        As `replace_file`; if a package to compress is missing; or if the result could not be put
         in place: says where it is.
     """
     compress = _compressor(path)
@@ -101,7 +107,9 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with _open_straight(path, straight) as file, compress(file) as stream:
                 yield stream
             return
-        file, temporary = _open_temporary(path, or_elsewhere=True)
+        target = Path(os.path.realpath(path))
+        _remove_leftovers(target)
+        file, temporary = _open_temporary(path, target, or_elsewhere=True)
         written = False
         try:
             with file:
@@ -109,8 +117,8 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                     yield stream
                 file.flush()
                 written = True
-                _sync(file)
-            os.replace(temporary, os.path.realpath(path))
+                _flush(file)
+            os.replace(temporary, target)
             return
         except BaseException as error:
             if not (written and isinstance(error, OSError)) or error.errno in _NO_ROOM:
@@ -120,7 +128,7 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         try:
             if failure.errno not in _NOT_IN_FOLDER:
                 raise failure
-            _overwrite(os.path.realpath(path), temporary)
+            _overwrite(target, temporary)
         except BaseException as error:  # what was there may be half overwritten
             kept = _kept(temporary)
             if isinstance(error, OSError):
@@ -146,7 +154,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if isinstance(straight, int):
         _open_straight(path, straight).close()
     elif straight is None:
-        stream, temporary = _open_temporary(path, or_elsewhere=True)
+        target = Path(os.path.realpath(path))
+        stream, temporary = _open_temporary(path, target, or_elsewhere=True)
         stream.close()
         temporary.unlink()
     elif not os.access(straight, os.W_OK):  # opening a pipe would wait for who reads it
@@ -259,34 +268,30 @@ def _open_straight(path: str | os.PathLike[str], straight: int | str) -> BinaryI
 
 
 def _open_temporary(
-    path: str | os.PathLike[str], or_elsewhere: bool = False
+    path: str | os.PathLike[str], target: Path, or_elsewhere: bool = False
 ) -> tuple[BinaryIO, Path]:
-    """Open a temporary file beside `path`, or elsewhere if a file is there but its folder is shut.
+    """Open a temporary file beside a target, or elsewhere if that is there but its folder is shut.
 
-    Not by tempfile: its files are private to the user, whatever the umask says.
+    ``path`` is the name that the user gave the target.
     """
-    target = Path(os.path.realpath(path))
-    # Cut short, so that the longest allowed name has a temporary one too.
-    name = f".{target.name[:32]}.{secrets.token_hex(6)}.tmp"
+    name = f"{_prefix(target)}{secrets.token_hex(6)}.tmp"
     try:
         mode = None
         with suppress(FileNotFoundError):
-            mode = os.stat(path).st_mode
+            mode = os.lstat(target).st_mode
         if mode is not None and stat.S_ISDIR(mode):
             raise W2VError(f"{path}: is a folder; name a file in it")
-        if mode is not None and not os.access(path, os.W_OK):
+        if mode is not None and stat.S_ISREG(mode) and not os.access(target, os.W_OK):
             raise _write_protected(path)
-        if mode is not None and not stat.S_ISREG(mode):
+        if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             raise W2VError(f"{path}: is a device or a pipe; name a file")
-        temporary = target.with_name(name)
         try:
-            stream = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
+            stream, temporary = _locked(target.with_name(name))
         except OSError as error:
             if mode is None or not or_elsewhere or error.errno not in _NOT_IN_FOLDER:
                 raise
-            temporary = Path(tempfile.gettempdir(), name)
-            stream = open(temporary, "xb")  # noqa: SIM115
-        if mode is not None:
+            stream, temporary = _locked(Path(tempfile.gettempdir(), name))
+        if mode is not None and stat.S_ISREG(mode):
             with suppress(OSError):  # some file systems have no modes
                 temporary.chmod(stat.S_IMODE(mode))
         return stream, temporary
@@ -300,17 +305,60 @@ def _open_temporary(
         raise W2VError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
 
 
-def _sync(stream: BinaryIO) -> None:
-    """Bring a file to the disk, where the file system knows how to."""
-    stream.flush()
+def _prefix(target: Path) -> str:
+    """Return how temporary names begin; cut short, so that the longest name has one, too."""
+    return f".{target.name[:32]}."
+
+
+def _locked(path: Path) -> tuple[BinaryIO, Path]:
+    """Create a file, and lock it as long as it is open: a lock tells it from a leftover."""
+    while True:
+        # Not by tempfile: its files are private to the user, whatever the umask says.
+        stream = open(path, "xb")  # noqa: SIM115 (the caller closes it)
+        _try_lock(stream.fileno())
+        if os.name == "nt" or os.fstat(stream.fileno()).st_nlink:
+            return stream, path
+        stream.close()  # another process took it for a leftover before it was locked
+
+
+def _try_lock(handle: int) -> bool:
+    """Lock an open file; return whether nobody else has."""
     try:
-        os.fsync(stream.fileno())
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote a target."""
+    name = re.compile(re.escape(_prefix(target)) + r"[0-9a-f]{12}\.tmp")
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        for entry in entries:
+            if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError), open(entry.path, "rb") as stream:
+                    if _try_lock(stream.fileno()):
+                        os.unlink(entry.path)
+
+
+def _flush(stream: BinaryIO) -> None:
+    """Bring all that was written to the disk."""
+    stream.flush()
+    sync(stream.fileno())
+
+
+def sync(handle: int) -> None:
+    """Flush a file to the disk, where the file system can."""
+    try:
+        os.fsync(handle)
     except OSError as error:
         if error.errno not in _CANNOT_SYNC:
             raise
 
 
-def _overwrite(target: str, source: Path) -> None:
+def _overwrite(target: Path, source: Path) -> None:
     """Overwrite a file with the bytes of another."""
     try:
         # Not created: in a sticky folder, Linux forbids that even for files that are there.
@@ -319,7 +367,7 @@ def _overwrite(target: str, source: Path) -> None:
         number = os.open(target, os.O_WRONLY | os.O_CREAT, 0o666)
     with open(number, "wb") as stream, open(source, "rb") as content:
         shutil.copyfileobj(content, stream, 1 << 20)
-        _sync(stream)
+        _flush(stream)
 
 
 def _write_protected(path: str | os.PathLike[str]) -> W2VError:

@@ -7,7 +7,9 @@
     checkpoints/       see :mod:`w2v_sparseadam.checkpoint`
     lock               who trains here
 
-Every file appears whole or not at all, so that a process may be killed at any moment. More text
+Every file appears whole or not at all, so that a process may be killed at any moment. The JSON
+files have a checksum of their own. A folder may come from a stranger: none of its files may be a
+link or a device, so that nothing outside it is read, written or removed in its name. More text
 makes another *generation*, a number in the settings: new word ids stand behind the old, and
 ``vocabulary-1.txt``, ``text-1.json`` and ``checkpoints-1/`` take the places of the others once the
 settings say so.
@@ -21,9 +23,9 @@ import math
 import mmap
 import os
 import re
-import shlex
 import shutil
 import socket
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,16 +34,21 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from .errors import FormatError, W2VError
-from .output import atomic_write, shell_path
+from .output import replace_file, shell_path, sync
 from .text.vocabulary import Vocabulary
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 1 << 20
 _SETTINGS, _WORD_IDS = "settings.json", "word_ids.i32"
 _PER_GENERATION = "vocabulary.txt", "text.json", "checkpoints"
 _OF_A_GENERATION = re.compile(
     r"vocabulary(-[0-9]+)?\.txt|text(-[0-9]+)?\.json|checkpoints(-[0-9]+)?"
 )
+_OF_THE_RUN = re.compile(
+    rf"settings\.json|word_ids\.i32|command\.json|log\.jsonl|lock|{_OF_A_GENERATION.pattern}"
+)
+_CHECKSUM = "checksum"
+_MOST_JSON_BYTES = 1 << 28
 _SETTING_KINDS: dict[str, type] = {
     "generation": int,
     "text": dict,
@@ -49,6 +56,7 @@ _SETTING_KINDS: dict[str, type] = {
     "optimizer": dict,
     "run": dict,
     "paths": list,
+    "inputs": list,
     "has_init": bool,
     "freeze": list,
     "first_epoch": int,
@@ -74,10 +82,12 @@ class RunFolder:
         self.path = path
         self.settings: dict[str, Any] = {}
         self._text_seen: tuple[int, ...] = ()  # size and time of the word ids, when they were read
+        refuse_links(path)
         self._lock, self.taken_over_from = _lock(path) if lock else _no_lock(path)
-        for leftover in (*path.glob(".*.tmp"), *path.glob("checkpoints*/.*.tmp")):
-            with suppress(OSError):
-                leftover.unlink()  # of a process that was killed while it wrote
+        for folder in (path, *(found for found in path.iterdir() if is_of_the_run(found.name))):
+            for leftover in folder.glob(".*.tmp"):
+                with suppress(OSError):
+                    leftover.unlink()  # of a process that was killed while it wrote
 
     @classmethod
     def create(
@@ -116,18 +126,18 @@ class RunFolder:
             ) from error
         if found and not {_SETTINGS, "lock"} & found:
             raise W2VError(
-                f"{path}: holds other files, '{min(found)}' among them; name an empty or a new "
+                f"{path}: holds other files, {min(found)!r} among them; name an empty or a new "
                 "folder"
             )
         folder = cls(folder_path, lock)
         try:
-            if any(folder_path.glob("text*.json")):
+            if any(folder_path.glob("text*.json")) or any(folder_path.glob("checkpoints*/step-*")):
                 raise W2VError(
-                    f"{path}: holds a run already; go on with --resume {shell_path(path)}, or "
-                    "name another folder"
+                    f"{path}: holds a run already; go on with {resume_command(path)}, or name "
+                    "another folder"
                 )
             folder._write_settings({"format": _FORMAT, "generation": 0, **settings})
-            folder.checkpoints.mkdir(exist_ok=True)
+            folder._make_checkpoints()
         except BaseException:
             folder.close()
             raise
@@ -135,28 +145,25 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, lock: bool = True) -> RunFolder:
-        """Take the folder of a run whose text has been read; ``lock`` as in `create`.
+        """Take the folder of a run, whose text may not have been read to its end.
+
+        ``lock`` is as in `create`.
 
         Raises
         ------
         W2VError
-            If there is no such run, it is in use, or reading the text was not finished.
+            If there is no run, or it is in use.
         FormatError
-            If the settings are damaged or of a later version.
+            If the settings are damaged or of another version.
         """
         folder_path = Path(path)
-        settings = read_settings(folder_path)
+        read_settings(folder_path)  # so that no lock is left where there is no run
         folder = cls(folder_path, lock)
         try:
-            folder.settings = settings
-            if not folder.has_text:
-                corpus = shlex.join(settings["paths"])
-                raise W2VError(
-                    f"{path}: reading its text was not finished; start it again, with the options "
-                    f"in {folder_path / _SETTINGS}: w2v-train "
-                    f"{corpus if corpus.isprintable() else 'CORPUS'} --run-dir {shell_path(path)}"
-                )
-            folder._remove_others()
+            # Again: who held the lock until now may have changed them.
+            folder.settings = read_settings(folder_path)
+            if folder.has_text:
+                folder._remove_others()
         except BaseException:
             folder.close()
             raise
@@ -192,7 +199,7 @@ class RunFolder:
         W2VError
             If there is no room; starting again is then possible.
         """
-        with atomic_write(self.path / _WORD_IDS) as stream:
+        with replace_file(self.path / _WORD_IDS) as stream:
             digest = _write_ids(stream, word_ids)
         self._vouch(vocabulary, word_ids.size, digest.hexdigest(), counts)
 
@@ -232,7 +239,7 @@ class RunFolder:
         except OSError:
             return  # what is mapped stays
         if seen != self._text_seen:
-            text = _read_json(self._at("text.json"))
+            text = _read_text(self.path, self.settings)
             with _whole(path) as stream:
                 _check_digest(stream, 4 * text["positions"], text)
             self._text_seen = seen
@@ -266,13 +273,13 @@ class RunFolder:
         W2VError
             If there is no room; the folder is then as it was. What ``write_start`` raises.
         """
-        n_old = _read_json(self._at("text.json"))["positions"]
+        n_old = _read_text(self.path, self.settings)["positions"]
         # What a next generation reads and writes until the settings on disk name it.
         self.settings = {**self.settings, "generation": self.settings["generation"] + 1}
         try:
             checksum = self._append(n_old, word_ids)
             self._vouch(vocabulary, n_old + word_ids.size, checksum, counts)
-            self.checkpoints.mkdir(exist_ok=True)
+            self._make_checkpoints()
             write_start(*self.load_text(), self.checkpoints)
             sync_folder(self.path)  # all of it must be there before the settings name it
             self._write_settings({**self.settings, **changes})
@@ -298,12 +305,19 @@ class RunFolder:
         """Return the path of something that each generation has for itself."""
         return of_generation(self.path, name, self.settings)
 
+    def _make_checkpoints(self) -> None:
+        """Make the folder of the checkpoints."""
+        try:
+            self.checkpoints.mkdir(exist_ok=True)
+        except OSError as error:
+            raise W2VError(f"{self.checkpoints}: cannot be made ({error.strerror})") from error
+
     def _append(self, n_old: int, word_ids: np.ndarray) -> str:
         """Put word ids behind the first so many of those there are; return the checksum of all."""
         path = self.path / _WORD_IDS
         digest = hashlib.sha256()
         try:
-            with open(path, "r+b") as stream:
+            with open(path, "r+b", opener=_not_a_link) as stream:
                 while stream.tell() < 4 * n_old:
                     digest.update(stream.read(min(_CHUNK, 4 * n_old - stream.tell())))
                 _write_ids(stream, word_ids, digest)
@@ -320,7 +334,7 @@ class RunFolder:
     ) -> None:
         """Write the vocabulary, and what vouches for it and the word ids."""
         digest = hashlib.sha256()
-        with atomic_write(self._at("vocabulary.txt")) as stream:
+        with replace_file(self._at("vocabulary.txt")) as stream:
             for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
                 line = f"{word} {count}\n".encode("utf-8", "surrogatepass")
                 digest.update(line)
@@ -339,10 +353,11 @@ class RunFolder:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        with suppress(FormatError, OSError, KeyError):  # load_text says what is wrong
-            n_bytes = 4 * _read_json(self._at("text.json"))["positions"]
-            if n_bytes < (self.path / _WORD_IDS).stat().st_size:
-                os.truncate(self.path / _WORD_IDS, n_bytes)
+        with suppress(W2VError, OSError):  # load_text says what is wrong
+            n_bytes = 4 * _read_text(self.path, self.settings)["positions"]
+            with open(self.path / _WORD_IDS, "r+b", opener=_not_a_link) as stream:
+                if n_bytes < os.fstat(stream.fileno()).st_size:
+                    stream.truncate(n_bytes)
 
     def _write_settings(self, settings: dict[str, Any]) -> None:
         # As they will be read again, so that a run and its resumption see the same.
@@ -350,8 +365,8 @@ class RunFolder:
         self._write_json(_SETTINGS, self.settings)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        with atomic_write(self.path / name) as stream:
-            stream.write(_to_json(content).encode() + b"\n")
+        with replace_file(self.path / name) as stream:
+            stream.write(_to_json(sealed(content)).encode() + b"\n")
         sync_folder(self.path)
 
 
@@ -365,8 +380,10 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     FormatError
         If the settings are damaged or of a later version.
     """
+    refuse_links(Path(path))
+    settings_path = Path(path) / _SETTINGS
     try:
-        settings = _read_json(Path(path) / _SETTINGS)
+        settings = _read_json(settings_path)
     except (FileNotFoundError, NotADirectoryError):
         raise W2VError(
             f"{path}: holds no run; start one with w2v-train CORPUS --run-dir {shell_path(path)}"
@@ -378,12 +395,16 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: is a run of format {settings.get('format')!r:.40}, but this version reads "
             f"{_FORMAT}; resume it with the version that began it"
         )
+    settings = _unsealed(settings_path, settings)
     for name, kind in _SETTING_KINDS.items():
         value = settings.get(name)
-        if not isinstance(value, kind) or (isinstance(value, int) and value < 0):
+        is_bool = isinstance(value, bool) and kind is not bool
+        if not isinstance(value, kind) or is_bool or (isinstance(value, int) and value < 0):
             raise FormatError(f"{path}: is damaged: its settings have {value!r:.40} for '{name}'")
+    if not settings["paths"]:
+        raise FormatError(f"{path}: is damaged: its settings name no text")
     for name in ("paths", "freeze"):
-        if not all(isinstance(entry, str) for entry in settings[name]):
+        if not all(isinstance(entry, str) and "\0" not in entry for entry in settings[name]):
             raise FormatError(f"{path}: is damaged: its settings have other than text in '{name}'")
     return settings
 
@@ -396,12 +417,7 @@ def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary
     FormatError
         If a file is missing or not what was written.
     """
-    text_path = of_generation(path, "text.json", settings)
-    with _whole(text_path):
-        text = _read_json(text_path)
-    positions, checksums = text.get("positions"), text.get("sha256")
-    if not isinstance(positions, int) or positions < 1 or not isinstance(checksums, dict):
-        raise FormatError(f"{text_path}: is damaged: it vouches for nothing")
+    text = _read_text(path, settings)
     with _whole(of_generation(path, "vocabulary.txt", settings)) as stream:
         _check_digest(stream, None, text)
         stream.seek(0)
@@ -420,6 +436,123 @@ def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary
     return Vocabulary(words, counts), text
 
 
+def _read_text(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what vouches for the vocabulary and the word ids of a run."""
+    text_path = of_generation(path, "text.json", settings)
+    with _whole(text_path):
+        text = _unsealed(text_path, _read_json(text_path))
+    positions, checksums = text.get("positions"), text.get("sha256")
+    is_count = isinstance(positions, int) and 1 <= positions < 1 << 60
+    if not is_count or not isinstance(checksums, dict):
+        raise FormatError(f"{text_path}: is damaged: it vouches for nothing")
+    return text
+
+
+def is_of_the_run(name: str) -> bool:
+    """Return whether a name in the folder of a run is that of one of its own files or folders."""
+    return _OF_THE_RUN.fullmatch(name) is not None
+
+
+def refuse_links(path: Path) -> None:
+    """Refuse the folder of a run in which a file of its own is a link, a pipe or a device.
+
+    Raises
+    ------
+    W2VError
+        Names the file.
+    """
+    try:
+        for entry in path.iterdir():
+            if is_of_the_run(entry.name):
+                mode = entry.lstat().st_mode
+                if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                    raise W2VError(
+                        f"{entry}: is a link, a pipe or a device, which no run puts into its "
+                        "folder; replace it by what it stands for, if you trust it"
+                    )
+                if stat.S_ISDIR(mode) and entry.name.startswith("checkpoints"):
+                    _refuse_linked_checkpoints(entry)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # told by who wants the folder, or a file that was just replaced
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _refuse_linked_checkpoints(folder: Path) -> None:
+    for entry in folder.glob("step-*"):
+        if not stat.S_ISREG(entry.lstat().st_mode):
+            raise W2VError(f"{folder}: {entry.name!r} is not a file, as checkpoints are; remove it")
+
+
+def _not_a_link(path: str, flags: int) -> int:
+    """Open a file, unless it is a symbolic link."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a JSON file with a checksum of it."""
+    return {**content, _CHECKSUM: hashlib.sha256(_to_json(content).encode()).hexdigest()}
+
+
+def _unsealed(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a JSON file without its checksum, if that is right."""
+    plain_content = {name: value for name, value in content.items() if name != _CHECKSUM}
+    if sealed(plain_content) != content:
+        raise FormatError(f"{path}: is damaged (its checksum does not fit)")
+    return plain_content
+
+
+def is_bounded(value: Any) -> bool:
+    """Return whether all whole numbers in what JSON held fit into 64 bits."""
+    if isinstance(value, dict):
+        return all(map(is_bounded, value.values()))
+    if isinstance(value, list):
+        return all(map(is_bounded, value))
+    return not isinstance(value, int) or abs(value) < 1 << 64
+
+
+def resume_command(path: str | os.PathLike[str]) -> str:
+    """Return the command that goes on with a run, to paste into a shell."""
+    return f"w2v-train --resume {shell_path(path)}"
+
+
+def file_stamp(path: str) -> list[Any]:
+    """Return a path, the size and the time of change of the file there, None for a stream."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        return [path, None, None]
+    return [path, status.st_size, status.st_mtime_ns]
+
+
+def check_inputs(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
+    """Refuse to read the text of a run again if it is not what the run was given.
+
+    Raises
+    ------
+    W2VError
+        If an input is a stream, gone, or has changed; names it.
+    """
+    for entry in settings["inputs"]:
+        try:
+            name, size, _ = entry
+            if size is None:
+                reason = "is a stream, which cannot be read twice"
+            elif file_stamp(name) != entry:
+                reason = "has changed since"
+            else:
+                continue
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror})"
+        except (TypeError, ValueError):
+            raise FormatError(
+                f"{path}: is damaged: its settings have {entry!r:.40} among 'inputs'"
+            ) from None
+        raise W2VError(
+            f"{path}: reading its text was not finished, and {name!r} {reason}; start it again "
+            f"with its options: w2v-train CORPUS --run-dir {shell_path(path)}"
+        )
+
+
 def plain(value: Any) -> Any:
     """Return a value as it comes back from JSON."""
     return json.loads(_to_json(value))
@@ -427,11 +560,14 @@ def plain(value: Any) -> Any:
 
 def sync_folder(path: Path) -> None:
     """Make sure that a rename in a folder outlives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            sync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be flushed to the disk ({error.strerror})") from error
 
 
 def _to_json(value: Any) -> str:
@@ -441,7 +577,11 @@ def _to_json(value: Any) -> str:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read a file that holds a JSON object."""
     try:
+        if path.stat().st_size > _MOST_JSON_BYTES:
+            raise FormatError(f"{path}: is damaged: it is longer than {_MOST_JSON_BYTES:,} bytes")
         content = json.loads(path.read_bytes())
+        if not is_bounded(content):
+            raise ValueError("it has numbers that no run has")
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
@@ -515,7 +655,9 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
             "that no other process trains in the folder"
         ) from None
     try:
-        stream = open(path / "lock", "a+b", buffering=0)  # noqa: SIM115 (held until close)
+        stream = open(  # noqa: SIM115 (held until close)
+            path / "lock", "a+b", buffering=0, opener=_not_a_link
+        )
     except OSError as error:
         raise W2VError(
             f"{path}: cannot be written ({error.strerror}); name another folder"
@@ -546,7 +688,7 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
 def _no_lock(path: Path) -> tuple[IO[bytes], None]:
     """Open the file of the lock, and nothing more."""
     try:
-        return open(path / "lock", "a+b", buffering=0), None
+        return open(path / "lock", "a+b", buffering=0, opener=_not_a_link), None
     except OSError as error:
         raise W2VError(
             f"{path}: cannot be written ({error.strerror}); name another folder"

@@ -62,6 +62,8 @@ class Start:
                 arrays,
                 [int(count) for count in state["step_counts"]],
             )
+            if min(start.step_counts) < 0:
+                raise ValueError("a step count below 0")
             shapes = [arrays[name].shape for name in _VECTORS]
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{run_dir}: is damaged: {error!r:.80}") from None

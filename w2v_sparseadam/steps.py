@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from . import __version__
 from .errors import FormatError, TextError, W2VError
 from .text.events import EVENT_SECONDS, Event
+from .version import training_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # Long enough that Python's part in it is small, short enough that Ctrl-C is soon served.
 _RUN_SECONDS = 0.1
+_MOST = 1 << 62  # of what a checkpoint counts
 
 
 class Schedule:
@@ -108,23 +110,29 @@ class Tally:
 
 
 class Progress:
-    """How far a run is: steps taken, the last finished epoch's loss, and the tallies."""
+    """How far a run is: steps taken, the last loss of an epoch, and the tallies.
+
+    ``limit`` is the length at which a vector has diverged, None before the run begins: that of
+    its start, whatever vectors it has when it goes on.
+    """
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
-        state = state or {"step": 0, "loss": 0.0, "run": {}, "epoch": {}}
+        if state is None:
+            state = {"step": 0, "loss": 0.0, "limit": None, "run": {}, "epoch": {}}
         self.step: int = state["step"]
         self.loss: float = state["loss"]
+        self.limit: float | None = state["limit"]
         self.run, self.epoch = Tally(**state["run"]), Tally(**state["epoch"])
-        self._seconds = self.run.seconds, self.epoch.seconds
+        self.done = self.run.seconds, self.epoch.seconds
 
     @property
     def done_seconds(self) -> float:
         """How long the run had taken when this was made."""
-        return self._seconds[0]
+        return self.done[0]
 
     def start_clocks(self) -> None:
         """Leave out the time since this was made."""
-        for tally, seconds in zip((self.run, self.epoch), self._seconds, strict=True):
+        for tally, seconds in zip((self.run, self.epoch), self.done, strict=True):
             tally.start_clock(seconds)
 
     def as_dict(self) -> dict[str, Any]:
@@ -132,6 +140,7 @@ class Progress:
         return {
             "step": self.step,
             "loss": self.loss,
+            "limit": self.limit,
             "run": self.run.as_dict(),
             "epoch": self.epoch.as_dict(),
         }
@@ -152,18 +161,114 @@ def run_state(progress: Progress, engine: Engine) -> dict[str, Any]:
         "progress": progress.as_dict(),
         "steps_an_epoch": engine.n_batches,
         "step_counts": [optimizer.step_count for optimizer in engine.optimizers],
-        "version": __version__,
+        "version": training_version(),
     }
 
 
-def tell_of_version(path: Path, version: Any, emit: Callable[[Event], None]) -> None:
+class RunState(NamedTuple):
+    """What a checkpoint says beside its arrays, as `run_state` wrote it."""
+
+    progress: Progress
+    steps_an_epoch: int
+    step_counts: list[int]
+    version: str
+
+    @classmethod
+    def read(cls, state: Any, path: Path) -> RunState:
+        """Return what a state says, if it is one.
+
+        Raises
+        ------
+        FormatError
+            If no run writes such a state; names the ``path`` of the run's folder.
+        """
+        try:
+            found = cls(
+                Progress(dict(state["progress"])),
+                state["steps_an_epoch"],
+                list(state["step_counts"]),
+                state["version"],
+            )
+            progress = found.progress
+            tallies = progress.run, progress.epoch
+            whole = [progress.step, found.steps_an_epoch, *found.step_counts]
+            whole += [tally.n_tokens for tally in tallies]
+            real = [progress.loss, *progress.done]
+            real += [x for tally in tallies for x in (tally.loss, tally.n_pairs)]
+            real += [] if progress.limit is None else [progress.limit]
+            is_whole = (
+                all(isinstance(n, int) and 0 <= n < _MOST for n in whole)
+                and all(isinstance(x, int | float) and 0 <= x < math.inf for x in real)
+                and found.steps_an_epoch > 0
+                and len(found.step_counts) == 2
+                and isinstance(found.version, str)
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            is_whole = False
+        if not is_whole:
+            raise FormatError(f"{path}: the state in its checkpoint is damaged")
+        return found
+
+
+def tell_of_version(path: Path, version: str, emit: Callable[[Event], None]) -> None:
     """Warn if another version wrote the checkpoint of a run that goes on."""
-    if version != __version__:
+    if version != training_version():
+        other = version if version.isprintable() else repr(version)
         message = (
-            f"{path}: version {version} wrote its last checkpoint, and this is {__version__}; the "
-            "vectors may differ from those of either version alone"
+            f"{path}: version {other:.40} wrote its last checkpoint, and this is "
+            f"{training_version()}; the vectors may differ from those of either version alone"
         )
         emit({"event": "warning", "message": message})
+
+
+class CheckpointRequest(Protocol):
+    """Asks for a checkpoint while it is set; `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Tell whether one is asked for."""
+
+    def clear(self) -> None:
+        """Note that it is being written."""
+
+
+class Interrupts:
+    """Lets Ctrl-C wait, in a ``with`` block, until the state is whole: a job that it ends is not.
+
+    Only where Python's own handler is in force: another knows what it does.
+
+    Parameters
+    ----------
+    wait : bool
+        False does nothing.
+    """
+
+    def __init__(self, wait: bool) -> None:
+        self._waits = (
+            wait
+            and threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        self._came = False
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if one has come."""
+        if self._came:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Interrupts:
+        if self._waits:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._waits:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if kind is None:
+            self.check()
+
+    def _note(self, *_: object) -> None:
+        self.check()  # the second does not wait
+        self._came = True
 
 
 class Keeping:
@@ -173,7 +278,7 @@ class Keeping:
         self,
         folder: RunFolder,
         minutes: float,
-        now: threading.Event | None,
+        now: CheckpointRequest | None,
         emit: Callable[[Event], None],
     ) -> None:
         from .checkpoint import Checkpoints
@@ -185,7 +290,7 @@ class Keeping:
         self._last = time.monotonic()
         self._folder = folder
         self.must_load = False
-        self._version = __version__
+        self._version = training_version()
 
     def load(self, engine: Engine, dim: int) -> Progress | None:
         """Bring the engine to the last good checkpoint; None if there is none."""
@@ -199,17 +304,17 @@ class Keeping:
             )
         if state is None:
             return None
-        try:
-            progress, self._version = Progress(state["progress"]), state["version"]
-            counts = [int(count) for count in state["step_counts"]]
-            is_whole = state["progress"]["step"] >= 0 and len(counts) == len(engine.optimizers)
-        except (KeyError, TypeError, ValueError):
-            is_whole = False
-        if not is_whole:
-            raise FormatError(f"{self._folder.path}: the state in its checkpoint is damaged")
-        for optimizer, count in zip(engine.optimizers, counts, strict=True):
+        found = RunState.read(state, self._folder.path)
+        if found.steps_an_epoch != engine.n_batches:
+            raise FormatError(
+                f"{self._folder.path}: its checkpoint counts {found.steps_an_epoch:,} steps an "
+                f"epoch, but its settings and text make {engine.n_batches:,}; put back the files "
+                "that belong to it, or start a new run"
+            )
+        self._version = found.version
+        for optimizer, count in zip(engine.optimizers, found.step_counts, strict=True):
             optimizer.step_count = count
-        return progress
+        return found.progress
 
     def tell_of_version(self) -> None:
         """Warn if another version wrote the checkpoint that steps follow."""
@@ -223,11 +328,11 @@ class Keeping:
         """Write a checkpoint if one is due or asked for."""
         self._checkpoints.poll()
         asked = self._now is not None and self._now.is_set()
+        if asked and self._now is not None:
+            self._now.clear()  # first: who asks while it is written wants another
         if ends_epoch or asked or time.monotonic() - self._last >= self._seconds:
             self._checkpoints.save(progress.step, self._arrays, self._state(progress))
             self._last = time.monotonic()
-            if asked and self._now is not None:
-                self._now.clear()
 
     def keep_start(self, progress: Progress) -> None:
         """Write a checkpoint before the first step: nothing else in the folder has the vectors."""
@@ -254,6 +359,7 @@ def take_steps(
     schedule: Schedule,
     progress: Progress,
     keeping: Keeping | None,
+    interrupts: Interrupts,
     emit: Callable[[Event], None],
 ) -> None:
     """Take the steps of a run that are left, several of an epoch at once."""
@@ -281,12 +387,10 @@ def take_steps(
                 tally.add(batch)
         epoch, ends_epoch = progress.epoch, stop == epoch_number * engine.n_batches
         if ends_epoch:
-            if not epoch.n_pairs:
-                raise TextError(
-                    f"nothing to learn from: in epoch {epoch_number} no line had two words left; "
-                    "lower --min-count, or keep frequent words with --subsample 0"
-                )
-            progress.loss = epoch.mean_loss
+            if epoch.n_pairs:
+                progress.loss = epoch.mean_loss
+            elif not progress.run.n_pairs:
+                _check_hope(engine, progress.step == n_steps)
             epoch_seconds = epoch.seconds
             progress.epoch = Tally()
         reports: list[Event] = []
@@ -311,7 +415,7 @@ def take_steps(
                     "epoch": epoch_number,
                     "tokens": epoch.n_tokens,
                     "pairs": epoch.n_pairs,
-                    "loss": progress.loss,
+                    "loss": epoch.mean_loss if epoch.n_pairs else None,
                     "seconds": epoch_seconds,
                 }
             )
@@ -320,6 +424,7 @@ def take_steps(
             with ExitStack() as stack:  # all are emitted, though one may raise: none comes again
                 for report in reversed(reports):
                     stack.callback(emit, report)
+            interrupts.check()
             if keeping:
                 keeping.keep(progress, ends_epoch)
         except BaseException:
@@ -327,3 +432,14 @@ def take_steps(
                 keeping.keep_before_leaving(progress)
             raise
         n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
+
+
+def _check_hope(engine: Engine, at_end: bool) -> None:
+    """Refuse a text in which no epoch has found a pair, if none will."""
+    if not engine.has_neighbours():
+        raise TextError("nothing to learn from: no line has two words; lower --min-count")
+    if at_end:
+        raise TextError(
+            "nothing to learn from: in no epoch had a line two words left; keep frequent words "
+            "with --subsample 0, or lower --min-count"
+        )

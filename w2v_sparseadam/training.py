@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .config import MAX_EPOCHS, OptimizerConfig, RunConfig, SkipGramConfig, configs_of, epochs_of
-from .errors import SettingError, wrong_type
+from .config import (
+    MAX_EPOCHS,
+    OptimizerConfig,
+    RunConfig,
+    SkipGramConfig,
+    configs_of,
+    epochs_of,
+    text_of,
+)
+from .errors import SettingError, W2VError, wrong_type
 from .machine import peak_memory
 from .model import Model, compile_run, start_engine
-from .steps import Keeping, Progress, Schedule, take_steps
+from .steps import CheckpointRequest, Interrupts, Keeping, Progress, Schedule, take_steps
 from .text.config import TextConfig, WordList
 from .text.events import Event
 
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
     from .run_folder import RunFolder
     from .start import Start
+    from .text.corpus import Corpus
     from .text.sources import Source
     from .text.vocabulary import Vocabulary
     from .vectors import Vectors
@@ -43,7 +51,7 @@ def train(
     freeze: WordList = (),
     run_dir: str | os.PathLike[str] | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
-    checkpoint_now: threading.Event | None = None,
+    checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
@@ -69,11 +77,14 @@ def train(
         vectors move. A file has one word a line. They take the case and the normal form of the
         text.
     run_dir : path, optional
-        A new folder, for all that :func:`resume` needs if the run is interrupted.
+        A new folder, for all that :func:`resume` needs if the run is interrupted. Ctrl-C, where
+        it is a KeyboardInterrupt, then waits for the step in hand and leaves a checkpoint; a
+        second one does not wait.
     checkpoint_minutes : float
         How often the state goes to `run_dir`, above 0; it also does at the end of each epoch.
     checkpoint_now : threading.Event, optional
         When set, by any thread, a checkpoint is written after the step in hand, and it is cleared.
+        Not to be set in a signal handler, which can wait for itself.
     lock : bool
         Keep other processes out of `run_dir`. False is for file systems that have no locks: no
         other process may train there then.
@@ -102,7 +113,7 @@ def train(
             Five times a second at most, and at the end of each epoch: epoch, tokens and seconds
             since the start; loss, pairs and tokens_per_s since the last such event; lr.
         ``epoch``
-            epoch; its tokens, pairs, loss and seconds.
+            epoch; its tokens, pairs, loss (None if it had no pairs) and seconds.
         ``checkpoint``
             One was written: step (the number of steps taken), bytes, seconds.
         ``done``
@@ -119,7 +130,7 @@ def train(
     Raises
     ------
     TextError
-        If the text cannot be read or leaves nothing to train on.
+        If the text cannot be read or leaves nothing to train on: no epoch has a pair.
     W2VError
         If `run_dir` cannot take a new run.
     WrongTypeError
@@ -168,6 +179,7 @@ def train(
             settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
             settings["text"] = text.kept()
             settings["paths"] = [source.absolute_path for source in sources]
+            settings["inputs"] = _inputs(sources, text)
             settings |= {"has_init": init is not None, "freeze": sorted(frozen)}
             settings |= {"first_epoch": 0, "added_epochs": []}
             folder = stack.enter_context(RunFolder.create(run_dir, settings, lock=lock))
@@ -175,11 +187,7 @@ def train(
         compile_run(skip_gram, optimizer, emit)
         with read_with_events(sources, text, emit, threads=run.n_threads) as corpus:
             vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
-            n_tokens = int(vocabulary.counts.sum())
-            skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)
-            if folder:
-                folder.change_settings(skip_gram=vars(skip_gram), run=vars(run))
-                folder.keep_text(vocabulary, word_ids, report=asdict(corpus.report))
+            skip_gram, run = _settle(corpus, skip_gram, run, folder)
         keeping = None
         if folder:
             vocabulary, word_ids = folder.load_text()
@@ -203,16 +211,19 @@ def resume(
     run_dir: str | os.PathLike[str],
     *,
     more_epochs: int = 0,
+    total_epochs: int | None = None,
     add: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source] = (),
+    trust: bool = False,
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
-    checkpoint_now: threading.Event | None = None,
+    checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Go on with a run from its last good checkpoint; return the model that it would have made.
 
-    The text is not needed. A finished run returns its model at once.
+    The text is not needed, unless it was not read to its end: then it is read again, if it is
+    still there and unchanged. A finished run returns its model at once.
 
     Parameters
     ----------
@@ -223,11 +234,16 @@ def resume(
         first if they are not done, and have a schedule of their own: the learning rate starts
         again at its first value and falls linearly to 0. The result does not depend on when they
         were asked for. They are kept in the folder, so ask once.
+    total_epochs : int, optional
+        Instead of `more_epochs`: add as many as are missing to this number, so that it makes no
+        difference how often it is asked for.
     add : path or sequence of paths
         More text for a finished run, as for :func:`train`, read with the run's settings; the
         epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
         ones, which occur often enough in the added text, are put behind them and start fresh.
         The folder is as it was until the text is added. Phrases cannot be joined in it.
+    trust : bool
+        Import the tokenizer that the folder names, if it is Python code and text is read.
     threads : int, optional
         Default: as the run was told.
     checkpoint_minutes, checkpoint_now, lock, on_event
@@ -242,8 +258,9 @@ def resume(
     Raises
     ------
     W2VError
-        If the folder holds no run, is in use, or its text was not read to the end; with `add`, if
-        the run is not finished, joined phrases, or took a tokenizer that has no name.
+        If the folder holds no run, is in use, or its text was not read to the end and cannot be
+        read again; with `add`, if the run is not finished or joined phrases. In both cases, if its
+        tokenizer has no name, or is code that is not trusted.
     FormatError
         If the text or all checkpoints are damaged.
     DivergenceError
@@ -259,25 +276,45 @@ def resume(
     _check_minutes(checkpoint_minutes)
     if not isinstance(more_epochs, Integral) or more_epochs < 0:
         raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
+    if total_epochs is not None:
+        if not isinstance(total_epochs, Integral) or total_epochs < 1:
+            raise SettingError(
+                f"total_epochs is {total_epochs!r}, but must be a whole number, 1 or more"
+            )
+        if more_epochs or add:
+            raise SettingError("total_epochs goes with neither more_epochs nor add")
     if add and not more_epochs:
         raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
     with RunFolder.open(run_dir, lock=lock) as folder:
         emit(_folder_event(folder))
-        if sum(epochs_of(folder.settings)) + more_epochs > MAX_EPOCHS:
-            raise SettingError(f"a run has {MAX_EPOCHS:,} epochs at most; add fewer")
+        _, _, run = configs_of(folder.settings, run_dir)
+        # If its text is not read yet: by default, no text has more epochs than a tiny one.
+        stages = epochs_of({**folder.settings, "run": vars(run.for_text(1))})
+        _check_epochs(sum(stages) + more_epochs)
         if add:
             from .growth import add_text
 
             paths = [add] if isinstance(add, str | os.PathLike) else add
-            add_text(folder, paths, int(more_epochs), threads, emit)
+            add_text(folder, paths, int(more_epochs), threads, trust, emit)
+        elif more_epochs:
+            _add_epochs(folder, int(more_epochs))
+        if not folder.has_text:
+            _read_again(folder, threads, trust, emit)
         settings = folder.settings
         skip_gram, optimizer, run = configs_of(settings, run_dir)
         if threads is not None:
             run = replace(run, threads=threads)
         stages = epochs_of(settings)
-        if more_epochs and not add:
-            stages.append(int(more_epochs))
-            folder.change_settings(added_epochs=stages[1:])
+        if total_epochs is not None:
+            n_asked = settings["first_epoch"] + sum(stages)
+            if total_epochs < n_asked:
+                raise SettingError(
+                    f"total_epochs is {total_epochs}, but the run in {run_dir} has {n_asked}"
+                )
+            if n_missing := int(total_epochs) - n_asked:
+                _check_epochs(sum(stages) + n_missing)
+                stages.append(n_missing)
+                _add_epochs(folder, n_missing)
         compile_run(skip_gram, optimizer, emit)
         vocabulary, word_ids = folder.load_text()
         keeping = Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
@@ -294,6 +331,67 @@ def resume(
             first_epoch=settings["first_epoch"],
             keeping=keeping,
         )
+
+
+def _inputs(sources: Sequence[Source], text: TextConfig) -> list[list[Any]]:
+    """Return what tells whether the files that a run reads have changed."""
+    from .run_folder import file_stamp
+
+    lists = [
+        words for words in (text.stopwords, text.vocab) if isinstance(words, str | os.PathLike)
+    ]
+    stamps = [
+        [source.absolute_path, None, None] if source.is_stream else file_stamp(source.absolute_path)
+        for source in sources
+    ]
+    return stamps + [file_stamp(os.path.abspath(words)) for words in lists]
+
+
+def _check_epochs(n: int) -> None:
+    """Refuse more epochs than a run can have."""
+    if n > MAX_EPOCHS:
+        raise SettingError(f"a run has {MAX_EPOCHS:,} epochs at most; add fewer")
+
+
+def _add_epochs(folder: RunFolder, n: int) -> None:
+    """Keep in the folder that so many epochs follow those of its run."""
+    folder.change_settings(added_epochs=[*folder.settings["added_epochs"], n])
+
+
+def _read_again(
+    folder: RunFolder, threads: int | None, trust: bool, emit: Callable[[Event], None]
+) -> None:
+    """Read the text of a run that was killed while it did."""
+    from .run_folder import check_inputs
+    from .text.events import read_with_events
+
+    settings = folder.settings
+    if settings["has_init"]:
+        raise W2VError(
+            f"{folder.path}: reading its text was not finished, and the vectors that it starts "
+            "from are not kept until then; start it again with its options"
+        )
+    check_inputs(folder.path, settings)
+    text = text_of(settings, folder.path, trust)
+    skip_gram, _, run = configs_of(settings, folder.path)
+    n_threads = (run if threads is None else replace(run, threads=threads)).n_threads
+    with read_with_events(settings["paths"], text, emit, threads=n_threads) as corpus:
+        _settle(corpus, skip_gram, run, folder)
+
+
+def _settle(
+    corpus: Corpus, skip_gram: SkipGramConfig, run: RunConfig, folder: RunFolder | None
+) -> tuple[SkipGramConfig, RunConfig]:
+    """Return the settings once those that follow the size of the text are; keep both it and them.
+
+    A folder that has the text must have them.
+    """
+    n_tokens = int(corpus.vocabulary.counts.sum())
+    skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)
+    if folder:
+        folder.change_settings(skip_gram=vars(skip_gram), run=vars(run))
+        folder.keep_text(corpus.vocabulary, corpus.word_ids, report=asdict(corpus.report))
+    return skip_gram, run
 
 
 def _folder_event(folder: RunFolder) -> Event:
@@ -358,14 +456,17 @@ def _train(
             first_epoch=first_epoch,
         )
         progress = keeping.load(engine, skip_gram.dim) if keeping else None
+        starts = progress is None
         if progress is None:
             progress = Progress()
-            if keeping and init is not None:
-                keeping.keep_start(progress)
         schedule = Schedule(optimizer, [n * engine.n_batches for n in stages])
+        matrices = center, context
+        watch = Watch(vocabulary.words, matrices, engine, schedule.n_steps, progress.limit)
+        progress.limit = watch.limit
+        if keeping and starts and init is not None:
+            keeping.keep_start(progress)
         if keeping and progress.step < schedule.n_steps:
             keeping.tell_of_version()
-        watch = Watch(vocabulary.words, (center, context), engine, schedule.n_steps)
         emit(
             {
                 "event": "start",
@@ -383,8 +484,12 @@ def _train(
         )
         progress.start_clocks()
         # An lr beyond float32 shows in the loss.
-        with np.errstate(over="ignore"), keeping or nullcontext():
-            take_steps(engine, watch, schedule, progress, keeping, emit)
+        with (
+            np.errstate(over="ignore"),
+            keeping or nullcontext(),
+            Interrupts(wait=keeping is not None) as interrupts,
+        ):
+            take_steps(engine, watch, schedule, progress, keeping, interrupts, emit)
         seconds = progress.run.seconds
         loss = progress.loss
     emit(

@@ -44,7 +44,6 @@ class Workers:
     def __init__(self, n: int) -> None:
         self.n = n
         self._jobs: list[SimpleQueue] = [SimpleQueue() for _ in range(n - 1)]
-        self._done: SimpleQueue = SimpleQueue()
         self._threads: list[threading.Thread] = []
         try:
             for worker in range(1, n):
@@ -58,21 +57,37 @@ class Workers:
 
         Parts are handed out in order of k to whichever worker is free; ``worker`` in [0, n) tells
         which scratch room to use. The first exception of a part is raised here, after all
-        workers have stopped.
+        workers have stopped; so is an interrupt that comes between two parts.
         """
         parts = iter(range(n_parts))
-        helpers = min(self.n, n_parts) - 1
-        for jobs in self._jobs[:helpers]:
-            jobs.put((part, parts))
-        failure = _work(part, 0, parts)
-        for _ in range(helpers):
-            failure = self._done.get() or failure
+        done: SimpleQueue = SimpleQueue()
+        helpers = self._jobs[: min(self.n, n_parts) - 1]
+        try:
+            for jobs in helpers:
+                jobs.put((part, parts, done))
+            failure = _work(part, 0, parts)
+            for _ in helpers:
+                failure = done.get() or failure
+        except BaseException:
+            for _ in parts:
+                pass
+            self._wait()
+            raise
         if failure is not None:
             raise failure
 
+    def _wait(self) -> None:
+        """Wait until all helpers have done what they were given, however much that is."""
+        done: SimpleQueue = SimpleQueue()
+        for jobs in self._jobs:
+            jobs.put((None, iter(()), done))
+        for _ in self._jobs:
+            done.get()
+
     def _serve(self, worker: int) -> None:
         while (job := self._jobs[worker - 1].get()) is not None:
-            self._done.put(_work(job[0], worker, job[1]))
+            part, parts, done = job
+            done.put(_work(part, worker, parts))
 
     def close(self) -> None:
         """End the threads."""

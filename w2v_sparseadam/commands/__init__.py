@@ -34,8 +34,8 @@ class W2VCommand(click.Command):
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
     and its exit code, an ``OSError`` or ``MemoryError`` exit code 1; Ctrl-C becomes exit code 130,
-    SIGTERM 143. Any other exception is a bug and keeps its traceback. ``ctx.obj`` is the
-    `StopSignals` in force.
+    SIGTERM 143, SIGHUP 129. Any other exception is a bug and keeps its traceback. ``ctx.obj`` is
+    the `StopSignals` in force.
     """
 
     left_undone = ""
@@ -69,7 +69,7 @@ class W2VCommand(click.Command):
         except BaseException as error:
             if signals.received or isinstance(error, KeyboardInterrupt):
                 number = signals.received or signal.SIGINT
-                word = "Terminated" if number == signal.SIGTERM else "Interrupted"
+                word = "Interrupted" if number == signal.SIGINT else "Terminated"
                 click.echo(f"{word}{signals.note or self.left_undone}.", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
@@ -129,7 +129,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Lets Ctrl-C and SIGTERM end a ``with`` block by an exception, so that it can clean up.
+    """Lets Ctrl-C, SIGTERM and SIGHUP end a ``with`` block by an exception, to clean up.
 
     Attributes
     ----------
@@ -141,8 +141,9 @@ class StopSignals:
     compiling : bool
         Whether a kernel is being compiled, which nothing can interrupt; see `left_soon`.
     saves : bool
-        Whether what a signal leads to may take a while, so that a second one must end the process
-        at once; else a second one is ignored.
+        Whether what a signal leads to may take a while, so that it must end the process at once
+        when it comes again. Another signal, which supervisors send along, is ignored then; so are
+        all where it takes no while.
     note : str
         What to say of the work, in place of the command's `left_undone`.
     """
@@ -159,6 +160,8 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             return  # Python lets only the main thread handle signals
         usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        if hasattr(signal, "SIGHUP"):
+            usual[signal.SIGHUP] = signal.SIG_DFL
         for number, handler in usual.items():
             if signal.getsignal(number) == handler:  # one that is ignored stays so
                 self._handlers[number] = handler
@@ -178,13 +181,16 @@ class StopSignals:
             raise Stopped
 
     def _stop(self, number: int, _: object) -> None:
-        # A second Ctrl-C must not disturb cleaning up, which is soon done.
-        later = signal.SIG_DFL if self.saves else signal.SIG_IGN
-        for handled in self._handlers:
-            signal.signal(handled, later)
-        self.received = number
-        if not self.deferred:
-            raise Stopped
+        # Other handlers are not set here: Python complains if one of several signals that came
+        # together finds that its own is gone.
+        if self.received is None:
+            self.received = number
+            if not self.deferred:
+                raise Stopped
+        elif self.saves and number == self.received:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        # Else it must not disturb cleaning up, which is soon done.
 
 
 @contextmanager

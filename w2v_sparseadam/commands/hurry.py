@@ -58,6 +58,6 @@ def _watch(reading: int, signals: Compiling, left_undone: str) -> None:
         if select.select([reading], [], [], _SECONDS)[0] and not os.read(reading, 1):
             return  # in time
         if signals.compiling:
-            word = "Terminated" if got[0] == signal.SIGTERM else "Interrupted"
+            word = "Interrupted" if got[0] == signal.SIGINT else "Terminated"
             click.echo(f"{word}{left_undone}.", err=True)
             os._exit(128 + got[0])

@@ -186,10 +186,9 @@ class TrainReport(ReadingReport):
             )
 
     def _show_epoch(self, event: Event) -> None:
-        self._say(
-            f"{self._epoch(event['epoch'])}: loss {event['loss']:.4f} a pair, "
-            f"{duration(event['seconds'])}."
-        )
+        loss = event["loss"]
+        told = "no line had two words left" if loss is None else f"loss {loss:.4f} a pair"
+        self._say(f"{self._epoch(event['epoch'])}: {told}, {duration(event['seconds'])}.")
 
     def _epoch(self, number: int) -> str:
         return f"Epoch {number}/{self._start['epochs']}"

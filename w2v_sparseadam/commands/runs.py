@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,14 +17,17 @@ from typing import Any
 import click
 
 from ..config import epochs_of
-from ..output import STANDARD_OUTPUT, atomic_write, shell_path
+from ..model import VECTOR_KINDS
+from ..output import STANDARD_OUTPUT, shell_path
 from ..text.config import kept_list
+from . import printable
 from .text_options import given
 
 _CONFIGS = ("text", "skip_gram", "optimizer", "run")
 _MAY_CHANGE = {
     "resume_dir",
     "add",
+    "trust",
     "threads",
     "checkpoint_every",
     "no_lock",
@@ -35,17 +41,28 @@ _MAY_CHANGE = {
 class MoreEpochs(int):
     """Epochs to add to a run, as in ``--epochs +2``."""
 
+    sign = "+"
+
+
+class TotalEpochs(int):
+    """Epochs that a run is to have in all, as in ``--epochs =5``."""
+
+    sign = "="
+
 
 class Epochs(click.IntRange):
-    """A number of epochs, or with a plus sign so many more."""
+    """A number of epochs, with a plus sign so many more, with an equals sign so many in all."""
 
     def __init__(self) -> None:
         super().__init__(1)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read ``3`` or ``+2``."""
-        number = super().convert(value, param, ctx)  # int() takes a plus sign
-        return MoreEpochs(number) if str(value).startswith("+") else number
+        """Read ``3``, ``+2`` or ``=5``."""
+        text: Any = str(value)
+        number = super().convert(text.removeprefix("="), param, ctx)  # int() takes a plus sign
+        if text.startswith("="):
+            return TotalEpochs(number)
+        return MoreEpochs(number) if text.startswith("+") else number
 
 
 def check_resumable(
@@ -63,7 +80,7 @@ def check_resumable(
     from ..run_folder import plain
 
     fields = {name: value for config in _CONFIGS for name, value in kept[config].items()}
-    del fields["phrases"]  # which are settings of their own
+    fields.pop("phrases", None)  # which are settings of their own
     if fields["epochs"] is not None:  # as it is until the text is read, if it says how many
         fields["epochs"] = kept["first_epoch"] + sum(epochs_of(kept))
     flags = {param.name: param.opts[0] for param in ctx.command.params if param.name}
@@ -81,49 +98,163 @@ def check_resumable(
         value = kept_list(told[field]) if field in {"stopwords", "vocab"} else told[field]
         if isinstance(value, MoreEpochs) or plain(value) == fields[field]:
             continue
+        if isinstance(value, TotalEpochs) and (fields[field] is None or value > fields[field]):
+            continue
         mend = "add some with --epochs +N, or " if field == "epochs" else ""
         raise click.UsageError(
-            f"{flag} is {told[field]}, but the run in {run_dir} has {fields[field]}; {mend}leave "
+            f"{flag} is {told[field]}, but the run in {run_dir} has "
+            f"{printable(str(fields[field]))}; {mend}leave "
             "it out"
         )
 
 
-def how_to_resume(run_dir: str | os.PathLike[str]) -> str:
-    """Return the command that goes on with a run."""
-    return f"w2v-train --resume {shell_path(run_dir)}"
+def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
+    """Refuse to write over what a run keeps in its folder; other places in it may be written."""
+    from ..run_folder import is_of_the_run
+
+    folder = os.path.realpath(run_dir)
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        real = os.path.realpath(path)
+        inner = os.path.relpath(real, folder).split(os.sep)[0]
+        if inner == os.curdir or is_of_the_run(inner):
+            raise click.UsageError(
+                f"{path} belongs to the run in {run_dir}; name another file with {option}"
+            )
 
 
 class Destination:
-    """Where the vectors of a run go, and which: kept in its folder as ``command.json``."""
+    """Where the vectors of a run go, and which: kept in its folder as ``command.json``.
+
+    The folder may come from a stranger, whose vectors would overwrite a file of the user's. So
+    what is kept has a signature, with a key that only this user has on this machine.
+
+    Attributes
+    ----------
+    kept : dict
+        ``output`` and ``vectors``, if this user kept them.
+    """
 
     def __init__(self, run_dir: Path) -> None:
+        from ..run_folder import refuse_links
+
+        self._run_dir = run_dir
         self._path = run_dir / "command.json"
+        self._is_signed = False
+        self._claimed = ""
         self.kept: dict[str, str] = {}
+        refuse_links(run_dir)
         try:
             content = json.loads(self._path.read_bytes())
-            self.kept = {name: str(content[name]) for name in ("output", "vectors")}
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # a run started from Python, or killed at its very start
+            found = {name: str(content[name]) for name in ("output", "vectors")}
+            signature = str(content.get("signature"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return  # a run started from Python, or killed at its very start
+        key = _own_key()
+        if key and hmac.compare_digest(
+            _signature(key, found).encode(), signature.encode(errors="replace")
+        ):
+            if found["vectors"] in VECTOR_KINDS:
+                self.kept, self._is_signed = found, True
+        else:
+            self._claimed = found["output"]
+
+    def output(self) -> Path | None:
+        """Return where the vectors go, None if nothing says so.
+
+        Raises
+        ------
+        UsageError
+            If something does, but it is not this user who did.
+        """
+        if self._claimed:
+            raise click.UsageError(
+                f"the folder says that its vectors go to '{printable(self._claimed)}', but not "
+                "that this user, on this machine, told it so; name a file with -o"
+            )
+        return Path(self.kept["output"]) if self.kept else None
 
     def keep(self, output: Path, vectors: str) -> None:
         """Write it, if it is new."""
+        from ..output import replace_file
+
         is_named = str(output) != STANDARD_OUTPUT
         path = os.path.abspath(output) if is_named else STANDARD_OUTPUT
         new = {"output": path, "vectors": vectors}
-        if new != self.kept:
-            with atomic_write(self._path) as stream:
-                stream.write(json.dumps(new).encode() + b"\n")
+        if new == self.kept:
+            return
+        key = _own_key(make=True)
+        signed = {**new, "signature": _signature(key, new)} if key else new
+        with replace_file(self._path) as stream:
+            stream.write(json.dumps(signed).encode() + b"\n")
+        self.kept, self._is_signed = new, key is not None
+
+    def how_to_resume(self) -> str:
+        """Return the command that goes on with the run; it names the output if it must."""
+        from ..run_folder import resume_command
+
+        command = resume_command(self._run_dir)
+        if self.kept and not self._is_signed:
+            command += f" -o {shell_path(self.kept['output'])}"
+        return command
+
+
+def _own_key(make: bool = False) -> bytes | None:
+    """Return the key of this user on this machine; None if there is none and none can be made."""
+    try:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        path = Path(state) / "w2v-sparseadam" / "key"
+        if make and not path.exists():
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "wb") as stream:
+                stream.write(secrets.token_bytes(32))
+        key = path.read_bytes()
+    except (OSError, RuntimeError):  # as where there is no home folder
+        return None
+    return key if len(key) == 32 else None
+
+
+def _signature(key: bytes, kept: Mapping[str, str]) -> str:
+    return hmac.new(
+        key, json.dumps([kept["output"], kept["vectors"]]).encode(), hashlib.sha256
+    ).hexdigest()
+
+
+class Asked:
+    """Whether a checkpoint is asked for.
+
+    Not a `threading.Event`, whose lock a signal handler would wait for if it interrupts who has
+    it.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Ask."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Tell whether one is asked for."""
+        return self._is_set
+
+    def clear(self) -> None:
+        """Ask no longer."""
+        self._is_set = False
 
 
 @contextmanager
-def set_by_sigusr1(event: threading.Event) -> Iterator[None]:
-    """Set an event whenever SIGUSR1 comes, where there is such a signal."""
+def asked_by_sigusr1() -> Iterator[Asked]:
+    """Give what SIGUSR1 sets, where there is such a signal."""
+    asked = Asked()
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not (in_main_thread and hasattr(signal, "SIGUSR1")):
-        yield
+        yield asked
         return
-    before = signal.signal(signal.SIGUSR1, lambda *_: event.set())
+    before = signal.signal(signal.SIGUSR1, lambda *_: asked.set())
     try:
-        yield
+        yield asked
     finally:
         signal.signal(signal.SIGUSR1, before)

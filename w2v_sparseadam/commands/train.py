@@ -40,9 +40,10 @@ from .runs import (
     Destination,
     Epochs,
     MoreEpochs,
+    TotalEpochs,
+    asked_by_sigusr1,
+    check_outside,
     check_resumable,
-    how_to_resume,
-    set_by_sigusr1,
 )
 from .text_options import (
     INPUT_FILE,
@@ -208,7 +209,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     metavar="N",
     type=Epochs(),
     show_default=_EPOCHS_DEFAULTS,
-    help="Passes over the text; with --resume, +N adds some.",
+    help="Passes over the text; with --resume, +N adds some, and =N as many as are missing to N.",
 )
 @_run(
     "--batch-size",
@@ -243,6 +244,12 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     multiple=True,
     help="With --resume and --epochs +N: more text for a finished run; may be given again. New "
     "words must occur --min-count times in it, however often they occurred before.",
+)
+@_keeping(
+    "--trust",
+    is_flag=True,
+    help="With --resume: import the Python tokenizer that the folder names, where text is read. "
+    "Only for a folder from someone who may run code here.",
 )
 @_keeping(
     "--checkpoint-every",
@@ -303,6 +310,7 @@ def main(
     run_dir: Path | None,
     resume_dir: Path | None,
     add: tuple[str, ...],
+    trust: bool,
     checkpoint_every: float,
     no_lock: bool,
     init: Path | None,
@@ -339,20 +347,28 @@ def main(
         raise click.UsageError("--add is more text for a finished run: give --resume DIR too")
     elif not corpus:
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
-    elif isinstance(settings["epochs"], MoreEpochs):
+    elif isinstance(settings["epochs"], MoreEpochs | TotalEpochs):
+        sign = settings["epochs"].sign
         raise click.UsageError(
-            f"--epochs +{settings['epochs']} adds to a run: give --resume DIR, or leave '+' out"
+            f"--epochs {sign}{settings['epochs']} adds to a run: give --resume DIR, or leave "
+            f"'{sign}' out"
         )
+    elif trust:
+        raise click.UsageError("--trust is for the folder of a run: give --resume DIR too")
     elif given(ctx, "checkpoint_every") and not run_dir:
         raise click.UsageError("--checkpoint-every needs a folder: give --run-dir DIR too")
     elif no_lock and not run_dir:
         raise click.UsageError("--no-lock is for a folder: give --run-dir DIR too")
     destination = Destination(folder) if folder else None
-    if resume_dir and destination and destination.kept:
-        output = output or Path(destination.kept["output"])
-        vectors = vectors if given(ctx, "vectors") else destination.kept["vectors"]
+    if resume_dir and destination:
+        output = output or destination.output()
+        vectors = vectors if given(ctx, "vectors") else destination.kept.get("vectors", vectors)
     target = output or _named_after(corpus[0])
+    if resume_dir and not output and target.exists():
+        raise click.UsageError(f"'{target}' is there already; name a file for the vectors with -o")
     outputs = {"-o": target, "--log": log, "--phrases-out": phrases_out}
+    if folder:
+        check_outside(folder, outputs)
     if resume_dir:
         added = find_sources(add) if add else []
         paths = [*corpus, *(source.path for source in added)]
@@ -388,9 +404,10 @@ def main(
             reports.append(stack.enter_context(closing(EventLog(log, append=bool(resume_dir)))))
         writers = [phrases_to(phrases_out)] if phrases_out else []
         training = False
+        n_steps = n_kept = 0  # steps of the run, and of its last checkpoint
 
         def on_event(event: Event) -> None:
-            nonlocal training
+            nonlocal training, n_steps, n_kept
             if destination and folder:
                 match event["event"]:
                     case "folder":
@@ -400,10 +417,12 @@ def main(
                             reports.append(stack.enter_context(closing(log_here)))
                     case "start":
                         training = ctx.obj.saves = True
-                        ctx.obj.note = f"; go on with: {how_to_resume(folder)}"
+                        n_steps, n_kept = event["steps"], event["first_step"]
+                        ctx.obj.note = f"; go on with: {destination.how_to_resume()}"
                     case "checkpoint":
+                        n_kept = event["step"]
                         ctx.obj.note = (
-                            f" at step {event['step']:,}; go on with: {how_to_resume(folder)}"
+                            f" at step {n_kept:,}; go on with: {destination.how_to_resume()}"
                         )
                     case "done":
                         training = False
@@ -422,17 +441,17 @@ def main(
             return
         keeping: dict[str, Any] = {}
         if folder:
-            checkpoint_now = threading.Event()
-            stack.enter_context(set_by_sigusr1(checkpoint_now))
             keeping["checkpoint_minutes"] = checkpoint_every
-            keeping["checkpoint_now"] = checkpoint_now
+            keeping["checkpoint_now"] = stack.enter_context(asked_by_sigusr1())
             keeping["lock"] = not no_lock
         if resume_dir:
             epochs = settings["epochs"]
             model = resume(
                 resume_dir,
                 more_epochs=int(epochs) if isinstance(epochs, MoreEpochs) else 0,
+                total_epochs=int(epochs) if isinstance(epochs, TotalEpochs) else None,
                 add=added,
+                trust=trust or given(ctx, "tokenizer"),  # which is that of the folder
                 threads=settings["threads"],
                 on_event=on_event,
                 **keeping,
@@ -444,10 +463,16 @@ def main(
         try:
             model.vectors(vectors).save(target)
         except W2VError as error:
-            if not folder:
+            if not folder or not destination:
                 raise
+            from ..run_folder import resume_command
+
+            how = f"{resume_command(folder)} -o PATH"
+            if n_kept == n_steps:
+                raise W2VError(f"{error}; the trained vectors are kept: {how}") from error
             raise W2VError(
-                f"{error}; the trained vectors are kept: {how_to_resume(folder)} -o PATH"
+                f"{error}; the last checkpoint is of step {n_kept:,} of {n_steps:,}, from where "
+                f"the run goes on with: {how}"
             ) from error
         for report in reports:
             report.saved(target)

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ..errors import SettingError
-from .tokenizers import LINES, Tokenizer, named_tokenizer
+from .tokenizers import LINES, Tokenizer, check_tokenizer_name, named_tokenizer
 
 ON_BAD_BYTES = ("strict", "replace", "ignore")
 """What can be done with bytes that are not text in the encoding."""
@@ -173,7 +173,8 @@ class TextConfig:
     Raises
     ------
     SettingError
-        If a value is not one of those, or names a tokenizer that cannot be imported.
+        If a value is not one of those. A tokenizer that cannot be imported is one when it is
+        used: making these settings imports nothing.
     """
 
     tokenizer: str | Tokenizer = "word"
@@ -195,7 +196,7 @@ class TextConfig:
     def __post_init__(self) -> None:
         """Check every value."""
         if not callable(self.tokenizer):
-            named_tokenizer(self.tokenizer)
+            check_tokenizer_name(self.tokenizer)
         if self.lowercase not in (None, True, False):
             raise SettingError(f"lowercase must be True, False or None, got {self.lowercase!r}")
         for name, words in (("stopwords", self.stopwords), ("vocab", self.vocab)):
@@ -262,7 +263,7 @@ class TextConfig:
 
     @property
     def tokenize(self) -> Tokenizer:
-        """The tokenizer itself, once its name is resolved."""
+        """The tokenizer itself, once its name is resolved, which may import it."""
         return self.tokenizer if callable(self.tokenizer) else named_tokenizer(self.tokenizer)
 
     @property
@@ -283,6 +284,7 @@ class TextConfig:
         """
         fields = {**vars(self), "stopwords": kept_list(self.stopwords)}
         fields["vocab"] = kept_list(self.vocab)
+        fields["phrases"] = self.phrases and vars(self.phrases)
         if callable(self.tokenizer):
             fields["tokenizer"] = f"<{getattr(self.tokenizer, '__qualname__', self.tokenizer)}>"
         return fields

@@ -102,9 +102,11 @@ def check_sources(
     Raises
     ------
     SettingError, TextError
-        As in `find_sources`, and if a file cannot be read or does not begin as it should.
+        As in `find_sources`, and if a file cannot be read or does not begin as it should, or the
+        tokenizer cannot be imported.
     """
     config = TextConfig() if config is None else config
+    _ = config.tokenize  # one that cannot be imported should not show later, either
     sources = find_sources(paths)
     checked = {path for path in paths if isinstance(path, Source)}
     for source in dict.fromkeys(sources):

@@ -118,7 +118,25 @@ LINES = "python-lines:"
 """How the name of a tokenizer begins that is given whole lines."""
 
 
-def named_tokenizer(name: str) -> Tokenizer:
+def is_imported(name: object) -> bool:
+    """Return whether a name stands for a function to import, and so to run code."""
+    return isinstance(name, str) and name.startswith(("python:", LINES))
+
+
+def check_tokenizer_name(name: object) -> None:
+    """Refuse a name that no tokenizer can have; import nothing.
+
+    Raises
+    ------
+    SettingError
+        As `named_tokenizer`, but not for what is missing in what would be imported.
+    """
+    parts = str(name).split(":", 2)
+    if not is_imported(name) or len(parts) < 3 or not all(parts):
+        named_tokenizer(name)
+
+
+def named_tokenizer(name: object) -> Tokenizer:
     """Return the tokenizer that a name stands for.
 
     Parameters
