@@ -19,9 +19,9 @@ def test_a_fifth_is_left_to_others(monkeypatch):
         ({"optimizer": "sgd"}, 112),
         ({"optimizer": "sparse-adam", "beta1": 0}, 2 * 112),
         ({"optimizer": "sparse-adam", "beta1": 0.9}, 3 * 112),
-        ({"optimizer": "dense-adam"}, 3 * 112),
+        ({"optimizer": "dense-adam", "beta1": 0.9}, 3 * 112),
         ({"optimizer": "adagrad"}, 2 * 112),
-        ({"optimizer": "rowwise-adam"}, 2 * 112 + 1),
+        ({"optimizer": "rowwise-adam", "beta1": 0.9}, 2 * 112 + 1),
         ({"optimizer": "rowwise-adam", "beta1": 0, "bias_correction": "row"}, 112 + 1 + 2),
     ],
 )

@@ -21,16 +21,13 @@ if TYPE_CHECKING:
 START_LR = {
     "sparse-adam": 0.02,
     "rowwise-adam": 0.02,
-    "dense-adam": 0.02,
+    "dense-adam": 0.005,
     "adagrad": 0.2,
     "sgd": 0.025,
 }
 """The optimizers, and the learning rate that each starts with by default."""
 
-START_BETA1 = {"sparse-adam": 0.0, "rowwise-adam": 0.9, "dense-adam": 0.9}
-"""The decay of the first moment, by default, of the optimizers that have one."""
-
-START_POWER = {"sparse-adam": 0.125, "rowwise-adam": 0.5, "dense-adam": 0.5}
+START_POWER = {"sparse-adam": 0.125, "rowwise-adam": 0.25, "dense-adam": 0.5}
 """The power of the second moment, by default, of the optimizers that have one."""
 
 LR_SCHEDULES = ("linear", "cosine", "constant")
@@ -130,9 +127,8 @@ class OptimizerConfig:
         See :mod:`w2v_sparseadam.optimizers`.
     lr : float or None
         Highest learning rate, above 0; see `lr_schedule`. None takes it from `START_LR`.
-    beta1 : float or None
-        Decay of Adam's first moment, in [0, 1); at 0 none is stored. None takes it from
-        `START_BETA1`.
+    beta1 : float
+        Decay of Adam's first moment, in [0, 1); at 0 none is stored.
     beta2 : float
         Decay of Adam's second moment, in [0, 1).
     eps : float
@@ -153,7 +149,7 @@ class OptimizerConfig:
 
     optimizer: str = "sparse-adam"
     lr: float | None = None
-    beta1: float | None = None
+    beta1: float = 0.0
     beta2: float = 0.999
     eps: float = 1e-8
     bias_correction: str = "global"
@@ -169,8 +165,7 @@ class OptimizerConfig:
         if self.lr is not None:
             _check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
         for name in ("beta1", "beta2"):
-            if name == "beta2" or self.beta1 is not None:
-                _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
+            _check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
         _check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
         _check_most(self, eps=1e38)
         for name, value in (("lr", self.start_lr), ("eps", self.eps)):
@@ -190,9 +185,8 @@ class OptimizerConfig:
 
     @property
     def betas(self) -> tuple[float, float]:
-        """The decays of Adam's moments, once None is resolved."""
-        beta1 = START_BETA1[self.optimizer] if self.beta1 is None else self.beta1
-        return beta1, self.beta2
+        """The decays of Adam's moments."""
+        return self.beta1, self.beta2
 
     @property
     def start_power(self) -> float:
@@ -215,7 +209,7 @@ class OptimizerConfig:
         """Return the same with each None replaced, which a change of defaults leaves as it is."""
         if "power" not in self.used:
             return replace(self, lr=self.start_lr)
-        return replace(self, lr=self.start_lr, beta1=self.betas[0], power=self.start_power)
+        return replace(self, lr=self.start_lr, power=self.start_power)
 
     def build(self, param: np.ndarray, dim: int) -> Optimizer:
         """Return the optimizer of a matrix of shape (V, D), of whose columns ``dim`` are used."""

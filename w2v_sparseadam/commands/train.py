@@ -19,7 +19,6 @@ from ..config import (
     EPOCHS_BEYOND,
     LR_SCHEDULES,
     OFTEN_ENOUGH,
-    START_BETA1,
     START_LR,
     START_POWER,
     SUBSAMPLE_RANGE,
@@ -84,7 +83,6 @@ _keeping = partial(click.option, cls=SectionOption, section="Safety")
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _FOLDER = click.Path(path_type=Path)
-_BETA1_DEFAULTS = ", ".join(f"{name} {beta1}" for name, beta1 in START_BETA1.items())
 _SUBSAMPLE_DEFAULTS = (
     f"{OFTEN_ENOUGH:,} / words of the text, from {SUBSAMPLE_RANGE[0]:g} to {SUBSAMPLE_RANGE[1]:g}"
 )
@@ -160,7 +158,6 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     "--beta1",
     metavar="X",
     type=click.FloatRange(0, 1, max_open=True),
-    show_default=_BETA1_DEFAULTS,
     help="Decay of Adam's first moment; 0 stores none.",
 )
 @_optimizer(
