@@ -4,8 +4,9 @@
 
 For each data set: the mean score over seeds of the first setting and of each other one, and the
 difference with its 95 % interval. Items are drawn with replacement, the same ones for both settings
-and all seeds, so that an item that is hard for both does not count as a difference. A setting may
-name a kind of vectors: ``sparse-adam/sum``.
+and all seeds, so that an item that is hard for both does not count as a difference. Settings that
+cover other items, because their vocabularies differ, have no interval. A setting may name a kind of
+vectors: ``sparse-adam/sum``.
 """
 
 from __future__ import annotations
@@ -63,10 +64,12 @@ def main() -> None:
         cells = []
         for dataset in datasets:
             n = len(runs[base][0][dataset])
-            everything = np.arange(n)
+            everything = np.arange(len(runs[told][0][dataset]))
             score = mean_score(runs[told], dataset, everything)
             cell = f"{score:.1f}"
-            if told != base:
+            if len(everything) != n:
+                cell += " (covers other items)"
+            elif told != base:
                 rng = np.random.default_rng(1)
                 differences = []
                 for _ in range(args.draws):
