@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import click
 import pytest
@@ -17,7 +18,7 @@ def send_together(*numbers):
     """Let signals arrive at the same moment."""
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     for number in numbers:
-        os.kill(os.getpid(), number)
+        signal.pthread_kill(threading.get_ident(), number)  # no other thread may take it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 

@@ -232,8 +232,8 @@ def resume(
     more_epochs : int
         Passes over the text to add, 0 or more. They follow those of the run, which are taken
         first if they are not done, and have a schedule of their own: the learning rate starts
-        again at its first value and falls linearly to 0. The result does not depend on when they
-        were asked for. They are kept in the folder, so ask once.
+        again. The result does not depend on when they were asked for. They are kept in the folder,
+        so ask once.
     total_epochs : int, optional
         Instead of `more_epochs`: add as many as are missing to this number, so that it makes no
         difference how often it is asked for.
@@ -247,7 +247,7 @@ def resume(
     threads : int, optional
         Default: as the run was told.
     checkpoint_minutes, checkpoint_now, lock, on_event
-        As for :func:`train`; events of reading come with `add` only, and after them ``add``:
+        As for :func:`train`; events of reading come if text is read, and with `add` then ``add``:
         new_words, words (of the vocabulary), new_tokens, tokens (of the text), and
         left_out_words (of the added text, too rare or beyond the vocabulary's limit).
 
