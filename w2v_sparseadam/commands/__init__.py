@@ -64,7 +64,8 @@ class W2VCommand(click.Command):
         try:
             with signals, left_soon(signals, self.left_undone), _escaped_errors():
                 result = super().invoke(ctx)
-                sys.stdout.flush()  # a full disk shows here, not when nobody can tell any more
+                if sys.stdout is not None:
+                    sys.stdout.flush()  # a full disk shows here, not when nobody can tell any more
                 return result
         except BaseException as error:
             if signals.received or isinstance(error, KeyboardInterrupt):
