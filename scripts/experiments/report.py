@@ -51,7 +51,7 @@ def datasets_of(rows: Rows) -> list[str]:
 
 
 def draw(groups: dict[tuple[str, str, str], Rows], target: Path) -> None:
-    """Draw quality against training time, and by frequency band."""
+    """Draw each data set's score against the mean of all settings, and scores by frequency band."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -59,17 +59,21 @@ def draw(groups: dict[tuple[str, str, str], Rows], target: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    datasets = datasets_of(next(iter(groups.values())))
+    everything = [row for rows in groups.values() for row in rows]
+    middles = [mean(everything, [dataset]) or 0 for dataset in datasets]
     for number, ((_, name, _), rows) in enumerate(groups.items()):
-        datasets = datasets_of(rows)
         style = {"color": f"C{number}", "marker": "osD^vP*X<>"[number % 10], "label": name}
-        seconds, quality = mean(rows, ["train_seconds"]), mean(rows, datasets)
-        left.plot([seconds], [quality], linestyle="none", **style)
+        scores = [mean(rows, [dataset]) or 0 for dataset in datasets]
+        ahead = [score - middle for score, middle in zip(scores, middles, strict=True)]
+        left.plot(datasets, ahead, linestyle="none", **style)
         by_band = [
             mean(rows, [f"{name}:{band}" for name in datasets if f"{name}:{band}" in rows[0]])
             for band in BANDS
         ]
         right.plot(BANDS, by_band, **style)
-    left.set(xlabel="training time, s", ylabel="mean of the scores", xscale="log")
+    left.set(ylabel="score, compared with the mean of all")
+    left.tick_params(axis="x", rotation=15)
     right.set(xlabel="rarest word of an item", ylabel="mean of the scores")
     for axes in (left, right):
         axes.grid(alpha=0.3)
