@@ -49,7 +49,7 @@ _PART_MASK = (1 << _PART_BITS) - 1
 _ROWS_A_PART = 64
 _MOST_PARTS = 4096
 _SPINS = 300
-_NAP_SECONDS = 50e-6
+_FIRST_NAP, _LONGEST_NAP = 50e-6, 20e-3  # seconds
 
 
 class Shared(NamedTuple):
@@ -202,16 +202,18 @@ def take_part(shared, job, room):
 
     Returns
     -------
-    bool
-        True when the job is done; False if there was nothing to do for a while: call again.
+    int
+        -1 when the job is done. Else there is nothing to do for a while, and it is how many parts
+        and plans were done before: call again.
     """
     end = 2 * job.losses.size
+    n_done = 0
     idle = 0
     while idle < _SPINS:
         ticket = load(job.board, _TICKET)
         phase = ticket >> (2 * _PART_BITS)
         if phase == end:
-            return True
+            return -1
         part, n_parts = ticket & _PART_MASK, (ticket >> _PART_BITS) & _PART_MASK
         if part < n_parts:
             # Not by adding: what was seen may be over, and a ticket without parts must not change.
@@ -220,12 +222,24 @@ def take_part(shared, job, room):
                 if add(job.board, _DONE, 1) + 1 == n_parts:
                     store(job.board, _DONE, 0)
                     _finish_phase(shared, job, phase, _ticket(phase, n_parts) + n_parts)
+                n_done += 1
             idle = 0
         elif _plan_ahead(shared, job, room, phase // 2):
+            n_done += 1
             idle = 0
         else:
             idle += 1
-    return False
+    return n_done
+
+
+@kernel
+def has_work(board, n_steps, ring_size):
+    """Whether :func:`take_part` would find a part or a plan to do, or the job at its end."""
+    ticket = load(board, _TICKET)
+    step = ticket >> (2 * _PART_BITS + 1)
+    if step == n_steps or ticket & _PART_MASK < (ticket >> _PART_BITS) & _PART_MASK:
+        return True
+    return load(board, _NEXT_PLAN) < min(n_steps, step + ring_size)
 
 
 @dataclass(frozen=True)
@@ -393,8 +407,15 @@ class Engine:
 
         def take_part_until_done(worker: int, _: int) -> None:
             try:
-                while not take_part(self._shared, job, self._rooms[worker]):
-                    time.sleep(_NAP_SECONDS)
+                nap = _FIRST_NAP
+                while (n_done := take_part(self._shared, job, self._rooms[worker])) >= 0:
+                    if n_done:
+                        nap = _FIRST_NAP
+                    time.sleep(nap)
+                    # Others may need this processor for what this thread waits for.
+                    while not has_work(job.board, len(lrs), ring_size):
+                        nap = min(2 * nap, _LONGEST_NAP)
+                        time.sleep(nap)
             except BaseException:
                 # Its part will never be done, so the others would wait for ever: end the job.
                 job.board[_TICKET] = (2 * len(lrs)) << (2 * _PART_BITS)
