@@ -263,8 +263,8 @@ def test_curve_has_the_mean_of_each_interval():
         (
             "kill -9 $$",
             W2VError,
-            "training with sparse-adam was ended by signal 9; if memory ran out, lower --dim or "
-            "raise --min-count",
+            "training with sparse-adam was ended by signal 9; if memory ran out; lower dim or "
+            "raise min_count",
         ),
         ("exit 3", RuntimeError, "training with sparse-adam failed with exit code 3"),
     ],

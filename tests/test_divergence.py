@@ -33,7 +33,7 @@ def message_of(watcher, step, loss=1.0, lr=0.5):
     return str(caught.value)
 
 
-END = "(epoch 2, learning rate 0.5); start again with a lower --lr"
+END = "(epoch 2, learning rate 0.5); start again with a lower lr"
 
 
 def test_a_loss_that_is_not_finite():

@@ -58,7 +58,7 @@ def test_it_takes_start_vectors_and_frozen_words(text):
     init = Vectors(["w1", "x"], np.ones((2, 20)))
     forecast(text, **SETTINGS, init=init, freeze=["w1"], on_event=events.append)
     assert [event["event"] for event in events][-2:] == ["freeze", "init"]
-    with pytest.raises(SettingError, match="the start vectors have 3 dimensions, but --dim is 20"):
+    with pytest.raises(SettingError, match="the start vectors have 3 dimensions, but dim is 20"):
         forecast(text, **SETTINGS, init=Vectors(["w1"], [[1, 2, 3]]))
 
 
@@ -76,8 +76,8 @@ def test_remedies_by_hand(monkeypatch):
         check_model_fits(10**6, SkipGramConfig(dim=100), OptimizerConfig(beta1=0.9))
     assert str(caught.value) == (
         "the model does not fit: with its optimizer's state it needs 2.7 GB of memory, and 2.0 GB "
-        "are free; --max-vocab 595238 saves 1.1 GB, --dim 48 saves 1.5 GB, --beta1 0 saves 0.9 GB, "
-        "--optimizer rowwise-adam --beta1 0 saves 1.8 GB"
+        "are free; max_vocab=595238 saves 1.1 GB, dim=48 saves 1.5 GB, beta1=0 saves 0.9 GB, "
+        "optimizer=rowwise-adam beta1=0 saves 1.8 GB"
     )
     check_model_fits(595238, SkipGramConfig(dim=100), OptimizerConfig(beta1=0.9))
     check_model_fits(10**6, SkipGramConfig(dim=48), OptimizerConfig(beta1=0.9))
@@ -87,4 +87,4 @@ def test_only_remedies_that_save_something(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
     with pytest.raises(W2VError) as caught:
         check_model_fits(10**6, SkipGramConfig(dim=100), OptimizerConfig("sgd"))
-    assert str(caught.value).endswith("are free; --max-vocab 892 saves 0.9 GB")
+    assert str(caught.value).endswith("are free; max_vocab=892 saves 0.9 GB")

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import os
 import re
 import shutil
@@ -197,16 +198,20 @@ def test_a_file_in_a_folder_that_takes_no_other_is_overwritten(tmp_path, monkeyp
         check_writable(shut / "none.vec")
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_result_that_cannot_be_put_in_place_is_kept(tmp_path, monkeypatch, call):
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [("fsync", "what the disk took of it is"), ("replace", "the result is kept")],
+)
+def test_a_result_that_cannot_be_put_in_place_is_kept(tmp_path, monkeypatch, call, what, number):
     target = tmp_path / "out.vec"
     target.write_bytes(b"old")
-    monkeypatch.setattr(os, call, fail_with(errno.EIO))
+    monkeypatch.setattr(os, call, fail_with(number))
     with pytest.raises(W2VError) as caught, write_result(target) as stream:
         stream.write(b"new")
     [kept] = set(tmp_path.iterdir()) - {target}
     assert str(caught.value) == (
-        f"{target}: cannot be written (Input/output error); the result is kept in {kept}"
+        f"{target}: cannot be written ({os.strerror(number)}); {what} in {kept}"
     )
     assert kept.read_bytes() == b"new"
     assert kept.name.startswith("out.vec.")
@@ -250,16 +255,24 @@ def test_a_result_is_compressed_as_its_name_says(tmp_path, ending, module):
 
 
 def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
-    def full(fd):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
     message = "no room left to write (No space left on device); free some, or write elsewhere"
     with (
         pytest.raises(W2VError, match=re.escape(f"out.vec: {message}")),
-        write_result(tmp_path / "out.vec") as stream,
+        write_result(tmp_path / "out.vec"),
     ):
-        stream.write(b"x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_cannot_even_close_a_file_is_found_out_before(tmp_path, monkeypatch):
+    class Unclosable(io.FileIO):
+        def close(self):
+            super().close()
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(output, "_locked", lambda path: (Unclosable(path, "xb"), path))
+    with pytest.raises(W2VError, match=r"out\.vec: cannot be written \(Input/output error\)"):
+        check_writable(tmp_path / "out.vec")
     assert names(tmp_path) == []
 
 

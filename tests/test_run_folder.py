@@ -255,8 +255,8 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         lambda: RunFolder.open(path),
     ):
         assert re.sub(r"^.*/(run|new): ", "", message_of(call)) == (
-            "its file system has no locks (No locks available); give --no-lock, and see to it that "
-            "no other process trains in the folder"
+            "its file system has no locks (No locks available); give lock=False, and see to it "
+            "that no other process trains in the folder"
         )
     RunFolder.create(tmp_path / "other", SETTINGS, lock=False).close()
     with RunFolder.open(path, lock=False) as folder:
@@ -543,6 +543,17 @@ def test_links_in_the_folder_are_refused(tmp_path, name, kind):
     assert precious.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["lock", "log.jsonl", "word_ids.i32"])
+def test_hard_links_in_the_folder_are_refused(tmp_path, name):
+    path, precious = tmp_path / "run", tmp_path / "precious"
+    RunFolder.create(path, SETTINGS).close()
+    precious.write_text("precious")
+    (path / name).unlink(missing_ok=True)
+    os.link(precious, path / name)
+    assert "is the same file as another (a hard link)" in message_of(RunFolder.open, path)
+    assert precious.read_text() == "precious"
+
+
 def test_a_checkpoint_that_is_a_link_is_refused(tmp_path):
     path = filled(tmp_path / "run")
     (path / "checkpoints" / "step-000000000001.safetensors").symlink_to("/etc/passwd")
@@ -576,7 +587,8 @@ def test_inputs_that_have_changed_are_refused(tmp_path):
     one.write_text("a b\n")
     again = f"start it again with its options: w2v-train CORPUS --run-dir {path}"
     unfinished = f"{path}: reading its text was not finished, and"
-    inputs = {"inputs": [file_stamp(str(one))]}
+    stamp = file_stamp(str(one))
+    inputs = {"inputs": [stamp], "paths": [str(one)], "text": {"vocab": None}}
     check_inputs(path, inputs)
     one.write_text("a b c\n")
     assert message_of(check_inputs, path, inputs) == (
@@ -586,10 +598,39 @@ def test_inputs_that_have_changed_are_refused(tmp_path):
     assert message_of(check_inputs, path, inputs) == (
         f"{unfinished} '{one}' cannot be read (No such file or directory); {again}"
     )
-    assert message_of(check_inputs, path, {"inputs": [["-", None, None]]}) == (
+    stream = {**inputs, "inputs": [["-", None, None]], "paths": ["-"]}
+    assert message_of(check_inputs, path, stream) == (
         f"{unfinished} '-' is a stream, which cannot be read twice; {again}"
     )
-    for entry in ([1], 3, "ab", [None, 1, 1], ["a\0", 1, 1]):
-        assert "is damaged" in message_of(
-            check_inputs, path, {"inputs": [entry]}, error=FormatError
-        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"inputs": []},
+        {"inputs": [["b", 1, 1]]},
+        {"inputs": [["a", 1, 1], ["b", 1, 1]]},
+        {"paths": ["a", "/etc/passwd"]},
+        {"text": {"vocab": "/etc/passwd"}},
+    ],
+)
+def test_files_to_read_whose_size_and_time_are_not_told_are_refused(tmp_path, changes):
+    settings = {"inputs": [["a", 1, 1]], "paths": ["a"], "text": {"stopwords": None}, **changes}
+    assert "are not the files that it reads" in message_of(
+        check_inputs, tmp_path, settings, error=FormatError
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        *(("inputs", entry) for entry in ([1], 3, "ab", [None, 1, 1], ["a\0", 1, 1])),
+        *(("inputs", entry) for entry in ([10**18, 1, 2], ["\ud800", 1, 2], ["a", 1.5, 2])),
+        ("paths", "\ud800"),
+        ("freeze", "a\0"),
+    ],
+)
+def test_names_that_no_file_has_are_refused(tmp_path, name, entry):
+    path = tmp_path / "run"
+    RunFolder.create(path, {**SETTINGS, name: [entry]}).close()
+    assert "is damaged" in message_of(read_settings, path, error=FormatError)

@@ -94,7 +94,7 @@ def test_a_start_from_vectors_does_not_depend_on_threads(text):
 def test_dimensions_must_agree(tmp_path, text):
     with pytest.raises(SettingError) as caught:
         train(text, **SETTINGS, init=Vectors(["w1"], [[1, 2]]))
-    assert str(caught.value) == "the start vectors have 2 dimensions, but --dim is 3; give --dim 2"
+    assert str(caught.value) == "the start vectors have 2 dimensions, but dim is 3; give dim=2"
 
 
 @pytest.mark.parametrize("optimizer", START_LR)

@@ -563,7 +563,7 @@ def test_a_text_of_which_all_is_forgotten(tmp_path):
         read_corpus(write(tmp_path, b"a b\n"), TextConfig(min_count=1, max_types=1))
     assert str(caught.value) == (
         f"{tmp_path}/0.txt: no word is left: all were forgotten, to hold 1 distinct ones at most; "
-        "raise --max-types"
+        "raise max_types"
     )
 
 
@@ -777,8 +777,8 @@ def test_bad_bytes(tmp_path):
     with pytest.raises(TextError) as caught:
         read_corpus([path], ALL_WORDS)
     assert str(caught.value) == (
-        f"{path}, line 2, byte offset 7: not UTF-8 (byte 0xe9); pass another --encoding, or "
-        "--errors replace or ignore"
+        f"{path}, line 2, byte offset 7: not UTF-8 (byte 0xe9); pass another encoding, or "
+        "errors=replace or ignore"
     )
     with read(tmp_path, text, errors="replace", tokenizer="whitespace") as corpus:
         assert lines_of(corpus) == [["ok"], ["caf\ufffd", "\ufffd\ufffd"], ["caf\ufffd", "\ufffd"]]
@@ -806,7 +806,7 @@ def test_no_frequent_word(tmp_path, texts, min_count, message):
     with pytest.raises(TextError) as caught:
         read(tmp_path, *texts, min_count=min_count)
     assert str(caught.value) == (
-        f"{tmp_path}/0.txt: no word occurs {min_count} times or more ({message}); lower --min-count"
+        f"{tmp_path}/0.txt: no word occurs {min_count} times or more ({message}); lower min_count"
     )
 
 

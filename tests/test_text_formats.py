@@ -127,12 +127,12 @@ def test_another_field(tmp_path):
         (
             "jsonl",
             b'{"text": "a"}\n{"id": 1, "body": "a"}',
-            ", line 2: no field 'text' (there are 'id', 'body'); name one with --field",
+            ", line 2: no field 'text' (there are 'id', 'body'); name one as field",
         ),
         (
             "jsonl",
             b"{}",
-            ", line 1: no field 'text' (there are none); name one with --field",
+            ", line 1: no field 'text' (there are none); name one as field",
         ),
         (
             "jsonl",
@@ -147,38 +147,38 @@ def test_another_field(tmp_path):
         (
             "jsonl",
             b'{"text": "a \\ud83d b"}',
-            ", line 1: half a surrogate pair (\\ud83d) is not a character; pass --errors replace "
+            ", line 1: half a surrogate pair (\\ud83d) is not a character; pass errors=replace "
             "or ignore",
         ),
         (
             "jsonl",
             b'{"text": "caf\xe9"}',
-            ", byte offset 13: not UTF-8 (byte 0xe9); pass another --encoding, or --errors replace "
+            ", byte offset 13: not UTF-8 (byte 0xe9); pass another encoding, or errors=replace "
             "or ignore",
         ),
         (
             "csv",
             b"id,title\n",
-            ", line 1: no field 'text' (there are 'id', 'title'); name one with --field",
+            ", line 1: no field 'text' (there are 'id', 'title'); name one as field",
         ),
         ("csv", b'text\n"a\nb"\n"c",d\n', ", line 4: 2 columns, but the header has 1"),
         (
             "csv",
             b'text\n"a\n',
             ", line 2: not CSV (unexpected end of data); quote fields as RFC 4180 says, or pass "
-            "--format tsv if tabs separate them",
+            "format=tsv if tabs separate them",
         ),
         (
             "csv",
             b"text\ra\r",
             ", line 1: not CSV (a carriage return without a line feed); quote fields as RFC 4180 "
-            "says, or pass --format tsv if tabs separate them",
+            "says, or pass format=tsv if tabs separate them",
         ),
         ("tsv", b"id\ttext\n1\n", ", line 2: 1 columns, but the header has 2"),
         (
             "tsv",
             b"id,text\n",
-            ", line 1: no field 'text' (there are 'id,text'); name one with --field",
+            ", line 1: no field 'text' (there are 'id,text'); name one as field",
         ),
     ],
 )
@@ -324,7 +324,7 @@ class TestParquet:
         with pytest.raises(TextError) as caught:
             check_sources([path], config)
         assert str(caught.value) == (
-            f"{path}: no field 'text' (there are 'n', 'body'); name one with --field"
+            f"{path}: no field 'text' (there are 'n', 'body'); name one as field"
         )
         with pytest.raises(TextError) as caught:
             check_sources([path], TextConfig(format="parquet", field="n"))
@@ -350,7 +350,7 @@ class TestParquet:
         with pytest.raises(TextError) as caught:
             text_of(path, "parquet")
         assert str(caught.value) == (
-            f"{path}, row 301: not UTF-8 (byte 0xe9); pass --errors replace or ignore"
+            f"{path}, row 301: not UTF-8 (byte 0xe9); pass errors=replace or ignore"
         )
         config = TextConfig(format="parquet", errors="replace")
         (chunk,) = read_chunks([path], config)

@@ -121,8 +121,8 @@ def test_lines_are_counted_anew_in_each_file(tmp_path):
         with pytest.raises(TextError) as caught:
             read_corpus(paths, config, _piece_bytes=chunk_bytes)
         assert str(caught.value) == (
-            f"{paths[1]}, line 2, byte offset 7: not UTF-8 (byte 0x80); pass another --encoding, "
-            "or --errors replace or ignore"
+            f"{paths[1]}, line 2, byte offset 7: not UTF-8 (byte 0x80); pass another encoding, "
+            "or errors=replace or ignore"
         )
 
 

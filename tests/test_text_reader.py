@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError
 from w2v_sparseadam.text.config import TextConfig
-from w2v_sparseadam.text.magic import check_controls, check_head
+from w2v_sparseadam.text.magic import begins_with_json_object, check_controls, check_head
 from w2v_sparseadam.text.reader import PADDING_BYTES, check_sources, read_chunks
 
 SPACES = b" \t\n\r\v\f"
@@ -196,7 +196,7 @@ def test_what_is_not_in_the_encoding(tmp_path, data, encoding, place, byte, repl
         text_of(path, encoding=encoding)
     assert str(caught.value) == (
         f"{path}, byte offset {place}: not {encoding.upper()} (byte 0x{byte:02x}); pass another "
-        "--encoding, or --errors replace or ignore"
+        "encoding, or errors=replace or ignore"
     )
     found, last = text_of(path, encoding=encoding, errors="replace")
     assert replaced is None or found.decode() == replaced
@@ -216,8 +216,7 @@ def test_lone_surrogates(tmp_path):
     with pytest.raises(TextError) as caught:
         text_of(path, encoding="utf-7")
     assert str(caught.value) == (
-        f"{path}: half a surrogate pair (\\ud800) is not a character; pass --errors replace or "
-        "ignore"
+        f"{path}: half a surrogate pair (\\ud800) is not a character; pass errors=replace or ignore"
     )
     found, last = text_of(path, encoding="utf-7", errors="replace")
     assert (found.decode(), last.n_bad_bytes) == ("a \ufffd b\n", 1)
@@ -243,7 +242,7 @@ def test_bad_bytes_of_all_sources_are_counted(tmp_path):
             "what it holds (unzip -p)",
         ),
         (b"\x7fELF\x02", "latin-1", "is an ELF program or library, not text; give the text in it"),
-        (b"PAR1\x15\x04", "utf-8", "is a Parquet file, not text; pass --format parquet"),
+        (b"PAR1\x15\x04", "utf-8", "is a Parquet file, not text; pass format=parquet"),
         (
             gzip.compress(b""),
             "utf-8",
@@ -253,24 +252,24 @@ def test_bad_bytes_of_all_sources_are_counted(tmp_path):
             b"\xff\xfea\0",
             "utf-8",
             "begins with a UTF-16 byte order mark (bytes ff fe), but is read as UTF-8; pass "
-            "--encoding utf-16",
+            "encoding=utf-16",
         ),
         (
             b"\xff\xfe\0\0",
             "utf-16",
             "begins with a UTF-32 byte order mark (bytes ff fe 00 00), but is read as UTF-16; pass "
-            "--encoding utf-32",
+            "encoding=utf-32",
         ),
         (
             b"\xef\xbb\xbfa",
             "iso8859-1",
             "begins with a UTF-8 byte order mark (bytes ef bb bf), but is read as ISO8859-1; pass "
-            "--encoding utf-8",
+            "encoding=utf-8",
         ),
         (
             b"a\0b\0c\0",
             "utf-16",
-            "begins without a byte order mark (bytes 61 00 62 00); pass --encoding utf-16-le or "
+            "begins without a byte order mark (bytes 61 00 62 00); pass encoding=utf-16-le or "
             "utf-16-be",
         ),
     ],
@@ -279,6 +278,26 @@ def test_heads_that_are_no_text(head, encoding, message):
     with pytest.raises(TextError) as caught:
         check_head(head, "x", encoding)
     assert str(caught.value) == f"x: {message}"
+
+
+@pytest.mark.parametrize(
+    ("head", "is_object"),
+    [
+        (b'{"a": 1}\n', True),
+        (b' \r\n{ "a": {"b": [1]}}\r\nx', True),
+        (b'{"text": "' + b"long " * 99, True),
+        (b"", False),
+        (b'{"a" said he.\n', False),
+        (b'{"a" said he', False),
+        (b'"a": 1\n', False),
+        (b"{}\n", False),
+        (b'{"a": \xff}\n', False),
+        (b"[" * 4096, False),
+        (b'{"a":' * 800 + b"\n", False),
+    ],
+)
+def test_what_begins_with_a_json_object(head, is_object):
+    assert begins_with_json_object(head) is is_object
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1", "utf-16-le"])
@@ -300,7 +319,7 @@ def test_a_text_may_have_some_control_characters_but_not_many():
         check_controls(b"\0" * 33 + b"a" * 479, "x")
     assert str(caught.value) == (
         "x: is binary, not text (33 of its first 512 bytes are control characters); give the text "
-        "in it, or its --encoding"
+        "in it, or its encoding"
     )
 
 

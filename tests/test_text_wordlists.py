@@ -153,7 +153,7 @@ def test_an_empty_vocabulary(tmp_path):
     for vocab, name in ((path, path), ([], "[]")):
         with pytest.raises(TextError) as caught:
             WordFilter(TextConfig(vocab=vocab))
-        assert str(caught.value) == f"{name}: a vocabulary without words; --vocab needs one"
+        assert str(caught.value) == f"{name}: a vocabulary without words; vocab needs one"
 
 
 def test_an_empty_list_of_stopwords_drops_nothing(tmp_path):
@@ -172,10 +172,10 @@ def test_a_list_is_read_before_the_text(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "causes"),
     [
-        ({"stopwords": ["a", "b"]}, "3 by --stopwords"),
+        ({"stopwords": ["a", "b"]}, "3 by stopwords"),
         (
             {"digits": "drop", "vocab": ["c"]},
-            "1 by --digits drop, 2 by --vocab",
+            "1 by digits=drop, 2 by vocab",
         ),
     ],
 )

@@ -507,7 +507,7 @@ def test_start_vectors_and_frozen_words(folder):
         (
             ["--init", "start.vec"],
             1,
-            "the start vectors have 2 dimensions, but --dim is 3; give --dim 2",
+            "the start vectors have 2 dimensions, but dim is 3; give --dim 2",
         ),
         (
             ["--init", "stay.txt", "--dry-run"],

@@ -184,8 +184,8 @@ def test_there_is_no_thread_without_a_processor(monkeypatch):
             SkipGramConfig(dim=16, window=90_000),
             RunConfig(batch_size=1024),
             r"^the batches do not fit: they need \d+\.\d GB of memory, the model with its "
-            r"optimizer's state 0\.0 GB, and 0\.4 GB can be had; lower --window, --batch-size, "
-            "--threads or --dim$",
+            r"optimizer's state 0\.0 GB, and 0\.4 GB can be had; lower window, batch_size, "
+            "threads or dim$",
         ),
         (
             SkipGramConfig(dim=16, window=MAX_WINDOW),
@@ -219,8 +219,8 @@ def test_memory_that_is_refused_is_told_in_one_line(monkeypatch):
             workers,
         )
     assert str(caught.value) == (
-        "the memory does not hold the run (Unable to allocate 9 TiB); lower --window, "
-        "--batch-size, --threads or --dim"
+        "the memory does not hold the run (Unable to allocate 9 TiB); lower window, "
+        "batch_size, threads or dim"
     )
 
 
@@ -354,7 +354,7 @@ def test_divergence_names_step_epoch_and_rate(text):
         events_of(text, optimizer=OptimizerConfig("sgd", lr=1e30))
     told = re.fullmatch(
         "the loss became nan and the vectors of 'w1', .* grew longer than 1,000 by step 3 of 8 "
-        r"\(epoch 1, learning rate 7\.5e\+29\); start again with a lower --lr",
+        r"\(epoch 1, learning rate 7\.5e\+29\); start again with a lower lr",
         str(caught.value),
     )
     assert told
@@ -368,7 +368,7 @@ def test_divergence_in_the_last_step(text):
         events_of(text, optimizer=OptimizerConfig("sgd", lr=1e300), run=run)
     told = re.fullmatch(
         r"the vectors of .* grew longer than 1,000 by step 1 of 1 \(epoch 1, learning rate "
-        r"1e\+300\); start again with a lower --lr",
+        r"1e\+300\); start again with a lower lr",
         str(caught.value),
     )
     assert told
@@ -379,7 +379,7 @@ def test_text_without_pairs(tmp_path):
     path.write_text("apple\npear\n" * 9)
     with pytest.raises(TextError) as caught:
         events_of(path)
-    assert str(caught.value) == ("nothing to learn from: no line has two words; lower --min-count")
+    assert str(caught.value) == ("nothing to learn from: no line has two words; lower min_count")
 
 
 def rarely_two(tmp_path, seed, epochs):
@@ -413,7 +413,7 @@ def test_a_run_without_pairs_is_an_error_at_its_end(tmp_path, epochs):
             rarely_two(tmp_path, seed, epochs)
     assert str(caught.value) == (
         "nothing to learn from: in no epoch had a line two words left; keep frequent words with "
-        "--subsample 0, or lower --min-count"
+        "subsample=0, or lower min_count"
     )
 
 

@@ -250,7 +250,7 @@ def test_threads_that_cannot_be_started_are_told_and_the_others_end(two_threads_
         Workers(5)
     assert str(caught.value) == (
         "the system starts no more threads (see ulimit -u, ulimit -v, the container's limits); "
-        "lower --threads to 3"
+        "lower threads to 3"
     )
     assert not any(thread.is_alive() for thread in two_threads_only)
 
@@ -264,6 +264,6 @@ def test_a_pipeline_whose_threads_cannot_be_started(two_threads_only):
         finally:  # nobody asks for more
             refused.set()
 
-    with Pipeline(5) as pipeline, pytest.raises(W2VError, match=r"; lower --threads$"):
+    with Pipeline(5) as pipeline, pytest.raises(W2VError, match=r"; lower threads$"):
         list(pipeline.map(lambda _: refused.wait(10), tasks()))
     assert not any(thread.is_alive() for thread in two_threads_only)

@@ -596,8 +596,8 @@ def _train_apart(
             raise
     if child.returncode < 0:
         raise W2VError(
-            f"training with {name} was ended by signal {-child.returncode}; if memory ran out, "
-            "lower --dim or raise --min-count"
+            f"training with {name} was ended by signal {-child.returncode}; if memory ran out",
+            "lower `dim` or raise `min_count`",
         )
     if child.returncode:
         raise RuntimeError(f"training with {name} failed with exit code {child.returncode}")

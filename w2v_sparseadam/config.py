@@ -345,6 +345,8 @@ def text_of(
     SettingError
         If this version or machine has no such settings.
     """
+    from .run_folder import can_be_a_path
+
     fields = dict(settings["text"])
     tokenizer = str(fields.get("tokenizer"))
     if tokenizer.startswith("<"):
@@ -354,11 +356,11 @@ def text_of(
         )
     if is_imported(tokenizer) and not trust:
         raise W2VError(
-            f"{path}: its tokenizer {tokenizer!r:.80} is code to import; if you trust who made "
-            "this folder, add --trust (trust=True in Python)"
+            f"{path}: its tokenizer {tokenizer!r:.80} is code to import",
+            "if you trust who made this folder, add `trust=True`",
         )
     for name in ("stopwords", "vocab"):
-        if isinstance(fields.get(name), str) and "\0" in fields[name]:
+        if isinstance(fields.get(name), str) and not can_be_a_path(fields[name]):
             raise FormatError(f"{path}: is damaged: its settings have no path for '{name}'")
     try:
         if fields.get("phrases") is not None:

@@ -82,8 +82,8 @@ class Watch:
             return
         epoch = step // self._engine.n_batches + 1
         raise DivergenceError(
-            f"{what} step {step + 1} of {self._n_steps} (epoch {epoch}, learning rate {lr:.3g}); "
-            "start again with a lower --lr"
+            f"{what} step {step + 1} of {self._n_steps} (epoch {epoch}, learning rate {lr:.3g})",
+            "start again with a lower `lr`",
         )
 
     def _all_bad(self) -> np.ndarray:

@@ -1,14 +1,33 @@
 """The errors this package raises for bad input.
 
 Every message is one line: what is wrong and where, the value met, and what would work. The
-commands print it after ``Error:`` and exit with its ``exit_code``.
+commands print it after ``Error:``, with their options in the place of parameters, and exit with
+its ``exit_code``.
 """
 
 
 class W2VError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and fix.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, where, and the value met.
+    advice : str, optional
+        What would work. Each setting stands in backquotes, as ```name``` or ```name=value```,
+        which commands replace by an option. Nothing in it comes from a file.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", advice: str = "") -> None:
+        super().__init__(message, advice)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        """Join message and advice."""
+        return f"{self.message}; {self.advice.replace('`', '')}" if self.advice else self.message
 
 
 class TextError(W2VError):
@@ -21,8 +40,6 @@ class FormatError(W2VError):
 
 class UnknownWordError(W2VError, KeyError):
     """A word that has no vector."""
-
-    __str__ = Exception.__str__  # that of KeyError would put the message in quotes
 
 
 class WrongTypeError(W2VError, TypeError):

@@ -74,5 +74,5 @@ def check_memory(n_bytes: int, remedies: Mapping[str, int]) -> None:
             if less < n_bytes
         ]
         raise W2VError(
-            f"the model does not fit: with its optimizer's state {reason}; " + ", ".join(saved)
+            f"the model does not fit: with its optimizer's state {reason}", ", ".join(saved)
         )

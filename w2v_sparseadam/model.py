@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .vectors import Vectors
     from .workers import Workers
 
-_FOR_BATCHES = "lower --window, --batch-size, --threads or --dim"
+_FOR_BATCHES = "lower `window`, `batch_size`, `threads` or `dim`"
 
 VECTOR_KINDS = ("center", "context", "sum")
 """What a model can give as the vector of a word."""
@@ -98,13 +98,13 @@ def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: Optimiz
         return
     remedies = {}
     if fits := int(n_words * usable / n_bytes):
-        remedies[f"--max-vocab {fits}"] = needs(n_words=fits)
+        remedies[f"`max_vocab={fits}`"] = needs(n_words=fits)
     if fits := int(skip_gram.dim * usable / n_bytes) // LANES * LANES:
-        remedies[f"--dim {fits}"] = needs(skip_gram=replace(skip_gram, dim=fits))
+        remedies[f"`dim={fits}`"] = needs(skip_gram=replace(skip_gram, dim=fits))
     if "beta1" in optimizer.used:
-        remedies["--beta1 0"] = needs(optimizer=replace(optimizer, beta1=0.0))
+        remedies["`beta1=0`"] = needs(optimizer=replace(optimizer, beta1=0.0))
     rowwise = OptimizerConfig("rowwise-adam", beta1=0.0)
-    remedies["--optimizer rowwise-adam --beta1 0"] = needs(optimizer=rowwise)
+    remedies["`optimizer=rowwise-adam` `beta1=0`"] = needs(optimizer=rowwise)
     check_memory(n_bytes, remedies)
 
 
@@ -115,8 +115,8 @@ def _check_batches_fit(n_bytes: int, n_model_bytes: int, usable: int) -> None:
     if n_bytes + n_model_bytes > usable:
         raise W2VError(
             f"the batches do not fit: they need {gigabytes(n_bytes)} of memory, the model with its "
-            f"optimizer's state {gigabytes(n_model_bytes)}, and {gigabytes(usable)} can be had; "
-            f"{_FOR_BATCHES}"
+            f"optimizer's state {gigabytes(n_model_bytes)}, and {gigabytes(usable)} can be had",
+            _FOR_BATCHES,
         )
 
 
@@ -202,7 +202,7 @@ def build_engine(
             first_epoch=first_epoch,
         )
     except MemoryError as error:
-        raise W2VError(f"the memory does not hold the run ({error}); {_FOR_BATCHES}") from None
+        raise W2VError(f"the memory does not hold the run ({error})", _FOR_BATCHES) from None
     fill_uniform(draw_key(run.seed, "start"), skip_gram.dim, center)
     return center, context, engine
 

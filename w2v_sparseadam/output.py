@@ -110,7 +110,7 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         target = Path(os.path.realpath(path))
         _remove_leftovers(target)
         file, temporary = _open_temporary(path, target, or_elsewhere=True)
-        written = False
+        written = flushed = False
         try:
             with file:
                 with compress(file) as stream:
@@ -118,10 +118,11 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 file.flush()
                 written = True
                 _flush(file)
+            flushed = True
             os.replace(temporary, target)
             return
         except BaseException as error:
-            if not (written and isinstance(error, OSError)) or error.errno in _NO_ROOM:
+            if not (written and isinstance(error, OSError)):
                 temporary.unlink(missing_ok=True)
                 raise
             failure = error
@@ -132,8 +133,9 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         except BaseException as error:  # what was there may be half overwritten
             kept = _kept(temporary)
             if isinstance(error, OSError):
+                what = "the result is kept" if flushed else "what the disk took of it is"
                 raise W2VError(
-                    f"{path}: cannot be written ({error.strerror}); the result is kept in {kept}"
+                    f"{path}: cannot be written ({error.strerror}); {what} in {kept}"
                 ) from error
             raise
         temporary.unlink()
@@ -156,8 +158,14 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     elif straight is None:
         target = Path(os.path.realpath(path))
         stream, temporary = _open_temporary(path, target, or_elsewhere=True)
-        stream.close()
-        temporary.unlink()
+        try:
+            stream.close()
+        except OSError as error:
+            raise W2VError(
+                f"{path}: cannot be written ({error.strerror}); write elsewhere"
+            ) from error
+        finally:
+            temporary.unlink()
     elif not os.access(straight, os.W_OK):  # opening a pipe would wait for who reads it
         raise _write_protected(path)
 

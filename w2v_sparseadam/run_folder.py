@@ -403,9 +403,12 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise FormatError(f"{path}: is damaged: its settings have {value!r:.40} for '{name}'")
     if not settings["paths"]:
         raise FormatError(f"{path}: is damaged: its settings name no text")
-    for name in ("paths", "freeze"):
-        if not all(isinstance(entry, str) and "\0" not in entry for entry in settings[name]):
+    for name, fits in (("paths", can_be_a_path), ("freeze", lambda word: "\0" not in word)):
+        if not all(isinstance(entry, str) and fits(entry) for entry in settings[name]):
             raise FormatError(f"{path}: is damaged: its settings have other than text in '{name}'")
+    for entry in settings["inputs"]:
+        if not _is_stamp(entry):
+            raise FormatError(f"{path}: is damaged: its settings have {entry!r:.40} among 'inputs'")
     return settings
 
 
@@ -470,6 +473,11 @@ def refuse_links(path: Path) -> None:
                         f"{entry}: is a link, a pipe or a device, which no run puts into its "
                         "folder; replace it by what it stands for, if you trust it"
                     )
+                if stat.S_ISREG(mode) and entry.lstat().st_nlink > 1:
+                    raise W2VError(
+                        f"{entry}: is the same file as another (a hard link), so that training "
+                        "would change both; copy the folder"
+                    )
                 if stat.S_ISDIR(mode) and entry.name.startswith("checkpoints"):
                     _refuse_linked_checkpoints(entry)
     except (FileNotFoundError, NotADirectoryError):
@@ -516,6 +524,22 @@ def resume_command(path: str | os.PathLike[str]) -> str:
     return f"w2v-train --resume {shell_path(path)}"
 
 
+def can_be_a_path(name: str) -> bool:
+    """Return whether the system could have a file of this name."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_stamp(entry: Any) -> bool:
+    """Return whether a value from JSON may be what `file_stamp` returned."""
+    match entry:
+        case [str(name), None, None] | [str(name), int(), int()]:
+            return can_be_a_path(name)
+    return False
+
+
 def file_stamp(path: str) -> list[Any]:
     """Return a path, the size and the time of change of the file there, None for a stream."""
     status = os.stat(path)
@@ -531,10 +555,16 @@ def check_inputs(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> N
     ------
     W2VError
         If an input is a stream, gone, or has changed; names it.
+    FormatError
+        If the settings name a file to read without its size and time of change.
     """
+    lists = [settings["text"].get(name) for name in ("stopwords", "vocab")]
+    read = [*settings["paths"], *(os.path.abspath(name) for name in lists if isinstance(name, str))]
+    if [name for name, _, _ in settings["inputs"]] != read:
+        raise FormatError(f"{path}: is damaged: its 'inputs' are not the files that it reads")
     for entry in settings["inputs"]:
+        name, size, _ = entry
         try:
-            name, size, _ = entry
             if size is None:
                 reason = "is a stream, which cannot be read twice"
             elif file_stamp(name) != entry:
@@ -543,10 +573,6 @@ def check_inputs(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> N
                 continue
         except OSError as error:
             reason = f"cannot be read ({error.strerror})"
-        except (TypeError, ValueError):
-            raise FormatError(
-                f"{path}: is damaged: its settings have {entry!r:.40} among 'inputs'"
-            ) from None
         raise W2VError(
             f"{path}: reading its text was not finished, and {name!r} {reason}; start it again "
             f"with its options: w2v-train CORPUS --run-dir {shell_path(path)}"
@@ -645,14 +671,17 @@ def _check_digest(stream: BinaryIO, n_bytes: int | None, text: Mapping[str, Any]
         )
 
 
+_WITHOUT_LOCK = "give `lock=False`, and see to it that no other process trains in the folder"
+
+
 def _lock(path: Path) -> tuple[IO[bytes], str | None]:
     """Lock a folder until the file returned is closed; name the process that died holding it."""
     try:
         import fcntl
     except ImportError:
         raise W2VError(
-            f"{path}: this system has no file locks (POSIX flock); give --no-lock, and see to it "
-            "that no other process trains in the folder"
+            f"{path}: this system has no file locks (POSIX flock)",
+            _WITHOUT_LOCK,
         ) from None
     try:
         stream = open(  # noqa: SIM115 (held until close)
@@ -669,8 +698,8 @@ def _lock(path: Path) -> tuple[IO[bytes], str | None]:
         stream.close()
         if not isinstance(error, BlockingIOError):
             raise W2VError(
-                f"{path}: its file system has no locks ({error.strerror}); give --no-lock, and see "
-                "to it that no other process trains in the folder"
+                f"{path}: its file system has no locks ({error.strerror})",
+                _WITHOUT_LOCK,
             ) from error
         raise W2VError(
             f"{path}: {holder} is training in it; wait for its end, or stop it"

@@ -165,8 +165,8 @@ def check_dim(init: Vectors | Start, dim: int) -> None:
         raise wrong_type("init", "Vectors (as of model.vectors()), a Start or None", init)
     if init.dim != dim:
         raise SettingError(
-            f"the start vectors have {init.dim} dimensions, but --dim is {dim}; give --dim "
-            f"{init.dim}"
+            f"the start vectors have {init.dim} dimensions, but dim is {dim}",
+            f"give `dim={init.dim}`",
         )
 
 

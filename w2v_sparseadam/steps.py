@@ -299,8 +299,8 @@ class Keeping:
         state = self._checkpoints.load(self._arrays)
         if state is None and self.must_load:
             raise W2VError(
-                f"{self._folder.path}: no checkpoint is left of the vectors that it started from; "
-                "start a new run, from all of its text and with --init if it had that"
+                f"{self._folder.path}: no checkpoint is left of the vectors that it started from",
+                "start a new run, from all of its text and with `init` if it had that",
             )
         if state is None:
             return None
@@ -437,9 +437,9 @@ def take_steps(
 def _check_hope(engine: Engine, at_end: bool) -> None:
     """Refuse a text in which no epoch has found a pair, if none will."""
     if not engine.has_neighbours():
-        raise TextError("nothing to learn from: no line has two words; lower --min-count")
+        raise TextError("nothing to learn from: no line has two words", "lower `min_count`")
     if at_end:
         raise TextError(
-            "nothing to learn from: in no epoch had a line two words left; keep frequent words "
-            "with --subsample 0, or lower --min-count"
+            "nothing to learn from: in no epoch had a line two words left",
+            "keep frequent words with `subsample=0`, or lower `min_count`",
         )

@@ -50,7 +50,7 @@ class Workers:
                 self._threads.append(start_thread(self._serve, worker))
         except W2VError as error:
             self.close()
-            raise W2VError(f"{error}; lower --threads to {len(self._threads) + 1}") from error
+            raise W2VError(str(error), f"lower `threads` to {len(self._threads) + 1}") from error
 
     def run(self, part: Callable[[int, int], None], n_parts: int) -> None:
         """Call ``part(worker, k)`` for k = 0 … n_parts − 1, each once, and wait for all.
@@ -167,7 +167,7 @@ class Pipeline:
         try:
             return self._pool.submit(work, task)
         except RuntimeError as error:
-            raise W2VError(f"{_NO_THREAD}; lower --threads") from error
+            raise W2VError(_NO_THREAD, "lower `threads`") from error
 
     def close(self) -> None:
         """Drop the tasks that nobody has begun, and end the threads."""

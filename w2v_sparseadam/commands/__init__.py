@@ -9,6 +9,7 @@ import gc
 import io
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -74,9 +75,32 @@ class W2VCommand(click.Command):
                 click.echo(f"{word}{signals.note or self.left_undone}.", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
-                click.ClickException(printable(str(error))).show()
+                text = with_advice(error.message, error.advice)
+                click.ClickException(printable(text)).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
+
+
+def with_advice(message: str, advice: str) -> str:
+    """Return a message with its advice, in which the command's options stand for parameters.
+
+    ``--name value`` for ```name=value```, and ``--name`` for ```name```.
+    """
+    context = click.get_current_context(silent=True)
+    params = context.command.params if context else []
+    options = {option.name: option for option in params if isinstance(option, click.Option)}
+
+    def named(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        if value == "False" and f"no_{name}" in options:
+            return f"--no-{name}"
+        if name not in options:
+            return match[0].strip("`")
+        option = max(options[name].opts, key=len)
+        return f"{option} {value}" if value and not options[name].is_flag else option
+
+    text = re.sub(r"`(\w+)(?:=([^`]+))?`", named, advice)
+    return f"{message}; {text}" if text else message
 
 
 def _refusal(error: OSError | MemoryError) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from . import W2VCommand, columns, pad, printable, to_json
+from . import W2VCommand, columns, pad, printable, to_json, with_advice
 
 
 @click.command(cls=W2VCommand)
@@ -64,7 +64,7 @@ def main(
 
     _show(answers, as_json)
     for failure in unknown:
-        click.ClickException(printable(str(failure))).show()
+        click.ClickException(printable(with_advice(failure.message, failure.advice))).show()
     if unknown:
         raise click.exceptions.Exit(1)
 

@@ -14,7 +14,7 @@ import click
 
 from ..output import check_writable
 from ..text.events import Event
-from . import StopSignals, columns, pad, printable
+from . import StopSignals, columns, pad, printable, with_advice
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -124,7 +124,8 @@ class ReadingReport:
             self._bar.refresh()
 
     def _show_warning(self, event: Event) -> None:
-        self._say(f"Warning: {event['message']}.")
+        text = with_advice(event["message"], event.get("advice", ""))
+        self._say(f"Warning: {text}.")
 
     def _show_compile(self, event: Event) -> None:
         if not self._compiling:

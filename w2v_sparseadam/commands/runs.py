@@ -23,6 +23,7 @@ from ..text.config import kept_list
 from . import printable
 from .text_options import given
 
+_MOST_BYTES = 1 << 16
 _CONFIGS = ("text", "skip_gram", "optimizer", "run")
 _MAY_CHANGE = {
     "resume_dir",
@@ -128,7 +129,8 @@ class Destination:
     """Where the vectors of a run go, and which: kept in its folder as ``command.json``.
 
     The folder may come from a stranger, whose vectors would overwrite a file of the user's. So
-    what is kept has a signature, with a key that only this user has on this machine.
+    what is kept has a signature, with a key that only this user has on this machine, and only for
+    a folder in this place: that of another folder says nothing.
 
     Attributes
     ----------
@@ -146,34 +148,38 @@ class Destination:
         self.kept: dict[str, str] = {}
         refuse_links(run_dir)
         try:
-            content = json.loads(self._path.read_bytes())
+            with open(self._path, "rb") as stream:
+                content = json.loads(stream.read(_MOST_BYTES))  # what is cut is no JSON
             found = {name: str(content[name]) for name in ("output", "vectors")}
             signature = str(content.get("signature"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return  # a run started from Python, or killed at its very start
         key = _own_key()
-        if key and hmac.compare_digest(
-            _signature(key, found).encode(), signature.encode(errors="replace")
-        ):
+        own = self._signature(key, found) if key else ""
+        if key and hmac.compare_digest(own.encode(), signature.encode(errors="replace")):
             if found["vectors"] in VECTOR_KINDS:
                 self.kept, self._is_signed = found, True
         else:
             self._claimed = found["output"]
 
-    def output(self) -> Path | None:
-        """Return where the vectors go, None if nothing says so.
+    def output(self) -> Path:
+        """Return where the vectors go.
 
         Raises
         ------
         UsageError
-            If something does, but it is not this user who did.
+            If nothing says so, or it is not this user who did.
         """
         if self._claimed:
             raise click.UsageError(
                 f"the folder says that its vectors go to '{printable(self._claimed)}', but not "
-                "that this user, on this machine, told it so; name a file with -o"
+                "that this user, on this machine, told it so in this place; name a file with -o"
             )
-        return Path(self.kept["output"]) if self.kept else None
+        if not self.kept:
+            raise click.UsageError(
+                f"{self._run_dir} does not say where its vectors go; name a file with -o"
+            )
+        return Path(self.kept["output"])
 
     def keep(self, output: Path, vectors: str) -> None:
         """Write it, if it is new."""
@@ -185,10 +191,14 @@ class Destination:
         if new == self.kept:
             return
         key = _own_key(make=True)
-        signed = {**new, "signature": _signature(key, new)} if key else new
+        signed = {**new, "signature": self._signature(key, new)} if key else new
         with replace_file(self._path) as stream:
             stream.write(json.dumps(signed).encode() + b"\n")
         self.kept, self._is_signed = new, key is not None
+
+    def _signature(self, key: bytes, kept: Mapping[str, str]) -> str:
+        told = [os.path.realpath(self._run_dir), kept["output"], kept["vectors"]]
+        return hmac.new(key, json.dumps(told).encode(), hashlib.sha256).hexdigest()
 
     def how_to_resume(self) -> str:
         """Return the command that goes on with the run; it names the output if it must."""
@@ -214,12 +224,6 @@ def _own_key(make: bool = False) -> bytes | None:
     except (OSError, RuntimeError):  # as where there is no home folder
         return None
     return key if len(key) == 32 else None
-
-
-def _signature(key: bytes, kept: Mapping[str, str]) -> str:
-    return hmac.new(
-        key, json.dumps([kept["output"], kept["vectors"]]).encode(), hashlib.sha256
-    ).hexdigest()
 
 
 class Asked:

@@ -361,8 +361,6 @@ def main(
         output = output or destination.output()
         vectors = vectors if given(ctx, "vectors") else destination.kept.get("vectors", vectors)
     target = output or _named_after(corpus[0])
-    if resume_dir and not output and target.exists():
-        raise click.UsageError(f"'{target}' is there already; name a file for the vectors with -o")
     outputs = {"-o": target, "--log": log, "--phrases-out": phrases_out}
     if folder:
         check_outside(folder, outputs)

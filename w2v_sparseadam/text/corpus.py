@@ -24,6 +24,7 @@ import numpy as np
 from ..errors import SettingError, TextError
 from ..machine import memory_limit
 from .config import TextConfig
+from .magic import HEAD_BYTES, begins_with_json_object
 from .reader import PADDING_BYTES, Chunk, check_sources, read_chunks
 from .report import TextReport
 from .sources import Source, repeated, total_bytes
@@ -117,6 +118,7 @@ def read_corpus(
     threads: int = 1,
     on_progress: OnProgress | None = None,
     on_join: Callable[[int, int], None] | None = None,
+    on_records: Callable[[str], None] | None = None,
     known: Vocabulary | None = None,
     _piece_bytes: int = PIECE_BYTES,
 ) -> Corpus:
@@ -150,6 +152,8 @@ def read_corpus(
     on_join : callable, optional
         Called likewise while phrases are found, with (words gone through, words to go through in
         all); see `join_phrases`.
+    on_records : callable, optional
+        Called with the name of each source that is read as lines, but begins with a JSON object.
     known : Vocabulary, optional
         Words that are kept, with their ids, however rare they are here; the words of this text
         are added to them as by `extend_vocabulary`.
@@ -173,7 +177,9 @@ def read_corpus(
     >>> with read_corpus(["corpus.txt"], TextConfig(min_count=1)) as corpus:  # doctest: +SKIP
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
-    first_pass = _FirstPass(paths, config, threads, directory, on_progress, _piece_bytes)
+    first_pass = _FirstPass(
+        paths, config, threads, directory, on_progress, _piece_bytes, on_records
+    )
     with TypeFile(directory) as type_file:
         first_pass.read(type_file)
         text = first_pass.text(type_file)
@@ -282,6 +288,7 @@ class _FirstPass:
         directory: str | os.PathLike[str] | None,
         on_progress: OnProgress | None,
         piece_bytes: int,
+        on_records: Callable[[str], None] | None = None,
     ) -> None:
         # Numba takes a while to import, and commands ask this module for names to print --help.
         from .lines import LineTokenizer
@@ -304,6 +311,7 @@ class _FirstPass:
         self._n_threads = min(threads, _USEFUL_THREADS)
         self._directory = directory
         self._on_progress = on_progress
+        self._on_records = on_records if config.format == "lines" else None
         self._piece_bytes = piece_bytes
         self._max_types = config.max_types or default_max_types()
         self._n_bytes = self._n_text_bytes = self._n_bad_bytes = self._n_pruned_types = 0
@@ -323,6 +331,8 @@ class _FirstPass:
         chunks = read_chunks(
             self._sources, self.config, directory=self._directory, chunk_bytes=self._piece_bytes
         )
+        if self._on_records is not None:
+            chunks = self._tell_of_records(chunks, self._on_records)
         if self.config.by_line:
             chunks = self._lines.tokenized(chunks)
         free: list[Piece] = []
@@ -331,6 +341,18 @@ class _FirstPass:
             numbered = self._numbered(pipeline.map(Piece.scan, pieces), type_file)
             free.extend(pipeline.map(_Numbered.keep, numbered))
         self.type_words = self._tokenizer.type_words(self.types)
+
+    def _tell_of_records(
+        self, chunks: Iterator[Chunk], on_records: Callable[[str], None]
+    ) -> Iterator[Chunk]:
+        """Pass chunks on; name each source that begins with a JSON object."""
+        file_number = -1
+        for chunk in chunks:
+            if chunk.file_number != file_number:
+                file_number = chunk.file_number
+                if begins_with_json_object(chunk.data[:HEAD_BYTES].tobytes()):
+                    on_records(self._names[file_number])
+            yield chunk
 
     def _numbered(self, pieces: Iterator[Piece], type_file: TypeFile | None) -> Iterator[_Numbered]:
         """Take up the types of scanned pieces; yield what is left to do with each piece."""
@@ -383,7 +405,8 @@ class _FirstPass:
             if self._n_pruned_types and not filtered.words:
                 raise TextError(
                     f"{_place(self._names)}: no word is left: all were forgotten, to hold "
-                    f"{self._max_types:,} distinct ones at most; raise --max-types"
+                    f"{self._max_types:,} distinct ones at most",
+                    "raise `max_types`",
                 )
             raise _nothing_left(self._names, filtered, self.config.min_count, known is not None)
         return vocabulary, word_ids
@@ -555,14 +578,14 @@ def _nothing_left(
         causes = [
             f"{n:,} by {option}"
             for option, n in (
-                ("--digits drop", left.n_numbers),
-                ("--stopwords", left.n_stopwords),
-                ("--vocab", left.n_outside_vocab),
+                ("`digits=drop`", left.n_numbers),
+                ("`stopwords`", left.n_stopwords),
+                ("`vocab`", left.n_outside_vocab),
             )
             if n
         ]
         if causes:
-            return TextError(f"{place}: no word is left; tokens dropped: {', '.join(causes)}")
+            return TextError(f"{place}: no word is left", f"tokens dropped: {', '.join(causes)}")
         return TextError(f"{place}: no words in {'it' if len(names) == 1 else 'them'}")
     count, commonest = min(
         (-count, word) for count, word in zip(left.counts.tolist(), left.words, strict=True)
@@ -573,4 +596,4 @@ def _nothing_left(
     )
     if adds:
         return TextError(f"{place}: {rare}, or is known from the run; add more text")
-    return TextError(f"{place}: {rare}; lower --min-count")
+    return TextError(f"{place}: {rare}", "lower `min_count`")

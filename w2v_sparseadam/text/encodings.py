@@ -12,6 +12,12 @@ from .sources import SourceFile
 
 _BYTE_ORDER_MARK = "\ufeff"
 
+NOT_STRICT = "pass `errors=replace` or ignore"
+"""Advice against what is not text."""
+
+OTHER_ENCODING = "pass another `encoding`, or `errors=replace` or ignore"
+"""Advice against bytes that are not text in this encoding."""
+
 _lost = threading.local()  # by the call that decodes or encodes at the moment
 
 
@@ -85,8 +91,7 @@ def _undecodable(error: UnicodeError, begin: int, end: int, name: str, encoding:
         begin = end - len(error.object) + error.start
         what = f"byte 0x{error.object[error.start]:02x}"
     return TextError(
-        f"{name}, byte offset {begin}: not {encoding.upper()} ({what}); pass another --encoding, "
-        "or --errors replace or ignore"
+        f"{name}, byte offset {begin}: not {encoding.upper()} ({what})", OTHER_ENCODING
     )
 
 
@@ -115,8 +120,8 @@ def encoded(text: str, file: SourceFile, errors: str, line: int | None = None) -
     except UnicodeEncodeError as error:
         place = file.name if line is None else f"{file.name}, line {line}"
         raise TextError(
-            f"{place}: half a surrogate pair ({ascii(text[error.start])[1:-1]}) is not a "
-            "character; pass --errors replace or ignore"
+            f"{place}: half a surrogate pair ({ascii(text[error.start])[1:-1]}) is not a character",
+            NOT_STRICT,
         ) from error
     file.n_bad_bytes += _lost.n
     return data

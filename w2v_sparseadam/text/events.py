@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Names of JSON Lines and tables, compressed or not.
 _RECORDS = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 
+_READ_RECORDS = "give `format` and `field` to read one part of each"
+
 Event = dict[str, Any]
 """What happened; `read_with_events` and `train` list the keys."""
 
@@ -43,7 +45,7 @@ def read_with_events(
         one of
 
         ``warning``
-            Something is odd about the sources: message.
+            Something is odd about the sources: message, advice (with settings in backquotes).
         ``compile``
             A kernel is about to be compiled, which may take seconds: kernel. A later run finds
             all kernels on the disk.
@@ -77,16 +79,19 @@ def read_with_events(
     from .corpus import read_corpus
 
     config = TextConfig() if config is None else config
+    warned = False
+
+    def warn_of_records(name: str, what: str = "it begins with a JSON object") -> None:
+        nonlocal warned
+        if not warned:
+            warned = True
+            message = f"{name}: read as plain lines, though {what}"
+            on_event({"event": "warning", "message": message, "advice": _READ_RECORDS})
+
     records = _taken_for_lines(paths) if config.format == "lines" else []
     if records:
         others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
-        on_event(
-            {
-                "event": "warning",
-                "message": f"{records[0]}{others}: read as plain lines, though named like records; "
-                "--format and --field read one field of them",
-            }
-        )
+        warn_of_records(records[0] + others, "named like records")
 
     def telling(event: str, *keys: str) -> Callable[..., None]:
         last = time.perf_counter()
@@ -107,6 +112,7 @@ def read_with_events(
             threads=threads,
             on_progress=telling("read", "bytes", "total_bytes", "tokens"),
             on_join=telling("join", "words", "total_words"),
+            on_records=warn_of_records,
             known=known,
         )
     on_event({"event": "text", "min_count": config.min_count, **corpus.report.record()})

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import IO, Any
 
 from ..errors import TextError
-from .encodings import encoded
+from .encodings import NOT_STRICT, encoded
 from .sources import SourceFile
 
 _BLOCK_BYTES = 1 << 20
@@ -72,8 +72,8 @@ def csv_records(text: Iterator[str], name: str, field: str) -> Records:
         elif "field limit" in reason:
             reason = f"a field of more than {_MAX_CHARACTERS} characters, maybe an open quote"
         raise TextError(
-            f"{name}, line {rows.line_num}: not CSV ({reason}); quote fields as RFC 4180 says, or "
-            "pass --format tsv if tabs separate them"
+            f"{name}, line {rows.line_num}: not CSV ({reason})",
+            "quote fields as RFC 4180 says, or pass `format=tsv` if tabs separate them",
         ) from error
 
 
@@ -219,8 +219,8 @@ def _check_utf8(values: list[bytes], n_rows_before: int, name: str) -> None:
             value.decode()
         except UnicodeDecodeError as error:
             raise TextError(
-                f"{name}, row {number}: not UTF-8 (byte 0x{value[error.start]:02x}); "
-                "pass --errors replace or ignore"
+                f"{name}, row {number}: not UTF-8 (byte 0x{value[error.start]:02x})",
+                NOT_STRICT,
             ) from error
 
 
@@ -288,7 +288,7 @@ def _column(rows: Iterator[tuple[int, list[str]]], name: str, field: str) -> Rec
 def _no_field(place: str, field: str, there: Iterable[str]) -> TextError:
     """Return the error for a field that is not there."""
     names = _cut(", ".join(map(repr, there)) or "none")
-    return TextError(f"{place}: no field {field!r} (there are {names}); name one with --field")
+    return TextError(f"{place}: no field {field!r} (there are {names})", "name one as `field`")
 
 
 def _no_parquet(error: Exception, name: str) -> TextError:

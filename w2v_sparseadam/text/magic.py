@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 
 from ..errors import TextError
@@ -52,7 +53,7 @@ _NOT_TEXT = (
     (b"\x80\x05\x95", 0, "a Python pickle"),
 )
 _ADVICE = {
-    "a Parquet file": "pass --format parquet",
+    "a Parquet file": "pass `format=parquet`",
     "a tar archive": "unpack it, or pipe in what it holds (tar -xOf)",
     "a zip archive": "unpack it, or pipe in what it holds (unzip -p)",
 }
@@ -101,17 +102,18 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
         kind = f"{compression} data, once decompressed"
     if kind:
         advice = _ADVICE.get(kind.split(" (")[0], "give the text in it")
-        raise TextError(f"{name}: is {kind}, not text; {advice}")
+        raise TextError(f"{name}: is {kind}, not text", advice)
     family, mark = next((pair for pair in _MARKS if head.startswith(pair[1])), ("", b""))
     if not encoding.startswith(family):
         raise TextError(
             f"{name}: begins with a {family.upper()} byte order mark (bytes {mark.hex(' ')}), but "
-            f"is read as {encoding.upper()}; pass --encoding {family}"
+            f"is read as {encoding.upper()}",
+            f"pass `encoding={family}`",
         )
     if encoding in ("utf-16", "utf-32") and head and not mark:
         raise TextError(
-            f"{name}: begins without a byte order mark (bytes {head[:4].hex(' ')}); "
-            f"pass --encoding {encoding}-le or {encoding}-be"
+            f"{name}: begins without a byte order mark (bytes {head[:4].hex(' ')})",
+            f"pass `encoding={encoding}-le` or {encoding}-be",
         )
 
 
@@ -139,6 +141,23 @@ def check_not_vectors(head: bytes, name: str) -> None:
         )
 
 
+def begins_with_json_object(head: bytes) -> bool:
+    """Whether the first line that is not blank is a JSON object, such as in JSON Lines.
+
+    One that is longer than the head is taken for an object by its beginning.
+    """
+    head = head.lstrip()
+    if not re.match(rb'\{\s*"', head):
+        return False
+    line, end, _ = head.partition(b"\n")
+    if not end:
+        return re.match(rb'\{\s*"[^"\\]*"\s*:', line) is not None
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
 def check_controls(head: bytes, name: str) -> None:
     """Raise TextError if text in UTF-8, or what ought to be, begins with too much that is not.
 
@@ -154,5 +173,6 @@ def check_controls(head: bytes, name: str) -> None:
     if len(head) >= _ENOUGH_BYTES and n_controls > _MAX_CONTROL_SHARE * len(head):
         raise TextError(
             f"{name}: is binary, not text ({n_controls} of its first {len(head)} bytes are "
-            "control characters); give the text in it, or its --encoding"
+            "control characters)",
+            "give the text in it, or its `encoding`",
         )

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import TextError
 from ..kernels import kernel
+from .encodings import OTHER_ENCODING
 from .reader import PADDING_BYTES, Chunk
 from .scanner import Piece, TypeTable
 from .tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, writable
@@ -248,10 +249,7 @@ def _decode(types: TypeTable, first: int, last: int, errors: str, n_bad_bytes: n
 
 def not_utf8(where: str, byte: int) -> TextError:
     """Return the error for a byte that is not UTF-8."""
-    return TextError(
-        f"{where}: not UTF-8 (byte 0x{byte:02x}); pass another --encoding, or --errors replace or "
-        "ignore"
-    )
+    return TextError(f"{where}: not UTF-8 (byte 0x{byte:02x})", OTHER_ENCODING)
 
 
 def _is_a_word_a_line(text: str) -> bool:

@@ -82,7 +82,9 @@ class WordFilter:
         self._stopwords = self._list(config.stopwords, config)
         self._vocab = self._list(config.vocab, config)
         if config.vocab is not None and not self._vocab:
-            raise TextError(f"{_name(config.vocab)}: a vocabulary without words; --vocab needs one")
+            raise TextError(
+                f"{_name(config.vocab)}: a vocabulary without words", "`vocab` needs one"
+            )
         self._all_pass = config.digits == "keep" and config.stopwords is config.vocab is None
 
     def apply(self, words: Collection[str], counts: np.ndarray) -> FilteredWords:
