@@ -126,13 +126,15 @@ def test_other_sources_compile_again_and_replace_the_old(folders, monkeypatch):
 
 
 def test_numba_cache_dir_is_the_only_folder_if_it_is_set(monkeypatch, tmp_path):
-    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     (folder,) = cache_folders.__wrapped__()
     assert folder.parent == tmp_path
 
 
 def test_without_a_home_no_folder_is_made_where_one_stands(monkeypatch):
-    monkeypatch.setattr(config, "CACHE_DIR", "")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    # As `.numba_config.yaml` in the current folder would, which may be a stranger's.
+    monkeypatch.setattr(config, "CACHE_DIR", str(PACKAGE / "evil"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "~")  # what it stays if nobody knows the user
     assert cache_folders.__wrapped__() == [PACKAGE / "__pycache__"]

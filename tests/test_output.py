@@ -14,8 +14,14 @@ from pathlib import Path
 import pytest
 
 from w2v_sparseadam import output
-from w2v_sparseadam.errors import W2VError
-from w2v_sparseadam.output import check_writable, replace_file, shell_path, write_result
+from w2v_sparseadam.errors import SettingError, W2VError
+from w2v_sparseadam.output import (
+    check_text_ending,
+    check_writable,
+    replace_file,
+    shell_path,
+    write_result,
+)
 from w2v_sparseadam.zstd import zstd_module
 
 
@@ -225,6 +231,28 @@ def test_a_result_is_kept_if_even_overwriting_fails(tmp_path, monkeypatch):
     with pytest.raises(W2VError, match="the result is kept in") as caught:
         write(target, b"new", write_result)
     assert Path(str(caught.value).rpartition(" ")[2]).read_bytes() == b"new"
+
+
+def test_what_is_kept_outlives_the_next_command(tmp_path, monkeypatch):
+    target = tmp_path / "out.vec"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail_with(errno.EIO))
+        patch.setattr(Path, "rename", fail_with(errno.EIO))
+        with pytest.raises(W2VError, match="the result is kept in") as caught:
+            write(target, b"new", write_result)
+    write(target, b"newer", write_result)
+    assert Path(str(caught.value).rpartition(" ")[2]).read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["v.npy", "v.PARQUET", "v.csv.gz", "v.json"])
+def test_a_table_is_not_written_under_the_name_of_another_format(name):
+    with pytest.raises(SettingError, match="is written as text, not as"):
+        check_text_ending(name)
+
+
+@pytest.mark.parametrize("name", ["v", "v.txt", "v.tsv.zst", "1.2", "-", "/dev/stdout"])
+def test_a_table_may_have_any_other_name(name):
+    check_text_ending(name)
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])

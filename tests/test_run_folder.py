@@ -126,8 +126,8 @@ def test_reading_that_was_not_finished_can_start_again(tmp_path):
 
 def test_what_a_killed_writer_left_is_cleaned_up(tmp_path):
     path = filled(tmp_path / "run")
-    for leftover in (path / ".word_ids.i32.0a1b.tmp", path / "checkpoints" / ".step-1.0a.tmp"):
-        leftover.write_bytes(b"half")
+    for name in (".word_ids.i32.0a1b2c3d4e5f.tmp", "checkpoints/.step-1.0a1b2c3d4e5f.tmp"):
+        (path / name).write_bytes(b"half")
     RunFolder.open(path).close()
     assert not list(path.rglob("*.tmp"))
 
@@ -172,11 +172,31 @@ def test_places_that_cannot_hold_a_run(tmp_path, make, message):
     assert message_of(RunFolder.create, path, {}) == message.format(path)
 
 
-def test_the_folder_above_must_be_there(tmp_path):
-    path = tmp_path / "none" / "run"
-    assert message_of(RunFolder.create, path, {}) == (
-        f"{path}: the folder '{tmp_path}/none' does not exist; create it, or name another"
-    )
+def test_the_folders_above_are_made(tmp_path):
+    RunFolder.create(tmp_path / "none" / "yet" / "run", SETTINGS).close()
+    RunFolder.open(tmp_path / "none" / "yet" / "run").close()
+
+
+@pytest.mark.parametrize("name", ["settings.json", "vocabulary.txt", ".draft.tmp", "lock"])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, name):
+    """Such names are not ours alone."""
+    path = tmp_path / "project"
+    path.mkdir()
+    (path / name).write_text('{"mine": 1}')
+    assert f"holds other files, {name!r} among them" in message_of(RunFolder.create, path, SETTINGS)
+    assert {entry.name: entry.read_text() for entry in path.iterdir()} == {name: '{"mine": 1}'}
+
+
+def test_a_run_that_was_killed_before_all_was_there_can_go_on(tmp_path):
+    path = tmp_path / "run"
+    RunFolder.create(path, SETTINGS).close()
+    (path / "checkpoints").rmdir()
+    with RunFolder.open(path) as folder:
+        assert folder.checkpoints.is_dir()
+    for entry in (path / "settings.json", path / "checkpoints"):
+        entry.rmdir() if entry.is_dir() else entry.unlink()
+    (path / ".settings.json.0a1b2c3d4e5f.tmp").touch()
+    RunFolder.create(path, SETTINGS).close()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,15 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
+from w2v_sparseadam import (
+    OptimizerConfig,
+    RunConfig,
+    SkipGramConfig,
+    TextConfig,
+    resume,
+    start,
+    train,
+)
 from w2v_sparseadam.config import START_LR
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
 from w2v_sparseadam.evaluation import read_dataset
@@ -191,6 +199,59 @@ class Series:
 
     def __contains__(self, item):
         return False
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Start.load(5), "run_dir must be a path (str or path-like), got 5"),
+        (lambda: resume(None), "run_dir must be a path (str or path-like), got None"),
+        (lambda: Vectors.load(b"x"), "path must be a path (str or path-like), got bytes"),
+        (lambda: Vectors.load(""), "path must be the path of a file or folder, got ''"),
+        (lambda: resume("a\0b"), r"run_dir must be the path of a file or folder, got 'a\x00b'"),
+        (lambda: train("x", run_dir=""), "run_dir must be the path of a file or folder, got ''"),
+        (lambda: train("x", on_event=5), "on_event must be a function of an event, got 5"),
+        (
+            lambda: resume("x", checkpoint_now=5),
+            "checkpoint_now must be a threading.Event, or like one, got 5",
+        ),
+        (lambda: OptimizerConfig(optimizer=["sgd"]), "optimizer is ['sgd'], but must be one of"),
+        (
+            lambda: Vectors(["a", "b"], [[1], [2]]).most_similar("a", exclude=5),
+            "exclude must be a word or words, got 5",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_it_is(call, message):
+    with pytest.raises(W2VError, match=f"^{re.escape(message)}"):
+        call()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"center.vectors": np.zeros((2, 3, 1), np.float32)},
+        {"center.exp_avg_sq": np.zeros((2, 4, 1), np.float32)},
+        {"context.exp_avg_sq": np.zeros(3, np.float32)},
+    ],
+)
+def test_a_start_with_arrays_of_another_shape_is_refused(tmp_path, text, monkeypatch, change):
+    train_small(text, run_dir=tmp_path / "run")
+    arrays, state = start.last_checkpoint(tmp_path / "run" / "checkpoints")
+    monkeypatch.setattr(start, "last_checkpoint", lambda folder: ({**arrays, **change}, state))
+    with pytest.raises(FormatError, match="is damaged"):
+        Start.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", 3, ["sgd"]])
+def test_a_start_of_an_optimizer_without_a_name_is_refused(tmp_path, text, monkeypatch, name):
+    train_small(text, run_dir=tmp_path / "run")
+    settings = start.read_settings(tmp_path / "run")
+    settings["optimizer"]["optimizer"] = name
+    monkeypatch.setattr(start, "read_settings", lambda folder: settings)
+    with pytest.raises(FormatError, match="is damaged") as caught:
+        Start.load(tmp_path / "run")
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -412,6 +412,8 @@ def test_memory_does_not_grow_with_an_archive(tmp_path):
         b"2 1\r\nthe 0.1\r\n",
         b"71000 100\nthe " + b"0.25 " * 99,  # cut
         b"2 2\nthe \x00\x00\x80\x3f\x00\x00\x80\x3f\n",
+        b"the" + b" 0.25" * 50 + b"\nof" + b" -1.5e-3" * 50 + b"\n",
+        b"the" + b" 0.25" * 50 + b"\nof" + b" 0.12" * 20 + b" -",  # cut
     ],
 )
 def test_vectors_are_not_text(tmp_path, head):
@@ -426,7 +428,14 @@ def test_vectors_are_not_text(tmp_path, head):
 
 
 @pytest.mark.parametrize(
-    "text", [b"2 3\nthe 0.1 -0.2\n", b"12 34\n", b"12 34\nthe cat sat\n", b"1 2 3\na 1 2 3\n"]
+    "text",
+    [
+        b"2 3\nthe 0.1 -0.2\n",
+        b"12 34\n",
+        b"12 34\nthe cat sat\n",
+        b"1 2 3\na 1 2 3\n",
+        b"in" + b" 1984" * 50 + b"\n",
+    ],
 )
 def test_numbers_at_the_start_are_still_text(tmp_path, text):
     (tmp_path / "text").write_bytes(text)

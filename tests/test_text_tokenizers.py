@@ -254,9 +254,22 @@ def test_a_function_of_a_module_in_the_current_directory(own_modules, kind):
 
 def test_a_module_in_the_current_directory_hides_no_other(own_modules):
     assert named_tokenizer("python:textwrap:wrap")("a b") == ["a b"]
-    assert sys.path[-1] == str(own_modules)
     named_tokenizer("python:good_module:f")
-    assert sys.path.count(str(own_modules)) == 1
+    assert str(own_modules) not in sys.path
+
+
+def test_an_installed_module_finds_nothing_in_the_current_directory(tmp_path, monkeypatch):
+    """Which may hold a stranger's files."""
+    site, here = tmp_path / "site", tmp_path / "here"
+    for folder in (site, here):
+        folder.mkdir()
+    (site / "installed_module.py").write_text(
+        "try:\n    import strangers_module\nexcept ImportError:\n    f = str.split\n"
+    )
+    (here / "strangers_module.py").write_text("raise SystemExit")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
+    monkeypatch.chdir(here)
+    assert named_tokenizer("python:installed_module:f") is str.split
 
 
 @pytest.mark.parametrize(

@@ -365,7 +365,7 @@ def test_no_corpus_at_all(folder, no_training):
         ),
         (
             ["--encoding", "latin-99"],
-            "encoding must be one that Python can decode to text, got 'latin-99'",
+            "--encoding must be one that Python can decode to text, got 'latin-99'",
         ),
         (
             ["--log", "no/log.jsonl"],
@@ -374,7 +374,7 @@ def test_no_corpus_at_all(folder, no_training):
         ),
         (
             ["--seed", str(2**64)],
-            "seed is 18446744073709551616, but must be a whole number, "
+            "--seed is 18446744073709551616, but must be a whole number, "
             "from 0 to 18446744073709551615",
         ),
     ],
@@ -394,9 +394,9 @@ def test_an_archive_that_is_no_text_is_refused_before_training(folder):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--tokenizer", "regex:["], "tokenizer 'regex:[' is not a regular expression: "),
-        (["--tokenizer", "python:nowhere:f"], "tokenizer 'python:nowhere:f': cannot import "),
-        (["--tokenizer", "sentences"], "tokenizer must be 'word', 'whitespace', 'char', "),
+        (["--tokenizer", "regex:["], "--tokenizer 'regex:[' is not a regular expression: "),
+        (["--tokenizer", "python:nowhere:f"], "--tokenizer 'python:nowhere:f': cannot import "),
+        (["--tokenizer", "sentences"], "--tokenizer must be 'word', 'whitespace', 'char', "),
     ],
 )
 def test_a_tokenizer_that_is_not_there(folder, monkeypatch, args, message):
@@ -843,14 +843,11 @@ def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
 @posix_only
 def test_sigusr1_ends_nothing(folder, monkeypatch):
     """Before there is a folder to write a checkpoint to, and once there is none any more."""
-    before = signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-    try:
-        monkeypatch.setattr(command, "train", lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1))
-        result = CliRunner().invoke(command.main, ["news.txt"])
-        assert isinstance(result.exception, AttributeError)  # no model came
-        os.kill(os.getpid(), signal.SIGUSR1)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN  # since the command was imported
+    monkeypatch.setattr(command, "train", lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1))
+    result = CliRunner().invoke(command.main, ["news.txt"])
+    assert isinstance(result.exception, AttributeError)  # no model came
+    os.kill(os.getpid(), signal.SIGUSR1)
 
 
 @posix_only

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -318,6 +318,11 @@ def configs_of(
     FormatError
         If they have other names than this version knows, or values out of range.
     """
+    kinds = {"skip_gram": SkipGramConfig, "optimizer": OptimizerConfig, "run": RunConfig}
+    for name, kind in kinds.items():
+        missing = {field.name for field in fields(kind)} - set(settings[name])
+        if missing:
+            raise FormatError(f"{path}: its settings are damaged: {name} has no {min(missing)!r}")
     try:
         return (
             SkipGramConfig(**settings["skip_gram"]),
@@ -403,6 +408,6 @@ def _check_most(config: object, **most: float) -> None:
 
 def check_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Refuse a value that is not among the choices."""
-    if value not in choices:
+    if not isinstance(value, Hashable) or value not in choices:
         names = ", ".join(map(repr, choices))
         raise SettingError(f"{name} is {value!r}, but must be one of {names}")

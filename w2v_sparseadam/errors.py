@@ -5,6 +5,8 @@ commands print it after ``Error:``, with their options in the place of parameter
 its ``exit_code``.
 """
 
+import os
+
 
 class W2VError(Exception):
     """Base of every error that a user can cause and fix.
@@ -58,6 +60,23 @@ class DivergenceError(W2VError):
     """A training run whose loss or vectors are no longer finite, or have grown out of bounds."""
 
     exit_code = 3
+
+
+def check_path(name: str, value: object) -> None:
+    """Refuse what cannot be the path of a file or folder.
+
+    Raises
+    ------
+    WrongTypeError
+        If it is neither a str nor path-like.
+    SettingError
+        If it is empty, or has a NUL.
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise wrong_type(name, "a path (str or path-like)", value)
+    if not path or "\0" in path:
+        raise SettingError(f"{name} must be the path of a file or folder, got {path!r:.60}")
 
 
 def wrong_type(name: str, expected: str, value: object) -> WrongTypeError:

@@ -113,8 +113,9 @@ def cache_folders() -> list[Path]:
     If ``NUMBA_CACHE_DIR`` is set, they are there and nowhere else.
     """
     name = f"{_PACKAGE.name}_{_digest(os.fsencode(_PACKAGE)).hex()}"
-    if _OPTIONS.CACHE_DIR:
-        return [Path(_OPTIONS.CACHE_DIR, name)]
+    # Not Numba's setting, which a file in the current folder may have made: code is loaded from it.
+    if folder := os.environ.get("NUMBA_CACHE_DIR"):
+        return [Path(folder, name)]
     user = Path(AppDirs("numba", appauthor=False).user_cache_dir, name)
     # Not absolute where there is neither HOME nor an entry for the user.
     return [_PACKAGE / "__pycache__", *([user] if user.is_absolute() else [])]

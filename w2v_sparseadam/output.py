@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import W2VError
+from .errors import SettingError, W2VError
 from .zstd import zstd_module
 
 STANDARD_OUTPUT = "-"
@@ -32,11 +32,17 @@ STANDARD_OUTPUT = "-"
 COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 """The endings of names of results that are compressed."""
 
+_NOT_TEXT_ENDINGS = (
+    *(".npy", ".npz", ".safetensors", ".parquet", ".json", ".jsonl", ".csv", ".bin", ".kv"),
+    *(".model", ".pkl", ".h5", ".zip", ".7z", ".lz4", ".zstd"),
+)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # The folder, not the disk, is what forbids it: a mount point, a sticky or read-only folder.
 _NOT_IN_FOLDER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EROFS}
 _GZIP_LEVEL = 6  # as gzip(1); the default of Python's takes three times as long for 1 %
+_PREFIX = 32
+_TEMPORARY = re.compile(rf"\.(.{{1,{_PREFIX}}})\.[0-9a-f]{{12}}\.tmp", re.DOTALL)
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
@@ -214,6 +220,23 @@ def compression_ending(path: str | os.PathLike[str]) -> str:
     return suffix if suffix in COMPRESSED_ENDINGS else ""
 
 
+def check_text_ending(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that asks for a format which a table of words is not written in.
+
+    Raises
+    ------
+    SettingError
+        Names the endings that say text.
+    """
+    ending = compression_ending(path)
+    inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
+    if inner in _NOT_TEXT_ENDINGS:
+        raise SettingError(
+            f"{path}: is written as text, not as {inner!r}; end the name in .txt or .tsv, then "
+            f"{', '.join(COMPRESSED_ENDINGS)} to compress, or in none"
+        )
+
+
 def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
     """Return what makes a context manager that compresses into a file, or leaves it as it is."""
     ending = compression_ending(path)
@@ -315,7 +338,7 @@ def _open_temporary(
 
 def _prefix(target: Path) -> str:
     """Return how temporary names begin; cut short, so that the longest name has one, too."""
-    return f".{target.name[:32]}."
+    return f".{target.name[:_PREFIX]}."
 
 
 def _locked(path: Path) -> tuple[BinaryIO, Path]:
@@ -340,12 +363,18 @@ def _try_lock(handle: int) -> bool:
     return True
 
 
+def leftover_of(name: str) -> str | None:
+    """Return how the name of the file begins that a temporary name was for; None for others."""
+    match = _TEMPORARY.fullmatch(name)
+    return match[1] if match else None
+
+
 def _remove_leftovers(target: Path) -> None:
     """Remove the temporary files of processes that were killed while they wrote a target."""
-    name = re.compile(re.escape(_prefix(target)) + r"[0-9a-f]{12}\.tmp")
+    own = target.name[:_PREFIX]
     with suppress(OSError), os.scandir(target.parent) as entries:
         for entry in entries:
-            if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            if leftover_of(entry.name) == own and entry.is_file(follow_symlinks=False):
                 with suppress(OSError), open(entry.path, "rb") as stream:
                     if _try_lock(stream.fileno()):
                         os.unlink(entry.path)
@@ -387,4 +416,8 @@ def _kept(temporary: Path) -> Path:
     visible = temporary.with_name(temporary.name.removeprefix(".").removesuffix(".tmp"))
     with suppress(OSError):
         return temporary.rename(visible)
+    with suppress(OSError):  # or else the next command would remove it as a leftover
+        shutil.copyfile(temporary, visible)
+        temporary.unlink()
+        return visible
     return temporary

@@ -34,7 +34,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from .errors import FormatError, W2VError
-from .output import replace_file, shell_path, sync
+from .output import leftover_of, replace_file, shell_path, sync
 from .text.vocabulary import Vocabulary
 
 _FORMAT = 2
@@ -85,9 +85,10 @@ class RunFolder:
         refuse_links(path)
         self._lock, self.taken_over_from = _lock(path) if lock else _no_lock(path)
         for folder in (path, *(found for found in path.iterdir() if is_of_the_run(found.name))):
-            for leftover in folder.glob(".*.tmp"):
-                with suppress(OSError):
-                    leftover.unlink()  # of a process that was killed while it wrote
+            for entry in list(folder.iterdir()) if folder.is_dir() else ():
+                if _is_leftover(entry.name):
+                    with suppress(OSError):
+                        entry.unlink()  # of a process that was killed while it wrote
 
     @classmethod
     def create(
@@ -98,7 +99,7 @@ class RunFolder:
         Parameters
         ----------
         path : path-like
-            Made if missing; the folder above it must be there.
+            Made if missing, and so are the folders above it.
         settings : mapping
             Kept as JSON; what JSON cannot hold, such as a function, is kept as its name.
         lock : bool
@@ -111,22 +112,18 @@ class RunFolder:
         """
         folder_path = Path(path)
         try:
-            folder_path.mkdir(exist_ok=True)
-            found = {entry.name for entry in folder_path.iterdir()}
+            folder_path.mkdir(parents=True, exist_ok=True)
+            refuse_links(folder_path)
+            others = {entry.name for entry in folder_path.iterdir() if not _may_be_left(entry)}
         except FileExistsError:
             raise W2VError(f"{path}: is a file; name a folder for the run") from None
-        except FileNotFoundError:
-            raise W2VError(
-                f"{path}: the folder '{folder_path.parent}' does not exist; create it, or name "
-                "another"
-            ) from None
         except OSError as error:
             raise W2VError(
                 f"{path}: cannot hold a run ({error.strerror}); name another folder"
             ) from error
-        if found and not {_SETTINGS, "lock"} & found:
+        if others and not (_SETTINGS in others and _is_run(folder_path)):
             raise W2VError(
-                f"{path}: holds other files, {min(found)!r} among them; name an empty or a new "
+                f"{path}: holds other files, {min(others)!r} among them; name an empty or a new "
                 "folder"
             )
         folder = cls(folder_path, lock)
@@ -162,6 +159,7 @@ class RunFolder:
         try:
             # Again: who held the lock until now may have changed them.
             folder.settings = read_settings(folder_path)
+            folder._make_checkpoints()  # whoever was killed before it could
             if folder.has_text:
                 folder._remove_others()
         except BaseException:
@@ -449,6 +447,28 @@ def _read_text(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     if not is_count or not isinstance(checksums, dict):
         raise FormatError(f"{text_path}: is damaged: it vouches for nothing")
     return text
+
+
+def _is_run(path: Path) -> bool:
+    """Return whether the settings in a folder are those of a run."""
+    with suppress(W2VError):
+        return bool(read_settings(path))
+    return False
+
+
+def _may_be_left(path: Path) -> bool:
+    """Return whether a file may be what is left of a run that was killed at its very start."""
+    if path.name != "lock":
+        return _is_leftover(path.name)
+    with open(path, "rb", opener=_not_a_link) as lock:
+        content = lock.read(200).decode(errors="replace")
+    return re.fullmatch(r"(process \d+ on .*\n)?", content) is not None
+
+
+def _is_leftover(name: str) -> bool:
+    """Return whether a name is that of a temporary file for one of a run's own."""
+    target = leftover_of(name)
+    return target is not None and (is_of_the_run(target) or target.startswith("step-"))
 
 
 def is_of_the_run(name: str) -> bool:

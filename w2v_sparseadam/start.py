@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .checkpoint import last_checkpoint
-from .errors import FormatError, SettingError, wrong_type
+from .errors import FormatError, SettingError, check_path, wrong_type
 from .run_folder import of_generation, read_settings, read_vocabulary
 from .text.compression import read_lines
 from .text.config import TextConfig, WordList
@@ -51,6 +51,7 @@ class Start:
         FormatError
             If the settings, the vocabulary or all checkpoints are damaged.
         """
+        check_path("run_dir", run_dir)
         settings = read_settings(run_dir)
         words = read_vocabulary(Path(run_dir), settings)[0].words
         arrays, state = last_checkpoint(of_generation(Path(run_dir), "checkpoints", settings))
@@ -64,10 +65,13 @@ class Start:
             )
             if min(start.step_counts) < 0:
                 raise ValueError("a step count below 0")
+            if not start.optimizer.isprintable():
+                raise ValueError("the name of an optimizer that drives the terminal")
             shapes = [arrays[name].shape for name in _VECTORS]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{run_dir}: is damaged: {error!r:.80}") from None
-        is_whole = all(array.shape[:1] == (len(words),) for array in arrays.values())
+        fit = (len(words),), (len(words), start.dim)
+        is_whole = all(array.shape in fit for array in arrays.values())
         if not is_whole or shapes != [(len(words), start.dim)] * 2 or len(start.step_counts) != 2:
             raise FormatError(f"{run_dir}: is damaged: its checkpoint is of another vocabulary")
         return start

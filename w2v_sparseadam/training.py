@@ -19,7 +19,7 @@ from .config import (
     epochs_of,
     text_of,
 )
-from .errors import SettingError, W2VError, wrong_type
+from .errors import SettingError, W2VError, check_path, wrong_type
 from .machine import peak_memory
 from .model import Model, compile_run, start_engine
 from .steps import CheckpointRequest, Interrupts, Keeping, Progress, Schedule, take_steps
@@ -154,6 +154,9 @@ def train(
     from .text.reader import check_sources
 
     emit = on_event or (lambda event: None)
+    _check_calls(on_event, checkpoint_now)
+    if run_dir is not None:
+        check_path("run_dir", run_dir)
     check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
     text = text or TextConfig()
     skip_gram = skip_gram or SkipGramConfig()
@@ -273,6 +276,8 @@ def resume(
     from .run_folder import RunFolder
 
     emit = on_event or (lambda event: None)
+    check_path("run_dir", run_dir)
+    _check_calls(on_event, checkpoint_now)
     _check_minutes(checkpoint_minutes)
     if not isinstance(more_epochs, Integral) or more_epochs < 0:
         raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
@@ -345,6 +350,14 @@ def _inputs(sources: Sequence[Source], text: TextConfig) -> list[list[Any]]:
         for source in sources
     ]
     return stamps + [file_stamp(os.path.abspath(words)) for words in lists]
+
+
+def _check_calls(on_event: object, checkpoint_now: object) -> None:
+    """Refuse what could not be called when its time comes."""
+    if on_event is not None and not callable(on_event):
+        raise wrong_type("on_event", "a function of an event", on_event)
+    if checkpoint_now is not None and not hasattr(checkpoint_now, "is_set"):
+        raise wrong_type("checkpoint_now", "a threading.Event, or like one", checkpoint_now)
 
 
 def _check_epochs(n: int) -> None:

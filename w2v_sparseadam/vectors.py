@@ -29,6 +29,7 @@ from .errors import (
     ShapeError,
     UnknownWordError,
     W2VError,
+    check_path,
     wrong_type,
 )
 from .memory import lacks_memory
@@ -125,6 +126,7 @@ class Vectors:
         W2VError
             If it has more vectors than memory can hold.
         """
+        check_path("path", path)
         with open_unpacked(path) as (stream, name, size):
             n_words, dim = _read_header(stream, name, size)
             lacking = lacks_memory(4 * n_words * dim)
@@ -155,6 +157,7 @@ class Vectors:
         W2VError
             If the file cannot be written; see `write_result`.
         """
+        check_path("path", path)
         write = _write_binary if is_binary(path) else _write_text
         with write_result(path) as stream:
             stream.write(b"%d %d\n" % self.matrix.shape)
@@ -260,6 +263,8 @@ class Vectors:
         if n < 1:
             raise SettingError(f"n is {n}; ask for at least 1 word")
         exclude = [exclude] if isinstance(exclude, str) else exclude
+        if not isinstance(exclude, Iterable):
+            raise wrong_type("exclude", "a word or words", exclude)
         left_out = {self.word_ids[word] for word in exclude if word in self}
         if isinstance(query, str):
             left_out.add(self._word_id(query))

@@ -20,11 +20,18 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+with suppress(AttributeError, ValueError):  # where there is none; in another thread
+    # Before more is imported, which takes a while: SIG_DFL ends the process.
+    if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
 import click
 
-from ..errors import W2VError
+from ..errors import SettingError, W2VError
 from ..text.sources import STANDARD_INPUT
 from .hurry import left_soon
+
+_LONGEST_MESSAGE = 2000
 
 # As it exits, Python would look through all that Numba has made for garbage: 0.2 s and more.
 atexit.register(gc.freeze)
@@ -72,13 +79,41 @@ class W2VCommand(click.Command):
             if signals.received or isinstance(error, KeyboardInterrupt):
                 number = signals.received or signal.SIGINT
                 word = "Interrupted" if number == signal.SIGINT else "Terminated"
-                click.echo(f"{word}{signals.note or self.left_undone}.", err=True)
+                # No full stop after a command to paste.
+                click.echo(f"{word}{signals.note or f'{self.left_undone}.'}", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
-                text = with_advice(error.message, error.advice)
+                message = error.message
+                if isinstance(error, SettingError):  # which begins with the name of the setting
+                    message = _with_option_names(message)
+                text = with_advice(_shortened(message), error.advice)
                 click.ClickException(printable(text)).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
+
+
+def _shortened(message: str) -> str:
+    """Return a message without the middle of a very long name or value."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    return f"{message[: _LONGEST_MESSAGE // 2]} … {message[-_LONGEST_MESSAGE // 2 :]}"
+
+
+def _options() -> dict[str | None, click.Option]:
+    """Return the options of the command that runs, by the names of their parameters."""
+    context = click.get_current_context(silent=True)
+    params = context.command.params if context else []
+    return {option.name: option for option in params if isinstance(option, click.Option)}
+
+
+def _with_option_names(message: str) -> str:
+    """Return what is wrong with a setting, with options for parameters: ``min_lr is 5.0``."""
+    options = _options()
+
+    def named(match: re.Match[str]) -> str:
+        return max(options[match[0]].opts, key=len) if match[0] in options else match[0]
+
+    return re.sub(r"^[a-z]\w*|(?<= )[a-z0-9]+_\w+", named, message)
 
 
 def with_advice(message: str, advice: str) -> str:
@@ -86,9 +121,7 @@ def with_advice(message: str, advice: str) -> str:
 
     ``--name value`` for ```name=value```, and ``--name`` for ```name```.
     """
-    context = click.get_current_context(silent=True)
-    params = context.command.params if context else []
-    options = {option.name: option for option in params if isinstance(option, click.Option)}
+    options = _options()
 
     def named(match: re.Match[str]) -> str:
         name, value = match.groups()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..output import check_writable
+from ..output import check_text_ending, check_writable
 from ..text.events import Event
 from . import StopSignals, columns, pad, printable, with_advice
 
@@ -64,6 +64,7 @@ def teller(
 
 def phrases_to(path: Path) -> Callable[[Event], None]:
     """Return a listener that writes the phrases to a file; find out first whether it can."""
+    check_text_ending(path)
     check_writable(path)
 
     def write(event: Event) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from ..config import epochs_of
+from ..config import configs_of, epochs_of
 from ..model import VECTOR_KINDS
 from ..output import STANDARD_OUTPUT, shell_path
 from ..text.config import kept_list
@@ -80,6 +80,7 @@ def check_resumable(
     """
     from ..run_folder import plain
 
+    configs_of(kept, run_dir)  # so that every field is there
     fields = {name: value for config in _CONFIGS for name, value in kept[config].items()}
     fields.pop("phrases", None)  # which are settings of their own
     if fields["epochs"] is not None:  # as it is until the text is read, if it says how many
@@ -102,8 +103,9 @@ def check_resumable(
         if isinstance(value, TotalEpochs) and (fields[field] is None or value > fields[field]):
             continue
         mend = "add some with --epochs +N, or " if field == "epochs" else ""
+        sign = value.sign if isinstance(value, TotalEpochs) else ""
         raise click.UsageError(
-            f"{flag} is {told[field]}, but the run in {run_dir} has "
+            f"{flag} is {sign}{told[field]}, but the run in {run_dir} has "
             f"{printable(str(fields[field]))}; {mend}leave "
             "it out"
         )
@@ -213,7 +215,9 @@ class Destination:
 def _own_key(make: bool = False) -> bytes | None:
     """Return the key of this user on this machine; None if there is none and none can be made."""
     try:
-        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        state = os.environ.get("XDG_STATE_HOME", "")
+        if not os.path.isabs(state):  # as its specification says
+            state = os.fspath(Path.home() / ".local" / "state")
         path = Path(state) / "w2v-sparseadam" / "key"
         if make and not path.exists():
             path.parent.mkdir(0o700, parents=True, exist_ok=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from functools import partial
@@ -65,14 +63,6 @@ _Config = TypeVar("_Config", SkipGramConfig, OptimizerConfig, RunConfig)
 class _TrainCommand(SectionedCommand):
     left_undone = "; no vectors were written"
 
-    def main(self, *args: Any, **settings: Any) -> Any:
-        """Run the command, in all of which SIGUSR1 asks for a checkpoint or does nothing."""
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        number = getattr(signal, "SIGUSR1", None)
-        if number and in_main_thread and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, signal.SIG_IGN)  # SIG_DFL ends the process
-        return super().main(*args, **settings)
-
 
 _model = partial(setting, "Model", SkipGramConfig)
 _optimizer = partial(setting, "Optimizer", OptimizerConfig)
@@ -127,7 +117,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
     cls=SectionOption,
     section="Model",
     metavar="VECTORS|DIR",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path, exists=True, allow_dash=True),
     help="Start from these center vectors, or from both matrices and the moments of the run in "
     "this folder; words are matched by name.",
 )

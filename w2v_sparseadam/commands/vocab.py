@@ -13,7 +13,7 @@ import click
 
 from .. import __version__
 from ..machine import usable_processors
-from ..output import check_writable, is_standard_output
+from ..output import check_text_ending, check_writable, is_standard_output
 from ..text.config import TextConfig
 from ..text.events import read_with_events
 from . import columns, pad, printable, to_json
@@ -87,6 +87,7 @@ def main(
     outputs = {"-o": output, "--plot": plot, "--phrases-out": phrases_out}
     sources = checked_sources(ctx, outputs)
     if output:
+        check_text_ending(output)
         check_writable(output)
     if plot:
         from ..plots import check_plot

@@ -73,6 +73,7 @@ _CONTROLS = bytes({*range(32), 127} - {7, 8, 9, 10, 11, 12, 13, 27})
 _MAX_CONTROL_SHARE = 1 / 16
 _ENOUGH_BYTES = 512
 
+_FEW_NUMBERS = 16  # a line of a table may have so many
 _VECTORS_HEADER = re.compile(rb"\d{1,12} (\d{1,7})[ \r]*\n")
 _NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?(e[-+]?\d+)?|[-+]?\.\d+(e[-+]?\d+)?", re.IGNORECASE)
 
@@ -129,6 +130,8 @@ def check_not_vectors(head: bytes, name: str) -> None:
     """
     header = _VECTORS_HEADER.match(head)
     if not header:
+        if _are_rows_of_vectors(head):
+            raise _vectors(name)
         return
     dim = int(header[1])
     line, end, _ = head[header.end() :].partition(b"\n")
@@ -136,9 +139,22 @@ def check_not_vectors(head: bytes, name: str) -> None:
     is_text = len(numbers) >= min(dim, 2) and all(map(_NUMBER.fullmatch, numbers))
     is_binary = len(line) - len(line.translate(None, _CONTROLS)) > 0
     if is_binary or (is_text and (len(numbers) == dim or not end)):
-        raise TextError(
-            f"{name}: is a file of word vectors, not text; name the file to write with -o"
-        )
+        raise _vectors(name)
+
+
+def _vectors(name: str) -> TextError:
+    return TextError(f"{name}: is a file of word vectors, not text; name the file to write with -o")
+
+
+def _are_rows_of_vectors(head: bytes) -> bool:
+    """Whether the first lines are a word and many decimal fractions each, as GloVe writes them."""
+    lines = [line.split() for line in head.split(b"\n")[:2]]
+    if b"\n" not in head[head.find(b"\n") + 1 :]:
+        lines = [line[:-1] for line in lines]  # the last one is cut
+    numbers = [line[1:] for line in lines if len(line) > _FEW_NUMBERS]
+    return len(numbers) == len(lines) and all(
+        b"." in number and _NUMBER.fullmatch(number) for line in numbers for number in line
+    )
 
 
 def begins_with_json_object(head: bytes) -> bool:

@@ -7,12 +7,14 @@ for each distinct run of it, so clarity counts for more than speed here.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import sys
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from operator import attrgetter
 
@@ -147,8 +149,8 @@ def named_tokenizer(name: object) -> Tokenizer:
         ``regex:PATTERN``
             What the whole of a pattern of `re` matches is a word; groups only group.
         ``python:MODULE:FUNCTION``, ``python-lines:MODULE:FUNCTION``
-            A function to import. The module may lie in the current directory, which is added to
-            the end of ``sys.path``, so that it hides no installed module.
+            A function to import. The module may lie in the current directory, if none of its name
+            is installed: the directory is at the end of ``sys.path`` while it is imported.
 
     Raises
     ------
@@ -187,9 +189,8 @@ def _matcher(name: str, pattern: str) -> Tokenizer:
 def _imported(name: str, module: str, function: str) -> Tokenizer:
     """Return a function of a module."""
     try:
-        if not {"", os.getcwd()} & set(sys.path):
-            sys.path.append(os.getcwd())
-        imported = importlib.import_module(module)
+        with _found_here(module):
+            imported = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # a script may end the process when it is imported
         remedy = "; install it, or run in its folder" * isinstance(error, ModuleNotFoundError)
         raise SettingError(
@@ -207,6 +208,25 @@ def _imported(name: str, module: str, function: str) -> Tokenizer:
             f"tokenizer {name!r}: {function!r} is not a function but {_shown(tokenizer)}"
         )
     return tokenizer
+
+
+@contextmanager
+def _found_here(module: str) -> Iterator[None]:
+    """Let a module of the current folder be imported, unless one of its name is installed.
+
+    Only then: an installed module must not find what it looks for in a folder that may hold a
+    stranger's files.
+    """
+    folder, top = os.getcwd(), module.partition(".")[0]
+    if not top or {"", folder} & set(sys.path) or importlib.util.find_spec(top) is not None:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # unless the module has removed it
+            sys.path.remove(folder)
 
 
 _UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
