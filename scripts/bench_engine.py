@@ -29,13 +29,13 @@ from typing import no_type_check
 import numpy as np
 
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig
-from w2v_sparseadam.benchmark import describe_machine
-from w2v_sparseadam.engine import SHARED_NEGATIVES, Engine
-from w2v_sparseadam.gradients import Scratch, chunk_gradients
-from w2v_sparseadam.kernels import kernel
-from w2v_sparseadam.lanes import dot_tile, multiply, zeros
-from w2v_sparseadam.model import build_engine
-from w2v_sparseadam.plan import (
+from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.engine.engine import SHARED_NEGATIVES, Engine
+from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
+from w2v_sparseadam.simd.kernels import kernel
+from w2v_sparseadam.simd.lanes import dot_tile, multiply, zeros
+from w2v_sparseadam.training.model import build_engine
+from w2v_sparseadam.objectives.skip_gram.plan import (
     BLOCK,
     CHUNK,
     BatchPlan,
@@ -44,9 +44,9 @@ from w2v_sparseadam.plan import (
     draw_key,
     fill_plan,
 )
-from w2v_sparseadam.rules import move, prepare
+from w2v_sparseadam.optimizers.rules import move, prepare
 from w2v_sparseadam.text.corpus import Corpus, read_corpus
-from w2v_sparseadam.workers import Workers
+from w2v_sparseadam.system.workers import Workers
 
 STAGES = ("plan", "gradients", "center rows", "context rows")
 WARM_BATCHES = 20

@@ -26,10 +26,10 @@ import numpy as np
 import torch
 
 from w2v_sparseadam import DenseAdam, SparseAdam
-from w2v_sparseadam.benchmark import Spread, describe_machine, time_step
-from w2v_sparseadam.optimizers import Optimizer
-from w2v_sparseadam.plan import group_rows
-from w2v_sparseadam.workers import Workers
+from w2v_sparseadam.benchmark.benchmark import Spread, describe_machine, time_step
+from w2v_sparseadam.optimizers.classes import Optimizer
+from w2v_sparseadam.objectives.skip_gram.plan import group_rows
+from w2v_sparseadam.system.workers import Workers
 
 LR = 0.02
 N_DRAWS = 16

@@ -32,7 +32,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from w2v_sparseadam.benchmark import describe_machine
+from w2v_sparseadam.benchmark.benchmark import describe_machine
 
 PEERS = {
     "w2v-sparseadam": "numba",
@@ -220,7 +220,7 @@ def run_once(name: str, args: argparse.Namespace) -> dict[str, float]:
 
 def contestant(name: str, args: argparse.Namespace) -> None:
     """Be one contestant: train, and print seconds and peak memory as JSON."""
-    from w2v_sparseadam.machine import peak_memory
+    from w2v_sparseadam.system.machine import peak_memory
 
     print(json.dumps({"seconds": TRAINERS[name](args), "memory": peak_memory()}))
 

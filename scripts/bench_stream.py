@@ -18,9 +18,9 @@ from multiprocessing.process import BaseProcess
 
 import numpy as np
 
-from w2v_sparseadam.benchmark import describe_machine
-from w2v_sparseadam.machine import peak_memory
-from w2v_sparseadam.text.config import TextConfig
+from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.system.machine import peak_memory
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import count_words
 
 BLOCK_TOKENS = 1 << 20

@@ -20,8 +20,8 @@ from importlib.metadata import version
 
 from gensim.models import Word2Vec
 
-from w2v_sparseadam.benchmark import describe_machine
-from w2v_sparseadam.text.config import TextConfig
+from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
 
 Contestant = tuple[str, int]

@@ -28,13 +28,14 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["w2v_sparseadam"]):
-    from w2v_sparseadam import checkpoint, run_folder
-    from w2v_sparseadam.config import configs_of, text_of
+    from w2v_sparseadam.training.train import checkpoint
+    from w2v_sparseadam.training.train import run_folder
+    from w2v_sparseadam.training.settings import configs_of, text_of
     from w2v_sparseadam.errors import W2VError
-    from w2v_sparseadam.start import Start
-    from w2v_sparseadam.steps import Progress, RunState
+    from w2v_sparseadam.training.initialize import Start
+    from w2v_sparseadam.training.loop import Progress, RunState
     from w2v_sparseadam.text.vocabulary import Vocabulary
-    from w2v_sparseadam.vectors import Vectors
+    from w2v_sparseadam.vectors.vectors import Vectors
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 LIMITS = ("-rss_limit_mb=2048", "-timeout=20", "-max_len=4096", "-keep_seed=1", "-len_control=0")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from reference import pair_weights
 
-from w2v_sparseadam.plan import (
+from w2v_sparseadam.objectives.skip_gram.plan import (
     BLOCK,
     BatchPlan,
     PlanScratch,

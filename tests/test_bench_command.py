@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from w2v_sparseadam import benchmark as library
-from w2v_sparseadam import plots
-from w2v_sparseadam.benchmark import Report, Skipped, StepTiming, TrainingRun
+from w2v_sparseadam.benchmark.benchmark import benchmark as library
+from w2v_sparseadam.report import plots
+from w2v_sparseadam.benchmark.benchmark import Report, Skipped, StepTiming, TrainingRun
 from w2v_sparseadam.commands.bench import main
 from w2v_sparseadam.errors import W2VError
 

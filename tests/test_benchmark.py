@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from w2v_sparseadam import benchmark as module
-from w2v_sparseadam import memory
-from w2v_sparseadam.benchmark import (
+from w2v_sparseadam.benchmark.benchmark import benchmark as module
+from w2v_sparseadam.system import memory
+from w2v_sparseadam.benchmark.benchmark import (
     STEP_CONTESTANTS,
     TRAINING_CONTESTANTS,
     Report,
@@ -23,11 +23,11 @@ from w2v_sparseadam.benchmark import (
     benchmark,
     draw_text,
 )
-from w2v_sparseadam.config import OptimizerConfig, RunConfig, SkipGramConfig
-from w2v_sparseadam.engine import SHARED_NEGATIVES
+from w2v_sparseadam.training.settings import OptimizerConfig, RunConfig, SkipGramConfig
+from w2v_sparseadam.engine.engine import SHARED_NEGATIVES
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
-from w2v_sparseadam.lanes import zeros
-from w2v_sparseadam.optimizers import SparseAdam
+from w2v_sparseadam.simd.lanes import zeros
+from w2v_sparseadam.optimizers.classes import SparseAdam
 from w2v_sparseadam.text.vocabulary import LINE_END
 
 SMALL = {"skip_gram": SkipGramConfig(dim=20), "run": RunConfig(batch_size=32, threads=2)}
@@ -283,7 +283,7 @@ def test_a_process_that_fails(text, short_rounds, tmp_path, monkeypatch, script,
     assert (task["name"], task["seconds"], task["skip_gram"]["dim"]) == ("sparse-adam", 1, 20)
     assert not os.path.exists(task["folder"])
     # -P, so that a numpy.py in the working folder is not run.
-    assert (tmp_path / "arguments").read_text() == "-P -m w2v_sparseadam.benchmark\n"
+    assert (tmp_path / "arguments").read_text() == "-P -m w2v_sparseadam.benchmark.benchmark\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process ids and shell scripts")

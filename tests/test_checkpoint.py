@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam import checkpoint
-from w2v_sparseadam.checkpoint import (
+from w2v_sparseadam.training.train import checkpoint
+from w2v_sparseadam.training.checkpoint import (
     Checkpoints,
     load_checkpoint,
     read_checkpoint,

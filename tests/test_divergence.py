@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from w2v_sparseadam import divergence
-from w2v_sparseadam.divergence import LONGEST, Watch
+from w2v_sparseadam.training.train import divergence
+from w2v_sparseadam.training.divergence import LONGEST, Watch
 from w2v_sparseadam.errors import DivergenceError
 
 WORDS = ["the", "of", "and", "to", "in"]

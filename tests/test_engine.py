@@ -10,12 +10,15 @@ from numba import config
 from numba.core.dispatcher import Dispatcher
 from reference import keep_probability, skip_gram
 
-from w2v_sparseadam import engine as engine_module
-from w2v_sparseadam import gradients, lanes, plan, rules
-from w2v_sparseadam.engine import SHARED_NEGATIVES, Engine
-from w2v_sparseadam.optimizers import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
-from w2v_sparseadam.plan import CHUNK
-from w2v_sparseadam.workers import Workers
+from w2v_sparseadam.engine.engine import engine as engine_module
+from w2v_sparseadam.objectives.skip_gram import gradients
+from w2v_sparseadam.simd import lanes
+from w2v_sparseadam.objectives.skip_gram import plan
+from w2v_sparseadam.optimizers.classes import rules
+from w2v_sparseadam.engine.engine import SHARED_NEGATIVES, Engine
+from w2v_sparseadam.optimizers.classes import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
+from w2v_sparseadam.objectives.skip_gram.plan import CHUNK
+from w2v_sparseadam.system.workers import Workers
 
 KINDS = [SparseAdam, DenseAdam, SGD]
 JIT = not config.DISABLE_JIT

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from w2v_sparseadam.commands.eval import main
-from w2v_sparseadam.vectors import Vectors
+from w2v_sparseadam.vectors.vectors import Vectors
 
 
 @pytest.fixture

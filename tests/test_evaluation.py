@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam import evaluation
+from w2v_sparseadam.evaluation.scores import scores as evaluation
 from w2v_sparseadam.errors import FormatError, SettingError, TextError
-from w2v_sparseadam.evaluation import (
+from w2v_sparseadam.evaluation.scores import (
     AnalogySet,
     SectionReport,
     SimilaritySet,
@@ -19,7 +19,7 @@ from w2v_sparseadam.evaluation import (
     read_dataset,
     spearman,
 )
-from w2v_sparseadam.vectors import Vectors
+from w2v_sparseadam.vectors.vectors import Vectors
 
 
 def read(tmp_path, content):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from reference import skip_gram
 
-from w2v_sparseadam.gradients import Scratch, chunk_gradients, logistic
-from w2v_sparseadam.plan import BLOCK, CHUNK
+from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients, logistic
+from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK
 
 N_SHARED = 16
 WEIGHT = np.float32(5 / N_SHARED)

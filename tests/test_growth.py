@@ -24,19 +24,12 @@ from test_resume import (
 )
 
 import w2v_sparseadam
-from w2v_sparseadam import (
-    OptimizerConfig,
-    PhraseConfig,
-    SkipGramConfig,
-    TextConfig,
-    resume,
-    run_folder,
-    train,
-)
-from w2v_sparseadam.checkpoint import last_checkpoint, last_state, write_checkpoint
+from w2v_sparseadam.training.train import run_folder
+from w2v_sparseadam import OptimizerConfig, PhraseConfig, SkipGramConfig, TextConfig, resume, train
+from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
-from w2v_sparseadam.run_folder import RunFolder, read_settings, sealed
-from w2v_sparseadam.start import Start, place_start
+from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.training.initialize import Start, place_start
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 from w2v_sparseadam.version import training_version
 
@@ -62,8 +55,8 @@ def more(tmp_path):
 @pytest.fixture
 def step_by_step(monkeypatch):
     """Let every step be a job with an event of its own."""
-    monkeypatch.setattr("w2v_sparseadam.steps._RUN_SECONDS", 0)
-    monkeypatch.setattr("w2v_sparseadam.steps.EVENT_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.training.loop._RUN_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.training.loop.EVENT_SECONDS", 0)
 
 
 @pytest.fixture
@@ -144,7 +137,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
 def test_old_rows_go_on_and_new_rows_start_fresh(text, more, tmp_path, monkeypatch):
     train(text, **frequent(), run_dir=tmp_path / "run")
     arrays, state = last_checkpoint(tmp_path / "run" / "checkpoints")
-    monkeypatch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
+    monkeypatch.setattr("w2v_sparseadam.training.train._train", lambda *_, **__: None)
     resume(tmp_path / "run", more_epochs=2, add=[more])
     grown, grown_state = last_checkpoint(tmp_path / "run" / "checkpoints-1")
     n_old = len(arrays["center.vectors"])
@@ -224,7 +217,7 @@ def test_killed_after_the_settings_change_the_text_is_added(text, more, tmp_path
     expected = bytes_of(resume(tmp_path / "run", more_epochs=1, add=[more]))
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "_remove_others", lambda self: None)
-        patch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
+        patch.setattr("w2v_sparseadam.training.train._train", lambda *_, **__: None)
         resume(tmp_path / "other", more_epochs=1, add=[more])
     assert (tmp_path / "other" / "checkpoints").exists()
     assert bytes_of(resume(tmp_path / "other")) == expected
@@ -242,7 +235,7 @@ def test_stopped_at_any_file_nothing_or_all_was_added(
     """
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
-    monkeypatch.setattr("w2v_sparseadam.training._train", lambda *_, **__: None)
+    monkeypatch.setattr("w2v_sparseadam.training.train._train", lambda *_, **__: None)
     outcomes = []
     while len(outcomes) < 100:
         run_dir = tmp_path / f"run-{len(outcomes)}"
@@ -332,7 +325,7 @@ def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
             case "_vouch":
                 patch.setattr(RunFolder, place, full)
             case "write_checkpoint":
-                patch.setattr("w2v_sparseadam.growth.write_checkpoint", full)
+                patch.setattr("w2v_sparseadam.training.incremental.write_checkpoint", full)
         with pytest.raises((W2VError, OSError), match="No space left on device"):
             resume(tmp_path / "run", more_epochs=1, add=[more])
     assert contents(tmp_path / "run") == before
@@ -535,7 +528,7 @@ def test_a_checkpoint_of_another_version_is_told_of(text, more, tmp_path, monkey
         return [event["message"] for event in listener.of("warning")]
 
     with monkeypatch.context() as patch:
-        patch.setattr("w2v_sparseadam.steps.training_version", lambda: "0.0.1")
+        patch.setattr("w2v_sparseadam.training.loop.training_version", lambda: "0.0.1")
         train(text, **settings(), run_dir=tmp_path / "run")
     assert last_state(tmp_path / "run" / "checkpoints")["version"] == "0.0.1"
     assert warnings() == []  # there are no steps left that could differ

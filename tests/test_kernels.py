@@ -8,8 +8,8 @@ import pytest
 from conftest import JIT
 from numba import config
 
-from w2v_sparseadam import kernels
-from w2v_sparseadam.kernels import KernelCache, cache_folders, compiling_told, kernel
+from w2v_sparseadam.simd import kernels
+from w2v_sparseadam.simd.kernels import KernelCache, cache_folders, compiling_told, kernel
 
 compiled_only = pytest.mark.skipif(not JIT, reason="nothing is compiled")
 PACKAGE = Path(kernels.__file__).parent

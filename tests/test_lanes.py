@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from w2v_sparseadam.lanes import (
+from w2v_sparseadam.simd.lanes import (
     LANES,
     copy_row,
     dot,

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from w2v_sparseadam import machine
-from w2v_sparseadam.machine import available_memory, memory_limit, usable_processors
+from w2v_sparseadam.system import machine
+from w2v_sparseadam.system.machine import available_memory, memory_limit, usable_processors
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from w2v_sparseadam import OptimizerConfig, memory
+from w2v_sparseadam.system import memory
+from w2v_sparseadam import OptimizerConfig
 from w2v_sparseadam.errors import W2VError
 
 

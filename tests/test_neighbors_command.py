@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from w2v_sparseadam.commands import columns, pad, printable
 from w2v_sparseadam.commands.neighbors import main
-from w2v_sparseadam.vectors import Vectors
+from w2v_sparseadam.vectors.vectors import Vectors
 
 WORDS = ["one", "two", "東京", "e\u0301te\u0301", "\x1b[31m"]
 MATRIX = [[3, 4], [4, 3], [-4, 3], [0, -1], [-3, -4]]

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import config
 
-from w2v_sparseadam import optimizers
+from w2v_sparseadam.optimizers.classes import classes as optimizers
 from w2v_sparseadam.errors import SettingError, ShapeError
-from w2v_sparseadam.optimizers import (
+from w2v_sparseadam.optimizers.classes import (
     SGD,
     Adagrad,
     DenseAdam,
     RowwiseAdam,
     SparseAdam,
 )
-from w2v_sparseadam.plan import group_rows
-from w2v_sparseadam.rules import move, prepare
+from w2v_sparseadam.objectives.skip_gram.plan import group_rows
+from w2v_sparseadam.optimizers.rules import move, prepare
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden" / "optimizers.npz"

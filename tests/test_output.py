@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from w2v_sparseadam import output
+from w2v_sparseadam.system import files as output
 from w2v_sparseadam.errors import SettingError, W2VError
-from w2v_sparseadam.output import (
+from w2v_sparseadam.system.files import (
     check_text_ending,
     check_writable,
     replace_file,
     shell_path,
     write_result,
 )
-from w2v_sparseadam.zstd import zstd_module
+from w2v_sparseadam.system.zstd import zstd_module
 
 
 def deny(path, mode):

@@ -136,11 +136,11 @@ def test_imports_run_one_way(path):
 
 
 def test_the_order_of_imports_is_really_checked():
-    later = "vectors, line 2: imports w2v_sparseadam.training, which does not come before it"
+    later = "vectors, line 2: imports w2v_sparseadam.training.train, which does not come before it"
     assert faults("import os\nfrom .training import train", "vectors") == [later]
     assert faults("import os\nfrom w2v_sparseadam import training", "vectors") == [later]
     assert faults("def f():\n    from . import training", "vectors") == [later]
-    assert faults("def f():\n    import w2v_sparseadam.training", "vectors") == [later]
+    assert faults("def f():\n    import w2v_sparseadam.training.train", "vectors") == [later]
     assert faults("from .errors import W2VError\nfrom .output import x", "vectors") == []
     inner = "text.reader, line 1: imports w2v_sparseadam.text.corpus, which does not come before it"
     assert faults("from .corpus import Corpus", "text.reader") == [inner]

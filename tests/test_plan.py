@@ -14,7 +14,7 @@ from reference import (
     split_mix,
 )
 
-from w2v_sparseadam.plan import (
+from w2v_sparseadam.objectives.skip_gram.plan import (
     BLOCK,
     CHUNK,
     Groups,

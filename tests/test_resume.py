@@ -18,22 +18,14 @@ import pytest
 from click.testing import CliRunner
 
 import w2v_sparseadam
-from w2v_sparseadam import (
-    OptimizerConfig,
-    PhraseConfig,
-    RunConfig,
-    SkipGramConfig,
-    TextConfig,
-    checkpoint,
-    resume,
-    train,
-)
+from w2v_sparseadam.training.train import checkpoint
+from w2v_sparseadam import OptimizerConfig, PhraseConfig, RunConfig, SkipGramConfig, TextConfig, resume, train
 from w2v_sparseadam.commands import train as command
-from w2v_sparseadam.config import text_of
-from w2v_sparseadam.engine import Engine
+from w2v_sparseadam.training.settings import text_of
+from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
-from w2v_sparseadam.run_folder import RunFolder, read_settings, sealed
-from w2v_sparseadam.steps import Interrupts, Progress, RunState, Schedule
+from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.training.loop import Interrupts, Progress, RunState, Schedule
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
@@ -71,8 +63,8 @@ def text(tmp_path):
 @pytest.fixture
 def step_by_step(monkeypatch):
     """Let every step be a job with an event of its own."""
-    monkeypatch.setattr("w2v_sparseadam.steps._RUN_SECONDS", 0)
-    monkeypatch.setattr("w2v_sparseadam.steps.EVENT_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.training.loop._RUN_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.training.loop.EVENT_SECONDS", 0)
 
 
 class Listener:
@@ -197,7 +189,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(text, tmp_pat
 
 
 def test_checkpoints_come_in_time_at_epochs_and_when_asked(text, tmp_path, monkeypatch):
-    monkeypatch.setattr("w2v_sparseadam.steps._RUN_SECONDS", 0)
+    monkeypatch.setattr("w2v_sparseadam.training.loop._RUN_SECONDS", 0)
 
     def steps(name, **more):
         listener = Listener()
@@ -248,8 +240,8 @@ def test_divergence_keeps_the_last_good_checkpoint(text, tmp_path):
 
 def test_a_run_that_diverged_diverges_again(text, tmp_path, monkeypatch):
     """The limit is that of the vectors at the start, not of those that had grown already."""
-    monkeypatch.setattr("w2v_sparseadam.divergence.LONGEST", 0.4)
-    monkeypatch.setattr("w2v_sparseadam.divergence._START_FACTOR", 1.25)
+    monkeypatch.setattr("w2v_sparseadam.training.divergence.LONGEST", 0.4)
+    monkeypatch.setattr("w2v_sparseadam.training.divergence._START_FACTOR", 1.25)
     run_dir = tmp_path / "run"
     with pytest.raises(DivergenceError) as first:
         train(text, **settings(epochs=20), run_dir=run_dir)
@@ -610,7 +602,7 @@ def test_what_agrees_with_the_run_is_not_refused(folder):
     ],
 )
 def test_what_can_be_known_before_training_is(folder, monkeypatch, args, exit_code, message):
-    monkeypatch.setattr("w2v_sparseadam.training.compile_run", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr("w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled"))
     assert error_of(*args, exit_code=exit_code) == message
 
 

@@ -14,9 +14,9 @@ import sys
 import numpy as np
 import pytest
 
-from w2v_sparseadam import run_folder
+from w2v_sparseadam.training.train import run_folder
 from w2v_sparseadam.errors import FormatError, W2VError
-from w2v_sparseadam.run_folder import (
+from w2v_sparseadam.training.run_folder import (
     RunFolder,
     check_inputs,
     file_stamp,
@@ -286,7 +286,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 HOLD = """
 import sys, time
-from w2v_sparseadam.run_folder import RunFolder
+from w2v_sparseadam.training.run_folder import RunFolder
 folder = RunFolder.open(sys.argv[1])
 print("held", flush=True)
 time.sleep(600)

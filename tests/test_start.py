@@ -8,23 +8,16 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from w2v_sparseadam import (
-    OptimizerConfig,
-    RunConfig,
-    SkipGramConfig,
-    TextConfig,
-    resume,
-    start,
-    train,
-)
-from w2v_sparseadam.config import START_LR
+from w2v_sparseadam.training.train import initialize as start
+from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, resume, train
+from w2v_sparseadam.training.settings import START_LR
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
-from w2v_sparseadam.evaluation import read_dataset
-from w2v_sparseadam.forecast import forecast
-from w2v_sparseadam.model import Model
-from w2v_sparseadam.start import Start, find_frozen, frozen_words, place_vectors, read_words
-from w2v_sparseadam.text.wordlists import WordFilter
-from w2v_sparseadam.vectors import Vectors
+from w2v_sparseadam.evaluation.scores import read_dataset
+from w2v_sparseadam.training.dry_run import forecast
+from w2v_sparseadam.training.model import Model
+from w2v_sparseadam.training.initialize import Start, find_frozen, frozen_words, place_vectors, read_words
+from w2v_sparseadam.text.filters import WordFilter
+from w2v_sparseadam.vectors.vectors import Vectors
 
 SETTINGS = {
     "text": TextConfig(min_count=1),

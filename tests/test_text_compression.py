@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError, W2VError
-from w2v_sparseadam.text import compression
-from w2v_sparseadam.text.compression import decompressed, read_ahead
-from w2v_sparseadam.text.magic import HEAD_BYTES, compression_of
-from w2v_sparseadam.text.sources import SourceFile, find_sources
+from w2v_sparseadam.text.reading import compression
+from w2v_sparseadam.text.reading.compression import decompressed, read_ahead
+from w2v_sparseadam.text.reading.magic import HEAD_BYTES, compression_of
+from w2v_sparseadam.text.reading.sources import SourceFile, find_sources
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam.text.config import TextConfig
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"

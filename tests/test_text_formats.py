@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text import formats
-from w2v_sparseadam.text.config import TextConfig
-from w2v_sparseadam.text.reader import check_sources, read_chunks
+from w2v_sparseadam.text.reading import formats
+from w2v_sparseadam.text.settings import TextConfig
+from w2v_sparseadam.text.reading.reader import check_sources, read_chunks
 
 
 def text_of(path, format_, **settings):
@@ -70,7 +70,7 @@ def test_what_was_written_comes_back(tmp_path_factory, format_, values, encoding
     path.write_bytes(WRITE[format_](values).encode(encoding))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(formats, "_BLOCK_BYTES", n_bytes)
-        patch.setattr("w2v_sparseadam.text.sources._BLOCK_BYTES", n_bytes)
+        patch.setattr("w2v_sparseadam.text.reading.sources._BLOCK_BYTES", n_bytes)
         found = text_of(path, format_, encoding=encoding)
     assert found == "".join(value + "\n" for value in values)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text.sources import (
+from w2v_sparseadam.text.reading.sources import (
     Source,
     SourceFile,
     find_sources,

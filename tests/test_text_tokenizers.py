@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text.config import TextConfig
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.tokenizers import (
     char,
@@ -18,7 +18,7 @@ from w2v_sparseadam.text.tokenizers import (
     word,
     writable,
 )
-from w2v_sparseadam.text.typewords import _SPACES_IN_LINES
+from w2v_sparseadam.text.types.type_words import _SPACES_IN_LINES
 
 EVERY_CHARACTER = [chr(code_point) for code_point in range(sys.maxunicode + 1)]
 

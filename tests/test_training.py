@@ -13,20 +13,12 @@ import numpy as np
 import pytest
 from numba import config, njit
 
-from w2v_sparseadam import (
-    OptimizerConfig,
-    PhraseConfig,
-    RunConfig,
-    SkipGramConfig,
-    TextConfig,
-    engine,
-    machine,
-    memory,
-    resume,
-    train,
-    training,
-)
-from w2v_sparseadam.config import (
+from w2v_sparseadam.engine.engine import engine
+from w2v_sparseadam.system import machine
+from w2v_sparseadam.system import memory
+from w2v_sparseadam.training.train import train as training
+from w2v_sparseadam import OptimizerConfig, PhraseConfig, RunConfig, SkipGramConfig, TextConfig, resume, train
+from w2v_sparseadam.training.settings import (
     MAX_BATCH_SIZE,
     MAX_WINDOW,
     START_LR,
@@ -34,12 +26,12 @@ from w2v_sparseadam.config import (
     default_subsample,
 )
 from w2v_sparseadam.errors import DivergenceError, SettingError, TextError, W2VError
-from w2v_sparseadam.model import build_engine, start_engine
-from w2v_sparseadam.run_folder import read_settings
+from w2v_sparseadam.training.model import build_engine, start_engine
+from w2v_sparseadam.training.run_folder import read_settings
 from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
 from w2v_sparseadam.text.vocabulary import Vocabulary
-from w2v_sparseadam.workers import Workers
+from w2v_sparseadam.system.workers import Workers
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 # Compiled code says nothing; interpreted, NumPy warns.
@@ -516,7 +508,7 @@ def test_nothing_is_compiled_while_the_clock_runs(tmp_path, optimizer):
 def test_peak_memory_is_this_process_alone():
     """The kernel hands a parent's peak on to its children; ours must not."""
     script = (
-        "import numpy as np; from w2v_sparseadam.machine import peak_memory\n"
+        "import numpy as np; from w2v_sparseadam.system.machine import peak_memory\n"
         "before = peak_memory(); block = np.ones(20_000_000); print(before, peak_memory())"
     )
     ballast = np.ones(50_000_000)  # 400 MB

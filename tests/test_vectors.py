@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from w2v_sparseadam import memory
-from w2v_sparseadam import vectors as vectors_module
+from w2v_sparseadam.system import memory
+from w2v_sparseadam.vectors.vectors import vectors as vectors_module
 from w2v_sparseadam.errors import (
     FormatError,
     SettingError,
@@ -23,8 +23,8 @@ from w2v_sparseadam.errors import (
     UnknownWordError,
     W2VError,
 )
-from w2v_sparseadam.text.compression import open_unpacked
-from w2v_sparseadam.vectors import Vectors
+from w2v_sparseadam.text.reading.compression import open_unpacked
+from w2v_sparseadam.vectors.vectors import Vectors
 
 GOLDEN = Path(__file__).parent / "golden"
 GOLDEN_WORDS = ("cat", "naïve", "東京")
@@ -116,7 +116,7 @@ def test_binary_numbers_may_happen_to_be_printable(tmp_path, numbers):
 
 
 def test_binary_records_longer_than_the_reading_buffer(tmp_path, monkeypatch):
-    monkeypatch.setattr("w2v_sparseadam.vectors._CHUNK", 7)
+    monkeypatch.setattr("w2v_sparseadam.vectors.vectors._CHUNK", 7)
     assert Vectors.load(GOLDEN / "vectors.bin").words == GOLDEN_WORDS
 
 

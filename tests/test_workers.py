@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from w2v_sparseadam import workers as workers_module
+from w2v_sparseadam.system import workers as workers_module
 from w2v_sparseadam.errors import W2VError
-from w2v_sparseadam.workers import Pipeline, Workers
+from w2v_sparseadam.system.workers import Pipeline, Workers
 
 
 @pytest.mark.parametrize("n_parts", [0, 1, 2, 3, 4, 100])

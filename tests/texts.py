@@ -1,7 +1,7 @@
 """Which random bytes a corpus may begin with."""
 
 from w2v_sparseadam.errors import TextError
-from w2v_sparseadam.text.magic import HEAD_BYTES, check_controls, check_head
+from w2v_sparseadam.text.reading.magic import HEAD_BYTES, check_controls, check_head
 
 
 def begins_as_text(data):

@@ -13,22 +13,22 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .config import OptimizerConfig as OptimizerConfig
-    from .config import RunConfig as RunConfig
-    from .config import SkipGramConfig as SkipGramConfig
+    from .training.settings import OptimizerConfig as OptimizerConfig
+    from .training.settings import RunConfig as RunConfig
+    from .training.settings import SkipGramConfig as SkipGramConfig
     from .errors import W2VError as W2VError
-    from .model import Model as Model
-    from .optimizers import SGD as SGD
-    from .optimizers import Adagrad as Adagrad
-    from .optimizers import DenseAdam as DenseAdam
-    from .optimizers import RowwiseAdam as RowwiseAdam
-    from .optimizers import SparseAdam as SparseAdam
-    from .start import Start as Start
-    from .text.config import PhraseConfig as PhraseConfig
-    from .text.config import TextConfig as TextConfig
-    from .training import resume as resume
-    from .training import train as train
-    from .vectors import Vectors as Vectors
+    from .training.model import Model as Model
+    from .optimizers.classes import SGD as SGD
+    from .optimizers.classes import Adagrad as Adagrad
+    from .optimizers.classes import DenseAdam as DenseAdam
+    from .optimizers.classes import RowwiseAdam as RowwiseAdam
+    from .optimizers.classes import SparseAdam as SparseAdam
+    from .training.initialize import Start as Start
+    from .text.settings import PhraseConfig as PhraseConfig
+    from .text.settings import TextConfig as TextConfig
+    from .training.train import resume as resume
+    from .training.train import train as train
+    from .vectors.vectors import Vectors as Vectors
 
 __version__ = "0.1.0"
 

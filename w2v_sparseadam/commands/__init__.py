@@ -28,7 +28,7 @@ with suppress(AttributeError, ValueError):  # where there is none; in another th
 import click
 
 from ..errors import SettingError, W2VError
-from ..text.sources import STANDARD_INPUT
+from ..text.reading.sources import STANDARD_INPUT
 from .hurry import left_soon
 
 _LONGEST_MESSAGE = 2000

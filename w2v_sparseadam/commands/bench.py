@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
-from ..config import RunConfig, SkipGramConfig
-from ..text.config import TextConfig
+from ..training.settings import RunConfig, SkipGramConfig
+from ..text.settings import TextConfig
 from . import W2VCommand
 
 if TYPE_CHECKING:
-    from ..benchmark import Event, Report
+    from ..benchmark.benchmark import Event, Report
 
 
 class _Sizes(click.ParamType):
@@ -160,8 +160,8 @@ def main(
     if bool(corpus) == (synthetic is not None):
         raise click.UsageError("give either a CORPUS or --synthetic V")
 
-    from ..benchmark import benchmark, draw_text
-    from ..plots import check_plot, save_plot
+    from ..benchmark.benchmark import benchmark, draw_text
+    from ..report.plots import check_plot, save_plot
     from ..text.corpus import read_corpus
 
     said: set[str] = set()  # every kernel that is compiled gives an event
@@ -299,7 +299,7 @@ def _training_rows(report: Report) -> Iterator[Sequence[str]]:
 
 
 def _spread(values: Iterable[float]) -> str:
-    from ..benchmark import Spread
+    from ..benchmark.benchmark import Spread
 
     return "{} ({}–{})".format(*map(_number, Spread.of(values)))
 

@@ -10,7 +10,7 @@ import click
 from . import W2VCommand, columns, pad, printable, to_json
 
 if TYPE_CHECKING:
-    from ..evaluation import Report
+    from ..evaluation.scores import Report
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
@@ -47,8 +47,8 @@ def main(
     with lines of four words in sections that begin with a line ': name'. Scores are percent:
     Spearman's rho times 100, and right answers.
     """
-    from ..evaluation import evaluate, read_dataset
-    from ..vectors import Vectors
+    from ..evaluation.scores import evaluate, read_dataset
+    from ..vectors.vectors import Vectors
 
     # All are read before the first is scored: a broken one should not show after minutes.
     tests = [read_dataset(path) for path in datasets]

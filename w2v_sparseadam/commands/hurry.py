@@ -12,7 +12,7 @@ from typing import Protocol
 
 import click
 
-from ..workers import start_thread
+from ..system.workers import start_thread
 
 _SECONDS = 1.0
 

@@ -46,7 +46,7 @@ def main(
         raise click.UsageError("Nothing to look up: give a WORD or --analogy A B C.")
 
     from ..errors import UnknownWordError
-    from ..vectors import Vectors
+    from ..vectors.vectors import Vectors
 
     loaded = Vectors.load(vectors)
     answers: list[tuple[str, list[tuple[str, float]]]] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..output import check_text_ending, check_writable
+from ..system.files import check_text_ending, check_writable
 from ..text.events import Event
 from . import StopSignals, columns, pad, printable, with_advice
 

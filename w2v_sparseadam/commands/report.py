@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..output import STANDARD_OUTPUT, compression_ending, open_descriptor
+from ..system.files import STANDARD_OUTPUT, compression_ending, open_descriptor
 from ..text.events import Event
 from . import printable
 from .reading import Pace, ReadingReport, duration, new_bar

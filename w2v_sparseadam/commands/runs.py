@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
-from ..config import configs_of, epochs_of
-from ..model import VECTOR_KINDS
-from ..output import STANDARD_OUTPUT, shell_path
-from ..text.config import kept_list
+from ..training.settings import configs_of, epochs_of
+from ..training.model import VECTOR_KINDS
+from ..system.files import STANDARD_OUTPUT, shell_path
+from ..text.settings import kept_list
 from . import printable
 from .text_options import given
 
@@ -78,7 +78,7 @@ def check_resumable(
     told : mapping
         The settings of the command, defaults among them.
     """
-    from ..run_folder import plain
+    from ..training.run_folder import plain
 
     configs_of(kept, run_dir)  # so that every field is there
     fields = {name: value for config in _CONFIGS for name, value in kept[config].items()}
@@ -113,7 +113,7 @@ def check_resumable(
 
 def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
     """Refuse to write over what a run keeps in its folder; other places in it may be written."""
-    from ..run_folder import is_of_the_run
+    from ..training.run_folder import is_of_the_run
 
     folder = os.path.realpath(run_dir)
     for option, path in outputs.items():
@@ -141,7 +141,7 @@ class Destination:
     """
 
     def __init__(self, run_dir: Path) -> None:
-        from ..run_folder import refuse_links
+        from ..training.run_folder import refuse_links
 
         self._run_dir = run_dir
         self._path = run_dir / "command.json"
@@ -185,7 +185,7 @@ class Destination:
 
     def keep(self, output: Path, vectors: str) -> None:
         """Write it, if it is new."""
-        from ..output import replace_file
+        from ..system.files import replace_file
 
         is_named = str(output) != STANDARD_OUTPUT
         path = os.path.abspath(output) if is_named else STANDARD_OUTPUT
@@ -204,7 +204,7 @@ class Destination:
 
     def how_to_resume(self) -> str:
         """Return the command that goes on with the run; it names the output if it must."""
-        from ..run_folder import resume_command
+        from ..training.run_folder import resume_command
 
         command = resume_command(self._run_dir)
         if self.kept and not self._is_signed:

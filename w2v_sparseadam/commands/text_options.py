@@ -12,7 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..text.config import (
+from ..text.settings import (
     DIGITS,
     FORMATS,
     NORMAL_FORMS,
@@ -21,7 +21,7 @@ from ..text.config import (
     PhraseConfig,
     TextConfig,
 )
-from ..text.sources import Source, find_sources
+from ..text.reading.sources import Source, find_sources
 from . import W2VCommand, check_distinct
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .. import __version__
-from ..config import (
+from ..training.settings import (
     EPOCHS_BELOW,
     EPOCHS_BEYOND,
     LR_SCHEDULES,
@@ -25,11 +25,11 @@ from ..config import (
     SkipGramConfig,
 )
 from ..errors import W2VError
-from ..model import VECTOR_KINDS
-from ..output import check_writable
+from ..training.model import VECTOR_KINDS
+from ..system.files import check_writable
 from ..text.events import Event
-from ..text.sources import STANDARD_INPUT, find_sources, is_pattern
-from ..training import CHECKPOINT_MINUTES, resume, train
+from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
+from ..training.train import CHECKPOINT_MINUTES, resume, train
 from . import bus_errors_told, check_distinct
 from .reading import duration, phrases_to
 from .report import EventLog, TrainReport
@@ -55,7 +55,7 @@ from .text_options import (
 )
 
 if TYPE_CHECKING:
-    from ..forecast import Forecast
+    from ..training.dry_run import Forecast
 
 _Config = TypeVar("_Config", SkipGramConfig, OptimizerConfig, RunConfig)
 
@@ -323,7 +323,7 @@ def main(
         settings["optimizer"] = "dense-adam"
     folder = resume_dir or run_dir
     if resume_dir:
-        from ..run_folder import read_settings
+        from ..training.run_folder import read_settings
 
         kept = read_settings(resume_dir)
         check_resumable(ctx, resume_dir, kept, {**settings, "corpus": corpus})
@@ -377,7 +377,7 @@ def main(
         }
 
     if not dry_run:
-        from ..vectors import is_binary
+        from ..vectors.vectors import is_binary
 
         is_binary(target)  # that vectors cannot be written so should not show after hours
         check_writable(target)
@@ -420,7 +420,7 @@ def main(
             ctx.obj.check()
 
         if dry_run:
-            from ..forecast import forecast
+            from ..training.dry_run import forecast
 
             _show_forecast(forecast(sources, **configs, on_event=on_event))
             return
@@ -450,7 +450,7 @@ def main(
         except W2VError as error:
             if not folder or not destination:
                 raise
-            from ..run_folder import resume_command
+            from ..training.run_folder import resume_command
 
             how = f"{resume_command(folder)} -o PATH"
             if n_kept == n_steps:
@@ -482,12 +482,12 @@ def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
     """Load what a run starts from; only then, as NumPy takes a while to import."""
     loaded: dict[str, Any] = {}
     if init:
-        from ..start import Start
-        from ..vectors import Vectors
+        from ..training.initialize import Start
+        from ..vectors.vectors import Vectors
 
         loaded["init"] = Start.load(init) if init.is_dir() else Vectors.load(init)
     if freeze:
-        from ..start import read_words
+        from ..training.initialize import read_words
 
         loaded["freeze"] = read_words(freeze)
     return loaded

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
-from ..machine import usable_processors
-from ..output import check_text_ending, check_writable, is_standard_output
-from ..text.config import TextConfig
+from ..system.machine import usable_processors
+from ..system.files import check_text_ending, check_writable, is_standard_output
+from ..text.settings import TextConfig
 from ..text.events import read_with_events
 from . import columns, pad, printable, to_json
 from .reading import ReadingReport, phrases_to, teller
@@ -90,7 +90,7 @@ def main(
         check_text_ending(output)
         check_writable(output)
     if plot:
-        from ..plots import check_plot
+        from ..report.plots import check_plot
 
         check_plot(plot)
     with ExitStack() as stack:
@@ -107,7 +107,7 @@ def main(
 
                 save_vocabulary(read.vocabulary, output)
             if plot:
-                from ..plots import save_zipf_plot
+                from ..report.plots import save_zipf_plot
 
                 save_zipf_plot(read.distinct_counts, config.min_count, plot)
 

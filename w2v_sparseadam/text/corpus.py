@@ -22,21 +22,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import SettingError, TextError
-from ..machine import memory_limit
-from .config import TextConfig
-from .magic import HEAD_BYTES, begins_with_json_object
-from .reader import PADDING_BYTES, Chunk, check_sources, read_chunks
-from .report import TextReport
-from .sources import Source, repeated, total_bytes
-from .temporary import TemporaryFile, TypeFile
+from ..system.machine import memory_limit
+from .settings import TextConfig
+from .reading.magic import HEAD_BYTES, begins_with_json_object
+from .reading.reader import PADDING_BYTES, Chunk, check_sources, read_chunks
+from .reading_report import TextReport
+from .reading.sources import Source, repeated, total_bytes
+from .types.temporary import TemporaryFile, TypeFile
 from .tokenizers import whitespace
 from .vocabulary import Vocabulary, extend_vocabulary, select_words
 
 if TYPE_CHECKING:
     from .phrases import Phrase
-    from .scanner import Piece
-    from .typewords import TypedText, TypeWords
-    from .wordlists import FilteredWords
+    from .types.scanner import Piece
+    from .types.type_words import TypedText, TypeWords
+    from .filters import FilteredWords
 
 PIECE_BYTES = 1 << 21
 """Text that a thread scans at a time: enough to be worth it, and its types fit in the cache."""
@@ -247,8 +247,8 @@ def default_max_types() -> int:
 
 def compile_kernels() -> None:
     """Compile what `read_corpus` calls, or load it from the disk, before a clock starts."""
-    from .scanner import LINE_MARK, Piece, TypeTable
-    from .typewords import Block, TypedText, TypeTokenizer, WordIdMap
+    from .types.scanner import LINE_MARK, Piece, TypeTable
+    from .types.type_words import Block, TypedText, TypeTokenizer, WordIdMap
     from .words import compile_word_kernels
 
     text = b"a b\n"
@@ -291,11 +291,11 @@ class _FirstPass:
         on_records: Callable[[str], None] | None = None,
     ) -> None:
         # Numba takes a while to import, and commands ask this module for names to print --help.
-        from .lines import LineTokenizer
+        from .line_tokenizer import LineTokenizer
         from .phrases import compile_phrase_kernels
-        from .scanner import TypeTable
-        from .typewords import TypeTokenizer
-        from .wordlists import WordFilter
+        from .types.scanner import TypeTable
+        from .types.type_words import TypeTokenizer
+        from .filters import WordFilter
 
         if not isinstance(threads, int) or threads < 1:
             raise SettingError(f"threads must be a whole number, 1 or more, got {threads!r}")
@@ -325,8 +325,8 @@ class _FirstPass:
 
     def read(self, type_file: TypeFile | None = None) -> None:
         """Read the text; keep the types of its tokens in a file, if there is one."""
-        from ..workers import Pipeline
-        from .scanner import Piece
+        from ..system.workers import Pipeline
+        from .types.scanner import Piece
 
         chunks = read_chunks(
             self._sources, self.config, directory=self._directory, chunk_bytes=self._piece_bytes
@@ -496,8 +496,8 @@ class _TypeText(NamedTuple):
 
     def word_ids(self, word_ids: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the word ids of the text, given those of the words; see `WordIdMap.take_up`."""
-        from ..workers import Pipeline
-        from .typewords import Block, WordIdMap
+        from ..system.workers import Pipeline
+        from .types.type_words import Block, WordIdMap
 
         type_words, rows = self.type_words, self.rows
         if rows is not None:  # a type without words comes first, for those that were pruned

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .config import TextConfig
+    from .settings import TextConfig
     from .corpus import Corpus
-    from .sources import Source
+    from .reading.sources import Source
     from .vocabulary import Vocabulary
 
 # Names of JSON Lines and tables, compressed or not.
@@ -74,8 +74,8 @@ def read_with_events(
     SettingError, TextError
         As `read_corpus`.
     """
-    from ..kernels import compiling_told
-    from .config import TextConfig
+    from ..simd.kernels import compiling_told
+    from .settings import TextConfig
     from .corpus import read_corpus
 
     config = TextConfig() if config is None else config
@@ -123,6 +123,6 @@ def read_with_events(
 
 def _taken_for_lines(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
     """Return the names of sources that end like files of records, compressed or not."""
-    from .sources import find_sources
+    from .reading.sources import find_sources
 
     return [source.name for source in find_sources(paths) if _RECORDS.search(source.name)]

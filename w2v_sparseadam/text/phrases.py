@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels import kernel
-from ..output import write_result
-from .config import PhraseConfig
-from .typewords import Block, TypedText, TypeWords, WordIdMap
+from ..simd.kernels import kernel
+from ..system.files import write_result
+from .settings import PhraseConfig
+from .types.type_words import Block, TypedText, TypeWords, WordIdMap
 from .vocabulary import LINE_END
 
 _BLOCK_IDS = 1 << 19

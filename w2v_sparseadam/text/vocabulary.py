@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..output import write_result
-from ..workers import Pipeline
+from ..system.files import write_result
+from ..system.workers import Pipeline
 
 if TYPE_CHECKING:
     from .words import Words

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 
-from ..kernels import kernel
+from ..simd.kernels import kernel
 
 _BLOCK_WORDS = 1 << 16  # decoded at a time
 

@@ -1,0 +1,249 @@
+"""Loss and gradients of skip-gram with shared negatives, as small matrix products.
+
+A *block* of centers shares one draw of negatives. A *chunk* of blocks is the unit of parallel
+work: it reads the parameters, writes gradients to places that the plan gave it, and touches
+nothing else, so chunks may run in any order on any thread and give the same bytes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...simd.kernels import kernel
+from ...simd.lanes import (
+    copy_row,
+    dot,
+    dot_tile,
+    multiply,
+    prefetch_row,
+    row_product,
+    row_sum,
+    width_of,
+    zeros,
+)
+from .plan import BLOCK, CHUNK
+
+AHEAD = 8
+"""How many rows before its use a row is asked for."""
+
+
+class Scratch(NamedTuple):
+    """Room that one worker needs to compute a chunk; nothing in it outlives the chunk.
+
+    C is the chunk's length, b the block's, c the window, N the negatives of a block.
+    """
+
+    width: tuple[int, ...]  # of rows of D numbers
+    center_vectors: np.ndarray  # (C, D) float32
+    context_vectors: np.ndarray  # (C + 2c, D)
+    noise_vectors: np.ndarray  # (N, D)
+    scores: np.ndarray  # (b, N)
+    losses: np.ndarray  # (b, N)
+    band: np.ndarray  # (C / b, b (2c + 1)): storage of the banded matrix that follows, by blocks
+    band_losses: np.ndarray  # (1, b (2c + 1))
+    by_center: np.ndarray  # (C, C + 2c): entry (i, j) is center i against span place j
+    by_context: np.ndarray  # (C + 2c, C): the same, transposed
+    pair_weights: np.ndarray  # (b (2c + 1),): constant; what each entry of the band weighs
+    reach_weights: np.ndarray  # (c + 1,): constant; what so many nearest contexts weigh together
+
+    @classmethod
+    def allocate(cls, n_dims: int, window: int, n_shared: int, dynamic: bool) -> "Scratch":
+        """Make room for vectors of ``n_dims`` numbers and ``n_shared`` negatives a block.
+
+        With a ``dynamic`` window, a context at distance d weighs (c + 1 − d) / c, as often as it
+        would be in a reach drawn evenly from 1 … c; otherwise all weigh 1.
+        """
+        distances = np.arange(1, window + 1)
+        weights = (window + 1 - distances) / window if dynamic else np.ones(window)
+        row = np.concatenate([weights[::-1], [0], weights])  # of the band: a center and its span
+        span = CHUNK + 2 * window
+        band = zeros(CHUNK // BLOCK, BLOCK * (2 * window + 1))
+        # Entry (i, j) stands at 2c i + j of the storage, so row i holds j = i … i + 2c. Outside
+        # the band the places belong to other entries and are never read.
+        steps = (2 * window * band.itemsize, band.itemsize)
+        by_center = np.lib.stride_tricks.as_strided(band[0], (CHUNK, span), steps)
+        return cls(
+            width=width_of(n_dims),
+            center_vectors=zeros(CHUNK, n_dims),
+            context_vectors=zeros(span, n_dims),
+            noise_vectors=zeros(n_shared, n_dims),
+            scores=zeros(BLOCK, n_shared),
+            losses=zeros(BLOCK, n_shared),
+            band=band,
+            band_losses=zeros(1, band.shape[1]),
+            by_center=by_center,
+            by_context=by_center.T,
+            pair_weights=np.tile(row, BLOCK).astype(np.float32),
+            reach_weights=np.concatenate([[0], np.cumsum(weights)]).astype(np.float32),
+        )
+
+
+@kernel
+def logistic(scores, losses):
+    """Replace each score s by σ(s) and put log(1 + exp(s)) into ``losses``.
+
+    With a = |s| and e = exp(−a) in (0, 1]: σ(a) = 1 / (1 + e) and log(1 + exp(a)) = a + log(1 + e).
+    exp is a power of two times a polynomial; log(1 + e) = 2 atanh(e / (2 + e)) as a series. Both
+    are right to about 2e-7. A score of −∞ gives exactly 0 and 0.
+    """
+    one, two = np.float32(1), np.float32(2)
+    for i in range(scores.size):
+        score = scores[i]
+        size = abs(score)
+        # In this order max turns NaN into −126, which fits an integer; the loss still tells.
+        power = max(np.float32(-126), size * np.float32(-1.4426950408889634))
+        whole = np.rint(power)
+        part = power - whole
+        exp = np.float32(1.5403530393381608e-4)
+        exp = exp * part + np.float32(1.3333558146428443e-3)
+        exp = exp * part + np.float32(9.618129107628477e-3)
+        exp = exp * part + np.float32(5.550410866482158e-2)
+        exp = exp * part + np.float32(2.4022650695910072e-1)
+        exp = exp * part + np.float32(6.931471805599453e-1)
+        exp = exp * part + one
+        exponent = (np.int32(whole) + np.int32(127)) << np.int32(23)
+        exp = exp * np.int32(exponent).view(np.float32)
+        exp = exp if size < np.float32(87) else np.float32(0)
+        inverse = one / (one + exp)
+        scores[i] = inverse if score >= np.float32(0) else exp * inverse
+        ratio = exp / (two + exp)
+        square = ratio * ratio
+        log = np.float32(1 / 15)
+        log = log * square + np.float32(1 / 13)
+        log = log * square + np.float32(1 / 11)
+        log = log * square + np.float32(1 / 9)
+        log = log * square + np.float32(1 / 7)
+        log = log * square + np.float32(1 / 5)
+        log = log * square + np.float32(1 / 3)
+        log = log * square + one
+        losses[i] = two * ratio * log + max(score, np.float32(0))
+
+
+@kernel
+def chunk_gradients(
+    center_param, context_param, plan, chunk, weight, scratch, center_grads, context_grads
+):
+    """Compute the loss and the gradients of one chunk of a batch.
+
+    For center i with vector v, its contexts u_j of weights w_j, p = Σ_j w_j, and the N negatives
+    u_n that its block shares,
+
+        loss = Σ_j −w_j log σ(v·u_j) + (p K / N) Σ_n −log σ(−v·u_n)
+
+    which expects K negatives for each pair. The derivatives by the scores are w_j (σ(v·u_j) − 1)
+    and (p K / N) σ(v·u_n).
+
+    With a dynamic window, word2vec draws the reach of each center, and learns from its pairs as
+    often as w_j on average. Weighing them has the same expectation, with less noise.
+
+    Parameters
+    ----------
+    center_param, context_param : ndarray of shape (V, D), float32
+        The two matrices, D a multiple of 16. Read only.
+    plan : BatchPlan
+    chunk : int
+        Which chunk of the plan to do.
+    weight : float32
+        K / N.
+    scratch : Scratch
+        Overwritten.
+    center_grads : ndarray of shape (places, D), float32
+        Row i receives the gradient of the batch's center i.
+    context_grads : ndarray of shape (places, D), float32
+        The rows at ``plan.context_places`` of this chunk and its blocks are written.
+
+    Returns
+    -------
+    float
+        Sum of the losses of the chunk's pairs, in float64.
+
+    References
+    ----------
+    Mikolov et al. (2013), "Distributed representations of words and phrases", eq. 4; negatives
+    shared in a block as in Ji et al. (2016), "Parallelizing word2vec in shared and distributed
+    memory", section 3.
+    """
+    width, centers, contexts = scratch.width, scratch.center_vectors, scratch.context_vectors
+    noise, scores, losses = scratch.noise_vectors, scratch.scores, scratch.losses
+    band, by_center, by_context = scratch.band, scratch.by_center, scratch.by_context
+    n_chunk = centers.shape[0]
+    n_span = contexts.shape[0]
+    window = (n_span - n_chunk) // 2
+    n_block, n_noise = scores.shape
+    start = chunk * n_chunk
+    n_centers = min(n_chunk, plan.n_centers[0] - start)
+    n_left, n_right = plan.n_left[start:], plan.n_right[start:]
+    tokens, negatives = plan.tokens[start:], plan.negatives[start // n_block :]
+    center_rows = center_grads[start : start + n_chunk]
+    context_rows = context_grads[chunk * n_span : (chunk + 1) * n_span]
+    noise_rows = context_grads[plan.noise_place[0] + start // n_block * n_noise :]
+    all_scores, all_losses = scores.reshape(scores.size), losses.reshape(losses.size)
+    scores_transposed = scores.T
+    pair_weights, reach_weights = scratch.pair_weights, scratch.reach_weights
+    band_losses = scratch.band_losses[0]
+    n_copied = n_done = 0
+    loss = 0.0
+
+    for first in range(0, n_centers, n_block):
+        block = first // n_block
+        last = min(first + n_block, n_centers)
+
+        for i in range(first, first + n_block):
+            ahead = i + window + AHEAD
+            if ahead < tokens.size:
+                prefetch_row(width, center_param, tokens[ahead])
+                prefetch_row(width, context_param, tokens[ahead])
+            if i < n_centers and n_left[i] + n_right[i] > 0:
+                copy_row(width, center_param, tokens[i + window], centers, i)
+            else:
+                centers[i] = np.float32(0)
+        for j in range(n_copied, last + 2 * window):
+            copy_row(width, context_param, tokens[j], contexts, j)
+        n_copied = last + 2 * window
+        for k in range(n_noise):
+            ahead = block * n_noise + k + AHEAD
+            if ahead < negatives.size:
+                row = negatives[ahead // n_noise, ahead % n_noise]
+                prefetch_row(width, context_param, row)
+            copy_row(width, context_param, negatives[block, k], noise, k)
+
+        # The band holds −v·u, and −∞ (no loss, no gradient) where a center's reach has ended.
+        positives = band[block]
+        positives[:] = -np.float32(np.inf)
+        for i in range(first, last):
+            place = i + window
+            for j in range(place - n_left[i], place + n_right[i] + 1):
+                if j != place:
+                    by_center[i, j] = -dot(width, centers, i, contexts, j)
+        logistic(positives, band_losses)
+        for k in range(positives.size):
+            positives[k] *= -pair_weights[k]
+            band_losses[k] *= pair_weights[k]
+        loss += row_sum(scratch.band_losses, 0)
+
+        block_centers = centers[first : first + n_block]
+        for i in range(0, n_block, 4):
+            for k in range(0, n_noise, 4):
+                dot_tile(width, block_centers, noise, scores, i, k)
+        logistic(all_scores, all_losses)
+        for i in range(first, first + n_block):
+            factor = np.float32(0)
+            if i < n_centers:
+                factor = weight * (reach_weights[n_left[i]] + reach_weights[n_right[i]])
+            loss += float(factor) * row_sum(losses, i - first)
+            for k in range(n_noise):
+                scores[i - first, k] *= factor
+
+        multiply(width, scores, noise, center_rows[first:], n_block, n_noise)
+        block_noise_rows = noise_rows[block * n_noise :]
+        multiply(width, scores_transposed, block_centers, block_noise_rows, n_noise, n_block)
+        for i in range(first, last):
+            left, right = i + window - n_left[i], i + window + n_right[i] + 1
+            row_product(width, 1, by_center, contexts, center_rows, i, left, right)
+        # A context beyond this block's last center is also one of the next block's.
+        n_complete = last if last < n_centers else last + 2 * window
+        for j in range(n_done, n_complete):
+            left, right = max(0, j - 2 * window), min(last, j + 1)
+            row_product(width, 0, by_context, centers, context_rows, j, left, right)
+        n_done = n_complete
+    return loss

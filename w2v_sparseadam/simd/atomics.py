@@ -1,0 +1,108 @@
+"""Numbers that several threads read and write at once, inside kernels.
+
+Each function works on one element of a 1-D int64 array, with sequential consistency: all threads
+see all of these operations in one order. As in :mod:`w2v_sparseadam.simd.lanes`, a Python body serves
+when the JIT is off.
+"""
+
+import threading
+
+from numba import types
+from numba.extending import intrinsic, overload
+
+_ORDER = "seq_cst"
+_LOCK = threading.Lock()
+
+
+def _element(context, builder, signature, args):
+    data = context.make_array(signature.args[0])(context, builder, args[0]).data
+    return builder.gep(data, [args[1]])
+
+
+@intrinsic
+def _load(typing, array, i):
+    def generate(context, builder, signature, args):
+        return builder.load_atomic(_element(context, builder, signature, args), _ORDER, 8)
+
+    return types.int64(array, types.int64), generate
+
+
+def load(array, i):
+    """Return ``array[i]``."""
+    return array[i]
+
+
+@overload(load)
+def _compiled_load(array, i):
+    return lambda array, i: _load(array, i)
+
+
+@intrinsic
+def _store(typing, array, i, value):
+    def generate(context, builder, signature, args):
+        builder.store_atomic(args[2], _element(context, builder, signature, args), _ORDER, 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
+def store(array, i, value):
+    """Set ``array[i]``."""
+    with _LOCK:
+        array[i] = value
+
+
+@overload(store)
+def _compiled_store(array, i, value):
+    def call(array, i, value):
+        _store(array, i, value)
+
+    return call
+
+
+@intrinsic
+def _add(typing, array, i, value):
+    def generate(context, builder, signature, args):
+        return builder.atomic_rmw(
+            "add", _element(context, builder, signature, args), args[2], _ORDER
+        )
+
+    return types.int64(array, types.int64, types.int64), generate
+
+
+def add(array, i, value):
+    """Add to ``array[i]`` and return what it was before."""
+    with _LOCK:
+        old = array[i]
+        array[i] = old + value
+        return old
+
+
+@overload(add)
+def _compiled_add(array, i, value):
+    return lambda array, i, value: _add(array, i, value)
+
+
+@intrinsic
+def _swap(typing, array, i, old, new):
+    def generate(context, builder, signature, args):
+        result = builder.cmpxchg(
+            _element(context, builder, signature, args), args[2], args[3], _ORDER, _ORDER
+        )
+        return builder.extract_value(result, 1)
+
+    return types.boolean(array, types.int64, types.int64, types.int64), generate
+
+
+def swap(array, i, old, new):
+    """Set ``array[i]`` to ``new`` if it is ``old``, and return whether it was."""
+    with _LOCK:
+        same = array[i] == old
+        if same:
+            array[i] = new
+        return same
+
+
+@overload(swap)
+def _compiled_swap(array, i, old, new):
+    return lambda array, i, old, new: _swap(array, i, old, new)

@@ -1,0 +1,423 @@
+"""Files appear whole or not at all.
+
+A file is written beside its target under a temporary name and renamed when it is complete, so
+that a full disk, a crash or Ctrl-C never leaves half a file, nor harms the one that was there.
+"""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import gzip
+import io
+import lzma
+import os
+import re
+import secrets
+import shlex
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import SettingError, W2VError
+from .zstd import zstd_module
+
+STANDARD_OUTPUT = "-"
+"""The path that stands for standard output."""
+
+COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
+"""The endings of names of results that are compressed."""
+
+_NOT_TEXT_ENDINGS = (
+    *(".npy", ".npz", ".safetensors", ".parquet", ".json", ".jsonl", ".csv", ".bin", ".kv"),
+    *(".model", ".pkl", ".h5", ".zip", ".7z", ".lz4", ".zstd"),
+)
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The folder, not the disk, is what forbids it: a mount point, a sticky or read-only folder.
+_NOT_IN_FOLDER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EROFS}
+_GZIP_LEVEL = 6  # as gzip(1); the default of Python's takes three times as long for 1 %
+_PREFIX = 32
+_TEMPORARY = re.compile(rf"\.(.{{1,{_PREFIX}}})\.[0-9a-f]{{12}}\.tmp", re.DOTALL)
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that replaces `path` when the block ends without an exception.
+
+    After any exception, ``KeyboardInterrupt`` among them, the temporary file is gone and `path`
+    is as it was. A symbolic link is replaced, not followed.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+
+    Yields
+    ------
+    binary file, open for writing
+
+    Raises
+    ------
+    W2VError
+        If the folder is missing or is a file, if writing is not permitted, if `path` is a
+        folder, or if the disk is full.
+    """
+    with _no_room_told(path):
+        stream, temporary = _open_temporary(path, path)
+        try:
+            with stream:
+                yield stream
+                _flush(stream)
+            os.replace(temporary, path)
+        except BaseException as error:
+            temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+                raise W2VError(
+                    f"{path}: cannot be written ({error.strerror}); write elsewhere"
+                ) from error
+            raise
+
+
+@contextmanager
+def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a binary file for what a user waits for, which must not be lost at the last moment.
+
+    After any exception before all is written, the temporary file is gone and `path` is as it was. A
+    symbolic link stays and its target is replaced; a file that was there keeps its permissions
+    where it can, a new one takes them from the umask. Temporary files that a killed process left
+    of `path` are removed. And
+
+    - ``"-"``, and any other name of an open descriptor such as ``/dev/stdout``, is written
+      where that stands; a device or a pipe is written straight;
+    - a name that ends in one of `COMPRESSED_ENDINGS` is compressed;
+    - where the folder does not let the file be replaced (a file that is mounted by itself, a
+      sticky or read-only folder), it is overwritten once all is written elsewhere;
+    - if it cannot be put in place at all, the complete result is kept under another name.
+
+    Raises
+    ------
+    W2VError
+        As `replace_file`; if a package to compress is missing; or if the result could not be put
+        in place: says where it is.
+    """
+    compress = _compressor(path)
+    with _no_room_told(path):
+        straight = _straight(path)
+        if straight is not None:
+            with _open_straight(path, straight) as file, compress(file) as stream:
+                yield stream
+            return
+        target = Path(os.path.realpath(path))
+        _remove_leftovers(target)
+        file, temporary = _open_temporary(path, target, or_elsewhere=True)
+        written = flushed = False
+        try:
+            with file:
+                with compress(file) as stream:
+                    yield stream
+                file.flush()
+                written = True
+                _flush(file)
+            flushed = True
+            os.replace(temporary, target)
+            return
+        except BaseException as error:
+            if not (written and isinstance(error, OSError)):
+                temporary.unlink(missing_ok=True)
+                raise
+            failure = error
+        try:
+            if failure.errno not in _NOT_IN_FOLDER:
+                raise failure
+            _overwrite(target, temporary)
+        except BaseException as error:  # what was there may be half overwritten
+            kept = _kept(temporary)
+            if isinstance(error, OSError):
+                what = "the result is kept" if flushed else "what the disk took of it is"
+                raise W2VError(
+                    f"{path}: cannot be written ({error.strerror}); {what} in {kept}"
+                ) from error
+            raise
+        temporary.unlink()
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out before a long run whether `write_result` can write to `path`.
+
+    Creates and removes an empty temporary file; what is at `path` is not touched.
+
+    Raises
+    ------
+    W2VError
+        As `write_result`.
+    """
+    _compressor(path)
+    straight = _straight(path)
+    if isinstance(straight, int):
+        _open_straight(path, straight).close()
+    elif straight is None:
+        target = Path(os.path.realpath(path))
+        stream, temporary = _open_temporary(path, target, or_elsewhere=True)
+        try:
+            stream.close()
+        except OSError as error:
+            raise W2VError(
+                f"{path}: cannot be written ({error.strerror}); write elsewhere"
+            ) from error
+        finally:
+            temporary.unlink()
+    elif not os.access(straight, os.W_OK):  # opening a pipe would wait for who reads it
+        raise _write_protected(path)
+
+
+def is_standard_output(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a result goes to standard output, under whatever name."""
+    return open_descriptor(path) == 1
+
+
+def open_descriptor(path: str | os.PathLike[str]) -> int | None:
+    """Return the number of the open descriptor that `path` names, None if it names none.
+
+    To open ``/dev/stdout`` is, on Linux, to open the file behind it anew, at its start.
+    """
+    name = os.fspath(path)
+    if name == STANDARD_OUTPUT:
+        return 1
+    if match := _DESCRIPTOR.fullmatch(name):
+        return int(match[1])
+    for number in (1, 2):
+        with suppress(OSError, ValueError):
+            if os.path.samestat(os.stat(name), os.fstat(number)):
+                return number
+    return None
+
+
+def shell_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as it can be pasted into a shell's command line, whatever is in its name."""
+    name = os.fspath(path)
+    if name.startswith("-"):  # or else it would be taken for an option
+        name = f"./{name}"
+    if name.isprintable():
+        return shlex.quote(name)
+    escaped = (
+        char
+        if char.isprintable() and char not in "'\\"
+        else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in name
+    )
+    return f"$'{''.join(escaped)}'"
+
+
+def compression_ending(path: str | os.PathLike[str]) -> str:
+    """Return which of `COMPRESSED_ENDINGS` a name has, "" for none."""
+    suffix = Path(path).suffix.lower()
+    return suffix if suffix in COMPRESSED_ENDINGS else ""
+
+
+def check_text_ending(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that asks for a format which a table of words is not written in.
+
+    Raises
+    ------
+    SettingError
+        Names the endings that say text.
+    """
+    ending = compression_ending(path)
+    inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
+    if inner in _NOT_TEXT_ENDINGS:
+        raise SettingError(
+            f"{path}: is written as text, not as {inner!r}; end the name in .txt or .tsv, then "
+            f"{', '.join(COMPRESSED_ENDINGS)} to compress, or in none"
+        )
+
+
+def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
+    """Return what makes a context manager that compresses into a file, or leaves it as it is."""
+    ending = compression_ending(path)
+    zstd = zstd_module(path) if ending == ".zst" else None
+
+    @contextmanager
+    def compress(file: Any) -> Iterator[Any]:
+        match ending:
+            case "":
+                yield file
+                return
+            case ".gz":  # without a time, so that equal results are equal files
+                packed: Any = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, 0)
+            case ".bz2":
+                packed = bz2.BZ2File(file, "wb")
+            case ".xz":
+                packed = lzma.LZMAFile(file, "wb")  # noqa: SIM115
+            case _:
+                packed = zstd.ZstdFile(file, "wb")  # type: ignore[union-attr]
+        with io.BufferedWriter(packed, 1 << 17) as stream:
+            yield stream
+
+    return compress
+
+
+@contextmanager
+def _no_room_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the error of a full disk into one that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise W2VError(
+                f"{path}: no room left to write ({error.strerror}); free some, or write elsewhere"
+            ) from error
+        raise
+
+
+def _straight(path: str | os.PathLike[str]) -> int | str | None:
+    """Return what to open if it cannot be replaced: an open descriptor, a device or a pipe."""
+    number = open_descriptor(path)
+    if number is not None:
+        return number
+    with suppress(OSError):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return os.fspath(path)
+    return None
+
+
+def _open_straight(path: str | os.PathLike[str], straight: int | str) -> BinaryIO:
+    """Open what `_straight` found; a descriptor stays open when the file is closed."""
+    try:
+        if isinstance(straight, int):
+            os.write(straight, b"")  # is it open, and for writing?
+            return open(os.dup(straight), "wb")
+        return open(straight, "wb")
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
+
+
+def _open_temporary(
+    path: str | os.PathLike[str], target: Path, or_elsewhere: bool = False
+) -> tuple[BinaryIO, Path]:
+    """Open a temporary file beside a target, or elsewhere if that is there but its folder is shut.
+
+    ``path`` is the name that the user gave the target.
+    """
+    name = f"{_prefix(target)}{secrets.token_hex(6)}.tmp"
+    try:
+        mode = None
+        with suppress(FileNotFoundError):
+            mode = os.lstat(target).st_mode
+        if mode is not None and stat.S_ISDIR(mode):
+            raise W2VError(f"{path}: is a folder; name a file in it")
+        if mode is not None and stat.S_ISREG(mode) and not os.access(target, os.W_OK):
+            raise _write_protected(path)
+        if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise W2VError(f"{path}: is a device or a pipe; name a file")
+        try:
+            stream, temporary = _locked(target.with_name(name))
+        except OSError as error:
+            if mode is None or not or_elsewhere or error.errno not in _NOT_IN_FOLDER:
+                raise
+            stream, temporary = _locked(Path(tempfile.gettempdir(), name))
+        if mode is not None and stat.S_ISREG(mode):
+            with suppress(OSError):  # some file systems have no modes
+                temporary.chmod(stat.S_IMODE(mode))
+        return stream, temporary
+    except FileNotFoundError:
+        raise W2VError(
+            f"{path}: the folder '{target.parent}' does not exist; create it, or write elsewhere"
+        ) from None
+    except NotADirectoryError:
+        raise W2VError(f"{path}: a file stands where its folder should be") from None
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
+
+
+def _prefix(target: Path) -> str:
+    """Return how temporary names begin; cut short, so that the longest name has one, too."""
+    return f".{target.name[:_PREFIX]}."
+
+
+def _locked(path: Path) -> tuple[BinaryIO, Path]:
+    """Create a file, and lock it as long as it is open: a lock tells it from a leftover."""
+    while True:
+        # Not by tempfile: its files are private to the user, whatever the umask says.
+        stream = open(path, "xb")  # noqa: SIM115 (the caller closes it)
+        _try_lock(stream.fileno())
+        if os.name == "nt" or os.fstat(stream.fileno()).st_nlink:
+            return stream, path
+        stream.close()  # another process took it for a leftover before it was locked
+
+
+def _try_lock(handle: int) -> bool:
+    """Lock an open file; return whether nobody else has."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def leftover_of(name: str) -> str | None:
+    """Return how the name of the file begins that a temporary name was for; None for others."""
+    match = _TEMPORARY.fullmatch(name)
+    return match[1] if match else None
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote a target."""
+    own = target.name[:_PREFIX]
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        for entry in entries:
+            if leftover_of(entry.name) == own and entry.is_file(follow_symlinks=False):
+                with suppress(OSError), open(entry.path, "rb") as stream:
+                    if _try_lock(stream.fileno()):
+                        os.unlink(entry.path)
+
+
+def _flush(stream: BinaryIO) -> None:
+    """Bring all that was written to the disk."""
+    stream.flush()
+    sync(stream.fileno())
+
+
+def sync(handle: int) -> None:
+    """Flush a file to the disk, where the file system can."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+
+
+def _overwrite(target: Path, source: Path) -> None:
+    """Overwrite a file with the bytes of another."""
+    try:
+        # Not created: in a sticky folder, Linux forbids that even for files that are there.
+        number = os.open(target, os.O_WRONLY | os.O_TRUNC)
+    except FileNotFoundError:
+        number = os.open(target, os.O_WRONLY | os.O_CREAT, 0o666)
+    with open(number, "wb") as stream, open(source, "rb") as content:
+        shutil.copyfileobj(content, stream, 1 << 20)
+        _flush(stream)
+
+
+def _write_protected(path: str | os.PathLike[str]) -> W2VError:
+    return W2VError(f"{path}: is write-protected; allow writing, or write elsewhere")
+
+
+def _kept(temporary: Path) -> Path:
+    """Give a temporary file a name that shows, if it can be had; return where it is."""
+    visible = temporary.with_name(temporary.name.removeprefix(".").removesuffix(".tmp"))
+    with suppress(OSError):
+        return temporary.rename(visible)
+    with suppress(OSError):  # or else the next command would remove it as a leftover
+        shutil.copyfile(temporary, visible)
+        temporary.unlink()
+        return visible
+    return temporary

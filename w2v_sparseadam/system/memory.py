@@ -1,0 +1,78 @@
+"""What a model takes of the memory, and whether there is so much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import W2VError
+from .machine import available_memory
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..optimizers.classes import Optimizer
+
+# The rest is for everything else on the machine.
+_SHARE = 0.8
+
+
+def usable_memory() -> int:
+    """Return the share of the available memory that one may count on."""
+    return int(_SHARE * available_memory())
+
+
+def lacks_memory(n_bytes: int) -> str:
+    """Say why so much memory cannot be had; nothing if it can."""
+    available = available_memory()
+    if n_bytes <= _SHARE * available:
+        return ""
+    return f"it needs {gigabytes(n_bytes)} of memory, and {gigabytes(available)} are free"
+
+
+def gigabytes(n_bytes: float) -> str:
+    """Return a number of bytes as a person says it: ``1.5 GB``."""
+    return f"{n_bytes / 1e9:.1f} GB"
+
+
+def row_bytes(build: Callable[[np.ndarray, int], Optimizer], dim: int) -> int:
+    """Return the bytes of one row of a matrix of ``dim`` dimensions, with its optimizer's state.
+
+    Parameters
+    ----------
+    build : callable
+        Returns the optimizer of a matrix of which so many columns are used.
+    dim : int
+        Dimensions of a vector; rows are padded to whole cache lines.
+    """
+    from ..simd.lanes import padded_zeros
+
+    optimizer = build(padded_zeros(1, dim), dim)
+    return optimizer.param.nbytes + sum(array.nbytes for array in optimizer.state.values())
+
+
+def check_memory(n_bytes: int, remedies: Mapping[str, int]) -> None:
+    """Refuse a run whose model and state are more than the memory there is.
+
+    Parameters
+    ----------
+    n_bytes : int
+        What they need.
+    remedies : mapping of str to int
+        What can be done, and what they would need then.
+
+    Raises
+    ------
+    W2VError
+        If the memory is too small; names every remedy that saves something, with what it saves.
+    """
+    reason = lacks_memory(n_bytes)
+    if reason:
+        saved = [
+            f"{remedy} saves {gigabytes(n_bytes - less)}"
+            for remedy, less in remedies.items()
+            if less < n_bytes
+        ]
+        raise W2VError(
+            f"the model does not fit: with its optimizer's state {reason}", ", ".join(saved)
+        )

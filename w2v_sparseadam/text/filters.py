@@ -1,0 +1,179 @@
+"""Which of the words found may have a vector: digits, stop-words, a vocabulary from outside."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import compress, count
+
+import numpy as np
+
+from ..errors import TextError
+from .reading.compression import read_lines
+from .settings import TextConfig, WordList
+from .tokenizers import checked, writable
+
+_DIGIT = re.compile(r"\d")
+_FIELD = re.compile(r"[^ \t\n\v\f\r]+")
+_COUNT = re.compile("[0-9]+")
+
+# Why a word is dropped.
+_KEPT, _NUMBER, _STOPWORD, _OUTSIDE = range(4)
+
+
+@dataclass(frozen=True, eq=False)
+class FilteredWords:
+    """The words left, and what was taken away.
+
+    Attributes
+    ----------
+    words : collection of str
+        The distinct words left, in the order in which they first occur.
+    counts : ndarray of shape (len(words),), int64
+        How often each occurs.
+    numbers : ndarray of shape (W,), int32
+        Place in ``words`` of each of the W words there were, -1 where it was dropped.
+    n_numbers, n_stopwords, n_outside_vocab : int
+        Tokens dropped as numbers, as stop-words, and because the given vocabulary lacks them.
+    unseen_stopwords, unseen_vocab : list of str
+        Words of the two lists that the text does not have, in the order of the lists.
+    """
+
+    words: Collection[str]
+    counts: np.ndarray
+    numbers: np.ndarray
+    n_numbers: int
+    n_stopwords: int
+    n_outside_vocab: int
+    unseen_stopwords: list[str]
+    unseen_vocab: list[str]
+
+    def word_ids(self, word_ids: np.ndarray) -> np.ndarray:
+        """Return the word id of each of the W words, given those of the words left."""
+        return np.append(word_ids, np.int32(-1))[self.numbers]
+
+
+def as_in_text(word: str, config: TextConfig) -> str:
+    """Return a word in the case, the normal form and with the digits that a text has."""
+    prepared = config.prepare(word)
+    return _DIGIT.sub("0", prepared) if config.digits == "zero" else prepared
+
+
+class WordFilter:
+    """Rewrites digits and takes away what `TextConfig` says, once for each distinct word.
+
+    Parameters
+    ----------
+    config : TextConfig
+        Its word lists are read at once, so that their faults show before the text is read.
+
+    Raises
+    ------
+    TextError
+        If a list cannot be read or is not one word a line, or the vocabulary is empty.
+    """
+
+    def __init__(self, config: TextConfig) -> None:
+        self._digits = config.digits
+        # Dicts rather than sets, for their order.
+        self._stopwords = self._list(config.stopwords, config)
+        self._vocab = self._list(config.vocab, config)
+        if config.vocab is not None and not self._vocab:
+            raise TextError(
+                f"{_name(config.vocab)}: a vocabulary without words", "`vocab` needs one"
+            )
+        self._all_pass = config.digits == "keep" and config.stopwords is config.vocab is None
+
+    def apply(self, words: Collection[str], counts: np.ndarray) -> FilteredWords:
+        """Filter the words of a text.
+
+        Parameters
+        ----------
+        words : collection of str, length W
+            Distinct words.
+        counts : ndarray of shape (W,), int64
+            How often each occurs.
+
+        Returns
+        -------
+        FilteredWords
+            Words that digits made equal are one.
+        """
+        if self._all_pass:
+            return FilteredWords(
+                words, counts, np.arange(len(words), dtype=np.int32), 0, 0, 0, [], []
+            )
+        words = [self._with_digits(word) for word in words]
+        seen = set(words)
+        fates = np.array([self._fate(word) for word in words], np.int8)
+        kept = fates == _KEPT
+        number_of: defaultdict[str, int] = defaultdict(count().__next__)  # new words count up
+        numbers = np.full(len(words), -1, np.int32)
+        numbers[kept] = [number_of[word] for word in compress(words, kept)]
+        # float64 weights are exact: a text of 2**53 tokens is out of reach.
+        kept_counts = np.bincount(numbers[kept], counts[kept], len(number_of))
+        n_tokens = np.bincount(fates, counts, 4).astype(np.int64).tolist()
+        return FilteredWords(
+            words=list(number_of),
+            counts=kept_counts.astype(np.int64),
+            numbers=numbers,
+            n_numbers=n_tokens[_NUMBER],
+            n_stopwords=n_tokens[_STOPWORD],
+            n_outside_vocab=n_tokens[_OUTSIDE],
+            unseen_stopwords=[word for word in self._stopwords if word not in seen],
+            unseen_vocab=[word for word in self._vocab if word not in seen],
+        )
+
+    def _fate(self, word: str) -> int:
+        """Say whether a word is kept, and why not; digits are replaced already."""
+        if self._digits == "drop" and _DIGIT.search(word) and not any(map(str.isalpha, word)):
+            return _NUMBER
+        if word in self._stopwords:
+            return _STOPWORD
+        return _OUTSIDE if self._vocab and word not in self._vocab else _KEPT
+
+    def _with_digits(self, word: str) -> str:
+        return _DIGIT.sub("0", word) if self._digits == "zero" else word
+
+    def _list(self, source: WordList | None, config: TextConfig) -> dict[str, None]:
+        """Return the words of a list as they stand in the text."""
+        if source is None:
+            return {}
+        raw = _words_in(source) if isinstance(source, str | os.PathLike) else source
+        tokenize = checked(config.tokenize)
+        words: dict[str, None] = {}
+        for word in map(config.prepare, raw):
+            found = list(filter(None, map(writable, tokenize(word))))
+            words[self._with_digits(found[0] if len(found) == 1 else word)] = None
+        return words
+
+
+def _name(source: WordList) -> str:
+    """Return how an error names a list."""
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else repr(source)
+
+
+def _words_in(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Yield the first field of each line of a file; the second, if any, must be a count."""
+    for place, line in read_lines(path):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise TextError(
+                f"{place}: not UTF-8 (byte 0x{line[error.start]:02x}); "
+                "convert the file (iconv -f latin1 -t utf-8)"
+            ) from error
+        match _FIELD.findall(text):
+            case []:
+                pass
+            case [word]:
+                yield word
+            case [word, n] if _COUNT.fullmatch(n):
+                yield word
+            case _:
+                raise TextError(
+                    f"{place}: expected a word, or a word and its count, found {text.strip()!r:.80}"
+                )

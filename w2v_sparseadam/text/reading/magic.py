@@ -1,0 +1,194 @@
+"""What the first bytes of a source tell: how it is compressed, or that it is no text at all."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+
+from ...errors import TextError
+
+HEAD_BYTES = 4096
+"""How many first bytes are looked at."""
+
+_BZIP2_BLOCK, _BZIP2_END = bytes.fromhex("314159265359"), bytes.fromhex("177245385090")
+
+# The first two bytes of bzip2 data could be those of a text; the others are no UTF-8, or control
+# characters.
+_COMPRESSED = {
+    "gzip": (b"\x1f\x8b\x08",),
+    "bzip2": tuple(
+        b"BZh%d" % level + block for level in range(1, 10) for block in (_BZIP2_BLOCK, _BZIP2_END)
+    ),
+    "xz": (b"\xfd7zXZ\0",),
+    # A frame, or one that is to be skipped, which pzstd puts first.
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))),
+}
+
+# What begins like this, at this place, is not text. None could begin a text in UTF-8 but the PDF.
+_NOT_TEXT = (
+    (b"%PDF-", 0, "a PDF"),
+    (b"PK\x03\x04", 0, "a zip archive (or a docx, xlsx, epub or npz file)"),
+    (b"PK\x05\x06", 0, "an empty zip archive"),
+    (b"ustar\0", 257, "a tar archive"),
+    (b"ustar  \0", 257, "a tar archive"),
+    (b"7z\xbc\xaf\x27\x1c", 0, "a 7z archive"),
+    (b"Rar!\x1a\x07", 0, "a RAR archive"),
+    (b"\x1f\x9d", 0, "compressed by compress (.Z)"),
+    (b"\x04\x22\x4d\x18", 0, "compressed by lz4"),
+    (b"LZIP\x01", 0, "compressed by lzip"),
+    (b"\x5d\0\0", 0, "compressed by lzma"),
+    (b"\xff\x06\0\0sNaPpY", 0, "compressed by snappy"),
+    (b"\x7fELF", 0, "an ELF program or library"),
+    (b"\xff\xd8\xff", 0, "a JPEG image"),
+    (b"\x89PNG\r\n\x1a\n", 0, "a PNG image"),
+    (b"\x93NUMPY", 0, "a NumPy array"),
+    (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file"),
+    (b"PAR1\x15", 0, "a Parquet file"),
+    (b"ARROW1\0", 0, "an Arrow file"),
+    (b"Obj\x01", 0, "an Avro file"),
+    (b"SQLite format 3\0", 0, "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "an old Office document"),
+    (b"\x80\x04\x95", 0, "a Python pickle"),
+    (b"\x80\x05\x95", 0, "a Python pickle"),
+)
+_ADVICE = {
+    "a Parquet file": "pass `format=parquet`",
+    "a tar archive": "unpack it, or pipe in what it holds (tar -xOf)",
+    "a zip archive": "unpack it, or pipe in what it holds (unzip -p)",
+}
+
+# Longest first: UTF-16's begins UTF-32's.
+_MARKS = (
+    ("utf-32", codecs.BOM_UTF32_LE),
+    ("utf-32", codecs.BOM_UTF32_BE),
+    ("utf-8", codecs.BOM_UTF8),
+    ("utf-16", codecs.BOM_UTF16_LE),
+    ("utf-16", codecs.BOM_UTF16_BE),
+)
+
+# What file(1) does not expect in text, NUL among it. A text may have some; of random bytes a
+# tenth are such, so a sixteenth is too many, if there are enough bytes to tell.
+_CONTROLS = bytes({*range(32), 127} - {7, 8, 9, 10, 11, 12, 13, 27})
+_MAX_CONTROL_SHARE = 1 / 16
+_ENOUGH_BYTES = 512
+
+_FEW_NUMBERS = 16  # a line of a table may have so many
+_VECTORS_HEADER = re.compile(rb"\d{1,12} (\d{1,7})[ \r]*\n")
+_NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?(e[-+]?\d+)?|[-+]?\.\d+(e[-+]?\d+)?", re.IGNORECASE)
+
+
+def compression_of(head: bytes) -> str | None:
+    """Return ``"gzip"``, ``"bzip2"``, ``"xz"`` or ``"zstd"``; None if none of them begins so."""
+    for name, magics in _COMPRESSED.items():
+        if head.startswith(magics):
+            return name
+    return None
+
+
+def check_head(head: bytes, name: str, encoding: str) -> None:
+    """Raise TextError if data that begins so is no text in this encoding.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes, decompressed; `HEAD_BYTES` suffice.
+    name : str
+        Where they come from.
+    encoding : str
+        As `codecs.lookup` calls it.
+    """
+    kind = next((what for magic, at, what in _NOT_TEXT if head.startswith(magic, at)), None)
+    if kind is None and (compression := compression_of(head)):
+        kind = f"{compression} data, once decompressed"
+    if kind:
+        advice = _ADVICE.get(kind.split(" (")[0], "give the text in it")
+        raise TextError(f"{name}: is {kind}, not text", advice)
+    family, mark = next((pair for pair in _MARKS if head.startswith(pair[1])), ("", b""))
+    if not encoding.startswith(family):
+        raise TextError(
+            f"{name}: begins with a {family.upper()} byte order mark (bytes {mark.hex(' ')}), but "
+            f"is read as {encoding.upper()}",
+            f"pass `encoding={family}`",
+        )
+    if encoding in ("utf-16", "utf-32") and head and not mark:
+        raise TextError(
+            f"{name}: begins without a byte order mark (bytes {head[:4].hex(' ')})",
+            f"pass `encoding={encoding}-le` or {encoding}-be",
+        )
+
+
+def check_not_vectors(head: bytes, name: str) -> None:
+    """Raise TextError if data begins as a file of word vectors of word2vec's, text or binary.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes, decompressed; `HEAD_BYTES` suffice.
+    name : str
+        Where they come from.
+    """
+    header = _VECTORS_HEADER.match(head)
+    if not header:
+        if _are_rows_of_vectors(head):
+            raise _vectors(name)
+        return
+    dim = int(header[1])
+    line, end, _ = head[header.end() :].partition(b"\n")
+    numbers = line.split()[1:] if end else line.split()[1:-1]  # the last one may be cut
+    is_text = len(numbers) >= min(dim, 2) and all(map(_NUMBER.fullmatch, numbers))
+    is_binary = len(line) - len(line.translate(None, _CONTROLS)) > 0
+    if is_binary or (is_text and (len(numbers) == dim or not end)):
+        raise _vectors(name)
+
+
+def _vectors(name: str) -> TextError:
+    return TextError(f"{name}: is a file of word vectors, not text; name the file to write with -o")
+
+
+def _are_rows_of_vectors(head: bytes) -> bool:
+    """Whether the first lines are a word and many decimal fractions each, as GloVe writes them."""
+    lines = [line.split() for line in head.split(b"\n")[:2]]
+    if b"\n" not in head[head.find(b"\n") + 1 :]:
+        lines = [line[:-1] for line in lines]  # the last one is cut
+    numbers = [line[1:] for line in lines if len(line) > _FEW_NUMBERS]
+    return len(numbers) == len(lines) and all(
+        b"." in number and _NUMBER.fullmatch(number) for line in numbers for number in line
+    )
+
+
+def begins_with_json_object(head: bytes) -> bool:
+    """Whether the first line that is not blank is a JSON object, such as in JSON Lines.
+
+    One that is longer than the head is taken for an object by its beginning.
+    """
+    head = head.lstrip()
+    if not re.match(rb'\{\s*"', head):
+        return False
+    line, end, _ = head.partition(b"\n")
+    if not end:
+        return re.match(rb'\{\s*"[^"\\]*"\s*:', line) is not None
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def check_controls(head: bytes, name: str) -> None:
+    """Raise TextError if text in UTF-8, or what ought to be, begins with too much that is not.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes, decompressed and decoded; `HEAD_BYTES` suffice.
+    name : str
+        Where they come from.
+    """
+    head = head[:HEAD_BYTES]
+    n_controls = len(head) - len(head.translate(None, _CONTROLS))
+    if len(head) >= _ENOUGH_BYTES and n_controls > _MAX_CONTROL_SHARE * len(head):
+        raise TextError(
+            f"{name}: is binary, not text ({n_controls} of its first {len(head)} bytes are "
+            "control characters)",
+            "give the text in it, or its `encoding`",
+        )

@@ -1,0 +1,348 @@
+"""From sources to chunks of bytes: UTF-8, however it was compressed, encoded or tabulated.
+
+A chunk holds whole tokens and ends in white space, wherever the text happened to be cut, so that
+nothing after this module has to think about cuts. Sources are read once, from start to end, and
+never all at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from .compression import BlockReader, decompressed, read_ahead
+from ..settings import TextConfig
+from .encodings import decoded, encoded
+from .formats import RECORDS, parquet_lines, record_lines, spooled
+from .magic import (
+    HEAD_BYTES,
+    check_controls,
+    check_head,
+    check_not_vectors,
+    compression_of,
+)
+from .sources import Source, SourceFile, find_sources
+
+WHITE_SPACE = b" \n\t\r\v\f"
+"""What separates tokens: the ASCII white space of `bytes.split`, commonest first."""
+
+CHUNK_BYTES = 1 << 20
+
+PADDING_BYTES = 8
+"""Readable bytes of any value behind a chunk, so that its reader may look 8 bytes ahead."""
+
+LONGEST_LINE = 1 << 27
+"""What a tokenizer of whole lines is given at most, in bytes."""
+
+_LINE_FEED = 0x0A
+_SPARE_BYTES = 1 + PADDING_BYTES  # behind what is read; 1 for a line feed that a file lacks
+_UTF8_BOM = b"\xef\xbb\xbf"
+
+_Piece = TypeVar("_Piece", str, bytes)
+
+
+class Chunk(NamedTuple):
+    """Some whole tokens of one source.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_bytes + PADDING_BYTES,), uint8
+        The bytes, then padding. Valid until the next chunk is asked for.
+    n_bytes : int
+        Bytes before the padding; the last is white space, and the last of a source is a line feed
+        (added where it has none). 0 only at the end of a source.
+    file_number : int
+        Place of the source among all.
+    offset : int
+        Where ``data`` begins in the source's text, in bytes of UTF-8.
+    n_bytes_read : int
+        Bytes read from all sources so far, as they are stored.
+    n_text_bytes : int
+        Bytes in the chunks so far, this one among them.
+    n_bad_bytes : int
+        Bytes replaced or ignored so far, in making UTF-8 of other text.
+    n_long_tokens : int
+        Tokens left out so far because they were too long.
+    """
+
+    data: np.ndarray
+    n_bytes: int
+    file_number: int
+    offset: int
+    n_bytes_read: int
+    n_text_bytes: int = 0
+    n_bad_bytes: int = 0
+    n_long_tokens: int = 0
+
+
+def check_sources(
+    paths: Sequence[str | os.PathLike[str] | Source], config: TextConfig | None = None
+) -> list[Source]:
+    """Return the sources that paths stand for, once all prove to be there and to be text.
+
+    Looking at every file before reading the first spares a wait of hours for the last one. Of
+    streams nothing is read, and sources that are among ``paths`` count as checked.
+
+    Parameters
+    ----------
+    paths : sequence of path-like or Source
+        As in `find_sources`.
+    config : TextConfig, optional
+        How they hold text.
+
+    Returns
+    -------
+    list of Source
+
+    Raises
+    ------
+    SettingError, TextError
+        As in `find_sources`, and if a file cannot be read or does not begin as it should, or the
+        tokenizer cannot be imported.
+    """
+    config = TextConfig() if config is None else config
+    _ = config.tokenize  # one that cannot be imported should not show later, either
+    sources = find_sources(paths)
+    checked = {path for path in paths if isinstance(path, Source)}
+    for source in dict.fromkeys(sources):
+        if not source.is_stream and source not in checked:
+            with SourceFile(source) as file:
+                _text_blocks(file, config, None)
+    return sources
+
+
+def read_chunks(
+    paths: Sequence[str | os.PathLike[str] | Source],
+    config: TextConfig | None = None,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Iterator[Chunk]:
+    """Yield the text of the sources as UTF-8, in order, as chunks of whole tokens.
+
+    A byte order mark at the start of a source is skipped. Memory is one buffer of
+    ``chunk_bytes``, larger only while a single token fills it; tokens longer than the config's
+    ``max_token_bytes`` (if its tokenizer takes lines, than `LONGEST_LINE`) are left out. Text
+    that is compressed, in another encoding or in records is made by a thread of its own, some
+    blocks of about 1 MiB ahead; a record is held whole.
+
+    Parameters
+    ----------
+    paths : sequence of path-like or Source
+        As in `find_sources`.
+    config : TextConfig, optional
+        Of which the encoding, the format, its field, ``errors`` and ``max_token_bytes`` are
+        heeded.
+    directory : path-like, optional
+        Where to keep a copy of Parquet that comes as a stream or compressed, while it is read.
+    chunk_bytes : int
+        How much to read at a time.
+
+    Raises
+    ------
+    SettingError, TextError
+        As in `check_sources`, and if a source changes while it is read.
+    """
+    config = TextConfig() if config is None else config
+    n_text_bytes = 0
+    n_bytes_read = n_bad_bytes = 0  # of the sources before
+    long_tokens = _LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
+    for file_number, source in enumerate(find_sources(paths)):
+        with _opened(source, config, directory) as (file, text):
+            buffer = bytearray(chunk_bytes + _SPARE_BYTES)
+            filled = _fill(text, buffer, 0, len(_UTF8_BOM))
+            offset = len(_UTF8_BOM) if buffer.startswith(_UTF8_BOM) else 0  # of buffer[0]
+            filled -= offset
+            last_byte = _LINE_FEED
+            at_end = False
+            long_tokens.is_within = False
+            while not at_end:
+                carried, room = filled, len(buffer) - _SPARE_BYTES
+                filled = _fill(text, buffer, carried, room)
+                at_end = filled < room
+                if at_end:
+                    last_byte = buffer[filled - 1] if filled else last_byte
+                    if last_byte != _LINE_FEED:
+                        buffer[filled] = _LINE_FEED
+                        filled += 1
+                n_dropped = long_tokens.drop(buffer, filled)
+                filled -= n_dropped
+                if long_tokens.is_within:
+                    last_byte = -1
+                if at_end:
+                    cut = filled
+                else:
+                    cut = _after_last_space(buffer, 0 if n_dropped else carried, filled)
+                if cut:
+                    last_byte = buffer[cut - 1]
+                n_text_bytes += cut
+                if cut or at_end:
+                    yield Chunk(
+                        data=np.frombuffer(buffer, np.uint8, cut + PADDING_BYTES),
+                        n_bytes=cut,
+                        file_number=file_number,
+                        offset=offset,
+                        n_bytes_read=n_bytes_read + file.n_bytes_read,
+                        n_text_bytes=n_text_bytes,
+                        n_bad_bytes=n_bad_bytes + file.n_bad_bytes,
+                        n_long_tokens=long_tokens.n,
+                    )
+                offset += cut + n_dropped
+                filled -= cut
+                buffer = _starting_with(buffer[cut : cut + filled], buffer, chunk_bytes)
+            n_bytes_read += file.n_bytes_read
+            n_bad_bytes += file.n_bad_bytes
+
+
+class _LongTokens:
+    """Takes tokens that are too long out of a text that comes buffer by buffer.
+
+    Attributes
+    ----------
+    n : int
+        How many there were.
+    is_within : bool
+        Whether one goes on in the next buffer.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.n = 0
+        self.is_within = False
+        self._most_bytes = most_bytes
+
+    def drop(self, buffer: bytearray, filled: int) -> int:
+        """Take them out of ``buffer[:filled]``, where a token begins; return how many bytes."""
+        begin, end = 0, filled
+        while self.is_within or end - begin > self._most_bytes:
+            if not self.is_within:
+                after = _after_last_space(buffer, begin, min(begin + self._most_bytes + 1, end))
+                if after:
+                    begin = after
+                    continue
+                self.n += 1
+            stop = _first_space(buffer, begin, end)
+            self.is_within = stop == end
+            buffer[begin : begin + end - stop] = buffer[stop:end]
+            end = begin + end - stop
+            if self.is_within:
+                break
+        return filled - end
+
+
+class _Readable(Protocol):
+    """What text can be read from."""
+
+    def readinto(self, view: memoryview, /) -> int:
+        """Read some bytes into ``view``; return how many, 0 at the end."""
+
+
+@contextmanager
+def _opened(
+    source: Source, config: TextConfig, directory: str | os.PathLike[str] | None
+) -> Iterator[tuple[SourceFile, _Readable]]:
+    """Open a source, and what its text can be read from: itself, if it is plain UTF-8."""
+    with ExitStack() as stack:
+        file = stack.enter_context(SourceFile(source))
+        blocks = _text_blocks(file, config, directory)
+        if blocks is None:
+            yield file, file
+            return
+        owned = stack.pop_all()
+
+    def made() -> Iterator[bytes]:
+        with owned:  # by the thread, which may still be reading when nobody asks any more
+            yield from blocks
+
+    with closing(read_ahead(made())) as ahead:
+        yield file, BlockReader(ahead)
+
+
+def _text_blocks(
+    file: SourceFile, config: TextConfig, directory: str | os.PathLike[str] | None
+) -> Iterator[bytes] | None:
+    """Look at a file's head; return its text as blocks of UTF-8, or None if it holds just that."""
+    head = file.peek(HEAD_BYTES)
+    blocks = file.blocks()
+    kind = compression_of(head)
+    if kind:
+        head, blocks = _peeked(decompressed(file, kind), b"")
+    if config.format == "parquet":
+        return _parquet_blocks(file, config, blocks if kind else None, directory)
+    check_head(head, file.name, config.codec)
+    if config.format == "lines":
+        check_not_vectors(head, file.name)
+    if config.format == "lines" and config.codec == "utf-8":
+        check_controls(head, file.name)
+        return blocks if kind else None
+    first, text = _peeked(decoded(blocks, file, config.codec, config.errors), "")
+    check_controls(first[:HEAD_BYTES].encode(errors="ignore"), file.name)
+    if config.format == "lines":
+        return (encoded(block, file, config.errors) for block in text)
+    records = RECORDS[config.format](text, file.name, config.field_name)
+    return record_lines(records, file, config.errors)
+
+
+def _parquet_blocks(
+    file: SourceFile,
+    config: TextConfig,
+    unpacked: Iterator[bytes] | None,
+    directory: str | os.PathLike[str] | None,
+) -> Iterator[bytes]:
+    """Return a column of a Parquet file, which may have been unpacked, as blocks of UTF-8."""
+    table = file.seekable()
+    if unpacked is None and table is not None:
+        return parquet_lines(
+            table, config.field_name, file.name, config.errors, on_share=file.tell_share
+        )
+
+    def copied() -> Iterator[bytes]:
+        with spooled(unpacked or file.blocks(), file.name, directory) as copy:
+            yield from parquet_lines(copy, config.field_name, file.name, config.errors)
+
+    return copied()
+
+
+def _peeked(pieces: Iterator[_Piece], none: _Piece) -> tuple[_Piece, Iterator[_Piece]]:
+    """Return the first of some pieces, or ``none`` if there is none, and all of them."""
+    first = next(pieces, none)
+    return first, chain([first], pieces)
+
+
+def _fill(text: _Readable, buffer: bytearray, begin: int, end: int) -> int:
+    """Read into ``buffer[begin:end]`` until it is full or the text ends; return where that is."""
+    with memoryview(buffer) as view:
+        while begin < end and (n_read := text.readinto(view[begin:end])):
+            begin += n_read
+    return begin
+
+
+def _after_last_space(buffer: bytearray, begin: int, end: int) -> int:
+    """Return the place after the last white space in ``buffer[begin:end]``, 0 if it has none."""
+    after = 0
+    for space in WHITE_SPACE:
+        after = max(after, buffer.rfind(space, max(begin, after), end) + 1)
+    return after
+
+
+def _first_space(buffer: bytearray, begin: int, end: int) -> int:
+    """Return the place of the first white space in ``buffer[begin:end]``, ``end`` if none."""
+    for space in WHITE_SPACE:
+        found = buffer.find(space, begin, end)
+        end = end if found < 0 else found
+    return end
+
+
+def _starting_with(rest: bytearray, buffer: bytearray, chunk_bytes: int) -> bytearray:
+    """Put the bytes that were cut off first in a buffer with at least as much room behind them."""
+    size = chunk_bytes
+    while size < 2 * len(rest):
+        size *= 2
+    if size + _SPARE_BYTES != len(buffer):
+        buffer = bytearray(size + _SPARE_BYTES)
+    buffer[: len(rest)] = rest
+    return buffer

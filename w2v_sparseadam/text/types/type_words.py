@@ -1,0 +1,422 @@
+"""From type numbers to word ids.
+
+Decoding, lower-casing and tokenizing run once for each type (`TypeTokenizer`); replacing type
+numbers by word ids (`WordIdMap`) runs once for each occurrence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ...errors import TextError
+from ...simd.kernels import kernel
+from ..reading.encodings import OTHER_ENCODING
+from ..reading.reader import PADDING_BYTES, Chunk
+from .scanner import Piece, TypeTable
+from ..tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, writable
+from ..vocabulary import LINE_END
+
+_BLOCK_TYPES = 1 << 16  # decoded at a time
+
+_SPACES_IN_LINES = (
+    "\t\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""What `str.split` separates at, but for line feeds."""
+
+# What there may be to report of a type.
+_BAD_BYTES, _EMPTY_WORDS, _REWRITTEN_WORDS = range(3)
+_N_FAULTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class TypeWords:
+    """The words that each of T types stands for.
+
+    Attributes
+    ----------
+    words : collection of str, length W
+        The distinct words, in the order in which they first occur.
+    counts : ndarray of shape (W,), int64
+        How often each occurs in the text.
+    missed : ndarray of shape (W,), int64
+        How often each may have occurred, at most, in types that were pruned.
+    starts : ndarray of shape (T + 1,), int64
+        The words of a type are ``numbers[starts[type]:starts[type + 1]]``.
+    numbers : ndarray of shape (n,), int32
+        Places in ``words``.
+    n_bad_bytes, n_empty_words, n_rewritten_words : int
+        Occurrences in the text of bytes that are not UTF-8, of empty words (which are not among
+        ``words``), and of words in which ``_`` replaced what a vector file cannot hold.
+    n_pruned : int
+        Words, with repetition, in types that were pruned.
+    missed_by_others : int
+        How often a word that is not among ``words`` may have occurred, at most.
+    """
+
+    words: Collection[str]
+    counts: np.ndarray
+    missed: np.ndarray
+    starts: np.ndarray
+    numbers: np.ndarray
+    n_bad_bytes: int = 0
+    n_empty_words: int = 0
+    n_rewritten_words: int = 0
+    n_pruned: int = 0
+    missed_by_others: int = 0
+
+
+class TypeTokenizer:
+    """Decode and tokenize every type once, as soon as it is met.
+
+    The words go into a table like that of the types, unless each type is one word, as it is: the
+    memory is about 80 bytes and its own bytes for a word, and 20 bytes for a type.
+
+    Parameters
+    ----------
+    tokenizer : callable
+        Takes text, returns its words. What a caller's own returns is checked; empty words are
+        dropped, and others made `writable`.
+    prepare : callable
+        Applied to text before the tokenizer; neither moves line feeds nor makes new ones.
+    errors : {"strict", "replace", "ignore"}
+        What to do with bytes that are not UTF-8, as in `bytes.decode`.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, prepare: Callable[[str], str], errors: str) -> None:
+        self._built_in = tokenizer in TOKENIZERS.values()
+        self._tokenizer = tokenizer if self._built_in else checked(tokenizer)
+        self._prepare = prepare
+        self._errors = errors
+        self._n_types = 0
+        self._words: TypeTable | None = None  # made when they are not the types any more
+        self._piece = Piece()
+        # One array for each call of `add`: of each type, how many words and faults it has.
+        self._lengths: list[np.ndarray] = [np.empty(0, np.int32)]
+        self._faults: list[np.ndarray] = [np.empty((0, _N_FAULTS), np.int32)]
+        self._numbers: list[np.ndarray] = [np.empty(0, np.int32)]  # that the words were given
+        # Of the types that were pruned, and the words that there were then.
+        self._faults_pruned = np.zeros(_N_FAULTS, np.int64)
+        self._n_pruned = self._missed_by_others = 0
+        self._missed = np.empty(0, np.int64)
+
+    def add(self, types: TypeTable) -> None:
+        """Tokenize the types that the table did not have at the last call.
+
+        Raises
+        ------
+        TextError
+            If bytes are not UTF-8 and ``errors`` is "strict" (names the first place in the text),
+            or if the tokenizer fails or returns anything but strings.
+        """
+        for first in range(self._n_types, types.n_types, _BLOCK_TYPES):
+            last = min(first + _BLOCK_TYPES, types.n_types)
+            faults = np.zeros((last - first, _N_FAULTS), np.int32)
+            text = _decode(types, first, last, self._errors, faults[:, _BAD_BYTES])
+            text = self._prepare(text.replace(" ", "\n"))  # normal form NFKC makes new spaces
+            lengths, words = self._tokenized(text, faults)
+            same = words == types.types_as_bytes(first, last) and bool((lengths == 1).all())
+            if self._words or not same:
+                self._number_words(types, first)
+                self._numbers += self._numbered(words)
+            self._lengths.append(lengths)
+            self._faults.append(faults)
+        self._n_types = types.n_types
+
+    def prune(self, types: TypeTable, kept: np.ndarray) -> None:
+        """Forget types before the table does, and the words that no other type has.
+
+        How often a word may have occurred without being counted is kept for each word there is,
+        and as one bound for all others, as in lossy counting.
+
+        Parameters
+        ----------
+        types : TypeTable
+            The table, all of whose types have been added.
+        kept : ndarray of shape (T,), bool
+            Whether each type stays.
+
+        References
+        ----------
+        Manku & Motwani (2002), section 4.2.
+        """
+        table = self._number_words(types, self._n_types)
+        counts, lengths = types.counts, np.concatenate(self._lengths)
+        faults, numbers = np.concatenate(self._faults), np.concatenate(self._numbers)
+        places = np.searchsorted(table.numbers, numbers)
+        stays = np.repeat(kept, lengths)
+        lost = _weighted(places[~stays], np.repeat(counts, lengths)[~stays], table.n_types)
+        used = np.zeros(table.n_types, bool)
+        used[places[stays]] = True
+        missed = self._all_missed() + lost
+        self._missed = missed[used]
+        self._missed_by_others = int(missed[~used].max(initial=self._missed_by_others))
+        self._n_pruned += int(lost.sum())
+        self._faults_pruned += counts[~kept] @ faults[~kept]
+        table.prune(used)
+        self._lengths, self._faults = [lengths[kept]], [faults[kept]]
+        self._numbers = [numbers[stays]]
+        self._n_types = int(kept.sum())
+
+    def type_words(self, types: TypeTable) -> TypeWords:
+        """Return what the types stand for, once all have been added."""
+        counts, lengths = types.counts, np.concatenate(self._lengths)
+        table = self._words or types
+        if self._words is None:
+            numbers, word_counts = np.arange(types.n_types, dtype=np.int32), counts
+        else:
+            numbers = np.concatenate(self._numbers)
+            if table.n_numbers > table.n_types:
+                numbers = np.searchsorted(table.numbers, numbers).astype(np.int32)
+            word_counts = _weighted(numbers, np.repeat(counts, lengths), table.n_types)
+        n_faults = (self._faults_pruned + counts @ np.concatenate(self._faults)).tolist()
+        return TypeWords(
+            table.as_words(),
+            word_counts,
+            self._all_missed(),
+            np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))),
+            numbers,
+            n_bad_bytes=n_faults[_BAD_BYTES],
+            n_empty_words=n_faults[_EMPTY_WORDS],
+            n_rewritten_words=n_faults[_REWRITTEN_WORDS],
+            n_pruned=self._n_pruned,
+            missed_by_others=self._missed_by_others,
+        )
+
+    def _tokenized(self, text: str, faults: np.ndarray) -> tuple[np.ndarray, bytes]:
+        """Return how many words each line has, and the words of all, a space after each."""
+        if self._tokenizer is whitespace and _is_a_word_a_line(text):
+            return np.ones(len(faults), np.int32), text.replace("\n", " ").encode()
+        lengths: list[int] = []
+        words: list[str] = []
+        for line_words in map(self._tokenizer, text.split("\n")[:-1]):
+            lengths.append(len(line_words))
+            words += line_words
+        if not self._built_in:
+            lengths, words = _writable(lengths, words, faults)
+        return np.array(lengths, np.int32), " ".join([*words, ""]).encode()
+
+    def _number_words(self, types: TypeTable, n_types: int) -> TypeTable:
+        """Return the table of words; if it is not there, the first types are words."""
+        if self._words is None:
+            self._words = TypeTable(["words"])
+            for first in range(0, n_types, _BLOCK_TYPES):
+                last = min(first + _BLOCK_TYPES, n_types)
+                self._numbers += self._numbered(types.types_as_bytes(first, last))
+        return self._words
+
+    def _numbered(self, words: bytes) -> list[np.ndarray]:
+        """Return the numbers that the table of words has for some, or gives them."""
+        assert self._words is not None
+        data = np.frombuffer(bytearray(words + bytes(PADDING_BYTES)), np.uint8)
+        piece = self._piece.load(Chunk(data, len(words), 0, 0, len(words))).scan()
+        return [numbers[piece.numbers] for numbers in self._words.take_up(piece)]
+
+    def _all_missed(self) -> np.ndarray:
+        """Return how often each word may have been missed; a new one as often as any other."""
+        n_words = self._words.n_types if self._words else self._n_types
+        n_new = n_words - self._missed.size
+        return np.concatenate((self._missed, np.full(n_new, self._missed_by_others)))
+
+
+def _weighted(places: np.ndarray, weights: np.ndarray, n: int) -> np.ndarray:
+    """Return the sum of the weights at each of n places."""
+    # The float64 sums are exact: a text of 2**53 tokens is out of reach.
+    return np.bincount(places, weights, n).astype(np.int64)
+
+
+def _decode(types: TypeTable, first: int, last: int, errors: str, n_bad_bytes: np.ndarray) -> str:
+    """Decode some types, a space after each, and note how many bytes of each are bad."""
+    data = types.types_as_bytes(first, last)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        if errors == "strict":
+            starts = types.starts
+            place = int(starts[first]) + error.start
+            row = int(np.searchsorted(starts, place, side="right")) - 1
+            where = types.place_of(row, place - int(starts[row]))
+            raise not_utf8(where, data[error.start]) from error
+    n_bad_bytes[:] = [
+        len(t) - len(t.decode(errors="ignore").encode()) for t in data.split(b" ")[:-1]
+    ]
+    return data.decode(errors=errors)
+
+
+def not_utf8(where: str, byte: int) -> TextError:
+    """Return the error for a byte that is not UTF-8."""
+    return TextError(f"{where}: not UTF-8 (byte 0x{byte:02x})", OTHER_ENCODING)
+
+
+def _is_a_word_a_line(text: str) -> bool:
+    """Whether no line is empty, and nothing but line ends is white space."""
+    return "\n\n" not in "\n" + text and not any(map(text.__contains__, _SPACES_IN_LINES))
+
+
+def _writable(
+    lengths: list[int], words: list[str], faults: np.ndarray
+) -> tuple[list[int], list[str]]:
+    """Drop empty words and rewrite those that a file of vectors cannot hold, and note which."""
+    written = list(map(writable, words))
+    types = np.repeat(np.arange(len(lengths)), lengths)
+    is_empty = np.array([not word for word in written], bool)
+    is_rewritten = ~is_empty & np.array(list(map(str.__ne__, words, written)), bool)
+    faults[:, _EMPTY_WORDS] = np.bincount(types[is_empty], minlength=len(lengths))
+    faults[:, _REWRITTEN_WORDS] = np.bincount(types[is_rewritten], minlength=len(lengths))
+    return (lengths - faults[:, _EMPTY_WORDS]).tolist(), list(filter(None, written))
+
+
+def _renumbered(
+    starts: np.ndarray, numbers: np.ndarray, new_numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace the numbers in the rows of a ragged array; -1 drops them."""
+    replaced = new_numbers[numbers]
+    kept = replaced >= 0
+    n_kept_before = np.concatenate(([0], np.cumsum(kept)))
+    return n_kept_before[starts], replaced[kept]
+
+
+_NONE, _SEVERAL = -1, -2  # instead of the word id of a type that does not have just one
+_CLOSED, _OPEN, _UNKNOWN = range(3)  # whether words have been written of the line at hand
+
+# Places in the cursor that a call leaves behind.
+_POS, _WITHIN, _LINE, _ENDS_FIRST, _N_IDS = range(5)
+
+
+@kernel
+def _relabel(
+    numbers: np.ndarray,
+    line_mark: int,
+    types: np.ndarray | None,
+    single: np.ndarray,
+    starts: np.ndarray,
+    word_ids: np.ndarray,
+    cursor: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Replace numbers of types by word ids, in ``out[1:]``, until they or ``out`` end."""
+    one = np.uint64(1)
+    n_out, room = one, np.uint64(out.size)
+    pos, end = np.uint64(cursor[_POS]), np.uint64(numbers.size)
+    within = np.uint64(cursor[_WITHIN])  # words of the type at pos that are already written
+    line = cursor[_LINE]
+    while pos < end and n_out < room:
+        number = numbers[pos]
+        if number == line_mark:
+            if line == _OPEN:
+                out[n_out] = LINE_END
+                n_out += one
+            elif line == _UNKNOWN:
+                cursor[_ENDS_FIRST] = 1
+            line = _CLOSED
+            pos += one
+            continue
+        word_id = single[np.uint64(number)]
+        if word_id != _SEVERAL:
+            out[n_out] = word_id
+            is_kept = word_id != _NONE
+            n_out += np.uint64(is_kept)
+            line = _OPEN if is_kept else line
+            pos += one
+            continue
+        type_number = np.uint64(number) if types is None else np.uint64(types[np.uint64(number)])
+        begin = np.uint64(starts[type_number]) + within
+        stop = np.uint64(starts[type_number + one])
+        while begin < stop and n_out < room:
+            out[n_out] = word_ids[begin]
+            n_out += one
+            begin += one
+            within += one
+        line = _OPEN
+        if begin < stop:
+            break
+        within = np.uint64(0)
+        pos += one
+    cursor[_POS] = pos
+    cursor[_WITHIN] = within
+    cursor[_LINE] = line
+    cursor[_N_IDS] = n_out
+
+
+class TypedText(NamedTuple):
+    """Some tokens of the text, told by their types."""
+
+    numbers: np.ndarray  # uint16, places in ``types``, or int32, type numbers
+    line_mark: int  # what stands among them where a line ends
+    types: np.ndarray | None = None  # int32: type numbers
+
+
+class Block:
+    """Room for some tokens of the text and the word ids that replace them."""
+
+    def __init__(self, *, _n_word_ids: int = 1 << 19) -> None:
+        self.text = TypedText(np.empty(0, np.int32), LINE_END)
+        self.cursor = np.zeros(5, np.int64)
+        self.out = np.empty(1 + _n_word_ids, np.int32)
+        self.out[0] = LINE_END  # for a line that the block before left open
+
+    def load(self, text: TypedText) -> Block:
+        """Take the next tokens of the text; return the block itself."""
+        self.text = text
+        self.cursor[:] = 0
+        self.cursor[_LINE] = _UNKNOWN
+        return self
+
+
+class WordIdMap:
+    """Replace type numbers by the ids of the words kept, in blocks of bounded size.
+
+    Lines without words disappear.
+
+    Parameters
+    ----------
+    type_words : TypeWords
+        What the types stand for.
+    word_ids : ndarray of shape (W,), int32
+        Word id of each of ``type_words.words``, -1 to drop it.
+    """
+
+    def __init__(self, type_words: TypeWords, word_ids: np.ndarray) -> None:
+        self._starts, self._word_ids = _renumbered(type_words.starts, type_words.numbers, word_ids)
+        lengths = np.diff(self._starts)
+        self._single = np.full(lengths.size, _NONE, np.int32)
+        self._single[lengths > 1] = _SEVERAL
+        self._single[lengths == 1] = self._word_ids[self._starts[:-1][lengths == 1]]
+        self._line = _CLOSED
+
+    def relabel(self, block: Block) -> Block:
+        """Fill a block with word ids, as far as there is room; return the block itself.
+
+        Blocks do not depend on each other, and may be filled at the same time.
+        """
+        numbers, line_mark, types = block.text
+        single = self._single if types is None else self._single[types]
+        _relabel(
+            numbers, line_mark, types, single, self._starts, self._word_ids, block.cursor, block.out
+        )
+        return block
+
+    def take_up(self, block: Block) -> Iterator[np.ndarray]:
+        """Yield the word ids of a block that has been filled, filling it again if need be.
+
+        Parameters
+        ----------
+        block : Block
+            The next one of the text.
+
+        Yields
+        ------
+        ndarray of shape (m,), int32
+            Word ids, `LINE_END` after each line; valid until the next array is asked for.
+        """
+        ends_first = block.cursor[_ENDS_FIRST] and self._line == _OPEN
+        yield block.out[0 if ends_first else 1 : block.cursor[_N_IDS]]
+        while block.cursor[_POS] < block.text.numbers.size:
+            self.relabel(block)
+            yield block.out[1 : block.cursor[_N_IDS]]
+        if block.cursor[_LINE] != _UNKNOWN:
+            self._line = int(block.cursor[_LINE])

@@ -1,0 +1,188 @@
+"""What a run would take, found out without running it: the dry run."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .settings import OptimizerConfig, RunConfig, SkipGramConfig
+from ..system.machine import available_memory, peak_memory, resident_memory
+from .model import compile_run, model_memory, start_engine
+from .initialize import check_dim, frozen_words
+from ..text.settings import TextConfig, WordList
+from ..text.events import Event, read_with_events
+from ..text.reading.reader import check_sources
+from .train import check_kinds
+from ..system.workers import Workers
+
+if TYPE_CHECKING:
+    from ..engine.engine import Engine
+    from .initialize import Start
+    from ..text.reading.sources import Source
+    from ..vectors.vectors import Vectors
+
+_WARM_UP_STEPS = 100
+_STRETCH_STEPS = 50
+_STRETCHES = 6
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would take.
+
+    Attributes
+    ----------
+    n_words : int
+        Size of the vocabulary.
+    n_kept_tokens : int
+        Tokens of the text whose word is in it.
+    epochs : int
+        Passes over the text.
+    subsample : float
+        Relative frequency beyond which words are thinned out.
+    n_steps : int
+        Steps of the whole run.
+    n_threads : int
+        Threads that take them.
+    model_bytes, state_bytes, buffer_bytes, word_id_bytes : int
+        Memory of the two matrices, of the optimizer's state and of all else that training
+        allocates; and the word ids, which are on the disk and in memory while there is room.
+    process_bytes : int
+        What the process had resident, after reading, before any of this.
+    peak_bytes : int
+        Most that the process is expected to have resident, reading included. A row that is never
+        touched takes none of the memory counted, so it may be less.
+    available_bytes : int
+        Memory that could still be had after reading.
+    n_measured_steps : int
+        Steps that were taken to measure, and forgotten.
+    train_seconds : float
+        Expected wall time of all steps, on this machine as busy as it was.
+    """
+
+    n_words: int
+    n_kept_tokens: int
+    epochs: int
+    subsample: float
+    n_steps: int
+    n_threads: int
+    model_bytes: int
+    state_bytes: int
+    buffer_bytes: int
+    word_id_bytes: int
+    process_bytes: int
+    peak_bytes: int
+    available_bytes: int
+    n_measured_steps: int
+    train_seconds: float
+
+
+def forecast(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    *,
+    text: TextConfig | None = None,
+    skip_gram: SkipGramConfig | None = None,
+    optimizer: OptimizerConfig | None = None,
+    run: RunConfig | None = None,
+    init: Vectors | Start | None = None,
+    freeze: WordList = (),
+    on_event: Callable[[Event], None] | None = None,
+) -> Forecast:
+    """Read the text, take a few hundred steps, and tell what the whole run would take.
+
+    Nothing is written but the word ids, to a temporary file that has no name.
+
+    Parameters
+    ----------
+    paths, text, skip_gram, optimizer, run, init, freeze, on_event
+        As for :func:`~w2v_sparseadam.training.train`, up to its event ``start``.
+
+    Returns
+    -------
+    Forecast
+
+    Raises
+    ------
+    TextError, SettingError, W2VError
+        As `train`, before it takes a step.
+
+    Examples
+    --------
+    >>> forecast("corpus.txt").train_seconds  # doctest: +SKIP
+    """
+    emit = on_event or (lambda event: None)
+    check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
+    text = text or TextConfig()
+    sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
+    skip_gram, optimizer = skip_gram or SkipGramConfig(), optimizer or OptimizerConfig()
+    run = run or RunConfig()
+    if init is not None:
+        check_dim(init, skip_gram.dim)
+    frozen = frozen_words(freeze, text)
+    compile_run(skip_gram, optimizer, emit)
+    with (
+        read_with_events(sources, text, emit, threads=run.n_threads) as corpus,
+        Workers(run.n_threads) as workers,
+    ):
+        counts, word_ids = corpus.vocabulary.counts, corpus.word_ids
+        model_bytes, state_bytes = model_memory(counts.size, skip_gram, optimizer)
+        reading_peak, process_bytes = peak_memory() or 0, resident_memory()
+        available_bytes = available_memory()
+        *_, engine = start_engine(
+            corpus.vocabulary,
+            word_ids,
+            skip_gram,
+            optimizer,
+            run,
+            workers,
+            emit,
+            init=init,
+            freeze=frozen,
+        )
+        n_tokens = corpus.report.n_kept_tokens
+        skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)
+        epochs = run.epochs or 0
+        n_steps = engine.n_batches * epochs
+        n_measured, seconds_a_step = _time_steps(engine, optimizer.start_lr, n_steps)
+        training = model_bytes + state_bytes + engine.buffer_bytes + word_ids.nbytes
+        # The vectors are copied to be written, but then the rest is not needed any more.
+        writing = model_bytes + counts.size * skip_gram.dim * 4
+        return Forecast(
+            n_words=counts.size,
+            n_kept_tokens=corpus.report.n_kept_tokens,
+            epochs=epochs,
+            subsample=skip_gram.subsample or 0.0,
+            n_steps=n_steps,
+            n_threads=run.n_threads,
+            model_bytes=model_bytes,
+            state_bytes=state_bytes,
+            buffer_bytes=engine.buffer_bytes,
+            word_id_bytes=word_ids.nbytes,
+            process_bytes=process_bytes,
+            peak_bytes=max(reading_peak, process_bytes + max(training, writing)),
+            available_bytes=available_bytes,
+            n_measured_steps=n_measured,
+            train_seconds=n_steps * seconds_a_step,
+        )
+
+
+def _time_steps(engine: Engine, lr: float, n_steps: int) -> tuple[int, float]:
+    """Take the first steps of a run; return how many, and the median time of a later one."""
+    step = 0
+    times: list[float] = []
+    while step < n_steps and len(times) < _STRETCHES:
+        n = min(_STRETCH_STEPS if step else _WARM_UP_STEPS, n_steps - step)
+        began = time.perf_counter()
+        with np.errstate(over="ignore"):  # an lr beyond float32 costs no more time
+            engine.run(step, [lr] * n)
+        # The first ones bring the matrices into memory; they count only if there are no others.
+        if step or n == n_steps:
+            times.append((time.perf_counter() - began) / n)
+        step += n
+    return step, statistics.median(times)

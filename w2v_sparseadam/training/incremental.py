@@ -1,0 +1,122 @@
+"""More text for a run that is finished: its words keep their ids, new ones are put behind them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
+from .settings import configs_of, epochs_of, text_of
+from ..errors import W2VError
+from .model import build_engine, check_model_fits, compile_run
+from .run_folder import RunFolder, resume_command
+from .loop import Progress, RunState, run_arrays, run_state, tell_of_version
+from ..text.events import Event, read_with_events
+from ..text.reading.reader import check_sources
+from ..text.reading.sources import Source
+from ..text.vocabulary import Vocabulary
+from ..system.workers import Workers
+
+
+def add_text(
+    folder: RunFolder,
+    paths: Sequence[str | os.PathLike[str] | Source],
+    epochs: int,
+    threads: int | None,
+    trust: bool,
+    emit: Callable[[Event], None],
+) -> None:
+    """Read more text into a run's folder, and make it the folder of a run over all of the text.
+
+    Vectors and moments are those that the run came to; new words start fresh.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Of a finished run. It is as it was if an exception is raised.
+    paths : sequence of paths
+        As for :func:`~w2v_sparseadam.training.train`.
+    epochs : int
+        Passes over old and new text, 1 or more.
+    threads : int or None
+    trust : bool
+        As for :func:`~w2v_sparseadam.training.train.resume`.
+    emit : callable
+        Receives the events that :func:`~w2v_sparseadam.training.train.resume` lists.
+
+    Raises
+    ------
+    W2VError
+        If the run is not finished, or joined phrases; TextError, if the text cannot be read.
+        Likewise, if its tokenizer has no name by which it could be found.
+    SettingError
+        If its tokenizer cannot be imported.
+    """
+    settings = folder.settings
+    if settings["text"].get("phrases") is not None:
+        raise W2VError(
+            f"{folder.path}: phrases were joined in its text, which more text cannot follow; start "
+            "a new run from all of the text"
+        )
+    text = text_of(settings, folder.path, trust)
+    sources = check_sources(paths, text)
+    _check_finished(folder)
+    skip_gram, optimizer, run = configs_of(settings, folder.path)
+    run = run if threads is None else replace(run, threads=threads)
+    compile_run(skip_gram, optimizer, emit)
+    known, _ = folder.load_text()
+    old = Checkpoints(folder.checkpoints, emit)
+
+    def write_start(vocabulary: Vocabulary, word_ids: np.ndarray, checkpoints: Path) -> None:
+        check_model_fits(len(vocabulary), skip_gram, optimizer)
+        with Workers(1) as workers:
+            *_, engine = build_engine(
+                word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
+            )
+            loaded = old.load(run_arrays(engine, skip_gram.dim, len(known)))
+            state = RunState.read(loaded, folder.path)
+            tell_of_version(folder.path, state.version, emit)
+            for moved, count in zip(engine.optimizers, state.step_counts, strict=True):
+                moved.step_count = count
+            progress = Progress()
+            progress.limit = state.progress.limit
+            arrays = run_arrays(engine, skip_gram.dim)
+            write_checkpoint(path_of(checkpoints, 0), arrays, run_state(progress, engine))
+
+    with read_with_events(sources, text, emit, threads=run.n_threads, known=known) as corpus:
+        changes = {
+            "run": {**settings["run"], "epochs": epochs},
+            "added_epochs": [],
+            "first_epoch": settings["first_epoch"] + sum(epochs_of(settings)),
+            "paths": settings["paths"] + [source.absolute_path for source in sources],
+        }
+        vocabulary = corpus.vocabulary
+        folder.add_text(
+            vocabulary, corpus.word_ids, write_start, changes, report=asdict(corpus.report)
+        )
+    emit(
+        {
+            "event": "add",
+            "new_words": len(vocabulary) - len(known),
+            "words": len(vocabulary),
+            "new_tokens": int(vocabulary.counts.sum() - known.counts.sum()),
+            "tokens": int(vocabulary.counts.sum()),
+            "left_out_words": corpus.distinct_counts.size - corpus.report.n_words,
+        }
+    )
+
+
+def _check_finished(folder: RunFolder) -> None:
+    """Refuse a run that has steps left."""
+    state = RunState.read(last_state(folder.checkpoints), folder.path)
+    n_steps = state.steps_an_epoch * sum(epochs_of(folder.settings))
+    step = state.progress.step
+    if step < n_steps:
+        raise W2VError(
+            f"{folder.path}: its run is at step {step:,} of {n_steps:,}; finish it before adding "
+            f"text: {resume_command(folder.path)}"
+        )

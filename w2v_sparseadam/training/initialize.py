@@ -1,0 +1,267 @@
+"""What a run starts from: given vectors for some words, and words that are to stay in place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .checkpoint import last_checkpoint
+from ..errors import FormatError, SettingError, check_path, wrong_type
+from .run_folder import of_generation, read_settings, read_vocabulary
+from ..text.reading.compression import read_lines
+from ..text.settings import TextConfig, WordList
+from ..text.filters import as_in_text
+from ..vectors.vectors import Vectors
+
+if TYPE_CHECKING:
+    from ..optimizers.classes import Optimizer
+
+_NAMED = 3
+_SIDES = "center", "context"
+_VECTORS = "center.vectors", "context.vectors"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Start:
+    """What another run came to: both matrices and every moment, a row for each word."""
+
+    words: Sequence[str]
+    dim: int
+    optimizer: str
+    arrays: Mapping[str, np.ndarray]  # "center.vectors", "context.exp_avg_sq" and the like
+    step_counts: Sequence[int]  # of the center's and the context's optimizer
+
+    def __repr__(self) -> str:
+        """Say how many words and dimensions."""
+        return f"<Start: {len(self.words)} words, {self.dim} dimensions, {self.optimizer}>"
+
+    @classmethod
+    def load(cls, run_dir: str | os.PathLike[str]) -> Start:
+        """Load the last good checkpoint of a run folder, which stays as it is.
+
+        Raises
+        ------
+        W2VError
+            If the folder holds no run, or the run no checkpoint yet.
+        FormatError
+            If the settings, the vocabulary or all checkpoints are damaged.
+        """
+        check_path("run_dir", run_dir)
+        settings = read_settings(run_dir)
+        words = read_vocabulary(Path(run_dir), settings)[0].words
+        arrays, state = last_checkpoint(of_generation(Path(run_dir), "checkpoints", settings))
+        try:
+            start = cls(
+                words,
+                settings["skip_gram"]["dim"],
+                settings["optimizer"]["optimizer"],
+                arrays,
+                [int(count) for count in state["step_counts"]],
+            )
+            if min(start.step_counts) < 0:
+                raise ValueError("a step count below 0")
+            if not start.optimizer.isprintable():
+                raise ValueError("the name of an optimizer that drives the terminal")
+            shapes = [arrays[name].shape for name in _VECTORS]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{run_dir}: is damaged: {error!r:.80}") from None
+        fit = (len(words),), (len(words), start.dim)
+        is_whole = all(array.shape in fit for array in arrays.values())
+        if not is_whole or shapes != [(len(words), start.dim)] * 2 or len(start.step_counts) != 2:
+            raise FormatError(f"{run_dir}: is damaged: its checkpoint is of another vocabulary")
+        return start
+
+
+def place_start(
+    optimizers: Sequence[Optimizer], words: Sequence[str], start: Start, kind: str
+) -> dict[str, Any]:
+    """Put what another run came to in both matrices and moments, by the names of its words.
+
+    Parameters
+    ----------
+    optimizers : (center, context)
+        Updated in place; rows of other words stay as they are. Moments and step counts are taken
+        if both optimizers are of the same kind and hold the same moments.
+    words : sequence of V str
+        The words of the rows.
+    start : Start
+    kind : str
+        The optimizers' name, as in `OptimizerConfig`.
+
+    Returns
+    -------
+    dict
+        As `place_vectors`, and ``moments``: whether they were taken.
+
+    Raises
+    ------
+    SettingError
+        If no word is in ``start``.
+    """
+    ids = {word: row for row, word in enumerate(start.words)}
+    rows, start_rows = _matched(words, ids)
+    names = {f"{side}.{n}" for side, o in zip(_SIDES, optimizers, strict=True) for n in o.state}
+    taken = kind == start.optimizer and names | set(_VECTORS) == set(start.arrays)
+    for side, optimizer, count in zip(_SIDES, optimizers, start.step_counts, strict=True):
+        optimizer.param[rows, : start.dim] = start.arrays[f"{side}.vectors"][start_rows]
+        if taken:
+            optimizer.step_count = count
+            for name, array in optimizer.state.items():
+                given = start.arrays[f"{side}.{name}"][start_rows]
+                array[(rows, slice(start.dim)) if array.ndim == 2 else rows] = given
+    return {**_counts(rows, words, ids), "moments": taken}
+
+
+def place_vectors(center: np.ndarray, words: Sequence[str], init: Vectors) -> dict[str, int]:
+    """Put given vectors in the center matrix, by the names of their words.
+
+    Parameters
+    ----------
+    center : ndarray of shape (V, at least D), float32
+        Updated in place; rows of other words, and columns beyond D, stay as they are.
+    words : sequence of V str
+        The words of the rows.
+    init : Vectors
+        Of D dimensions.
+
+    Returns
+    -------
+    dict
+        ``matched``, words that have a given vector; ``fresh``, those without; ``unused``, given
+        vectors of words that are not in ``words``.
+
+    Raises
+    ------
+    SettingError
+        If no word has a given vector.
+    """
+    rows, init_rows = _matched(words, init.word_ids)
+    center[rows, : init.dim] = init.matrix[init_rows]
+    return _counts(rows, words, init.word_ids)
+
+
+def _matched(words: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the words that have a start vector, and the rows of those vectors."""
+    matched = [(row, ids[word]) for row, word in enumerate(words) if word in ids]
+    if not matched:
+        raise SettingError(
+            f"none of the {len(ids):,} words with a start vector is in the vocabulary of "
+            f"{len(words):,} words; the former begin with {_few(list(ids))}, the latter with "
+            f"{_few(words)}"
+        )
+    rows, start_rows = np.array(matched).T
+    return rows, start_rows
+
+
+def _counts(rows: np.ndarray, words: Sequence[str], ids: Mapping[str, int]) -> dict[str, int]:
+    n = len(rows)
+    return {"matched": n, "fresh": len(words) - n, "unused": len(ids) - n}
+
+
+def check_dim(init: Vectors | Start, dim: int) -> None:
+    """Refuse start vectors that are none, or of other dimensions than the model's."""
+    if not isinstance(init, Vectors | Start):
+        raise wrong_type("init", "Vectors (as of model.vectors()), a Start or None", init)
+    if init.dim != dim:
+        raise SettingError(
+            f"the start vectors have {init.dim} dimensions, but dim is {dim}",
+            f"give `dim={init.dim}`",
+        )
+
+
+def frozen_words(freeze: WordList, text: TextConfig) -> list[str]:
+    """Return the words to freeze as they stand in a text.
+
+    Parameters
+    ----------
+    freeze : path or collection of str
+        A str is the path of a file, as for `read_words`.
+    text : TextConfig
+        Whose case, normal form and digits the words take.
+
+    Raises
+    ------
+    WrongTypeError
+        If `freeze` is neither.
+    FormatError, TextError
+        As `read_words`.
+    """
+    if isinstance(freeze, str) and not os.path.lexists(freeze):
+        raise SettingError(
+            f"freeze is {freeze!r}, but there is no such file; pass [{freeze!r}] to freeze the word"
+        )
+    if isinstance(freeze, str | os.PathLike):
+        freeze = read_words(freeze)
+    if not isinstance(freeze, Collection) or not all(isinstance(word, str) for word in freeze):
+        raise wrong_type("freeze", "a path or a collection of str", freeze)
+    return list(dict.fromkeys(as_in_text(word, text) for word in freeze))
+
+
+def find_frozen(words: Sequence[str], freeze: Collection[str]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Find the words that are to stay in place.
+
+    Parameters
+    ----------
+    words : sequence of V str
+        The vocabulary.
+    freeze : collection of str
+        Words whose center vectors are to stay.
+
+    Returns
+    -------
+    mask : ndarray of shape (V,), bool
+    report : dict
+        ``frozen`` and ``unknown``, numbers of words in the vocabulary and not; ``examples``, a
+        few of the unknown, in alphabetical order.
+
+    Raises
+    ------
+    SettingError
+        If none of them is in the vocabulary.
+    """
+    given = set(freeze)
+    mask = np.array([word in given for word in words], np.bool_)
+    unknown = sorted(given.difference(words))
+    if not mask.any():
+        raise SettingError(
+            f"none of the {len(given):,} words to freeze is in the vocabulary: {_few(unknown)}"
+        )
+    n_frozen = int(mask.sum())
+    return mask, {"frozen": n_frozen, "unknown": len(unknown), "examples": unknown[:_NAMED]}
+
+
+def read_words(path: str | os.PathLike[str]) -> list[str]:
+    """Read a list of words, UTF-8, one a line; white space around them and empty lines are dropped.
+
+    Raises
+    ------
+    FormatError
+        If a line is not UTF-8 or has white space within, or the file has no words.
+    TextError
+        If the file cannot be read.
+    """
+    words: list[str] = []
+    for place, line in read_lines(path):
+        fields = line.split()
+        try:
+            words += [field.decode() for field in fields]
+        except UnicodeDecodeError:
+            raise FormatError(f"{place}: is not UTF-8") from None
+        if len(fields) > 1:
+            raise FormatError(
+                f"{place}: expected one word, found {len(fields)}, {_few(words[-len(fields) :])}"
+            )
+    if not words:
+        raise FormatError(f"{path}: has no words; list one a line")
+    return words
+
+
+def _few(words: Sequence[str]) -> str:
+    """Name a few words, shortened."""
+    names = ", ".join(repr(word[:40]) for word in words[:_NAMED])
+    return names + (" …" if len(words) > _NAMED else "")
