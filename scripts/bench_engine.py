@@ -32,21 +32,22 @@ from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfi
 from w2v_sparseadam.benchmark.benchmark import describe_machine
 from w2v_sparseadam.engine.engine import SHARED_NEGATIVES, Engine
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
-from w2v_sparseadam.simd.kernels import kernel
-from w2v_sparseadam.simd.lanes import dot_tile, multiply, zeros
-from w2v_sparseadam.training.model import build_engine
 from w2v_sparseadam.objectives.skip_gram.plan import (
     BLOCK,
     CHUNK,
     BatchPlan,
     PlanScratch,
     Sampler,
-    draw_key,
     fill_plan,
 )
-from w2v_sparseadam.optimizers.rules import move, prepare
-from w2v_sparseadam.text.corpus import Corpus, read_corpus
+from w2v_sparseadam.optimizers.base import move, prepare
+from w2v_sparseadam.optimizers.build import build_optimizer
+from w2v_sparseadam.simd.kernels import kernel
+from w2v_sparseadam.simd.lanes import dot_tile, multiply, zeros
+from w2v_sparseadam.simd.random import draw_key
 from w2v_sparseadam.system.workers import Workers
+from w2v_sparseadam.text.corpus import Corpus, read_corpus
+from w2v_sparseadam.training.model import build_engine
 
 STAGES = ("plan", "gradients", "center rows", "context rows")
 WARM_BATCHES = 20
@@ -58,7 +59,7 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
     optimizer, run = OptimizerConfig(), RunConfig(batch_size=batch_size, threads=1)
     with Workers(1) as workers:
         *params, engine = build_engine(word_ids, counts, skip_gram, optimizer, run, workers)
-    center, context = (optimizer.build(param, skip_gram.dim) for param in params)
+    center, context = (build_optimizer(optimizer, param, skip_gram.dim) for param in params)
     skip_gram = skip_gram.for_text(int(counts.sum()))
     sampler = Sampler.build(
         counts, skip_gram.subsample or 0.0, skip_gram.noise_exponent, SHARED_NEGATIVES

@@ -27,8 +27,8 @@ import torch
 
 from w2v_sparseadam import DenseAdam, SparseAdam
 from w2v_sparseadam.benchmark.benchmark import Spread, describe_machine, time_step
-from w2v_sparseadam.optimizers.classes import Optimizer
-from w2v_sparseadam.objectives.skip_gram.plan import group_rows
+from w2v_sparseadam.optimizers.base import Optimizer
+from w2v_sparseadam.optimizers.groups import group_rows
 from w2v_sparseadam.system.workers import Workers
 
 LR = 0.02

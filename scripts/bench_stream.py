@@ -20,8 +20,8 @@ import numpy as np
 
 from w2v_sparseadam.benchmark.benchmark import describe_machine
 from w2v_sparseadam.system.machine import peak_memory
-from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import count_words
+from w2v_sparseadam.text.settings import TextConfig
 
 BLOCK_TOKENS = 1 << 20
 NEW_SHARE = 0.01  # of the tokens

@@ -28,13 +28,13 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["w2v_sparseadam"]):
-    from w2v_sparseadam.training.train import checkpoint
-    from w2v_sparseadam.training.train import run_folder
-    from w2v_sparseadam.training.settings import configs_of, text_of
+    from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig
     from w2v_sparseadam.errors import W2VError
+    from w2v_sparseadam.text.vocabulary import Vocabulary
+    from w2v_sparseadam.training import checkpoint, run_folder
     from w2v_sparseadam.training.initialize import Start
     from w2v_sparseadam.training.loop import Progress, RunState
-    from w2v_sparseadam.text.vocabulary import Vocabulary
+    from w2v_sparseadam.training.settings import configs_of, text_of
     from w2v_sparseadam.vectors.vectors import Vectors
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
@@ -48,10 +48,10 @@ FILES = (
 )
 SETTINGS = {
     "text": {},
-    "skip_gram": {"dim": 2},
-    "optimizer": {"optimizer": "sgd"},
-    "run": {"epochs": 2},
-    "paths": ["a.txt"],
+    "skip_gram": vars(SkipGramConfig(dim=2)),
+    "optimizer": vars(OptimizerConfig("sgd")),
+    "run": vars(RunConfig(epochs=2)),
+    "paths": ["/a.txt"],
     "inputs": [["/a.txt", 3, 1]],
     "has_init": False,
     "freeze": [],

@@ -62,9 +62,9 @@ def check(data: bytes) -> None:
         If they differ.
     """
     from w2v_sparseadam.errors import TextError
-    from w2v_sparseadam.text.settings import TextConfig
     from w2v_sparseadam.text.corpus import count_words, read_corpus
     from w2v_sparseadam.text.reading.magic import HEAD_BYTES, check_controls, check_head
+    from w2v_sparseadam.text.settings import TextConfig
 
     choices, text = data[:N_CHOICES].ljust(N_CHOICES, b"\0"), data[N_CHOICES:]
     cut = len(text) * choices[0] // 255  # often in the middle of a word

@@ -13,9 +13,9 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
     BatchPlan,
     PlanScratch,
     Sampler,
-    draw_key,
     fill_plan,
 )
+from w2v_sparseadam.simd.random import draw_key
 
 JIT = not numba.config.DISABLE_JIT
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from w2v_sparseadam.benchmark.benchmark import benchmark as library
-from w2v_sparseadam.report import plots
+from w2v_sparseadam.benchmark import benchmark as library
 from w2v_sparseadam.benchmark.benchmark import Report, Skipped, StepTiming, TrainingRun
 from w2v_sparseadam.commands.bench import main
 from w2v_sparseadam.errors import W2VError
+from w2v_sparseadam.report import plots
 
 STEPS = [
     StepTiming(1_000_000, draw, optimizer, 2069, rows, n_bytes, seconds, 896_000_000, resident)

@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from w2v_sparseadam.benchmark.benchmark import benchmark as module
-from w2v_sparseadam.system import memory
+from w2v_sparseadam.benchmark import benchmark as module
 from w2v_sparseadam.benchmark.benchmark import (
     STEP_CONTESTANTS,
     TRAINING_CONTESTANTS,
@@ -23,12 +22,15 @@ from w2v_sparseadam.benchmark.benchmark import (
     benchmark,
     draw_text,
 )
-from w2v_sparseadam.training.settings import OptimizerConfig, RunConfig, SkipGramConfig
 from w2v_sparseadam.engine.engine import SHARED_NEGATIVES
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
 from w2v_sparseadam.simd.lanes import zeros
-from w2v_sparseadam.optimizers.classes import SparseAdam
+from w2v_sparseadam.system import memory
 from w2v_sparseadam.text.vocabulary import LINE_END
+from w2v_sparseadam.training.settings import RunConfig
 
 SMALL = {"skip_gram": SkipGramConfig(dim=20), "run": RunConfig(batch_size=32, threads=2)}
 WIDTH = 32  # 20 dimensions, padded to whole vectors

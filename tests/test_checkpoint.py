@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam.training.train import checkpoint
+from w2v_sparseadam.errors import FormatError, W2VError
+from w2v_sparseadam.training import checkpoint
 from w2v_sparseadam.training.checkpoint import (
     Checkpoints,
     load_checkpoint,
     read_checkpoint,
     write_checkpoint,
 )
-from w2v_sparseadam.errors import FormatError, W2VError
 
 
 def arrays_of(seed, n_words=7):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from w2v_sparseadam.training.train import divergence
-from w2v_sparseadam.training.divergence import LONGEST, Watch
 from w2v_sparseadam.errors import DivergenceError
+from w2v_sparseadam.training import divergence
+from w2v_sparseadam.training.divergence import LONGEST, Watch
 
 WORDS = ["the", "of", "and", "to", "in"]
 

@@ -10,14 +10,27 @@ from numba import config
 from numba.core.dispatcher import Dispatcher
 from reference import keep_probability, skip_gram
 
-from w2v_sparseadam.engine.engine import engine as engine_module
-from w2v_sparseadam.objectives.skip_gram import gradients
-from w2v_sparseadam.simd import lanes
-from w2v_sparseadam.objectives.skip_gram import plan
-from w2v_sparseadam.optimizers.classes import rules
+from w2v_sparseadam.engine import engine as engine_module
 from w2v_sparseadam.engine.engine import SHARED_NEGATIVES, Engine
-from w2v_sparseadam.optimizers.classes import SGD, Adagrad, DenseAdam, RowwiseAdam, SparseAdam
+from w2v_sparseadam.objectives.skip_gram import gradients, plan
 from w2v_sparseadam.objectives.skip_gram.plan import CHUNK
+from w2v_sparseadam.optimizers import (
+    adagrad,
+    adam,
+    base,
+    dense_adam,
+    groups,
+    rowwise_adam,
+    sgd,
+    sparse_adam,
+)
+from w2v_sparseadam.optimizers.adagrad import Adagrad
+from w2v_sparseadam.optimizers.dense_adam import DenseAdam
+from w2v_sparseadam.optimizers.rowwise_adam import RowwiseAdam
+from w2v_sparseadam.optimizers.sgd import SGD
+from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
+from w2v_sparseadam.simd import lanes
+from w2v_sparseadam.simd import random as random_module
 from w2v_sparseadam.system.workers import Workers
 
 KINDS = [SparseAdam, DenseAdam, SGD]
@@ -396,12 +409,16 @@ def test_the_loss_falls_and_neighbours_find_each_other(workers, kind, lr):
     assert scores[same].mean() > scores[~same].mean() + 1
 
 
+COMPILED = (lanes, random_module, plan, gradients, groups, base, adam, sparse_adam, rowwise_adam)
+COMPILED += (dense_adam, adagrad, sgd)
+
+
 @pytest.mark.skipif(not JIT, reason="nothing is compiled")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_compiles_each_kernel_once(workers, kind):
     kernels = {
         f"{module.__name__}.{name}": kernel
-        for module in (lanes, plan, gradients, rules, engine_module)
+        for module in (*COMPILED, engine_module)
         for name, kernel in vars(module).items()
         if isinstance(kernel, Dispatcher)
     }
@@ -415,8 +432,12 @@ def test_a_run_compiles_each_kernel_once(workers, kind):
     engine, _ = build(text, matrices, workers, **settings)
     engine.step(0, 0.05)
     first = compiled()
-    for name in ("engine.take_part", "plan.fill_plan", "gradients.chunk_gradients"):
-        name = f"w2v_sparseadam.{name}"
+    for module, name in (
+        (engine_module, "take_part"),
+        (plan, "fill_plan"),
+        (gradients, "chunk_gradients"),
+    ):
+        name = f"{module.__name__}.{name}"
         assert first[name] - before[name] <= 1, name
     for step in range(1, 4):
         engine.step(step, 0.05 / step)

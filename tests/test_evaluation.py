@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam.evaluation.scores import scores as evaluation
 from w2v_sparseadam.errors import FormatError, SettingError, TextError
 from w2v_sparseadam.evaluation.scores import (
     AnalogySet,
@@ -19,6 +18,7 @@ from w2v_sparseadam.evaluation.scores import (
     read_dataset,
     spearman,
 )
+from w2v_sparseadam.evaluation.scores import scores as evaluation
 from w2v_sparseadam.vectors.vectors import Vectors
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from w2v_sparseadam.system import memory
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
 from w2v_sparseadam.errors import SettingError, W2VError
+from w2v_sparseadam.system import memory
 from w2v_sparseadam.training.dry_run import forecast
 from w2v_sparseadam.training.model import check_model_fits
 from w2v_sparseadam.vectors.vectors import Vectors

@@ -24,13 +24,14 @@ from test_resume import (
 )
 
 import w2v_sparseadam
-from w2v_sparseadam.training.train import run_folder
 from w2v_sparseadam import OptimizerConfig, PhraseConfig, SkipGramConfig, TextConfig, resume, train
-from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
-from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
-from w2v_sparseadam.training.initialize import Start, place_start
+from w2v_sparseadam.optimizers.build import build_optimizer
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
+from w2v_sparseadam.training import run_folder
+from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
+from w2v_sparseadam.training.initialize import Start, place_start
+from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
 from w2v_sparseadam.version import training_version
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
@@ -479,7 +480,7 @@ def test_another_optimizer_takes_the_vectors_alone(text, tmp_path, config):
     listener = Listener()
     train(text, **settings(config), init=start, on_event=listener)
     assert listener.of("init")[0]["moments"] is False
-    center, context = (config.build(np.zeros((2, 16), np.float32), 3) for _ in range(2))
+    center, context = (build_optimizer(config, np.zeros((2, 16), np.float32), 3) for _ in range(2))
     words = [start.words[4], "new"]
     place_start((center, context), words, start, config.optimizer)
     assert center.param[0, :3].tolist() == start.arrays["center.vectors"][4].tolist()

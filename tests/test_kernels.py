@@ -8,11 +8,12 @@ import pytest
 from conftest import JIT
 from numba import config
 
+import w2v_sparseadam
 from w2v_sparseadam.simd import kernels
 from w2v_sparseadam.simd.kernels import KernelCache, cache_folders, compiling_told, kernel
 
 compiled_only = pytest.mark.skipif(not JIT, reason="nothing is compiled")
-PACKAGE = Path(kernels.__file__).parent
+PACKAGE = Path(w2v_sparseadam.__file__).parent
 
 
 def plus_one(number):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from w2v_sparseadam.system import memory
 from w2v_sparseadam import OptimizerConfig
 from w2v_sparseadam.errors import W2VError
+from w2v_sparseadam.optimizers.build import build_optimizer, row_bytes
+from w2v_sparseadam.system import memory
 
 
 def test_a_fifth_is_left_to_others(monkeypatch):
@@ -28,15 +29,15 @@ def test_a_fifth_is_left_to_others(monkeypatch):
 )
 def test_a_row_by_hand(settings, numbers):
     """100 dimensions are padded to 112; a number has 4 bytes, a count of steps 8."""
-    assert memory.row_bytes(OptimizerConfig(**settings).build, 100) == 4 * numbers
+    assert row_bytes(OptimizerConfig(**settings), 100) == 4 * numbers
 
 
 def test_a_row_is_what_a_matrix_of_rows_takes():
     param = np.zeros((7, 112), np.float32)
-    optimizer = OptimizerConfig("rowwise-adam", bias_correction="row").build(param, 100)
-    total = param.nbytes + sum(array.nbytes for array in optimizer.state.values())
     config = OptimizerConfig("rowwise-adam", bias_correction="row")
-    assert 7 * memory.row_bytes(config.build, 100) == total
+    optimizer = build_optimizer(config, param, 100)
+    total = param.nbytes + sum(array.nbytes for array in optimizer.state.values())
+    assert 7 * row_bytes(config, 100) == total
 
 
 def test_what_does_not_fit_is_refused_with_remedies(monkeypatch):

@@ -13,17 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import config
 
-from w2v_sparseadam.optimizers.classes import classes as optimizers
 from w2v_sparseadam.errors import SettingError, ShapeError
-from w2v_sparseadam.optimizers.classes import (
-    SGD,
-    Adagrad,
-    DenseAdam,
-    RowwiseAdam,
-    SparseAdam,
-)
-from w2v_sparseadam.objectives.skip_gram.plan import group_rows
-from w2v_sparseadam.optimizers.rules import move, prepare
+from w2v_sparseadam.optimizers import sparse_adam
+from w2v_sparseadam.optimizers.adagrad import Adagrad
+from w2v_sparseadam.optimizers.base import move, prepare
+from w2v_sparseadam.optimizers.dense_adam import DenseAdam
+from w2v_sparseadam.optimizers.groups import group_rows
+from w2v_sparseadam.optimizers.rowwise_adam import RowwiseAdam
+from w2v_sparseadam.optimizers.sgd import SGD
+from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden" / "optimizers.npz"
@@ -554,6 +552,6 @@ def test_errors_of_a_setting(kind, settings, message):
 
 
 def test_examples_of_the_docstrings():
-    outcome = doctest.testmod(optimizers)
+    outcome = doctest.testmod(sparse_adam)
     assert outcome.attempted > 0
     assert outcome.failed == 0

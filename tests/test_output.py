@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from w2v_sparseadam.system import files as output
 from w2v_sparseadam.errors import SettingError, W2VError
+from w2v_sparseadam.system import files as output
 from w2v_sparseadam.system.files import (
     check_text_ending,
     check_writable,

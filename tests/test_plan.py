@@ -14,18 +14,9 @@ from reference import (
     split_mix,
 )
 
-from w2v_sparseadam.objectives.skip_gram.plan import (
-    BLOCK,
-    CHUNK,
-    Groups,
-    Sampler,
-    _draw_negative,
-    _mix_int,
-    draw_key,
-    fill_uniform,
-    group_rows,
-    random_bits,
-)
+from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK, Sampler, _draw_negative
+from w2v_sparseadam.optimizers.groups import Groups, group_rows
+from w2v_sparseadam.simd.random import _mix_int, draw_key, fill_uniform, random_bits
 
 BOUND = 4  # standard errors
 

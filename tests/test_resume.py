@@ -18,14 +18,22 @@ import pytest
 from click.testing import CliRunner
 
 import w2v_sparseadam
-from w2v_sparseadam.training.train import checkpoint
-from w2v_sparseadam import OptimizerConfig, PhraseConfig, RunConfig, SkipGramConfig, TextConfig, resume, train
+from w2v_sparseadam import (
+    OptimizerConfig,
+    PhraseConfig,
+    RunConfig,
+    SkipGramConfig,
+    TextConfig,
+    resume,
+    train,
+)
 from w2v_sparseadam.commands import train as command
-from w2v_sparseadam.training.settings import text_of
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
-from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.training import checkpoint
 from w2v_sparseadam.training.loop import Interrupts, Progress, RunState, Schedule
+from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.training.settings import text_of
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
@@ -602,7 +610,9 @@ def test_what_agrees_with_the_run_is_not_refused(folder):
     ],
 )
 def test_what_can_be_known_before_training_is(folder, monkeypatch, args, exit_code, message):
-    monkeypatch.setattr("w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(
+        "w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled")
+    )
     assert error_of(*args, exit_code=exit_code) == message
 
 

@@ -14,8 +14,9 @@ import sys
 import numpy as np
 import pytest
 
-from w2v_sparseadam.training.train import run_folder
 from w2v_sparseadam.errors import FormatError, W2VError
+from w2v_sparseadam.text.vocabulary import Vocabulary
+from w2v_sparseadam.training import run_folder
 from w2v_sparseadam.training.run_folder import (
     RunFolder,
     check_inputs,
@@ -23,7 +24,6 @@ from w2v_sparseadam.training.run_folder import (
     read_settings,
     resume_command,
 )
-from w2v_sparseadam.text.vocabulary import Vocabulary
 
 fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 

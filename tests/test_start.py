@@ -8,15 +8,21 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from w2v_sparseadam.training.train import initialize as start
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, resume, train
-from w2v_sparseadam.training.settings import START_LR
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
 from w2v_sparseadam.evaluation.scores import read_dataset
-from w2v_sparseadam.training.dry_run import forecast
-from w2v_sparseadam.training.model import Model
-from w2v_sparseadam.training.initialize import Start, find_frozen, frozen_words, place_vectors, read_words
+from w2v_sparseadam.optimizers.settings import START_LR
 from w2v_sparseadam.text.filters import WordFilter
+from w2v_sparseadam.training import initialize as start
+from w2v_sparseadam.training.dry_run import forecast
+from w2v_sparseadam.training.initialize import (
+    Start,
+    find_frozen,
+    frozen_words,
+    place_vectors,
+    read_words,
+)
+from w2v_sparseadam.training.model import Model
 from w2v_sparseadam.vectors.vectors import Vectors
 
 SETTINGS = {

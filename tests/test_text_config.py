@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.settings import TextConfig
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 

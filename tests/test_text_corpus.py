@@ -20,13 +20,13 @@ from texts import begins_as_text
 
 from w2v_sparseadam.errors import SettingError, TextError
 from w2v_sparseadam.text import corpus
-from w2v_sparseadam.text.types import type_words as typewords
-from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.reading.reader import read_chunks
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
+from w2v_sparseadam.text.tokenizers import whitespace, word
+from w2v_sparseadam.text.types import type_words as typewords
 from w2v_sparseadam.text.types.scanner import LINE_MARK
 from w2v_sparseadam.text.types.temporary import TypeFile
-from w2v_sparseadam.text.tokenizers import whitespace, word
 from w2v_sparseadam.text.types.type_words import Block, TypedText, TypeWords, WordIdMap
 from w2v_sparseadam.text.vocabulary import LINE_END
 from w2v_sparseadam.text.words import Words

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
 from w2v_sparseadam.text.reading import formats
-from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.reading.reader import check_sources, read_chunks
+from w2v_sparseadam.text.settings import TextConfig
 
 
 def text_of(path, format_, **settings):

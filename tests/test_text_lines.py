@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError
 from w2v_sparseadam.text import line_tokenizer as lines
+from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.reading import reader
 from w2v_sparseadam.text.settings import TextConfig
-from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.tokenizers import whitespace
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
 from w2v_sparseadam.text import phrases as module
-from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.phrases import join_phrases
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 
 
 def reference(lines, config, min_count):

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError
-from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.reading.magic import begins_with_json_object, check_controls, check_head
 from w2v_sparseadam.text.reading.reader import PADDING_BYTES, check_sources, read_chunks
+from w2v_sparseadam.text.settings import TextConfig
 
 SPACES = b" \t\n\r\v\f"
 

@@ -10,8 +10,8 @@ from texts import begins_as_text
 
 from w2v_sparseadam.errors import TextError
 from w2v_sparseadam.simd.kernels import kernel
-from w2v_sparseadam.text.types import scanner
 from w2v_sparseadam.text.reading.reader import Chunk, read_chunks
+from w2v_sparseadam.text.types import scanner
 from w2v_sparseadam.text.types.scanner import LINE_MARK, Piece, TypeTable, _scan, draw_seeds
 from w2v_sparseadam.text.types.spaces import BLOCK, lowest_bit, white_space
 from w2v_sparseadam.text.vocabulary import LINE_END

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.tokenizers import (
     char,
     checked,

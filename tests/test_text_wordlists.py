@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError
-from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.filters import WordFilter
+from w2v_sparseadam.text.settings import TextConfig
 
 
 def read(directory, text, **settings):

@@ -18,12 +18,19 @@ from click.testing import CliRunner
 from numba import config
 
 import w2v_sparseadam
-from w2v_sparseadam.system import machine
-from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, Vectors, __version__
+from w2v_sparseadam import (
+    OptimizerConfig,
+    RunConfig,
+    SkipGramConfig,
+    TextConfig,
+    Vectors,
+    __version__,
+)
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
 from w2v_sparseadam.commands.report import EventLog, TrainReport
 from w2v_sparseadam.errors import SettingError
+from w2v_sparseadam.system import machine
 from w2v_sparseadam.text.settings import PhraseConfig
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
@@ -393,7 +400,9 @@ def test_an_archive_that_is_no_text_is_refused_before_training(folder):
     ],
 )
 def test_a_tokenizer_that_is_not_there(folder, monkeypatch, args, message):
-    monkeypatch.setattr("w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(
+        "w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled")
+    )
     assert error_of("news.txt", *args, exit_code=1).startswith(message)
 
 

@@ -13,25 +13,28 @@ import numpy as np
 import pytest
 from numba import config, njit
 
-from w2v_sparseadam.engine.engine import engine
-from w2v_sparseadam.system import machine
-from w2v_sparseadam.system import memory
-from w2v_sparseadam.training.train import train as training
-from w2v_sparseadam import OptimizerConfig, PhraseConfig, RunConfig, SkipGramConfig, TextConfig, resume, train
-from w2v_sparseadam.training.settings import (
-    MAX_BATCH_SIZE,
-    MAX_WINDOW,
-    START_LR,
-    default_epochs,
-    default_subsample,
+from w2v_sparseadam import (
+    OptimizerConfig,
+    PhraseConfig,
+    RunConfig,
+    SkipGramConfig,
+    TextConfig,
+    resume,
+    train,
 )
+from w2v_sparseadam.engine import engine
 from w2v_sparseadam.errors import DivergenceError, SettingError, TextError, W2VError
-from w2v_sparseadam.training.model import build_engine, start_engine
-from w2v_sparseadam.training.run_folder import read_settings
+from w2v_sparseadam.objectives.skip_gram.settings import MAX_WINDOW, default_subsample
+from w2v_sparseadam.optimizers.settings import START_LR
+from w2v_sparseadam.system import machine, memory
+from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
 from w2v_sparseadam.text.vocabulary import Vocabulary
-from w2v_sparseadam.system.workers import Workers
+from w2v_sparseadam.training import train as training
+from w2v_sparseadam.training.model import build_engine, start_engine
+from w2v_sparseadam.training.run_folder import read_settings
+from w2v_sparseadam.training.settings import MAX_BATCH_SIZE, default_epochs
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 # Compiled code says nothing; interpreted, NumPy warns.

@@ -13,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from w2v_sparseadam.system import memory
-from w2v_sparseadam.vectors.vectors import vectors as vectors_module
 from w2v_sparseadam.errors import (
     FormatError,
     SettingError,
@@ -23,7 +21,9 @@ from w2v_sparseadam.errors import (
     UnknownWordError,
     W2VError,
 )
+from w2v_sparseadam.system import memory
 from w2v_sparseadam.text.reading.compression import open_unpacked
+from w2v_sparseadam.vectors import vectors as vectors_module
 from w2v_sparseadam.vectors.vectors import Vectors
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -107,6 +107,16 @@ def test_a_word_may_hold_all_but_ascii_white_space(tmp_path, word, suffix):
     vectors = Vectors.load(path)
     assert vectors.words == (word, "b")
     assert vectors[word].tolist() == [1.5, 2, np.float32(0.1)]
+
+
+def test_a_binary_file_may_begin_like_text(tmp_path):
+    """Found by the fuzzer: the first record reads as a line of text, the second does not."""
+    first, second = (np.frombuffer(data, "<f4") for data in (b"5.5 -1.2", b"0\0\0\0\0\0 1"))
+    vectors = Vectors(["cat", "53"], [first, second])
+    vectors.save(tmp_path / "v.bin")
+    loaded = Vectors.load(tmp_path / "v.bin")
+    assert loaded.words == vectors.words
+    assert loaded.matrix.tobytes() == vectors.matrix.tobytes()
 
 
 @pytest.mark.parametrize("numbers", [b"~zs>abc?", b"1 2?3,4="])

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from w2v_sparseadam.report import plots
-from w2v_sparseadam.commands import reading
-from w2v_sparseadam.commands import text_options
+from w2v_sparseadam.commands import reading, text_options
 from w2v_sparseadam.commands import train as train_command
 from w2v_sparseadam.commands import vocab as command
+from w2v_sparseadam.report import plots
 from w2v_sparseadam.text.phrases import Phrase
 from w2v_sparseadam.text.reading_report import TextReport
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from w2v_sparseadam.system import workers as workers_module
 from w2v_sparseadam.errors import W2VError
+from w2v_sparseadam.system import workers as workers_module
 from w2v_sparseadam.system.workers import Pipeline, Workers
 
 

@@ -13,19 +13,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .training.settings import OptimizerConfig as OptimizerConfig
-    from .training.settings import RunConfig as RunConfig
-    from .training.settings import SkipGramConfig as SkipGramConfig
     from .errors import W2VError as W2VError
-    from .training.model import Model as Model
-    from .optimizers.classes import SGD as SGD
-    from .optimizers.classes import Adagrad as Adagrad
-    from .optimizers.classes import DenseAdam as DenseAdam
-    from .optimizers.classes import RowwiseAdam as RowwiseAdam
-    from .optimizers.classes import SparseAdam as SparseAdam
-    from .training.initialize import Start as Start
+    from .objectives.skip_gram.settings import SkipGramConfig as SkipGramConfig
+    from .optimizers.adagrad import Adagrad as Adagrad
+    from .optimizers.dense_adam import DenseAdam as DenseAdam
+    from .optimizers.rowwise_adam import RowwiseAdam as RowwiseAdam
+    from .optimizers.settings import OptimizerConfig as OptimizerConfig
+    from .optimizers.sgd import SGD as SGD
+    from .optimizers.sparse_adam import SparseAdam as SparseAdam
     from .text.settings import PhraseConfig as PhraseConfig
     from .text.settings import TextConfig as TextConfig
+    from .training.initialize import Start as Start
+    from .training.model import Model as Model
+    from .training.settings import RunConfig as RunConfig
     from .training.train import resume as resume
     from .training.train import train as train
     from .vectors.vectors import Vectors as Vectors
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Adagrad": "optimizers",
-    "DenseAdam": "optimizers",
-    "Model": "model",
-    "OptimizerConfig": "config",
-    "PhraseConfig": "text.config",
-    "RowwiseAdam": "optimizers",
-    "RunConfig": "config",
-    "SGD": "optimizers",
-    "SkipGramConfig": "config",
-    "SparseAdam": "optimizers",
-    "Start": "start",
-    "TextConfig": "text.config",
-    "Vectors": "vectors",
+    "Adagrad": "optimizers.adagrad",
+    "DenseAdam": "optimizers.dense_adam",
+    "Model": "training.model",
+    "OptimizerConfig": "optimizers.settings",
+    "PhraseConfig": "text.settings",
+    "RowwiseAdam": "optimizers.rowwise_adam",
+    "RunConfig": "training.settings",
+    "SGD": "optimizers.sgd",
+    "SkipGramConfig": "objectives.skip_gram.settings",
+    "SparseAdam": "optimizers.sparse_adam",
+    "Start": "training.initialize",
+    "TextConfig": "text.settings",
+    "Vectors": "vectors.vectors",
     "W2VError": "errors",
-    "resume": "training",
-    "train": "training",
+    "resume": "training.train",
+    "train": "training.train",
 }
 
 __all__ = list(_HOMES)

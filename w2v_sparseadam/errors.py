@@ -5,7 +5,11 @@ commands print it after ``Error:``, with their options in the place of parameter
 its ``exit_code``.
 """
 
+import math
 import os
+from collections.abc import Callable, Collection, Hashable
+from numbers import Integral, Real
+from typing import Any
 
 
 class W2VError(Exception):
@@ -84,3 +88,33 @@ def wrong_type(name: str, expected: str, value: object) -> WrongTypeError:
     is_short = isinstance(value, str | int | float) or value is None
     got = f"{value!r:.60}" if is_short else type(value).__name__
     return WrongTypeError(f"{name} must be {expected}, got {got}")
+
+
+def check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:
+    """Refuse a setting that is no whole number from ``low`` to ``high``."""
+    value = getattr(config, name)
+    if not isinstance(value, Integral) or not low <= int(value) <= high:
+        range_ = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+        raise SettingError(f"{name} is {value!r}, but must be a whole number, {range_}")
+
+
+def check_number(config: object, name: str, fits: Callable[[Any], bool], range_: str) -> None:
+    """Refuse a setting that is no number, or does not fit."""
+    value = getattr(config, name)
+    if not isinstance(value, Real) or not fits(value):
+        raise SettingError(f"{name} is {value!r}, but must be a number, {range_}")
+
+
+def check_most(config: object, **most: float) -> None:
+    """Refuse what is beyond the most, each under the name of its setting."""
+    for name, high in most.items():
+        value = getattr(config, name)
+        if value is not None and value > high:
+            raise SettingError(f"{name} is {value!r}, but must be at most {high}")
+
+
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Refuse a value that is not among the choices."""
+    if not isinstance(value, Hashable) or value not in choices:
+        names = ", ".join(map(repr, choices))
+        raise SettingError(f"{name} is {value!r}, but must be one of {names}")

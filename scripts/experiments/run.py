@@ -20,8 +20,8 @@ A run that diverges has no scores. A column such as ``SimLex:rare`` is the score
 rarer word occurs less than 100 times in the corpus, ``middle`` less than 1,000 times; ``n:…`` is
 how many items a score covers.
 ``norm`` is the mean length of such a word's vector, ``drift`` its mean cosine with the mean of all
-unit vectors: how far the words of a band have moved in one direction. The protocol is
-`w2v_sparseadam.evaluation.scores`'s: Spearman's rho × 100; 3CosAdd among the first 30,000 words, in %.
+unit vectors: how far the words of a band have moved in one direction. The protocol is that of
+`evaluation.scores`: Spearman's rho × 100; 3CosAdd among the first 30,000 words, in %.
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ from typing import Any
 import numpy as np
 
 from w2v_sparseadam import Vectors
-from w2v_sparseadam.training.settings import OptimizerConfig, RunConfig, SkipGramConfig
 from w2v_sparseadam.errors import DivergenceError
 from w2v_sparseadam.evaluation.scores import SimilaritySet, read_dataset, spearman
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.text.settings import TextConfig
+from w2v_sparseadam.training.settings import RunConfig
 
 BANDS = {"rare": (0, 100), "middle": (100, 1000), "frequent": (1000, 1 << 62)}
 RESTRICT_VOCAB = 30_000
@@ -141,7 +143,7 @@ def matrix_of(kind: str, folder: Path) -> np.ndarray:
 
 
 def items_of(vectors: Vectors, counts: np.ndarray, path: Path) -> Items:
-    """Return the outcome of each covered item, by the protocol of `w2v_sparseadam.evaluation.scores`."""
+    """Return the outcome of each covered item, by the protocol of `evaluation.scores`."""
     dataset, ids, unit = read_dataset(path), vectors.word_ids, vectors.unit_matrix
     if isinstance(dataset, SimilaritySet):
         pairs = [

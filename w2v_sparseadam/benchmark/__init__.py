@@ -1,0 +1,1 @@
+"""What w2v-bench measures."""

@@ -31,18 +31,22 @@ import numba
 import numpy as np
 
 from .. import __version__
-from ..training.settings import OptimizerConfig, RunConfig, SkipGramConfig
 from ..engine.engine import SHARED_NEGATIVES
 from ..errors import SettingError, TextError, W2VError
+from ..objectives.skip_gram.plan import BLOCK, Sampler
+from ..objectives.skip_gram.settings import SkipGramConfig
+from ..optimizers.base import Optimizer, move, prepare
+from ..optimizers.build import build_optimizer, row_bytes
+from ..optimizers.groups import Groups, group_rows
+from ..optimizers.settings import OptimizerConfig
 from ..simd.lanes import padded_zeros
+from ..simd.random import draw_key, fill_uniform
 from ..system.machine import peak_memory
-from ..system.memory import lacks_memory, row_bytes
-from ..training.model import build_engine, compile_run
-from ..optimizers.classes import Optimizer
-from ..objectives.skip_gram.plan import BLOCK, Groups, Sampler, draw_key, fill_uniform, group_rows
-from ..optimizers.rules import move, prepare
-from ..text.vocabulary import LINE_END
+from ..system.memory import lacks_memory
 from ..system.workers import Workers
+from ..text.vocabulary import LINE_END
+from ..training.model import build_engine, compile_run
+from ..training.settings import RunConfig
 
 STEP_CONTESTANTS = ("sparse-adam", "dense-adam")
 """Optimizers whose step is timed alone; the others are compared with the first."""
@@ -425,9 +429,7 @@ def _measure_steps(
     skipped: list[Skipped] = []
     with Workers(run.n_threads) as workers:
         for n_words in sorted({*sizes, counts.size}):
-            n_bytes = sum(
-                row_bytes(_step_config(name).build, skip_gram.dim) for name in STEP_CONTESTANTS
-            )
+            n_bytes = sum(row_bytes(_step_config(name), skip_gram.dim) for name in STEP_CONTESTANTS)
             reason = lacks_memory(n_words * n_bytes)
             if n_words < n_rows:
                 reason = f"it has fewer rows than the {n_rows:,} that a batch touches"
@@ -476,7 +478,8 @@ def _time_size(
     fill_uniform(draw_key(seed, "start"), skip_gram.dim, param)
     grads[:, : skip_gram.dim] = rng.standard_normal((n_rows, skip_gram.dim), np.float32)
     optimizers = {
-        name: _step_config(name).build(param, param.shape[1]) for name in STEP_CONTESTANTS
+        name: build_optimizer(_step_config(name), param, param.shape[1])
+        for name in STEP_CONTESTANTS
     }
     resident = {}
     for name, optimizer in optimizers.items():
@@ -497,7 +500,7 @@ def _time_size(
                 optimizer=name,
                 n_rows_touched=n_rows,
                 n_rows_moved=n_moved,
-                n_bytes_moved=2 * n_moved * row_bytes(_step_config(name).build, skip_gram.dim)
+                n_bytes_moved=2 * n_moved * row_bytes(_step_config(name), skip_gram.dim)
                 + grads.nbytes,
                 seconds=seconds[name],
                 state_bytes=sum(array.nbytes for array in optimizer.state.values()),
@@ -545,7 +548,7 @@ def _measure_training(
     skipped: list[Skipped] = []
     contestants = []
     for name in TRAINING_CONTESTANTS:
-        reason = lacks_memory(2 * counts.size * row_bytes(_step_config(name).build, skip_gram.dim))
+        reason = lacks_memory(2 * counts.size * row_bytes(_step_config(name), skip_gram.dim))
         if reason:
             skipped.append(Skipped(f"training with {name}", reason))
             continue

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
-from ..training.settings import RunConfig, SkipGramConfig
+from ..objectives.skip_gram.settings import SkipGramConfig
 from ..text.settings import TextConfig
+from ..training.settings import RunConfig
 from . import W2VCommand
 
 if TYPE_CHECKING:

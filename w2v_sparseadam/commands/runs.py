@@ -16,10 +16,10 @@ from typing import Any
 
 import click
 
-from ..training.settings import configs_of, epochs_of
-from ..training.model import VECTOR_KINDS
 from ..system.files import STANDARD_OUTPUT, shell_path
 from ..text.settings import kept_list
+from ..training.model import VECTOR_KINDS
+from ..training.settings import configs_of, epochs_of
 from . import printable
 from .text_options import given
 

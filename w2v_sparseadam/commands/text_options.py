@@ -12,6 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from ..text.reading.sources import Source, find_sources
 from ..text.settings import (
     DIGITS,
     FORMATS,
@@ -21,7 +22,6 @@ from ..text.settings import (
     PhraseConfig,
     TextConfig,
 )
-from ..text.reading.sources import Source, find_sources
 from . import W2VCommand, check_distinct
 
 

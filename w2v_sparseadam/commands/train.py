@@ -12,23 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .. import __version__
-from ..training.settings import (
-    EPOCHS_BELOW,
-    EPOCHS_BEYOND,
-    LR_SCHEDULES,
-    OFTEN_ENOUGH,
-    START_LR,
-    START_POWER,
-    SUBSAMPLE_RANGE,
-    OptimizerConfig,
-    RunConfig,
-    SkipGramConfig,
-)
 from ..errors import W2VError
-from ..training.model import VECTOR_KINDS
+from ..objectives.skip_gram.settings import OFTEN_ENOUGH, SUBSAMPLE_RANGE, SkipGramConfig
+from ..optimizers.settings import LR_SCHEDULES, START_LR, START_POWER, OptimizerConfig
 from ..system.files import check_writable
 from ..text.events import Event
 from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
+from ..training.model import VECTOR_KINDS
+from ..training.settings import EPOCHS_BELOW, EPOCHS_BEYOND, RunConfig
 from ..training.train import CHECKPOINT_MINUTES, resume, train
 from . import bus_errors_told, check_distinct
 from .reading import duration, phrases_to

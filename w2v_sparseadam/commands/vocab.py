@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
-from ..system.machine import usable_processors
 from ..system.files import check_text_ending, check_writable, is_standard_output
-from ..text.settings import TextConfig
+from ..system.machine import usable_processors
 from ..text.events import read_with_events
+from ..text.settings import TextConfig
 from . import columns, pad, printable, to_json
 from .reading import ReadingReport, phrases_to, teller
 from .text_options import (

@@ -14,23 +14,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.atomics import add, load, store, swap
 from ..errors import SettingError
 from ..objectives.skip_gram.gradients import Scratch, chunk_gradients
-from ..simd.kernels import kernel
-from ..simd.lanes import zeros
-from ..optimizers.classes import Optimizer
 from ..objectives.skip_gram.plan import (
     BLOCK,
     CHUNK,
     BatchPlan,
     PlanScratch,
     Sampler,
-    draw_key,
     fill_plan,
     plan_of_ring,
 )
-from ..optimizers.rules import move, prepare
+from ..optimizers.base import Optimizer, move, prepare
+from ..simd.atomics import add, load, store, swap
+from ..simd.kernels import kernel
+from ..simd.lanes import zeros
+from ..simd.random import draw_key
 from ..system.workers import Workers
 
 SHARED_NEGATIVES = 32

@@ -1,0 +1,1 @@
+"""How good vectors are, by data sets of people's judgements."""

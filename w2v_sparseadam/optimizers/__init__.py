@@ -1,0 +1,1 @@
+"""Optimizers that move rows of a matrix."""

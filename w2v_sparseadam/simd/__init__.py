@@ -1,0 +1,1 @@
+"""What Numba lacks: vectors of 16 floats, atomic operations, a safe compile cache."""

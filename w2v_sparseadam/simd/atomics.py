@@ -1,8 +1,8 @@
 """Numbers that several threads read and write at once, inside kernels.
 
 Each function works on one element of a 1-D int64 array, with sequential consistency: all threads
-see all of these operations in one order. As in :mod:`w2v_sparseadam.simd.lanes`, a Python body serves
-when the JIT is off.
+see all of these operations in one order. As in :mod:`.lanes`, a Python body serves when the JIT is
+off.
 """
 
 import threading

@@ -23,9 +23,9 @@ from numba.core.event import Listener, install_listener
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 _HOLDS_KERNELS = re.compile(rb"^@(kernel|intrinsic|overload)\b", re.MULTILINE)
-_HOLD_CONSTANTS = {_PACKAGE / "kernels.py", _PACKAGE / "text" / "vocabulary.py"}  # for kernels
+_HOLD_CONSTANTS = {Path(__file__), _PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment
 _DIGEST_BYTES = 16
 _failure_told: list[bool] = []

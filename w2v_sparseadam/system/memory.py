@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import W2VError
 from .machine import available_memory
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..optimizers.classes import Optimizer
+    pass
 
 # The rest is for everything else on the machine.
 _SHARE = 0.8
@@ -33,22 +31,6 @@ def lacks_memory(n_bytes: int) -> str:
 def gigabytes(n_bytes: float) -> str:
     """Return a number of bytes as a person says it: ``1.5 GB``."""
     return f"{n_bytes / 1e9:.1f} GB"
-
-
-def row_bytes(build: Callable[[np.ndarray, int], Optimizer], dim: int) -> int:
-    """Return the bytes of one row of a matrix of ``dim`` dimensions, with its optimizer's state.
-
-    Parameters
-    ----------
-    build : callable
-        Returns the optimizer of a matrix of which so many columns are used.
-    dim : int
-        Dimensions of a vector; rows are padded to whole cache lines.
-    """
-    from ..simd.lanes import padded_zeros
-
-    optimizer = build(padded_zeros(1, dim), dim)
-    return optimizer.param.nbytes + sum(array.nbytes for array in optimizer.state.values())
 
 
 def check_memory(n_bytes: int, remedies: Mapping[str, int]) -> None:

@@ -1,1 +1,1 @@
-"""From corpus files to word ids on disk; `corpus` is the front door."""
+"""From files to word ids."""

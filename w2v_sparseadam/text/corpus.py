@@ -23,20 +23,20 @@ import numpy as np
 
 from ..errors import SettingError, TextError
 from ..system.machine import memory_limit
-from .settings import TextConfig
 from .reading.magic import HEAD_BYTES, begins_with_json_object
 from .reading.reader import PADDING_BYTES, Chunk, check_sources, read_chunks
-from .reading_report import TextReport
 from .reading.sources import Source, repeated, total_bytes
-from .types.temporary import TemporaryFile, TypeFile
+from .reading_report import TextReport
+from .settings import TextConfig
 from .tokenizers import whitespace
+from .types.temporary import TemporaryFile, TypeFile
 from .vocabulary import Vocabulary, extend_vocabulary, select_words
 
 if TYPE_CHECKING:
+    from .filters import FilteredWords
     from .phrases import Phrase
     from .types.scanner import Piece
     from .types.type_words import TypedText, TypeWords
-    from .filters import FilteredWords
 
 PIECE_BYTES = 1 << 21
 """Text that a thread scans at a time: enough to be worth it, and its types fit in the cache."""
@@ -291,11 +291,11 @@ class _FirstPass:
         on_records: Callable[[str], None] | None = None,
     ) -> None:
         # Numba takes a while to import, and commands ask this module for names to print --help.
+        from .filters import WordFilter
         from .line_tokenizer import LineTokenizer
         from .phrases import compile_phrase_kernels
         from .types.scanner import TypeTable
         from .types.type_words import TypeTokenizer
-        from .filters import WordFilter
 
         if not isinstance(threads, int) or threads < 1:
             raise SettingError(f"threads must be a whole number, 1 or more, got {threads!r}")

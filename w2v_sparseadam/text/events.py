@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .settings import TextConfig
     from .corpus import Corpus
     from .reading.sources import Source
+    from .settings import TextConfig
     from .vocabulary import Vocabulary
 
 # Names of JSON Lines and tables, compressed or not.
@@ -75,8 +75,8 @@ def read_with_events(
         As `read_corpus`.
     """
     from ..simd.kernels import compiling_told
-    from .settings import TextConfig
     from .corpus import read_corpus
+    from .settings import TextConfig
 
     config = TextConfig() if config is None else config
     warned = False

@@ -12,8 +12,8 @@ from contextlib import suppress
 import numpy as np
 
 from ..errors import TextError
-from .settings import TextConfig
 from .reading.reader import LONGEST_LINE, PADDING_BYTES, Chunk
+from .settings import TextConfig
 from .tokenizers import checked, writable
 from .types.type_words import not_utf8
 

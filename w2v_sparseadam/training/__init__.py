@@ -1,0 +1,1 @@
+"""Runs: trained, interrupted, resumed, and continued with more text."""

@@ -29,10 +29,10 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import FormatError, W2VError
-from ..system.machine import available_memory
 from ..system.files import replace_file
-from .run_folder import is_bounded, resume_command, sync_folder
+from ..system.machine import available_memory
 from ..system.workers import start_thread
+from .run_folder import is_bounded, resume_command, sync_folder
 
 _TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _PIECE = 1 << 20

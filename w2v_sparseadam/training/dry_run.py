@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .settings import OptimizerConfig, RunConfig, SkipGramConfig
+from ..objectives.skip_gram.settings import SkipGramConfig
+from ..optimizers.settings import OptimizerConfig
 from ..system.machine import available_memory, peak_memory, resident_memory
-from .model import compile_run, model_memory, start_engine
-from .initialize import check_dim, frozen_words
-from ..text.settings import TextConfig, WordList
+from ..system.workers import Workers
 from ..text.events import Event, read_with_events
 from ..text.reading.reader import check_sources
+from ..text.settings import TextConfig, WordList
+from .initialize import check_dim, frozen_words
+from .model import compile_run, model_memory, start_engine
+from .settings import RunConfig
 from .train import check_kinds
-from ..system.workers import Workers
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from .initialize import Start
     from ..text.reading.sources import Source
     from ..vectors.vectors import Vectors
+    from .initialize import Start
 
 _WARM_UP_STEPS = 100
 _STRETCH_STEPS = 50

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
-from .settings import configs_of, epochs_of, text_of
 from ..errors import W2VError
-from .model import build_engine, check_model_fits, compile_run
-from .run_folder import RunFolder, resume_command
-from .loop import Progress, RunState, run_arrays, run_state, tell_of_version
+from ..system.workers import Workers
 from ..text.events import Event, read_with_events
 from ..text.reading.reader import check_sources
 from ..text.reading.sources import Source
 from ..text.vocabulary import Vocabulary
-from ..system.workers import Workers
+from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
+from .loop import Progress, RunState, run_arrays, run_state, tell_of_version
+from .model import build_engine, check_model_fits, compile_run
+from .run_folder import RunFolder, resume_command
+from .settings import configs_of, epochs_of, text_of
 
 
 def add_text(

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checkpoint import last_checkpoint
 from ..errors import FormatError, SettingError, check_path, wrong_type
-from .run_folder import of_generation, read_settings, read_vocabulary
+from ..text.filters import as_in_text
 from ..text.reading.compression import read_lines
 from ..text.settings import TextConfig, WordList
-from ..text.filters import as_in_text
 from ..vectors.vectors import Vectors
+from .checkpoint import last_checkpoint
+from .run_folder import of_generation, read_settings, read_vocabulary
 
 if TYPE_CHECKING:
-    from ..optimizers.classes import Optimizer
+    from ..optimizers.base import Optimizer
 
 _NAMED = 3
 _SIDES = "center", "context"

@@ -18,9 +18,9 @@ from ..version import training_version
 if TYPE_CHECKING:
     import numpy as np
 
-    from .settings import OptimizerConfig
-    from .divergence import Watch
     from ..engine.engine import Batch, Engine
+    from ..optimizers.settings import OptimizerConfig
+    from .divergence import Watch
     from .run_folder import RunFolder
 
 # Long enough that Python's part in it is small, short enough that Ctrl-C is soon served.

@@ -6,18 +6,20 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .settings import OptimizerConfig, RunConfig, SkipGramConfig, check_choice
-from ..errors import W2VError
+from ..errors import W2VError, check_choice
+from ..objectives.skip_gram.settings import SkipGramConfig
+from ..optimizers.settings import OptimizerConfig
 from ..text.events import Event
+from .settings import RunConfig
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..engine.engine import Engine
-    from .initialize import Start
+    from ..system.workers import Workers
     from ..text.vocabulary import Vocabulary
     from ..vectors.vectors import Vectors
-    from ..system.workers import Workers
+    from .initialize import Start
 
 _FOR_BATCHES = "lower `window`, `batch_size`, `threads` or `dim`"
 
@@ -69,10 +71,10 @@ def model_memory(
     n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig
 ) -> tuple[int, int]:
     """Return the bytes of both matrices, and of their optimizers' state."""
-    from ..system.memory import row_bytes
+    from ..optimizers.build import row_bytes
 
-    model = 2 * n_words * row_bytes(OptimizerConfig("sgd").build, skip_gram.dim)
-    return model, 2 * n_words * row_bytes(optimizer.build, skip_gram.dim) - model
+    model = 2 * n_words * row_bytes(OptimizerConfig("sgd"), skip_gram.dim)
+    return model, 2 * n_words * row_bytes(optimizer, skip_gram.dim) - model
 
 
 def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: OptimizerConfig) -> None:
@@ -178,8 +180,9 @@ def build_engine(
         If the system refuses the memory.
     """
     from ..engine.engine import Engine
+    from ..optimizers.build import build_optimizer
     from ..simd.lanes import padded_zeros
-    from ..objectives.skip_gram.plan import draw_key, fill_uniform
+    from ..simd.random import draw_key, fill_uniform
 
     skip_gram = skip_gram.for_text(int(counts.sum()))
     try:
@@ -188,8 +191,8 @@ def build_engine(
         engine = Engine(
             word_ids,
             counts,
-            optimizer.build(center, skip_gram.dim),
-            optimizer.build(context, skip_gram.dim),
+            build_optimizer(optimizer, center, skip_gram.dim),
+            build_optimizer(optimizer, context, skip_gram.dim),
             window=skip_gram.window,
             negative=skip_gram.negative,
             noise_exponent=skip_gram.noise_exponent,
@@ -214,8 +217,8 @@ def compile_run(
     import numpy as np
 
     from ..simd.kernels import compiling_told
-    from ..text.corpus import compile_kernels
     from ..system.workers import Workers
+    from ..text.corpus import compile_kernels
 
     word_ids = np.array([0, 1, -1], np.int32)
     word_ids.flags.writeable = False

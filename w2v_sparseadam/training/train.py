@@ -10,31 +10,25 @@ from dataclasses import asdict, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .settings import (
-    MAX_EPOCHS,
-    OptimizerConfig,
-    RunConfig,
-    SkipGramConfig,
-    configs_of,
-    epochs_of,
-    text_of,
-)
 from ..errors import SettingError, W2VError, check_path, wrong_type
+from ..objectives.skip_gram.settings import SkipGramConfig
+from ..optimizers.settings import OptimizerConfig
 from ..system.machine import peak_memory
-from .model import Model, compile_run, start_engine
-from .loop import CheckpointRequest, Interrupts, Keeping, Progress, Schedule, take_steps
-from ..text.settings import TextConfig, WordList
 from ..text.events import Event
+from ..text.settings import TextConfig, WordList
+from .loop import CheckpointRequest, Interrupts, Keeping, Progress, Schedule, take_steps
+from .model import Model, compile_run, start_engine
+from .settings import MAX_EPOCHS, RunConfig, configs_of, epochs_of, text_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .run_folder import RunFolder
-    from .initialize import Start
     from ..text.corpus import Corpus
     from ..text.reading.sources import Source
     from ..text.vocabulary import Vocabulary
     from ..vectors.vectors import Vectors
+    from .initialize import Start
+    from .run_folder import RunFolder
 
 CHECKPOINT_MINUTES = 10.0
 """How often a run with a folder keeps its state there, by default."""
@@ -149,9 +143,9 @@ def train(
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
-    from .initialize import check_dim, frozen_words
     from ..text.events import read_with_events
     from ..text.reading.reader import check_sources
+    from .initialize import check_dim, frozen_words
 
     emit = on_event or (lambda event: None)
     _check_calls(on_event, checkpoint_now)
@@ -375,8 +369,8 @@ def _read_again(
     folder: RunFolder, threads: int | None, trust: bool, emit: Callable[[Event], None]
 ) -> None:
     """Read the text of a run that was killed while it did."""
-    from .run_folder import check_inputs
     from ..text.events import read_with_events
+    from .run_folder import check_inputs
 
     settings = folder.settings
     if settings["has_init"]:
@@ -450,8 +444,8 @@ def _train(
     """Train word vectors on a text that has been read, from the start or from a checkpoint."""
     import numpy as np
 
-    from .divergence import Watch
     from ..system.workers import Workers
+    from .divergence import Watch
 
     epochs = sum(stages)
     n_tokens = int(vocabulary.counts.sum()) * epochs

@@ -1,0 +1,1 @@
+"""Word vectors: searched, loaded and saved."""

@@ -32,8 +32,8 @@ from ..errors import (
     check_path,
     wrong_type,
 )
-from ..system.memory import lacks_memory
 from ..system.files import COMPRESSED_ENDINGS, compression_ending, write_result
+from ..system.memory import lacks_memory
 from ..text.reading.compression import open_unpacked
 
 TEXT_ENDINGS, BINARY_ENDINGS = ("", ".vec", ".txt"), (".bin",)
@@ -451,8 +451,10 @@ def _is_text(head: bytes, dim: int) -> bool:
     A broken text file should be called that, not a strange binary one, and bytes of numbers may
     happen to be printable.
     """
-    first = head.partition(b" ")[2].partition(b"\n")[0].split()
-    if len(first) == dim and all(map(_is_number, first)):
+    first, *later = [_is_row(line, dim) for line in head.split(b"\n")[:-1]] or [_is_row(head, dim)]
+    # Only if binary records would all end where lines do is a later line that is broken a reason
+    # to doubt a first one that is right.
+    if first and (all(later[:1]) or not _has_ended_records(head, dim)):
         return True
     numbers = b"".join(_binary_numbers(head, dim)) or head
     if re.search(rb"[^\t\n\r -~\x80-\xff]", numbers):
@@ -465,6 +467,25 @@ def _is_text(head: bytes, dim: int) -> bool:
         return False
     line = head.partition(b"\n")[0].replace(b",", b".")
     return any(map(_is_number, line.split()[1:]))
+
+
+def _is_row(line: bytes, dim: int) -> bool:
+    """Tell whether a line is a word and ``dim`` numbers."""
+    numbers = line.partition(b" ")[2].split()
+    return len(numbers) == dim and all(map(_is_number, numbers))
+
+
+def _has_ended_records(head: bytes, dim: int) -> bool:
+    """Tell whether each of the first records, taken as binary, ends with a newline."""
+    start = 0
+    for _ in range(_HEAD_ROWS):
+        end = head.find(b" ", start) + 1 + 4 * dim
+        if end <= 4 * dim or end >= len(head):
+            break
+        if head[end : end + 1] != b"\n":
+            return False
+        start = end + 1
+    return start > 0
 
 
 def _binary_numbers(head: bytes, dim: int) -> Iterator[bytes]:

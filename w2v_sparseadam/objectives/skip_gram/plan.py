@@ -13,35 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...optimizers.groups import Groups, group, groups_of_ring
 from ...simd.kernels import kernel
+from ...simd.random import random_bits
 
 BLOCK = 32
 """Centers that share one draw of negatives."""
 
 CHUNK = 128
 """Centers of one unit of parallel work, a multiple of BLOCK."""
-
-
-class Groups(NamedTuple):
-    """Places of gradients, grouped by the word whose gradient they are part of.
-
-    The gradient of ``rows[k]`` is the sum over ``places[starts[k]:starts[k + 1]]``, in that order.
-    """
-
-    rows: np.ndarray  # (capacity,) int32: words, each once
-    starts: np.ndarray  # (capacity + 2,) int32; the last is for building them
-    places: np.ndarray  # (capacity,) int32
-    n_rows: np.ndarray  # (1,) int64
-
-    @classmethod
-    def allocate(cls, capacity: int, *ring: int) -> "Groups":
-        """Make room for ``capacity`` places."""
-        return cls(
-            rows=np.zeros((*ring, capacity), np.int32),
-            starts=np.zeros((*ring, capacity + 2), np.int32),
-            places=np.zeros((*ring, capacity), np.int32),
-            n_rows=np.zeros((*ring, 1), np.int64),
-        )
 
 
 class BatchPlan(NamedTuple):
@@ -83,11 +63,6 @@ class BatchPlan(NamedTuple):
 
 
 @kernel
-def _groups_of_ring(groups, k):
-    return Groups(groups.rows[k], groups.starts[k], groups.places[k], groups.n_rows[k])
-
-
-@kernel
 def plan_of_ring(ring, k):
     """Return plan number k of a ring of plans, as views."""
     return BatchPlan(
@@ -95,8 +70,8 @@ def plan_of_ring(ring, k):
         ring.n_left[k],
         ring.n_right[k],
         ring.negatives[k],
-        _groups_of_ring(ring.center_groups, k),
-        _groups_of_ring(ring.context_groups, k),
+        groups_of_ring(ring.center_groups, k),
+        groups_of_ring(ring.context_groups, k),
         ring.n_centers[k],
         ring.n_pairs[k],
         ring.n_tokens[k],
@@ -191,95 +166,6 @@ def _draw_negative(sampler, k, bits):
     while sampler.ends[word] <= point:
         word += 1
     return word
-
-
-_USES = {"position": 0, "negative": 1, "start": 2}
-
-
-def draw_key(seed: int, use: str, epoch: int = 0) -> np.uint64:
-    """Return the key of one stream of draws: of a seed, a use and an epoch.
-
-    The uses are ``"position"`` (subsampling), ``"negative"`` and ``"start"`` (the
-    vectors at the start).
-    """
-    key = 0
-    for part in (seed, _USES[use], epoch):
-        key = _mix_int((key + part + 1) * 0x9E3779B97F4A7C15)
-    return np.uint64(key)
-
-
-def _mix_int(bits: int) -> int:
-    """The finalizer of :func:`_random_bits`, in Python's integers."""
-    bits &= 2**64 - 1
-    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
-    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
-    return bits ^ (bits >> 31)
-
-
-@kernel
-def random_bits(key, position):
-    """Return 64 random bits, a pure function of a key and a position.
-
-    The position-th output of SplitMix64 (Steele, Lea & Flood 2014) started at ``key``.
-    """
-    bits = key + np.uint64(position + 1) * np.uint64(0x9E3779B97F4A7C15)
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
-@kernel
-def fill_uniform(key, width, rows):
-    """Fill rows with numbers drawn evenly from [−1/2, 1/2) / width; columns beyond it stay 0.
-
-    A number depends on its row and column only. ``rows`` is an ndarray of shape (V, D), float32.
-    """
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        for d in range(width):
-            bits = random_bits(key, i * width + d) >> np.uint64(40)
-            row[d] = (np.float32(bits) * np.float32(2.0**-24) - np.float32(0.5)) / np.float32(width)
-
-
-@kernel
-def _group(words, places, n, slots, row_of, groups):
-    """Group ``places[:n]`` by word, words in order of first place.
-
-    ``slots`` is −1 for each word and stays so; ``row_of`` is room for n numbers.
-    """
-    rows, starts = groups.rows, groups.starts
-    n_rows = 0
-    starts[0] = starts[1] = 0
-    for k in range(n):
-        row = slots[words[k]]
-        if row < 0:
-            row = n_rows
-            slots[words[k]] = row
-            rows[row] = words[k]
-            starts[row + 2] = 0
-            n_rows += 1
-        row_of[k] = row
-        starts[row + 2] += 1
-    # starts[row + 1] runs through a row's places, and so ends where the next row starts.
-    for row in range(n_rows):
-        starts[row + 2] += starts[row + 1]
-        slots[rows[row]] = -1
-    for k in range(n):
-        place = starts[row_of[k] + 1]
-        groups.places[place] = places[k]
-        starts[row_of[k] + 1] = place + 1
-    groups.n_rows[0] = n_rows
-
-
-def group_rows(ids: np.ndarray, slots: np.ndarray) -> Groups:
-    """Group the places 0 … n − 1 of an array of row numbers, shape (n,), by row.
-
-    ``slots``, of shape (V,), int32, is −1 for each row of the matrix and stays so.
-    """
-    groups = Groups.allocate(ids.size)
-    places, row_of = np.arange(ids.size, dtype=np.int32), np.empty(ids.size, np.int32)
-    _group(ids, places, ids.size, slots, row_of, groups)
-    return groups
 
 
 class PlanScratch(NamedTuple):
@@ -417,7 +303,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         if moves and n_left[i] + n_right[i] > 0:
             words[n], places[n] = tokens[window + i], i
             n += 1
-    _group(words, places, n, scratch.slots, scratch.row_of, plan.center_groups)
+    group(words, places, n, scratch.slots, scratch.row_of, plan.center_groups)
 
     n = 0
     for chunk in range((n_centers + CHUNK - 1) // CHUNK):
@@ -448,7 +334,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
                     words[n] = word
                     places[n] = plan.noise_place[0] + block * n_noise + k
                     n += 1
-    _group(words, places, n, scratch.slots, scratch.row_of, plan.context_groups)
+    group(words, places, n, scratch.slots, scratch.row_of, plan.context_groups)
     plan.n_centers[0] = n_centers
     plan.n_pairs[0] = n_pairs
     plan.n_tokens[0] = n_tokens

@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from .compression import BlockReader, decompressed, read_ahead
 from ..settings import TextConfig
+from .compression import BlockReader, decompressed, read_ahead
 from .encodings import decoded, encoded
 from .formats import RECORDS, parquet_lines, record_lines, spooled
 from .magic import (

@@ -19,8 +19,8 @@ import numpy as np
 from ...errors import TextError
 from ...simd.kernels import kernel
 from ..reading.reader import CHUNK_BYTES, PADDING_BYTES, Chunk
-from .spaces import BLOCK, lowest_bit, prefetch, white_space
 from ..words import Words
+from .spaces import BLOCK, lowest_bit, prefetch, white_space
 
 _DONE, _NUMBERS_FULL, _TYPES_FULL = 0, 1, 2
 _MAX_TYPES = 2**31 - 1

@@ -16,9 +16,9 @@ from ...errors import TextError
 from ...simd.kernels import kernel
 from ..reading.encodings import OTHER_ENCODING
 from ..reading.reader import PADDING_BYTES, Chunk
-from .scanner import Piece, TypeTable
 from ..tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, writable
 from ..vocabulary import LINE_END
+from .scanner import Piece, TypeTable
 
 _BLOCK_TYPES = 1 << 16  # decoded at a time
 

@@ -1,0 +1,85 @@
+"""Adagrad for the rows with a gradient."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from ..simd.kernels import kernel
+from ..simd.lanes import prefetch_row, root, row_update, width_of, zeros
+from .base import AHEAD, Optimizer, register, require
+
+if TYPE_CHECKING:
+    from .settings import OptimizerConfig
+
+
+class AdagradRule(NamedTuple):
+    """The arrays of :class:`Adagrad`."""
+
+    width: tuple[int, ...]  # of rows of D numbers
+    param: np.ndarray  # (V, D) float32
+    sum: np.ndarray  # (V, D) float32
+
+
+@row_update
+def _adagrad_row(grad, theta, s, *, eps, size):
+    s = s + grad * grad
+    return theta - size * grad / (root(s) + eps), s
+
+
+@kernel
+def _move_adagrad(rule, groups, grads, first, last, scalars):
+    """s ← s + g²; θ ← θ − lr · g / (√s + ε) on the grouped rows; the step size is lr."""
+    width, param, s = rule
+    rows, starts, places = groups.rows, groups.starts, groups.places
+    numbers = np.float32(scalars[2]), np.float32(scalars[3])
+    for k in range(first, last):
+        if k + AHEAD < last:
+            prefetch_row(width, param, rows[k + AHEAD])
+            prefetch_row(width, s, rows[k + AHEAD])
+        _adagrad_row(width, grads, places, starts[k], starts[k + 1], rows[k], numbers, param, s)
+
+
+class Adagrad(Optimizer):
+    """Adagrad on the rows with a gradient.
+
+        s[i] ← s[i] + g[i]²
+        θ[i] ← θ[i] − lr · g[i] / (√s[i] + ε)
+
+    Parameters
+    ----------
+    param : ndarray of shape (V, D), float32, C-contiguous
+        Updated in place by :meth:`step`.
+    lr : float
+        Learning rate, above 0. May be changed between steps.
+    eps : float
+        Added to the denominator, above 0.
+
+    References
+    ----------
+    Duchi, Hazan & Singer (2011); torch.optim.Adagrad, without decay of the learning rate.
+    """
+
+    def __init__(self, param: np.ndarray, lr: float = 1e-2, eps: float = 1e-10) -> None:
+        super().__init__(param, lr)
+        require("eps", eps, eps > 0, "above 0")
+        self.eps = eps
+        self.rule: AdagradRule = AdagradRule(width_of(param.shape[1]), param, zeros(*param.shape))
+
+    @property
+    def state(self) -> Mapping[str, np.ndarray]:
+        """``sum``, of shape (V, D), float32."""
+        return {"sum": self.rule.sum}
+
+    def next_scalars(self, lr: float) -> np.ndarray:
+        """Count a step, and return its scalars: shape (6,), float64."""
+        self.step_count += 1
+        return np.array([0.0, 0.0, self.eps, lr, 1.0, 0.0])
+
+    @classmethod
+    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
+        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
+        return cls(param, settings.start_lr, settings.eps)
+
+
+register(AdagradRule, _move_adagrad)

@@ -1,0 +1,65 @@
+"""Stochastic gradient descent."""
+
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from ..simd.kernels import kernel
+from ..simd.lanes import prefetch_row, row_update, width_of
+from .base import AHEAD, Optimizer, register
+
+if TYPE_CHECKING:
+    from .settings import OptimizerConfig
+
+
+class SGDRule(NamedTuple):
+    """The arrays of :class:`SGD`."""
+
+    width: tuple[int, ...]  # of rows of D numbers
+    param: np.ndarray  # (V, D) float32
+
+
+@row_update
+def _sgd_row(grad, theta, *, size):
+    return (theta - size * grad,)
+
+
+@kernel
+def _move_sgd(rule, groups, grads, first, last, scalars):
+    """θ ← θ − lr · g on the grouped rows; the step size is lr."""
+    width, param = rule
+    rows, starts, places = groups.rows, groups.starts, groups.places
+    numbers = (np.float32(scalars[3]),)
+    for k in range(first, last):
+        if k + AHEAD < last:
+            prefetch_row(width, param, rows[k + AHEAD])
+        _sgd_row(width, grads, places, starts[k], starts[k + 1], rows[k], numbers, param)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent on the rows with a gradient: θ[i] ← θ[i] − lr · g[i].
+
+    Parameters
+    ----------
+    param : ndarray of shape (V, D), float32, C-contiguous
+        Updated in place by :meth:`step`.
+    lr : float
+        Learning rate, above 0. May be changed between steps.
+    """
+
+    def __init__(self, param: np.ndarray, lr: float = 1e-2) -> None:
+        super().__init__(param, lr)
+        self.rule: SGDRule = SGDRule(width_of(param.shape[1]), param)
+
+    def next_scalars(self, lr: float) -> np.ndarray:
+        """Count a step, and return its scalars: shape (6,), float64."""
+        self.step_count += 1
+        return np.array([0.0, 0.0, 0.0, lr, 1.0, 0.0])
+
+    @classmethod
+    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
+        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
+        return cls(param, settings.start_lr)
+
+
+register(SGDRule, _move_sgd)
