@@ -30,8 +30,9 @@ import numpy as np
 
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig
 from w2v_sparseadam.benchmark.benchmark import describe_machine
-from w2v_sparseadam.engine.engine import SHARED_NEGATIVES, Engine
+from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
+from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
 from w2v_sparseadam.objectives.skip_gram.plan import (
     BLOCK,
     CHUNK,
@@ -41,13 +42,13 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
     fill_plan,
 )
 from w2v_sparseadam.optimizers.base import move, prepare
-from w2v_sparseadam.optimizers.build import build_optimizer
 from w2v_sparseadam.simd.kernels import kernel
 from w2v_sparseadam.simd.lanes import dot_tile, multiply, zeros
 from w2v_sparseadam.simd.random import draw_key
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text.corpus import Corpus, read_corpus
-from w2v_sparseadam.training.model import build_engine
+from w2v_sparseadam.training.build import build_engine
+from w2v_sparseadam.training.settings import Settings
 
 STAGES = ("plan", "gradients", "center rows", "context rows")
 WARM_BATCHES = 20
@@ -58,8 +59,9 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
     word_ids, counts = corpus.word_ids, corpus.vocabulary.counts
     optimizer, run = OptimizerConfig(), RunConfig(batch_size=batch_size, threads=1)
     with Workers(1) as workers:
-        *params, engine = build_engine(word_ids, counts, skip_gram, optimizer, run, workers)
-    center, context = (build_optimizer(optimizer, param, skip_gram.dim) for param in params)
+        settings = Settings(objective=skip_gram, optimizer=optimizer, run=run)
+        engine = build_engine(word_ids, counts, settings, workers)
+    center, context = engine.tables.values()
     skip_gram = skip_gram.for_text(int(counts.sum()))
     sampler = Sampler.build(
         counts, skip_gram.subsample or 0.0, skip_gram.noise_exponent, SHARED_NEGATIVES
@@ -68,9 +70,7 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
     plan_scratch = PlanScratch.allocate(counts.size, plan)
     n_dims = center.param.shape[1]
     scratch = Scratch.allocate(n_dims, skip_gram.window, SHARED_NEGATIVES, skip_gram.dynamic_window)
-    grads = [
-        zeros(groups.places.size, n_dims) for groups in (plan.center_groups, plan.context_groups)
-    ]
+    grads = [zeros(groups.places.size, n_dims) for groups in plan.groups]
     keys = np.array([draw_key(1, use, 0) for use in ("position", "negative")])
     weight = np.float32(skip_gram.negative / SHARED_NEGATIVES)
     times = []
@@ -87,8 +87,8 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
             chunk_gradients(center.param, context.param, plan, chunk, weight, scratch, *grads)
         clock.append(time.perf_counter())
         for optimizer_, groups, places in (
-            (center, plan.center_groups, grads[0]),
-            (context, plan.context_groups, grads[1]),
+            (center, plan.groups[0], grads[0]),
+            (context, plan.groups[1], grads[1]),
         ):
             scalars = optimizer_.next_scalars(optimizer.start_lr)
             n_rows = prepare(optimizer_.rule, groups)
@@ -161,7 +161,8 @@ def run_engine(
     word_ids, counts = corpus.word_ids, corpus.vocabulary.counts
     optimizer = OptimizerConfig()
     with Workers(run.n_threads) as workers:
-        *_, engine = build_engine(word_ids, counts, skip_gram, optimizer, run, workers)
+        settings = Settings(objective=skip_gram, optimizer=optimizer, run=run)
+        engine = build_engine(word_ids, counts, settings, workers)
         inside = 0.0
         run_parts = workers.run
 

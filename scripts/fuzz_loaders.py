@@ -34,7 +34,7 @@ with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam.training import checkpoint, run_folder
     from w2v_sparseadam.training.initialize import Start
     from w2v_sparseadam.training.loop import Progress, RunState
-    from w2v_sparseadam.training.settings import configs_of, text_of
+    from w2v_sparseadam.training.settings import Settings, text_of
     from w2v_sparseadam.vectors.vectors import Vectors
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
@@ -127,7 +127,7 @@ def runs_target(folder: Path) -> Target:
 
     def read() -> None:
         with run_folder.RunFolder.open(path) as run:
-            configs_of(run.settings, path)
+            Settings.read(run.settings, path)
             text_of(run.settings, path)
             with contextlib.suppress(W2VError):  # what names another file
                 run_folder.check_inputs(path, run.settings)

@@ -22,8 +22,8 @@ from w2v_sparseadam.benchmark.benchmark import (
     benchmark,
     draw_text,
 )
-from w2v_sparseadam.engine.engine import SHARED_NEGATIVES
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
+from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
@@ -94,7 +94,7 @@ def test_rows_touched_are_those_of_real_batches(planner, text):
     n_rows, n_centers = [], []
     for start in range(0, 4200, 420):
         plan = plans.plan(start, start + 420)
-        n_rows.append(plan.context_groups.n_rows[0])
+        n_rows.append(plan.groups[1].n_rows[0])
         n_centers.append(plan.n_centers[0])
     touches = module._expected_touches(counts, skip_gram, np.mean(n_centers))
     assert -np.expm1(-touches).sum() == pytest.approx(np.mean(n_rows), rel=0.05)

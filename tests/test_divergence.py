@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from w2v_sparseadam.errors import DivergenceError
+from w2v_sparseadam.optimizers.sgd import SGD
 from w2v_sparseadam.training import divergence
 from w2v_sparseadam.training.divergence import LONGEST, Watch
 
@@ -15,7 +16,9 @@ class FakeEngine:
 
     n_batches = 10
 
-    def __init__(self, center_row=0, context_row=0):
+    def __init__(self, center_row=0, context_row=0, start=0.1):
+        matrices = np.full((2, 5, 4), start, np.float32)
+        self.tables = {name: SGD(matrix) for name, matrix in zip("ab", matrices, strict=True)}
         self._rows = np.array([center_row]), np.array([context_row])
 
     def last_rows(self):
@@ -23,8 +26,8 @@ class FakeEngine:
 
 
 def watch(engine=None, start=0.1):
-    matrices = np.full((2, 5, 4), start, np.float32)
-    return Watch(WORDS, matrices, engine or FakeEngine(), 100), matrices
+    engine = engine or FakeEngine(start=start)
+    return Watch(WORDS, engine, 100), [optimizer.param for optimizer in engine.tables.values()]
 
 
 def message_of(watcher, step, loss=1.0, lr=0.5):
@@ -40,7 +43,7 @@ def test_a_loss_that_is_not_finite():
     watcher, matrices = watch()
     watcher.check(10, 1.0, 0.5)
     assert message_of(watcher, 10, np.inf) == f"the loss became inf at step 11 of 100 {END}"
-    matrices[1, [1, 2, 3, 4]] = np.nan
+    matrices[1][[1, 2, 3, 4]] = np.nan
     assert message_of(watcher, 10, np.nan) == (
         "the loss became nan and the vectors of 'of', 'and', 'to' and 1 more grew longer than "
         f"1,000 by step 11 of 100 {END}"
@@ -50,7 +53,7 @@ def test_a_loss_that_is_not_finite():
 @pytest.mark.parametrize("number", [np.nan, -np.inf, 2 * LONGEST, 3e38])
 def test_at_the_end_of_an_epoch_all_rows_are_looked_at(number):
     watcher, matrices = watch()
-    matrices[0, 3, 2] = number
+    matrices[0][3, 2] = number
     watcher.check(18, 1.0, 0.5)
     assert message_of(watcher, 19) == (
         f"the vector of 'to' grew longer than 1,000 by step 20 of 100 {END}"
@@ -60,9 +63,9 @@ def test_at_the_end_of_an_epoch_all_rows_are_looked_at(number):
 def test_within_an_epoch_the_rows_just_moved_are_looked_at(monkeypatch):
     monkeypatch.setattr(divergence, "CHECK_STEPS", 4)
     watcher, matrices = watch(FakeEngine(center_row=2, context_row=4))
-    matrices[0, 4] = matrices[1, 2] = np.inf  # moved in the other matrix
+    matrices[0][4] = matrices[1][2] = np.inf  # moved in the other matrix
     watcher.check(15, 1.0, 0.5)
-    matrices[0, 2] = matrices[1, 4] = 600
+    matrices[0][2] = matrices[1][4] = 600
     watcher.check(14, 1.0, 0.5)
     assert message_of(watcher, 15) == (
         f"the vectors of 'and', 'in' grew longer than 1,000 by step 16 of 100 {END}"
@@ -72,12 +75,12 @@ def test_within_an_epoch_the_rows_just_moved_are_looked_at(monkeypatch):
 def test_long_vectors_at_the_start_raise_the_limit():
     watcher, matrices = watch(start=50)
     assert watcher.limit == 100 * 100
-    matrices[0, 0] = 4000
+    matrices[0][0] = 4000
     watcher.check(19, 1.0, 0.5)
 
 
 def test_rows_beyond_the_first_block_are_named(monkeypatch):
     monkeypatch.setattr(divergence, "_BLOCK_ROWS", 2)
     watcher, matrices = watch()
-    matrices[0, 4] = matrices[1, 1] = np.nan
+    matrices[0][4] = matrices[1][1] = np.nan
     assert message_of(watcher, 19).startswith("the vectors of 'of', 'in' grew")

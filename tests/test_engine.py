@@ -11,9 +11,11 @@ from numba.core.dispatcher import Dispatcher
 from reference import keep_probability, skip_gram
 
 from w2v_sparseadam.engine import engine as engine_module
-from w2v_sparseadam.engine.engine import SHARED_NEGATIVES, Engine
+from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.objectives.skip_gram import gradients, plan
+from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
 from w2v_sparseadam.objectives.skip_gram.plan import CHUNK
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers import (
     adagrad,
     adam,
@@ -69,11 +71,18 @@ def random_matrices(seed, n_words, n_dims, width):
     return matrices
 
 
-def build(text, matrices, workers, kind=SparseAdam, **settings):
+def build(text, matrices, workers, kind=SparseAdam, frozen=None, first_epoch=0, **settings):
     """Return an engine, and the optimizers of copies of the two matrices."""
     owners = [kind(matrix.copy(), lr=0.05) for matrix in matrices]
     counts = counts_of(text, len(matrices[0]))
-    return Engine(text, counts, *owners, workers=workers, **{**SETTINGS, **settings}), owners
+    settings = {**SETTINGS, **settings}
+    run = {name: settings.pop(name) for name in ("batch_size", "seed")}
+    objective = SkipGramConfig(**settings).build(counts, frozen)
+    return Engine(text, objective, owners, workers=workers, first_epoch=first_epoch, **run), owners
+
+
+def take_step(engine, step, lr):
+    return engine.run(step, [lr])[0]
 
 
 def snapshot(owners):
@@ -143,7 +152,7 @@ def test_steps_equal_the_references(planner, workers, kind, n_dims, width, setti
         for one, rows, grad in zip(theirs, touched_rows(examples), grads, strict=True):
             one.lr = lr
             one.step(rows, grad[rows])
-        batch = engine.step(step, lr)
+        batch = take_step(engine, step, lr)
         assert batch.loss == pytest.approx(loss, rel=1e-5)
         assert batch.n_pairs == pytest.approx(sum(sum(weights) for *_, weights in examples))
         for owner, one in zip(owners, theirs, strict=True):
@@ -162,7 +171,7 @@ def test_untouched_rows_and_padding_keep_their_bits(planner, workers, kind):
         before = [
             [array.copy() for array in (owner.param, *owner.state.values())] for owner in owners
         ]
-        engine.step(step, 0.05)
+        take_step(engine, step, 0.05)
         for owner, touched, arrays in zip(owners, rows, before, strict=True):
             untouched = np.setdiff1d(np.arange(n_words), touched)
             assert untouched.size > 50
@@ -202,7 +211,7 @@ def test_steps_equal_torch(planner, workers, kind, name):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        assert engine.step(step, 0.05).loss == pytest.approx(loss.item(), rel=1e-5)
+        assert take_step(engine, step, 0.05).loss == pytest.approx(loss.item(), rel=1e-5)
         for owner, tensor in zip(owners, weights, strict=True):
             np.testing.assert_allclose(owner.param, tensor.detach(), rtol=1e-5, atol=2e-5)
             for moment, array in owner.state.items():
@@ -216,7 +225,7 @@ def test_an_epoch_counts_every_token_and_pair(planner, workers):
     batches = make_planner(planner, text, n_words)
     for epoch in range(2):
         steps = range(epoch * engine.n_batches, (epoch + 1) * engine.n_batches)
-        done = [engine.step(step, 0.01) for step in steps]
+        done = [take_step(engine, step, 0.01) for step in steps]
         assert sum(batch.n_tokens for batch in done) == np.sum(text >= 0)
         expected = batches.examples(batches.plan(epoch=epoch))
         assert sum(batch.n_pairs for batch in done) == pytest.approx(
@@ -243,7 +252,7 @@ def test_without_subsampling_a_batch_is_as_long_as_asked_for(workers):
     text = np.arange(100, dtype=np.int32) % 7
     engine, _ = build(text, random_matrices(1, 7, 2, 16), workers, subsample=0.0, batch_size=40)
     assert (engine.positions, engine.n_batches) == (40, 3)
-    assert [engine.step(step, 0.01).n_tokens for step in range(6)] == [40, 40, 20] * 2
+    assert [take_step(engine, step, 0.01).n_tokens for step in range(6)] == [40, 40, 20] * 2
 
 
 @pytest.mark.parametrize("kind", [SparseAdam, SGD])
@@ -253,7 +262,7 @@ def test_steps_of_which_nothing_is_kept_move_nothing(workers, kind):
         text, random_matrices(1, 2, 16, 16), workers, kind, subsample=1e-12, batch_size=32
     )
     before = snapshot(owners)
-    done = [engine.step(step, 0.05) for step in range(engine.n_batches)]
+    done = [take_step(engine, step, 0.05) for step in range(engine.n_batches)]
     assert engine.n_batches > 1
     assert sum(batch.n_tokens for batch in done) == 3000
     assert {(batch.n_pairs, batch.loss) for batch in done} == {(0, 0.0)}
@@ -265,7 +274,7 @@ def test_steps_of_which_nothing_is_kept_move_nothing(workers, kind):
 def test_tiny_texts(workers, text):
     text = np.array(text, np.int32)
     engine, owners = build(text, random_matrices(1, 2, 3, 16), workers, subsample=0.0)
-    done = [engine.step(step, 0.05) for step in range(4)]
+    done = [take_step(engine, step, 0.05) for step in range(4)]
     adjacent = np.sum((text[1:] >= 0) & (text[:-1] >= 0))
     assert [batch.n_pairs for batch in done] == [2 * adjacent] * 4
     assert [batch.n_tokens for batch in done] == [np.sum(text >= 0)] * 4
@@ -276,7 +285,7 @@ def test_nan_shows_in_the_loss(workers):
     text = zipf_text(12, 200, 20)
     engine, owners = build(text, random_matrices(1, 20, 16, 16), workers, batch_size=300)
     owners[1].param[0, 3] = np.nan
-    assert math.isnan(engine.step(0, 0.05).loss)
+    assert math.isnan(take_step(engine, 0, 0.05).loss)
 
 
 # The same bytes
@@ -297,7 +306,7 @@ def test_the_same_bytes_at_any_number_of_threads(kind):
     for n_threads in (1, 2, 3, 7):
         with Workers(n_threads) as workers:
             engine, owners = build(text, matrices, workers, **settings)
-            done = [engine.step(step, 0.05) for step in range(10 if JIT else 2)]
+            done = [take_step(engine, step, 0.05) for step in range(10 if JIT else 2)]
         results[n_threads] = done, snapshot(owners)
     for n_threads in (2, 3, 7):
         assert results[n_threads] == results[1], f"{n_threads} threads"
@@ -349,15 +358,15 @@ def test_a_run_goes_on_from_copied_state(workers, kind):
     engine, owners = build(text, matrices, workers, kind)
     n_steps = engine.n_batches + 3
     stop = engine.n_batches - 1
-    done = [engine.step(step, 0.05) for step in range(stop)]
+    done = [take_step(engine, step, 0.05) for step in range(stop)]
     resumed, copies = build(text, [owner.param for owner in owners], workers, kind)
     for owner, copy in zip(owners, copies, strict=True):
         copy.step_count = owner.step_count
         for name, array in owner.state.items():
             copy.state[name][:] = array
     for step in range(stop, n_steps):
-        done.append(engine.step(step, 0.05))
-        assert resumed.step(step, 0.05) == done[-1]
+        done.append(take_step(engine, step, 0.05))
+        assert take_step(resumed, step, 0.05) == done[-1]
         assert snapshot(copies) == snapshot(owners)
     assert len({batch.loss for batch in done}) == n_steps
 
@@ -372,7 +381,7 @@ def test_a_step_taken_again_from_the_same_state_is_the_same(workers):
     for step in (0, 1, 2, 5, 1, 0, 0, 2, 1, 5):
         for owner, matrix in zip(owners, start, strict=True):
             owner.param[:] = matrix
-        result = engine.step(step, 0.05), snapshot(owners)
+        result = take_step(engine, step, 0.05), snapshot(owners)
         assert seen.setdefault(step, result) == result
     assert len({batch.loss for batch, _ in seen.values()}) == 4
 
@@ -380,7 +389,9 @@ def test_a_step_taken_again_from_the_same_state_is_the_same(workers):
 def test_seeds_differ(workers):
     text = zipf_text(20, 200, 50)
     matrices = random_matrices(21, 50, 16, 16)
-    losses = {build(text, matrices, workers, seed=seed)[0].step(0, 0.05).loss for seed in range(3)}
+    losses = {
+        take_step(build(text, matrices, workers, seed=seed)[0], 0, 0.05).loss for seed in range(3)
+    }
     assert len(losses) == 3
 
 
@@ -400,7 +411,7 @@ def test_the_loss_falls_and_neighbours_find_each_other(workers, kind, lr):
     losses = []
     for epoch in range(10):
         steps = range(epoch * engine.n_batches, (epoch + 1) * engine.n_batches)
-        done = [engine.step(step, lr) for step in steps]
+        done = [take_step(engine, step, lr) for step in steps]
         losses.append(sum(one.loss for one in done) / sum(one.n_pairs for one in done))
     assert losses[-1] < 0.9 * losses[0]
     scores = owners[0].param @ owners[1].param.T
@@ -430,7 +441,7 @@ def test_a_run_compiles_each_kernel_once(workers, kind):
     text, matrices, settings = many_parts(kind)
     before = compiled()
     engine, _ = build(text, matrices, workers, **settings)
-    engine.step(0, 0.05)
+    take_step(engine, 0, 0.05)
     first = compiled()
     for module, name in (
         (engine_module, "take_part"),
@@ -440,5 +451,5 @@ def test_a_run_compiles_each_kernel_once(workers, kind):
         name = f"{module.__name__}.{name}"
         assert first[name] - before[name] <= 1, name
     for step in range(1, 4):
-        engine.step(step, 0.05 / step)
+        take_step(engine, step, 0.05 / step)
     assert compiled() == first

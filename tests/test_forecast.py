@@ -6,8 +6,9 @@ import pytest
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
 from w2v_sparseadam.errors import SettingError, W2VError
 from w2v_sparseadam.system import memory
+from w2v_sparseadam.training.build import check_model_fits
 from w2v_sparseadam.training.dry_run import forecast
-from w2v_sparseadam.training.model import check_model_fits
+from w2v_sparseadam.training.settings import Settings
 from w2v_sparseadam.vectors.vectors import Vectors
 
 SETTINGS = {
@@ -70,22 +71,26 @@ def test_a_model_that_does_not_fit(text, monkeypatch):
             call(text, **SETTINGS)
 
 
+def settings(dim, **optimizer):
+    return Settings(objective=SkipGramConfig(dim=dim), optimizer=OptimizerConfig(**optimizer))
+
+
 def test_remedies_by_hand(monkeypatch):
     """A million words of 112 columns: 0.448 GB a matrix, of which Adam has 6 with both moments."""
     monkeypatch.setattr(memory, "available_memory", lambda: 2_000_000_000)
     with pytest.raises(W2VError) as caught:
-        check_model_fits(10**6, SkipGramConfig(dim=100), OptimizerConfig(beta1=0.9))
+        check_model_fits(10**6, settings(100, beta1=0.9))
     assert str(caught.value) == (
         "the model does not fit: with its optimizer's state it needs 2.7 GB of memory, and 2.0 GB "
         "are free; max_vocab=595238 saves 1.1 GB, dim=48 saves 1.5 GB, beta1=0 saves 0.9 GB, "
         "optimizer=rowwise-adam beta1=0 saves 1.8 GB"
     )
-    check_model_fits(595238, SkipGramConfig(dim=100), OptimizerConfig(beta1=0.9))
-    check_model_fits(10**6, SkipGramConfig(dim=48), OptimizerConfig(beta1=0.9))
+    check_model_fits(595238, settings(100, beta1=0.9))
+    check_model_fits(10**6, settings(48, beta1=0.9))
 
 
 def test_only_remedies_that_save_something(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
     with pytest.raises(W2VError) as caught:
-        check_model_fits(10**6, SkipGramConfig(dim=100), OptimizerConfig("sgd"))
+        check_model_fits(10**6, settings(100, optimizer="sgd"))
     assert str(caught.value).endswith("are free; max_vocab=892 saves 0.9 GB")

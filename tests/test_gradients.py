@@ -115,7 +115,7 @@ def run_kernel(matrices, plan, planner, ranges=None, fill=np.nan):
             room[...] = fill
     grads = [
         np.full((groups.places.size, matrices[0].shape[1]), np.float32(fill))
-        for groups in (plan.center_groups, plan.context_groups)
+        for groups in (plan.groups[0], plan.groups[1])
     ]
     losses = np.full(n_chunks(plan), np.nan)
     for first, last in ranges or [(0, n_chunks(plan))]:
@@ -138,9 +138,7 @@ def assert_equals_reference(matrices, planner, plan):
     loss, *expected = skip_gram(*matrices, examples, float(WEIGHT))
     losses, grads = run_kernel(matrices, plan, planner)
     assert losses.sum() == pytest.approx(loss, rel=1e-6, abs=1e-12)
-    for groups, grad, theirs in zip(
-        (plan.center_groups, plan.context_groups), grads, expected, strict=True
-    ):
+    for groups, grad, theirs in zip((plan.groups[0], plan.groups[1]), grads, expected, strict=True):
         ours = sum_groups(groups, grad, len(matrices[0]))
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
         listed = set(groups.rows[: groups.n_rows[0]].tolist())
@@ -229,7 +227,7 @@ def test_chunks_in_any_order_and_company_give_the_same_bytes(planner):
         losses, grads = run_kernel(matrices, plan, batches, ranges, fill)
         sums = (
             sum_groups(groups, grad, 30).tobytes()
-            for groups, grad in zip((plan.center_groups, plan.context_groups), grads, strict=True)
+            for groups, grad in zip((plan.groups[0], plan.groups[1]), grads, strict=True)
         )
         return losses.tobytes(), *sums
 

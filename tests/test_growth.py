@@ -30,7 +30,7 @@ from w2v_sparseadam.optimizers.build import build_optimizer
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 from w2v_sparseadam.training import run_folder
 from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
-from w2v_sparseadam.training.initialize import Start, place_start
+from w2v_sparseadam.training.initialize import Start, place
 from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
 from w2v_sparseadam.version import training_version
 
@@ -482,7 +482,7 @@ def test_another_optimizer_takes_the_vectors_alone(text, tmp_path, config):
     assert listener.of("init")[0]["moments"] is False
     center, context = (build_optimizer(config, np.zeros((2, 16), np.float32), 3) for _ in range(2))
     words = [start.words[4], "new"]
-    place_start((center, context), words, start, config.optimizer)
+    place(start, {"center": center, "context": context}, words, config.optimizer)
     assert center.param[0, :3].tolist() == start.arrays["center.vectors"][4].tolist()
     assert context.param[0, :3].tolist() == start.arrays["context.vectors"][4].tolist()
     assert not any(array.any() for array in (*center.state.values(), *context.state.values()))

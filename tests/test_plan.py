@@ -115,7 +115,7 @@ def test_a_batch_of_which_nothing_is_kept(planner):
     batches = planner([1] * 100, counts=[1, 10**12], subsample=1e-12)
     plan = batches.plan()
     assert (plan.n_centers[0], plan.n_pairs[0], plan.n_tokens[0]) == (0, 0, 100)
-    assert plan.center_groups.n_rows[0] == plan.context_groups.n_rows[0] == 0
+    assert plan.groups[0].n_rows[0] == plan.groups[1].n_rows[0] == 0
 
 
 def test_epochs_and_seeds_draw_anew(planner):
@@ -231,7 +231,7 @@ def test_negatives_differ_between_blocks_batches_and_epochs(planner):
 
 def test_plans_repeat_to_the_bit(planner):
     def everything(plan):
-        for groups in (plan.center_groups, plan.context_groups):
+        for groups in (plan.groups[0], plan.groups[1]):
             yield from (groups.rows, groups.starts, groups.places, groups.n_rows)
         yield from (plan.tokens, plan.n_left, plan.n_right, plan.negatives)
 
@@ -283,8 +283,8 @@ def test_groups_list_what_pairs_use_and_no_more(planner, window, length, sentenc
             centers.add((int(plan.tokens[i + window]), i))
             for k, word in enumerate(plan.negatives[block].tolist()):
                 contexts.add((word, int(plan.noise_place[0]) + block * n_shared + k))
-    assert read_groups(plan.center_groups) == by_word(sorted(centers))
-    found = read_groups(plan.context_groups)
+    assert read_groups(plan.groups[0]) == by_word(sorted(centers))
+    found = read_groups(plan.groups[1])
     assert {word: sorted(places) for word, places in found.items()} == by_word(sorted(contexts))
 
 
@@ -294,8 +294,8 @@ def test_a_smaller_batch_after_a_larger_leaves_nothing_behind(planner):
     used.plan(0, 300)
     after, alone = used.plan(250, 290), fresh.plan(250, 290)
     assert used.examples(after) == fresh.examples(alone)
-    for name in ("center_groups", "context_groups"):
-        assert read_groups(getattr(after, name)) == read_groups(getattr(alone, name))
+    for table in range(2):
+        assert read_groups(after.groups[table]) == read_groups(alone.groups[table])
 
 
 @given(ids=st.lists(st.integers(0, 1000), max_size=40))

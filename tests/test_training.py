@@ -32,9 +32,9 @@ from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
 from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training import train as training
-from w2v_sparseadam.training.model import build_engine, start_engine
+from w2v_sparseadam.training.build import build_engine, start_engine
 from w2v_sparseadam.training.run_folder import read_settings
-from w2v_sparseadam.training.settings import MAX_BATCH_SIZE, default_epochs
+from w2v_sparseadam.training.settings import MAX_BATCH_SIZE, Settings, default_epochs
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 # Compiled code says nothing; interpreted, NumPy warns.
@@ -185,8 +185,8 @@ def test_there_is_no_thread_without_a_processor(monkeypatch):
         (
             SkipGramConfig(dim=16, window=MAX_WINDOW),
             RunConfig(batch_size=MAX_BATCH_SIZE),
-            r"^window 100000 and batch_size 131072 are too large together: a batch has 2 \*\* 31 "
-            "places or more$",
+            r"^window 100000 and the batch are too large together: a batch has 2 \*\* 31 places or "
+            "more; lower window or batch_size$",
         ),
     ],
 )
@@ -196,7 +196,7 @@ def test_batches_that_do_not_fit(monkeypatch, skip_gram, run, message):
     word_ids = np.broadcast_to(np.int32(0), 10**9)
     words = Vocabulary(["a"], np.array([10**9]))
     with Workers(1) as workers, pytest.raises(W2VError, match=message):
-        start_engine(words, word_ids, skip_gram, OptimizerConfig(), run, workers, print)
+        start_engine(words, word_ids, Settings(objective=skip_gram, run=run), workers, print)
 
 
 def test_memory_that_is_refused_is_told_in_one_line(monkeypatch):
@@ -205,14 +205,7 @@ def test_memory_that_is_refused_is_told_in_one_line(monkeypatch):
 
     monkeypatch.setattr(engine, "zeros", refuse)
     with Workers(1) as workers, pytest.raises(W2VError) as caught:
-        build_engine(
-            np.array([0, 0, -1], np.int32),
-            np.array([2]),
-            SkipGramConfig(),
-            OptimizerConfig(),
-            RunConfig(),
-            workers,
-        )
+        build_engine(np.array([0, 0, -1], np.int32), np.array([2]), Settings(), workers)
     assert str(caught.value) == (
         "the memory does not hold the run (Unable to allocate 9 TiB); lower window, "
         "batch_size, threads or dim"
@@ -476,14 +469,12 @@ ADDED = """
 import sys
 from numba.core.dispatcher import Dispatcher
 from w2v_sparseadam import OptimizerConfig, RunConfig, train
-from w2v_sparseadam import gradients, optimizers, plan
-from w2v_sparseadam.text import scanner, typewords
 
 def compiled():
     return {
-        (module.__name__, name, str(signature))
-        for module in (gradients, optimizers, plan, scanner, typewords)
-        for name, kernel in vars(module).items() if isinstance(kernel, Dispatcher)
+        (module, name, str(signature))
+        for module in [name for name in sys.modules if name.startswith("w2v_sparseadam.")]
+        for name, kernel in vars(sys.modules[module]).items() if isinstance(kernel, Dispatcher)
         for signature in kernel.signatures
     }
 

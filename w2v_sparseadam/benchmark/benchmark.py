@@ -31,8 +31,8 @@ import numba
 import numpy as np
 
 from .. import __version__
-from ..engine.engine import SHARED_NEGATIVES
 from ..errors import SettingError, TextError, W2VError
+from ..objectives.skip_gram.objective import SHARED_NEGATIVES
 from ..objectives.skip_gram.plan import BLOCK, Sampler
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.base import Optimizer, move, prepare
@@ -45,8 +45,8 @@ from ..system.machine import peak_memory
 from ..system.memory import lacks_memory
 from ..system.workers import Workers
 from ..text.vocabulary import LINE_END
-from ..training.model import build_engine, compile_run
-from ..training.settings import RunConfig
+from ..training.build import build_engine, compile_run
+from ..training.settings import RunConfig, Settings
 
 STEP_CONTESTANTS = ("sparse-adam", "dense-adam")
 """Optimizers whose step is timed alone; the others are compared with the first."""
@@ -554,7 +554,7 @@ def _measure_training(
             continue
         contestants.append(name)
         # Onto the disk: compiling would count towards the peak memory of a process.
-        compile_run(skip_gram, OptimizerConfig(name), emit)
+        compile_run(Settings(objective=skip_gram, optimizer=OptimizerConfig(name)), emit)
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -647,8 +647,9 @@ def _train_for(
     # Several steps at a time, so that Python's part in them is small.
     stretch = min(_STRETCH_SECONDS, seconds / _CURVE_POINTS)
     with Workers(run.n_threads) as workers:
-        *_, engine = build_engine(word_ids, counts, skip_gram, optimizer, run, workers)
-        engine.step(0, optimizer.start_lr)  # loads the kernels
+        settings = Settings(objective=skip_gram, optimizer=optimizer, run=run)
+        engine = build_engine(word_ids, counts, settings, workers)
+        engine.run(0, [optimizer.start_lr])  # loads the kernels
         began = time.perf_counter()
         while elapsed < seconds and not diverged:
             lr = optimizer.start_lr * (1 - elapsed / seconds)

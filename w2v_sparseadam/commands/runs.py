@@ -16,15 +16,16 @@ from typing import Any
 
 import click
 
+from ..objectives.registry import OBJECTIVES
+from ..objectives.skip_gram.settings import SkipGramConfig
 from ..system.files import STANDARD_OUTPUT, shell_path
 from ..text.settings import kept_list
-from ..training.model import VECTOR_KINDS
-from ..training.settings import configs_of, epochs_of
+from ..training.settings import Settings, epochs_of
 from . import printable
 from .text_options import given
 
 _MOST_BYTES = 1 << 16
-_CONFIGS = ("text", "skip_gram", "optimizer", "run")
+_CONFIGS = ("text", *OBJECTIVES, "optimizer", "run")
 _MAY_CHANGE = {
     "resume_dir",
     "add",
@@ -80,8 +81,8 @@ def check_resumable(
     """
     from ..training.run_folder import plain
 
-    configs_of(kept, run_dir)  # so that every field is there
-    fields = {name: value for config in _CONFIGS for name, value in kept[config].items()}
+    Settings.read(kept, run_dir)  # so that every field is there
+    fields = {name: value for config in _CONFIGS for name, value in kept.get(config, {}).items()}
     fields.pop("phrases", None)  # which are settings of their own
     if fields["epochs"] is not None:  # as it is until the text is read, if it says how many
         fields["epochs"] = kept["first_epoch"] + sum(epochs_of(kept))
@@ -159,7 +160,7 @@ class Destination:
         key = _own_key()
         own = self._signature(key, found) if key else ""
         if key and hmac.compare_digest(own.encode(), signature.encode(errors="replace")):
-            if found["vectors"] in VECTOR_KINDS:
+            if found["vectors"] in SkipGramConfig.kinds:
                 self.kept, self._is_signed = found, True
         else:
             self._claimed = found["output"]

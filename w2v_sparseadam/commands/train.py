@@ -18,7 +18,6 @@ from ..optimizers.settings import LR_SCHEDULES, START_LR, START_POWER, Optimizer
 from ..system.files import check_writable
 from ..text.events import Event
 from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
-from ..training.model import VECTOR_KINDS
 from ..training.settings import EPOCHS_BELOW, EPOCHS_BEYOND, RunConfig
 from ..training.train import CHECKPOINT_MINUTES, resume, train
 from . import bus_errors_told, check_distinct
@@ -261,7 +260,7 @@ _LR_DEFAULTS = ", ".join(f"{name} {lr}" for name, lr in START_LR.items())
 )
 @_output(
     "--vectors",
-    type=click.Choice(VECTOR_KINDS),
+    type=click.Choice(SkipGramConfig.kinds),
     default="center",
     show_default=True,
     help="Which vectors to write.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..engine.engine import Engine
+from ..engine.stepper import Stepper
 from ..errors import DivergenceError
 
 LONGEST = 1000.0
@@ -34,27 +34,26 @@ class Watch:
     Parameters
     ----------
     words : sequence of V str
-    matrices : sequence of ndarray of shape (V, D), float32
-        The center and the context matrix, as they start.
-    engine : Engine
+    stepper : Stepper
+        With its tables as they start.
     n_steps : int
         Steps of the whole run.
     limit : float, optional
-        What `limit` was when the run began, if the matrices are no longer as they started.
+        What `limit` was when the run began, if the tables are no longer as they started.
     """
 
     def __init__(
         self,
         words: Sequence[str],
-        matrices: Sequence[np.ndarray],
-        engine: Engine,
+        stepper: Stepper,
         n_steps: int,
         limit: float | None = None,
     ) -> None:
-        self._words, self._matrices = words, matrices
-        self._engine, self._n_steps = engine, n_steps
+        self._words = words
+        self._stepper, self._n_steps = stepper, n_steps
+        self._tables = [optimizer.param for optimizer in stepper.tables.values()]
         if limit is None:
-            longest = max(float(_lengths(matrix).max()) for matrix in matrices)
+            longest = max(float(_lengths(table).max()) for table in self._tables)
             limit = max(LONGEST, _START_FACTOR * longest)
         self.limit = limit
 
@@ -67,20 +66,20 @@ class Watch:
             If the loss is not finite or a vector too long; names the step, its epoch and learning
             rate, and the words.
         """
-        ends_epoch = (step + 1) % self._engine.n_batches == 0
+        ends_epoch = (step + 1) % self._stepper.n_batches == 0
         bad = np.zeros(0, np.int64)
         what = f"the loss became {loss} at"
         if ends_epoch or not math.isfinite(loss):
             bad = self._all_bad()
         elif (step + 1) % CHECK_STEPS == 0:
-            moved = zip(self._matrices, self._engine.last_rows(), strict=True)
+            moved = zip(self._tables, self._stepper.last_rows(), strict=True)
             bad = np.unique(np.concatenate([rows[self._bad(m[rows])] for m, rows in moved]))
         if bad.size:
             grown = f"{self._describe(bad)} by"
             what = grown if math.isfinite(loss) else f"the loss became {loss} and {grown}"
         elif math.isfinite(loss):
             return
-        epoch = step // self._engine.n_batches + 1
+        epoch = step // self._stepper.n_batches + 1
         raise DivergenceError(
             f"{what} step {step + 1} of {self._n_steps} (epoch {epoch}, learning rate {lr:.3g})",
             "start again with a lower `lr`",
@@ -89,9 +88,9 @@ class Watch:
     def _all_bad(self) -> np.ndarray:
         """Return all words with a bad vector, a few rows at a time to copy little."""
         bad = [
-            first + np.flatnonzero(self._bad(matrix[first : first + _BLOCK_ROWS]))
-            for matrix in self._matrices
-            for first in range(0, len(matrix), _BLOCK_ROWS)
+            first + np.flatnonzero(self._bad(table[first : first + _BLOCK_ROWS]))
+            for table in self._tables
+            for first in range(0, len(table), _BLOCK_ROWS)
         ]
         return np.unique(np.concatenate(bad))
 

@@ -18,9 +18,9 @@ from ..system.workers import Workers
 from ..text.events import Event, read_with_events
 from ..text.reading.reader import check_sources
 from ..text.settings import TextConfig, WordList
+from .build import compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
-from .model import compile_run, model_memory, start_engine
-from .settings import RunConfig
+from .settings import RunConfig, Settings
 from .train import check_kinds
 
 if TYPE_CHECKING:
@@ -120,48 +120,44 @@ def forecast(
     """
     emit = on_event or (lambda event: None)
     check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
-    text = text or TextConfig()
-    sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
-    skip_gram, optimizer = skip_gram or SkipGramConfig(), optimizer or OptimizerConfig()
-    run = run or RunConfig()
+    settings = Settings(
+        text or TextConfig(),
+        skip_gram or SkipGramConfig(),
+        optimizer or OptimizerConfig(),
+        run or RunConfig(),
+    )
+    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+    sources = check_sources(paths, settings.text)
     if init is not None:
-        check_dim(init, skip_gram.dim)
-    frozen = frozen_words(freeze, text)
-    compile_run(skip_gram, optimizer, emit)
+        check_dim(init, settings.objective.dim)
+    frozen = frozen_words(freeze, settings.text)
+    compile_run(settings, emit)
+    n_threads = settings.run.n_threads
     with (
-        read_with_events(sources, text, emit, threads=run.n_threads) as corpus,
-        Workers(run.n_threads) as workers,
+        read_with_events(sources, settings.text, emit, threads=n_threads) as corpus,
+        Workers(n_threads) as workers,
     ):
-        counts, word_ids = corpus.vocabulary.counts, corpus.word_ids
-        model_bytes, state_bytes = model_memory(counts.size, skip_gram, optimizer)
+        vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
+        settings = settings.for_text(int(vocabulary.counts.sum()))
+        model_bytes, state_bytes = model_memory(len(vocabulary), settings)
         reading_peak, process_bytes = peak_memory() or 0, resident_memory()
         available_bytes = available_memory()
-        *_, engine = start_engine(
-            corpus.vocabulary,
-            word_ids,
-            skip_gram,
-            optimizer,
-            run,
-            workers,
-            emit,
-            init=init,
-            freeze=frozen,
+        engine = start_engine(
+            vocabulary, word_ids, settings, workers, emit, init=init, freeze=frozen
         )
-        n_tokens = corpus.report.n_kept_tokens
-        skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)
-        epochs = run.epochs or 0
+        epochs = settings.run.epochs or 0
         n_steps = engine.n_batches * epochs
-        n_measured, seconds_a_step = _time_steps(engine, optimizer.start_lr, n_steps)
+        n_measured, seconds_a_step = _time_steps(engine, settings.optimizer.start_lr, n_steps)
         training = model_bytes + state_bytes + engine.buffer_bytes + word_ids.nbytes
         # The vectors are copied to be written, but then the rest is not needed any more.
-        writing = model_bytes + counts.size * skip_gram.dim * 4
+        writing = model_bytes + len(vocabulary) * settings.objective.dim * 4
         return Forecast(
-            n_words=counts.size,
+            n_words=len(vocabulary),
             n_kept_tokens=corpus.report.n_kept_tokens,
             epochs=epochs,
-            subsample=skip_gram.subsample or 0.0,
+            subsample=vars(settings.objective).get("subsample", 0.0),
             n_steps=n_steps,
-            n_threads=run.n_threads,
+            n_threads=n_threads,
             model_bytes=model_bytes,
             state_bytes=state_bytes,
             buffer_bytes=engine.buffer_bytes,

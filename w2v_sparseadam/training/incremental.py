@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,11 @@ from ..text.events import Event, read_with_events
 from ..text.reading.reader import check_sources
 from ..text.reading.sources import Source
 from ..text.vocabulary import Vocabulary
+from .build import build_engine, check_model_fits, compile_run
 from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
 from .loop import Progress, RunState, run_arrays, run_state, tell_of_version
-from .model import build_engine, check_model_fits, compile_run
 from .run_folder import RunFolder, resume_command
-from .settings import configs_of, epochs_of, text_of
+from .settings import Settings, epochs_of, text_of
 
 
 def add_text(
@@ -56,43 +56,42 @@ def add_text(
     SettingError
         If its tokenizer cannot be imported.
     """
-    settings = folder.settings
-    if settings["text"].get("phrases") is not None:
+    kept = folder.settings
+    if kept["text"].get("phrases") is not None:
         raise W2VError(
             f"{folder.path}: phrases were joined in its text, which more text cannot follow; start "
             "a new run from all of the text"
         )
-    text = text_of(settings, folder.path, trust)
+    text = text_of(kept, folder.path, trust)
     sources = check_sources(paths, text)
     _check_finished(folder)
-    skip_gram, optimizer, run = configs_of(settings, folder.path)
-    run = run if threads is None else replace(run, threads=threads)
-    compile_run(skip_gram, optimizer, emit)
+    settings = Settings.read(kept, folder.path).with_threads(threads)
+    dim = settings.objective.dim
+    compile_run(settings, emit)
     known, _ = folder.load_text()
     old = Checkpoints(folder.checkpoints, emit)
 
     def write_start(vocabulary: Vocabulary, word_ids: np.ndarray, checkpoints: Path) -> None:
-        check_model_fits(len(vocabulary), skip_gram, optimizer)
+        check_model_fits(len(vocabulary), settings)
         with Workers(1) as workers:
-            *_, engine = build_engine(
-                word_ids, vocabulary.counts, skip_gram, optimizer, run, workers
-            )
-            loaded = old.load(run_arrays(engine, skip_gram.dim, len(known)))
+            engine = build_engine(word_ids, vocabulary.counts, settings, workers)
+            loaded = old.load(run_arrays(engine, dim, len(known)))
             state = RunState.read(loaded, folder.path)
             tell_of_version(folder.path, state.version, emit)
-            for moved, count in zip(engine.optimizers, state.step_counts, strict=True):
-                moved.step_count = count
+            state.restore_counts(engine, folder.path)
             progress = Progress()
             progress.limit = state.progress.limit
-            arrays = run_arrays(engine, skip_gram.dim)
+            arrays = run_arrays(engine, dim)
             write_checkpoint(path_of(checkpoints, 0), arrays, run_state(progress, engine))
 
-    with read_with_events(sources, text, emit, threads=run.n_threads, known=known) as corpus:
+    with read_with_events(
+        sources, text, emit, threads=settings.run.n_threads, known=known
+    ) as corpus:
         changes = {
-            "run": {**settings["run"], "epochs": epochs},
+            "run": {**kept["run"], "epochs": epochs},
             "added_epochs": [],
-            "first_epoch": settings["first_epoch"] + sum(epochs_of(settings)),
-            "paths": settings["paths"] + [source.absolute_path for source in sources],
+            "first_epoch": kept["first_epoch"] + sum(epochs_of(kept)),
+            "paths": kept["paths"] + [source.absolute_path for source in sources],
         }
         vocabulary = corpus.vocabulary
         folder.add_text(

@@ -17,24 +17,24 @@ from ..text.settings import TextConfig, WordList
 from ..vectors.vectors import Vectors
 from .checkpoint import last_checkpoint
 from .run_folder import of_generation, read_settings, read_vocabulary
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..optimizers.base import Optimizer
 
 _NAMED = 3
-_SIDES = "center", "context"
-_VECTORS = "center.vectors", "context.vectors"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Start:
-    """What another run came to: both matrices and every moment, a row for each word."""
+    """What another run came to: all tables and every moment, a row for each word."""
 
     words: Sequence[str]
     dim: int
     optimizer: str
+    tables: Sequence[str]  # their names
     arrays: Mapping[str, np.ndarray]  # "center.vectors", "context.exp_avg_sq" and the like
-    step_counts: Sequence[int]  # of the center's and the context's optimizer
+    step_counts: Sequence[int]  # of each table's optimizer
 
     def __repr__(self) -> str:
         """Say how many words and dimensions."""
@@ -56,73 +56,86 @@ class Start:
         words = read_vocabulary(Path(run_dir), settings)[0].words
         arrays, state = last_checkpoint(of_generation(Path(run_dir), "checkpoints", settings))
         try:
+            objective = Settings.read(settings, run_dir).objective
+            tables = objective.tables(len(words))
             start = cls(
                 words,
-                settings["skip_gram"]["dim"],
+                objective.dim,
                 settings["optimizer"]["optimizer"],
+                [table.name for table in tables],
                 arrays,
                 [int(count) for count in state["step_counts"]],
             )
             if min(start.step_counts) < 0:
                 raise ValueError("a step count below 0")
-            if not start.optimizer.isprintable():
-                raise ValueError("the name of an optimizer that drives the terminal")
-            shapes = [arrays[name].shape for name in _VECTORS]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            shapes = [arrays[f"{table.name}.vectors"].shape for table in tables]
+        except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{run_dir}: is damaged: {error!r:.80}") from None
         fit = (len(words),), (len(words), start.dim)
         is_whole = all(array.shape in fit for array in arrays.values())
-        if not is_whole or shapes != [(len(words), start.dim)] * 2 or len(start.step_counts) != 2:
+        is_whole = is_whole and shapes == [(table.n_rows, start.dim) for table in tables]
+        if not is_whole or len(start.step_counts) != len(tables):
             raise FormatError(f"{run_dir}: is damaged: its checkpoint is of another vocabulary")
         return start
 
 
-def place_start(
-    optimizers: Sequence[Optimizer], words: Sequence[str], start: Start, kind: str
+def place(
+    init: Vectors | Start, tables: Mapping[str, Optimizer], words: Sequence[str], kind: str
 ) -> dict[str, Any]:
-    """Put what another run came to in both matrices and moments, by the names of its words.
+    """Put what a run starts from in its tables, by the names of their words.
+
+    Vectors go into the first table. A `Start` fills every table that the other run had, with the
+    moments and step counts if the optimizers are of the same kind and hold the same moments.
 
     Parameters
     ----------
-    optimizers : (center, context)
-        Updated in place; rows of other words stay as they are. Moments and step counts are taken
-        if both optimizers are of the same kind and hold the same moments.
+    init : Vectors or Start
+    tables : mapping of str to Optimizer
+        Updated in place; rows of other words stay as they are.
     words : sequence of V str
         The words of the rows.
-    start : Start
     kind : str
         The optimizers' name, as in `OptimizerConfig`.
 
     Returns
     -------
     dict
-        As `place_vectors`, and ``moments``: whether they were taken.
+        ``matched``, words that have a given vector; ``fresh``, those without; ``unused``, given
+        vectors of words that are not in ``words``; of a `Start`, ``moments``: whether they were
+        taken.
 
     Raises
     ------
     SettingError
-        If no word is in ``start``.
+        If no word has a given vector, or the other run had other tables.
     """
-    ids = {word: row for row, word in enumerate(start.words)}
+    if not isinstance(init, Start):
+        return place_vectors(next(iter(tables.values())).param, words, init)
+    if list(tables) != list(init.tables):
+        raise SettingError(
+            f"the run to start from has the tables {', '.join(init.tables)}, and this one "
+            f"{', '.join(tables)}; start from its vectors"
+        )
+    ids = {word: row for row, word in enumerate(init.words)}
     rows, start_rows = _matched(words, ids)
-    names = {f"{side}.{n}" for side, o in zip(_SIDES, optimizers, strict=True) for n in o.state}
-    taken = kind == start.optimizer and names | set(_VECTORS) == set(start.arrays)
-    for side, optimizer, count in zip(_SIDES, optimizers, start.step_counts, strict=True):
-        optimizer.param[rows, : start.dim] = start.arrays[f"{side}.vectors"][start_rows]
+    names = {f"{table}.{n}" for table, moved in tables.items() for n in ("vectors", *moved.state)}
+    taken = kind == init.optimizer and names == set(init.arrays)
+    for (table, optimizer), count in zip(tables.items(), init.step_counts, strict=True):
+        optimizer.param[rows, : init.dim] = init.arrays[f"{table}.vectors"][start_rows]
         if taken:
             optimizer.step_count = count
             for name, array in optimizer.state.items():
-                given = start.arrays[f"{side}.{name}"][start_rows]
-                array[(rows, slice(start.dim)) if array.ndim == 2 else rows] = given
+                given = init.arrays[f"{table}.{name}"][start_rows]
+                array[(rows, slice(init.dim)) if array.ndim == 2 else rows] = given
     return {**_counts(rows, words, ids), "moments": taken}
 
 
-def place_vectors(center: np.ndarray, words: Sequence[str], init: Vectors) -> dict[str, int]:
-    """Put given vectors in the center matrix, by the names of their words.
+def place_vectors(param: np.ndarray, words: Sequence[str], init: Vectors) -> dict[str, int]:
+    """Put given vectors in a table, by the names of their words.
 
     Parameters
     ----------
-    center : ndarray of shape (V, at least D), float32
+    param : ndarray of shape (V, at least D), float32
         Updated in place; rows of other words, and columns beyond D, stay as they are.
     words : sequence of V str
         The words of the rows.
@@ -141,7 +154,7 @@ def place_vectors(center: np.ndarray, words: Sequence[str], init: Vectors) -> di
         If no word has a given vector.
     """
     rows, init_rows = _matched(words, init.word_ids)
-    center[rows, : init.dim] = init.matrix[init_rows]
+    param[rows, : init.dim] = init.matrix[init_rows]
     return _counts(rows, words, init.word_ids)
 
 
@@ -210,7 +223,7 @@ def find_frozen(words: Sequence[str], freeze: Collection[str]) -> tuple[np.ndarr
     words : sequence of V str
         The vocabulary.
     freeze : collection of str
-        Words whose center vectors are to stay.
+        Words whose vectors are to stay.
 
     Returns
     -------

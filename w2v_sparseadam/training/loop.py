@@ -18,7 +18,7 @@ from ..version import training_version
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..engine.engine import Batch, Engine
+    from ..engine.stepper import Batch, Stepper
     from ..optimizers.settings import OptimizerConfig
     from .divergence import Watch
     from .run_folder import RunFolder
@@ -146,21 +146,21 @@ class Progress:
         }
 
 
-def run_arrays(engine: Engine, dim: int, n_words: int | None = None) -> dict[str, np.ndarray]:
+def run_arrays(stepper: Stepper, dim: int, n_words: int | None = None) -> dict[str, np.ndarray]:
     """Return all that training changes, by name: views of the first words' rows, or of all."""
     return {
-        f"{side}.{name}": array[:n_words, :dim] if array.ndim == 2 else array[:n_words]
-        for side, optimizer in zip(("center", "context"), engine.optimizers, strict=True)
+        f"{table}.{name}": array[:n_words, :dim] if array.ndim == 2 else array[:n_words]
+        for table, optimizer in stepper.tables.items()
         for name, array in {"vectors": optimizer.param, **optimizer.state}.items()
     }
 
 
-def run_state(progress: Progress, engine: Engine) -> dict[str, Any]:
+def run_state(progress: Progress, stepper: Stepper) -> dict[str, Any]:
     """Return what a checkpoint says beside its arrays."""
     return {
         "progress": progress.as_dict(),
-        "steps_an_epoch": engine.n_batches,
-        "step_counts": [optimizer.step_count for optimizer in engine.optimizers],
+        "steps_an_epoch": stepper.n_batches,
+        "step_counts": [optimizer.step_count for optimizer in stepper.tables.values()],
         "version": training_version(),
     }
 
@@ -200,7 +200,7 @@ class RunState(NamedTuple):
                 all(isinstance(n, int) and 0 <= n < _MOST for n in whole)
                 and all(isinstance(x, int | float) and 0 <= x < math.inf for x in real)
                 and found.steps_an_epoch > 0
-                and len(found.step_counts) == 2
+                and len(found.step_counts) > 0
                 and isinstance(found.version, str)
             )
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -208,6 +208,14 @@ class RunState(NamedTuple):
         if not is_whole:
             raise FormatError(f"{path}: the state in its checkpoint is damaged")
         return found
+
+    def restore_counts(self, stepper: Stepper, path: Path) -> None:
+        """Give each optimizer the count of its steps."""
+        optimizers = stepper.tables.values()
+        if len(optimizers) != len(self.step_counts):
+            raise FormatError(f"{path}: the state in its checkpoint is damaged")
+        for optimizer, count in zip(optimizers, self.step_counts, strict=True):
+            optimizer.step_count = count
 
 
 def tell_of_version(path: Path, version: str, emit: Callable[[Event], None]) -> None:
@@ -292,10 +300,10 @@ class Keeping:
         self.must_load = False
         self._version = training_version()
 
-    def load(self, engine: Engine, dim: int) -> Progress | None:
-        """Bring the engine to the last good checkpoint; None if there is none."""
-        self._engine = engine
-        self._arrays = run_arrays(engine, dim)
+    def load(self, stepper: Stepper, dim: int) -> Progress | None:
+        """Bring the stepper to the last good checkpoint; None if there is none."""
+        self._stepper = stepper
+        self._arrays = run_arrays(stepper, dim)
         state = self._checkpoints.load(self._arrays)
         if state is None and self.must_load:
             raise W2VError(
@@ -305,15 +313,14 @@ class Keeping:
         if state is None:
             return None
         found = RunState.read(state, self._folder.path)
-        if found.steps_an_epoch != engine.n_batches:
+        if found.steps_an_epoch != stepper.n_batches:
             raise FormatError(
                 f"{self._folder.path}: its checkpoint counts {found.steps_an_epoch:,} steps an "
-                f"epoch, but its settings and text make {engine.n_batches:,}; put back the files "
+                f"epoch, but its settings and text make {stepper.n_batches:,}; put back the files "
                 "that belong to it, or start a new run"
             )
         self._version = found.version
-        for optimizer, count in zip(engine.optimizers, found.step_counts, strict=True):
-            optimizer.step_count = count
+        found.restore_counts(stepper, self._folder.path)
         return found.progress
 
     def tell_of_version(self) -> None:
@@ -350,11 +357,11 @@ class Keeping:
         self._checkpoints.wait(quietly=kind is not None)
 
     def _state(self, progress: Progress) -> dict[str, Any]:
-        return run_state(progress, self._engine)
+        return run_state(progress, self._stepper)
 
 
 def take_steps(
-    engine: Engine,
+    stepper: Stepper,
     watch: Watch,
     schedule: Schedule,
     progress: Progress,
@@ -370,13 +377,13 @@ def take_steps(
     n = 1
     while progress.step < n_steps:
         first = progress.step
-        epoch_number = first // engine.n_batches + 1
+        epoch_number = first // stepper.n_batches + 1
         # Vectors are looked at after the steps that end an epoch or such a stretch, and at no other
         # state of theirs: whether a run is stopped does not depend on the machine's speed.
-        stop = min(first + n, *(first // k * k + k for k in (engine.n_batches, CHECK_STEPS)))
+        stop = min(first + n, *(first // k * k + k for k in (stepper.n_batches, CHECK_STEPS)))
         lrs = [schedule.lr(step) for step in range(first, stop)]
         began = time.perf_counter()
-        batches = engine.run(first, lrs)
+        batches = stepper.run(first, lrs)
         seconds_a_step = (time.perf_counter() - began) / len(lrs)
         if keeping:
             keeping.check_text()  # before anything of what was learned from it is kept
@@ -385,12 +392,12 @@ def take_steps(
             progress.step += 1
             for tally in (progress.run, progress.epoch, interval):
                 tally.add(batch)
-        epoch, ends_epoch = progress.epoch, stop == epoch_number * engine.n_batches
+        epoch, ends_epoch = progress.epoch, stop == epoch_number * stepper.n_batches
         if ends_epoch:
             if epoch.n_pairs:
                 progress.loss = epoch.mean_loss
             elif not progress.run.n_pairs:
-                _check_hope(engine, progress.step == n_steps)
+                _check_hope(stepper, progress.step == n_steps)
             epoch_seconds = epoch.seconds
             progress.epoch = Tally()
         reports: list[Event] = []
@@ -434,9 +441,9 @@ def take_steps(
         n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
 
 
-def _check_hope(engine: Engine, at_end: bool) -> None:
+def _check_hope(stepper: Stepper, at_end: bool) -> None:
     """Refuse a text in which no epoch has found a pair, if none will."""
-    if not engine.has_neighbours():
+    if not stepper.has_neighbours():
         raise TextError("nothing to learn from: no line has two words", "lower `min_count`")
     if at_end:
         raise TextError(

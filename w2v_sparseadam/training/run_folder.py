@@ -34,6 +34,7 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from ..errors import FormatError, W2VError
+from ..objectives.registry import OBJECTIVES
 from ..system.files import leftover_of, replace_file, shell_path, sync
 from ..text.vocabulary import Vocabulary
 
@@ -52,7 +53,6 @@ _MOST_JSON_BYTES = 1 << 28
 _SETTING_KINDS: dict[str, type] = {
     "generation": int,
     "text": dict,
-    "skip_gram": dict,
     "optimizer": dict,
     "run": dict,
     "paths": list,
@@ -394,7 +394,8 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{_FORMAT}; resume it with the version that began it"
         )
     settings = _unsealed(settings_path, settings)
-    for name, kind in _SETTING_KINDS.items():
+    objective = next((name for name in OBJECTIVES if name in settings), "objective")
+    for name, kind in {objective: dict, **_SETTING_KINDS}.items():
         value = settings.get(name)
         is_bool = isinstance(value, bool) and kind is not bool
         if not isinstance(value, kind) or is_bool or (isinstance(value, int) and value < 0):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import FormatError, SettingError, W2VError, check_most, check_whole
+from ..objectives.registry import OBJECTIVES, name_of
+from ..objectives.settings import ObjectiveSettings
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
 from ..text.settings import PhraseConfig, TextConfig
@@ -101,29 +103,70 @@ def epochs_of(settings: Mapping[str, Any]) -> list[int]:
     return epochs
 
 
-def configs_of(
-    settings: Mapping[str, Any], path: str | os.PathLike[str]
-) -> tuple[SkipGramConfig, OptimizerConfig, RunConfig]:
-    """Return what the settings of the run folder at ``path`` say.
+@dataclass(frozen=True)
+class Settings:
+    """All that decides what a run does.
 
-    Raises
-    ------
-    FormatError
-        If they have other names than this version knows, or values out of range.
+    Attributes
+    ----------
+    text : TextConfig
+        How text becomes word ids.
+    objective : ObjectiveSettings
+        What is learned.
+    optimizer : OptimizerConfig
+        How a step moves the rows.
+    run : RunConfig
+        How long, and on what.
     """
-    kinds = {"skip_gram": SkipGramConfig, "optimizer": OptimizerConfig, "run": RunConfig}
-    for name, kind in kinds.items():
-        missing = {field.name for field in fields(kind)} - set(settings[name])
-        if missing:
-            raise FormatError(f"{path}: its settings are damaged: {name} has no {min(missing)!r}")
-    try:
-        return (
-            SkipGramConfig(**settings["skip_gram"]),
-            OptimizerConfig(**settings["optimizer"]),
-            RunConfig(**settings["run"]),
-        )
-    except (TypeError, SettingError) as error:
-        raise FormatError(f"{path}: its settings are damaged: {_shown(error)}") from None
+
+    text: TextConfig = field(default_factory=TextConfig)
+    objective: ObjectiveSettings = field(default_factory=SkipGramConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def for_text(self, n_tokens: int) -> Settings:
+        """Return the same with what follows the size of the text settled."""
+        objective, run = self.objective.for_text(n_tokens), self.run.for_text(n_tokens)
+        return replace(self, objective=objective, run=run)
+
+    def with_threads(self, threads: int | None) -> Settings:
+        """Return the same with so many threads, or as it is if None."""
+        return self if threads is None else replace(self, run=replace(self.run, threads=threads))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as the folder of a run keeps them."""
+        return {
+            "text": self.text.kept(),
+            name_of(self.objective): vars(self.objective),
+            "optimizer": vars(self.optimizer),
+            "run": vars(self.run),
+        }
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any], path: str | os.PathLike[str]) -> Settings:
+        """Return what the run folder at ``path`` keeps, but for the text: see :func:`text_of`.
+
+        Raises
+        ------
+        FormatError
+            If they have other names than this version knows, or values out of range.
+        """
+        objective = next(name for name in OBJECTIVES if name in kept)
+        kinds = {objective: OBJECTIVES[objective], "optimizer": OptimizerConfig, "run": RunConfig}
+        for name, kind in kinds.items():
+            missing = {field.name for field in fields(kind)} - set(kept[name])
+            if missing:
+                raise FormatError(
+                    f"{path}: its settings are damaged: {name} has no {min(missing)!r}"
+                )
+        try:
+            return cls(
+                objective=OBJECTIVES[objective](**kept[objective]),
+                optimizer=OptimizerConfig(**kept["optimizer"]),
+                run=RunConfig(**kept["run"]),
+            )
+        except (TypeError, SettingError) as error:
+            raise FormatError(f"{path}: its settings are damaged: {_shown(error)}") from None
 
 
 def text_of(

@@ -11,14 +11,16 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingError, W2VError, check_path, wrong_type
+from ..objectives.registry import name_of
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
 from ..system.machine import peak_memory
 from ..text.events import Event
 from ..text.settings import TextConfig, WordList
+from .build import compile_run, start_engine
 from .loop import CheckpointRequest, Interrupts, Keeping, Progress, Schedule, take_steps
-from .model import Model, compile_run, start_engine
-from .settings import MAX_EPOCHS, RunConfig, configs_of, epochs_of, text_of
+from .model import Model
+from .settings import MAX_EPOCHS, RunConfig, Settings, epochs_of, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,6 +145,39 @@ def train(
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
+    check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
+    settings = Settings(
+        text or TextConfig(),
+        skip_gram or SkipGramConfig(),
+        optimizer or OptimizerConfig(),
+        run or RunConfig(),
+    )
+    return train_by_settings(
+        paths,
+        settings,
+        init=init,
+        freeze=freeze,
+        run_dir=run_dir,
+        checkpoint_minutes=checkpoint_minutes,
+        checkpoint_now=checkpoint_now,
+        lock=lock,
+        on_event=on_event,
+    )
+
+
+def train_by_settings(
+    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    settings: Settings,
+    *,
+    init: Vectors | Start | None = None,
+    freeze: WordList = (),
+    run_dir: str | os.PathLike[str] | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    checkpoint_now: CheckpointRequest | None = None,
+    lock: bool = True,
+    on_event: Callable[[Event], None] | None = None,
+) -> Model:
+    """Train any objective; the other parameters are those of :func:`train`."""
     from ..text.events import read_with_events
     from ..text.reading.reader import check_sources
     from .initialize import check_dim, frozen_words
@@ -151,51 +186,45 @@ def train(
     _check_calls(on_event, checkpoint_now)
     if run_dir is not None:
         check_path("run_dir", run_dir)
-    check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
-    text = text or TextConfig()
-    skip_gram = skip_gram or SkipGramConfig()
-    optimizer = optimizer or OptimizerConfig()
-    run = run or RunConfig()
     _check_minutes(checkpoint_minutes)
     # A misspelt name should not show after compiling.
-    sources = check_sources([paths] if isinstance(paths, str | os.PathLike) else paths, text)
+    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+    sources = check_sources(paths, settings.text)
     if init is not None:
-        check_dim(init, skip_gram.dim)
-    frozen = frozen_words(freeze, text)
+        check_dim(init, settings.objective.dim)
+    frozen = frozen_words(freeze, settings.text)
 
     with ExitStack() as stack:
         folder = None
         if run_dir is not None:
             from .run_folder import RunFolder
 
-            configs = {
-                "skip_gram": skip_gram,
-                "optimizer": optimizer.resolved(),
-                "run": run,
+            resolved = replace(settings, optimizer=settings.optimizer.resolved())
+            kept = {
+                **resolved.as_dict(),
+                "paths": [source.absolute_path for source in sources],
+                "inputs": _inputs(sources, settings.text),
+                "has_init": init is not None,
+                "freeze": sorted(frozen),
+                "first_epoch": 0,
+                "added_epochs": [],
             }
-            settings: dict[str, Any] = {name: vars(config) for name, config in configs.items()}
-            settings["text"] = text.kept()
-            settings["paths"] = [source.absolute_path for source in sources]
-            settings["inputs"] = _inputs(sources, text)
-            settings |= {"has_init": init is not None, "freeze": sorted(frozen)}
-            settings |= {"first_epoch": 0, "added_epochs": []}
-            folder = stack.enter_context(RunFolder.create(run_dir, settings, lock=lock))
+            folder = stack.enter_context(RunFolder.create(run_dir, kept, lock=lock))
             emit(_folder_event(folder))
-        compile_run(skip_gram, optimizer, emit)
-        with read_with_events(sources, text, emit, threads=run.n_threads) as corpus:
+        compile_run(settings, emit)
+        n_threads = settings.run.n_threads
+        with read_with_events(sources, settings.text, emit, threads=n_threads) as corpus:
             vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
-            skip_gram, run = _settle(corpus, skip_gram, run, folder)
+            settings = _settle(corpus, settings, folder)
         keeping = None
         if folder:
             vocabulary, word_ids = folder.load_text()
             keeping = Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
-        stages = epochs_of({"run": vars(run), "added_epochs": []})
+        stages = [settings.run.epochs or 0]
         return _train(
             vocabulary,
             word_ids,
-            skip_gram,
-            optimizer,
-            run,
+            settings,
             stages,
             emit,
             init=init,
@@ -286,9 +315,9 @@ def resume(
         raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
     with RunFolder.open(run_dir, lock=lock) as folder:
         emit(_folder_event(folder))
-        _, _, run = configs_of(folder.settings, run_dir)
+        asked = Settings.read(folder.settings, run_dir)
         # If its text is not read yet: by default, no text has more epochs than a tiny one.
-        stages = epochs_of({**folder.settings, "run": vars(run.for_text(1))})
+        stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1))})
         _check_epochs(sum(stages) + more_epochs)
         if add:
             from .incremental import add_text
@@ -299,13 +328,11 @@ def resume(
             _add_epochs(folder, int(more_epochs))
         if not folder.has_text:
             _read_again(folder, threads, trust, emit)
-        settings = folder.settings
-        skip_gram, optimizer, run = configs_of(settings, run_dir)
-        if threads is not None:
-            run = replace(run, threads=threads)
-        stages = epochs_of(settings)
+        kept = folder.settings
+        settings = Settings.read(kept, run_dir).with_threads(threads)
+        stages = epochs_of(kept)
         if total_epochs is not None:
-            n_asked = settings["first_epoch"] + sum(stages)
+            n_asked = kept["first_epoch"] + sum(stages)
             if total_epochs < n_asked:
                 raise SettingError(
                     f"total_epochs is {total_epochs}, but the run in {run_dir} has {n_asked}"
@@ -314,20 +341,18 @@ def resume(
                 _check_epochs(sum(stages) + n_missing)
                 stages.append(n_missing)
                 _add_epochs(folder, n_missing)
-        compile_run(skip_gram, optimizer, emit)
+        compile_run(settings, emit)
         vocabulary, word_ids = folder.load_text()
         keeping = Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
-        keeping.must_load = settings["has_init"] or settings["generation"] > 0
+        keeping.must_load = kept["has_init"] or kept["generation"] > 0
         return _train(
             vocabulary,
             word_ids,
-            skip_gram,
-            optimizer,
-            run,
+            settings,
             stages,
             emit,
-            freeze=settings["freeze"],
-            first_epoch=settings["first_epoch"],
+            freeze=kept["freeze"],
+            first_epoch=kept["first_epoch"],
             keeping=keeping,
         )
 
@@ -372,33 +397,31 @@ def _read_again(
     from ..text.events import read_with_events
     from .run_folder import check_inputs
 
-    settings = folder.settings
-    if settings["has_init"]:
+    kept = folder.settings
+    if kept["has_init"]:
         raise W2VError(
             f"{folder.path}: reading its text was not finished, and the vectors that it starts "
             "from are not kept until then; start it again with its options"
         )
-    check_inputs(folder.path, settings)
-    text = text_of(settings, folder.path, trust)
-    skip_gram, _, run = configs_of(settings, folder.path)
-    n_threads = (run if threads is None else replace(run, threads=threads)).n_threads
-    with read_with_events(settings["paths"], text, emit, threads=n_threads) as corpus:
-        _settle(corpus, skip_gram, run, folder)
+    check_inputs(folder.path, kept)
+    settings = Settings.read(kept, folder.path)
+    text = text_of(kept, folder.path, trust)
+    n_threads = settings.with_threads(threads).run.n_threads
+    with read_with_events(kept["paths"], text, emit, threads=n_threads) as corpus:
+        _settle(corpus, settings, folder)
 
 
-def _settle(
-    corpus: Corpus, skip_gram: SkipGramConfig, run: RunConfig, folder: RunFolder | None
-) -> tuple[SkipGramConfig, RunConfig]:
+def _settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Settings:
     """Return the settings once those that follow the size of the text are; keep both it and them.
 
     A folder that has the text must have them.
     """
-    n_tokens = int(corpus.vocabulary.counts.sum())
-    skip_gram, run = skip_gram.for_text(n_tokens), run.for_text(n_tokens)
+    settings = settings.for_text(int(corpus.vocabulary.counts.sum()))
     if folder:
-        folder.change_settings(skip_gram=vars(skip_gram), run=vars(run))
+        objective, run = settings.objective, settings.run
+        folder.change_settings(**{name_of(objective): vars(objective)}, run=vars(run))
         folder.keep_text(corpus.vocabulary, corpus.word_ids, report=asdict(corpus.report))
-    return skip_gram, run
+    return settings
 
 
 def _folder_event(folder: RunFolder) -> Event:
@@ -430,9 +453,7 @@ def _check_minutes(minutes: float) -> None:
 def _train(
     vocabulary: Vocabulary,
     word_ids: np.ndarray,
-    skip_gram: SkipGramConfig,
-    optimizer: OptimizerConfig,
-    run: RunConfig,
+    settings: Settings,
     stages: Sequence[int],
     emit: Callable[[Event], None],
     *,
@@ -441,34 +462,30 @@ def _train(
     first_epoch: int = 0,
     keeping: Keeping | None = None,
 ) -> Model:
-    """Train word vectors on a text that has been read, from the start or from a checkpoint."""
+    """Train on a text that has been read, from the start or from a checkpoint."""
     import numpy as np
 
     from ..system.workers import Workers
     from .divergence import Watch
 
-    epochs = sum(stages)
-    n_tokens = int(vocabulary.counts.sum()) * epochs
-    with Workers(run.n_threads) as workers:
-        center, context, engine = start_engine(
+    dim = settings.objective.dim
+    n_tokens = int(vocabulary.counts.sum()) * sum(stages)
+    with Workers(settings.run.n_threads) as workers:
+        engine = start_engine(
             vocabulary,
             word_ids,
-            skip_gram,
-            optimizer,
-            run,
+            settings,
             workers,
             emit,
             init=init,
             freeze=freeze,
             first_epoch=first_epoch,
         )
-        progress = keeping.load(engine, skip_gram.dim) if keeping else None
+        progress = keeping.load(engine, dim) if keeping else None
         starts = progress is None
-        if progress is None:
-            progress = Progress()
-        schedule = Schedule(optimizer, [n * engine.n_batches for n in stages])
-        matrices = center, context
-        watch = Watch(vocabulary.words, matrices, engine, schedule.n_steps, progress.limit)
+        progress = progress or Progress()
+        schedule = Schedule(settings.optimizer, [n * engine.n_batches for n in stages])
+        watch = Watch(vocabulary.words, engine, schedule.n_steps, progress.limit)
         progress.limit = watch.limit
         if keeping and starts and init is not None:
             keeping.keep_start(progress)
@@ -479,11 +496,11 @@ def _train(
                 "event": "start",
                 "tokens": n_tokens,
                 "words": len(vocabulary),
-                "dim": skip_gram.dim,
-                "epochs": epochs,
-                "subsample": skip_gram.subsample,
+                "dim": dim,
+                "epochs": sum(stages),
+                "subsample": vars(settings.objective).get("subsample"),
                 "steps": schedule.n_steps,
-                "threads": run.n_threads,
+                "threads": settings.run.n_threads,
                 "first_step": progress.step,
                 "done_tokens": progress.run.n_tokens,
                 "done_seconds": progress.done_seconds,
@@ -498,16 +515,15 @@ def _train(
         ):
             take_steps(engine, watch, schedule, progress, keeping, interrupts, emit)
         seconds = progress.run.seconds
-        loss = progress.loss
     emit(
         {
             "event": "done",
             "train_seconds": seconds,
             "tokens": n_tokens,
             "tokens_per_s": n_tokens / seconds,
-            "loss": loss,
+            "loss": progress.loss,
             "peak_memory_bytes": peak_memory(),
         }
     )
-    dim = skip_gram.dim
-    return Model(vocabulary.words, vocabulary.counts, center[:, :dim], context[:, :dim], loss)
+    tables = {name: optimizer.param[:, :dim] for name, optimizer in engine.tables.items()}
+    return Model(vocabulary.words, vocabulary.counts, tables, progress.loss, settings.objective)

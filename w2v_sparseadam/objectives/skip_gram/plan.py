@@ -31,9 +31,12 @@ class BatchPlan(NamedTuple):
     n_left: np.ndarray  # (capacity,) int32: contexts of center i on its left …
     n_right: np.ndarray  # (capacity,) int32: … and on its right
     negatives: np.ndarray  # (blocks, N) int32
-    center_groups: Groups  # a place is a center's number
-    context_groups: Groups  # a place is chunk · span + place in the span, or a negative's
+    groups: tuple[
+        Groups, Groups
+    ]  # of centers, where a place is a center's number; and of contexts,
+    # where it is chunk · span + place in the span, or a negative's
     n_centers: np.ndarray  # (1,) int64
+    n_chunks: np.ndarray  # (1,) int64
     n_pairs: np.ndarray  # (1,) int64: pairs, or their weights times the window, summed
     n_tokens: np.ndarray  # (1,) int64: tokens before subsampling
     noise_place: np.ndarray  # (1,) int64: the place of the first negative's gradient
@@ -53,9 +56,12 @@ class BatchPlan(NamedTuple):
             n_left=np.zeros((*ring, n_chunks * CHUNK), np.int32),
             n_right=np.zeros((*ring, n_chunks * CHUNK), np.int32),
             negatives=np.zeros((*ring, n_blocks, n_shared), np.int32),
-            center_groups=Groups.allocate(n_chunks * CHUNK, *ring),
-            context_groups=Groups.allocate(noise_place + n_blocks * n_shared, *ring),
+            groups=(
+                Groups.allocate(n_chunks * CHUNK, *ring),
+                Groups.allocate(noise_place + n_blocks * n_shared, *ring),
+            ),
             n_centers=np.zeros((*ring, 1), np.int64),
+            n_chunks=np.zeros((*ring, 1), np.int64),
             n_pairs=np.zeros((*ring, 1), np.int64),
             n_tokens=np.zeros((*ring, 1), np.int64),
             noise_place=np.full((*ring, 1), noise_place),
@@ -70,9 +76,9 @@ def plan_of_ring(ring, k):
         ring.n_left[k],
         ring.n_right[k],
         ring.negatives[k],
-        groups_of_ring(ring.center_groups, k),
-        groups_of_ring(ring.context_groups, k),
+        (groups_of_ring(ring.groups[0], k), groups_of_ring(ring.groups[1], k)),
         ring.n_centers[k],
+        ring.n_chunks[k],
         ring.n_pairs[k],
         ring.n_tokens[k],
         ring.noise_place[k],
@@ -182,7 +188,7 @@ class PlanScratch(NamedTuple):
     def allocate(cls, n_words: int, plan: BatchPlan) -> "PlanScratch":
         """Make room to fill a plan such as ``plan`` (or its ring) over ``n_words`` words."""
         capacity = plan.n_left.shape[-1]
-        n_places = plan.context_groups.places.shape[-1]
+        n_places = plan.groups[1].places.shape[-1]
         window = (plan.tokens.shape[-1] - capacity) // 2
         return cls(
             slots=np.full(n_words, -1, np.int32),
@@ -303,7 +309,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         if moves and n_left[i] + n_right[i] > 0:
             words[n], places[n] = tokens[window + i], i
             n += 1
-    group(words, places, n, scratch.slots, scratch.row_of, plan.center_groups)
+    group(words, places, n, scratch.slots, scratch.row_of, plan.groups[0])
 
     n = 0
     for chunk in range((n_centers + CHUNK - 1) // CHUNK):
@@ -334,7 +340,8 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
                     words[n] = word
                     places[n] = plan.noise_place[0] + block * n_noise + k
                     n += 1
-    group(words, places, n, scratch.slots, scratch.row_of, plan.context_groups)
+    group(words, places, n, scratch.slots, scratch.row_of, plan.groups[1])
     plan.n_centers[0] = n_centers
+    plan.n_chunks[0] = (n_centers + CHUNK - 1) // CHUNK
     plan.n_pairs[0] = n_pairs
     plan.n_tokens[0] = n_tokens

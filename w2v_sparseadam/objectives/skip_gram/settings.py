@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from ...errors import check_choice, check_most, check_number, check_whole
+from ..settings import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..base import Objective
 
 MAX_DIM = 4096
 """Kernels are compiled for the width of a vector, which takes the longer the wider it is."""
@@ -36,6 +44,8 @@ class SkipGramConfig:
         to 1; both keep all. None takes it from :func:`default_subsample`, once the text is read.
     """
 
+    kinds: ClassVar[tuple[str, ...]] = ("center", "context", "sum")
+
     dim: int = 100
     window: int = 4
     dynamic_window: bool = True
@@ -59,6 +69,24 @@ class SkipGramConfig:
         if self.subsample is not None:
             return self
         return replace(self, subsample=default_subsample(n_tokens))
+
+    def to_compile(self) -> SkipGramConfig:
+        """Return settings whose kernels are the same, and of which two words in a row need all."""
+        return replace(self, window=1, subsample=0)
+
+    def vectors(self, tables: Mapping[str, np.ndarray], kind: str) -> np.ndarray:
+        """Return what each word is as a center, as a context, or the sum of both."""
+        return tables["center"] + tables["context"] if kind == "sum" else tables[kind]
+
+    def tables(self, n_words: int) -> tuple[Table, ...]:
+        """Return the tables of a vocabulary: each word is a center, and a context."""
+        return Table("center", n_words, True), Table("context", n_words, False)
+
+    def build(self, counts: np.ndarray, frozen: np.ndarray | None = None) -> Objective:
+        """Return the objective over words that occur so often, and center rows to leave alone."""
+        from .objective import SkipGram
+
+        return SkipGram(self.for_text(int(counts.sum())), counts, frozen)
 
 
 SUBSAMPLE_RANGE = 5e-5, 1e-3

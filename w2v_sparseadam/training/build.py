@@ -1,0 +1,166 @@
+"""From settings to an engine at the start of its run, if the memory holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import W2VError
+from ..optimizers.settings import OptimizerConfig
+from ..text.events import Event
+from .settings import RunConfig, Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..engine.engine import Engine
+    from ..system.workers import Workers
+    from ..text.vocabulary import Vocabulary
+    from ..vectors.vectors import Vectors
+    from .initialize import Start
+
+_FOR_BATCHES = "lower `window`, `batch_size`, `threads` or `dim`"
+
+
+def model_memory(n_words: int, settings: Settings) -> tuple[int, int]:
+    """Return the bytes of all tables, and of their optimizers' state."""
+    from ..optimizers.build import row_bytes
+
+    objective = settings.objective
+    n_rows = sum(table.n_rows for table in objective.tables(n_words))
+    model = n_rows * row_bytes(OptimizerConfig("sgd"), objective.dim)
+    return model, n_rows * row_bytes(settings.optimizer, objective.dim) - model
+
+
+def check_model_fits(n_words: int, settings: Settings) -> None:
+    """Refuse a model that with its optimizer's state is more than the memory there is.
+
+    Raises
+    ------
+    W2VError
+        Names what can be changed, and what each change would save.
+    """
+    from ..simd.lanes import LANES
+    from ..system.memory import check_memory, usable_memory
+
+    def needs(n_words: int = n_words, dim: int | None = None, **optimizer: object) -> int:
+        changed = replace(
+            settings,
+            objective=replace(settings.objective, dim=dim or settings.objective.dim),
+            optimizer=replace(settings.optimizer, **optimizer),  # type: ignore[arg-type]
+        )
+        return sum(model_memory(n_words, changed))
+
+    n_bytes, usable = needs(), usable_memory()
+    if n_bytes <= usable:
+        return
+    remedies = {}
+    if fits := int(n_words * usable / n_bytes):
+        remedies[f"`max_vocab={fits}`"] = needs(n_words=fits)
+    if fits := int(settings.objective.dim * usable / n_bytes) // LANES * LANES:
+        remedies[f"`dim={fits}`"] = needs(dim=fits)
+    if "beta1" in settings.optimizer.used:
+        remedies["`beta1=0`"] = needs(beta1=0.0)
+    smallest = needs(optimizer="rowwise-adam", beta1=0.0, bias_correction="global")
+    remedies["`optimizer=rowwise-adam` `beta1=0`"] = smallest
+    check_memory(n_bytes, remedies)
+
+
+def _check_batches_fit(n_bytes: int, n_model_bytes: int, usable: int) -> None:
+    """Refuse batches that are more than the memory has beside the model; none is filled yet."""
+    from ..system.memory import gigabytes
+
+    if n_bytes + n_model_bytes > usable:
+        raise W2VError(
+            f"the batches do not fit: they need {gigabytes(n_bytes)} of memory, the model with its "
+            f"optimizer's state {gigabytes(n_model_bytes)}, and {gigabytes(usable)} can be had",
+            _FOR_BATCHES,
+        )
+
+
+def start_engine(
+    vocabulary: Vocabulary,
+    word_ids: np.ndarray,
+    settings: Settings,
+    workers: Workers,
+    emit: Callable[[Event], None],
+    *,
+    init: Vectors | Start | None = None,
+    freeze: Collection[str] = (),
+    first_epoch: int = 0,
+) -> Engine:
+    """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
+    from ..system.memory import usable_memory
+    from .initialize import find_frozen, place
+
+    usable = usable_memory()
+    check_model_fits(len(vocabulary), settings)
+    frozen = None
+    if freeze:
+        frozen, report = find_frozen(vocabulary.words, freeze)
+        emit({"event": "freeze", **report})
+    engine = build_engine(word_ids, vocabulary.counts, settings, workers, frozen, first_epoch)
+    n_bytes = sum(model_memory(len(vocabulary), settings))
+    _check_batches_fit(engine.buffer_bytes, n_bytes, usable)
+    if init is not None:
+        name = settings.optimizer.optimizer
+        emit({"event": "init", **place(init, engine.tables, vocabulary.words, name)})
+    return engine
+
+
+def build_engine(
+    word_ids: np.ndarray,
+    counts: np.ndarray,
+    settings: Settings,
+    workers: Workers,
+    frozen: np.ndarray | None = None,
+    first_epoch: int = 0,
+) -> Engine:
+    """Return an engine whose tables are as they start, rows padded to whole vectors.
+
+    Raises
+    ------
+    W2VError
+        If the system refuses the memory.
+    """
+    from ..engine.engine import Engine
+    from ..optimizers.build import build_optimizer
+    from ..simd.lanes import padded_zeros
+
+    dim, run = settings.objective.dim, settings.run
+    try:
+        objective = settings.objective.build(counts, frozen)
+        # Zeros take no memory until they are written to.
+        params = tuple(padded_zeros(table.n_rows, dim) for table in objective.tables)
+        engine = Engine(
+            word_ids,
+            objective,
+            [build_optimizer(settings.optimizer, param, dim) for param in params],
+            batch_size=run.batch_size,
+            seed=run.seed,
+            workers=workers,
+            first_epoch=first_epoch,
+        )
+    except MemoryError as error:
+        raise W2VError(f"the memory does not hold the run ({error})", _FOR_BATCHES) from None
+    objective.fill_tables(params, run.seed, dim)
+    return engine
+
+
+def compile_run(settings: Settings, emit: Callable[[Event], None]) -> None:
+    """Compile what a run will call, or load it from the disk; say so if it is the former."""
+    import numpy as np
+
+    from ..simd.kernels import compiling_told
+    from ..system.workers import Workers
+    from ..text.corpus import compile_kernels
+
+    word_ids = np.array([0, 1, -1], np.int32)
+    word_ids.flags.writeable = False
+    small = replace(
+        settings, objective=settings.objective.to_compile(), run=RunConfig(batch_size=32)
+    )
+    with compiling_told(emit), Workers(1) as workers:
+        compile_kernels()
+        build_engine(word_ids, np.array([1, 1]), small, workers).run(0, [1.0])
