@@ -542,7 +542,7 @@ def read_log(path):
 
 
 def test_log(folder, monkeypatch):
-    for module in ("steps", "text.events"):  # a busy machine would tell more often
+    for module in ("training.loop", "text.events"):  # a busy machine would tell more often
         monkeypatch.setattr(f"w2v_sparseadam.{module}.EVENT_SECONDS", math.inf)
     run("news.txt", *SMALL, "--epochs", "2", "--log", "log.jsonl")
     events = [event for event in read_log("log.jsonl") if event["event"] != "compile"]

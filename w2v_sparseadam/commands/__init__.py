@@ -113,7 +113,7 @@ def _with_option_names(message: str) -> str:
     def named(match: re.Match[str]) -> str:
         return max(options[match[0]].opts, key=len) if match[0] in options else match[0]
 
-    return re.sub(r"^[a-z]\w*|(?<= )[a-z0-9]+_\w+", named, message)
+    return re.sub(r"^[a-z]\w*(?= )|(?<= )[a-z0-9]+_\w+", named, message)
 
 
 def with_advice(message: str, advice: str) -> str:
