@@ -38,9 +38,9 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
     CHUNK,
     BatchPlan,
     PlanScratch,
-    Sampler,
     fill_plan,
 )
+from w2v_sparseadam.objectives.skip_gram.sampler import Sampler
 from w2v_sparseadam.optimizers.base import move, prepare
 from w2v_sparseadam.simd.kernels import kernel
 from w2v_sparseadam.simd.lanes import dot_tile, multiply, zeros

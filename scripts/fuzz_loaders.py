@@ -33,7 +33,7 @@ with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam.text.vocabulary import Vocabulary
     from w2v_sparseadam.training import checkpoint, run_folder
     from w2v_sparseadam.training.initialize import Start
-    from w2v_sparseadam.training.loop import Progress, RunState
+    from w2v_sparseadam.training.progress import Progress, RunState
     from w2v_sparseadam.training.settings import Settings, text_of
     from w2v_sparseadam.vectors.vectors import Vectors
 

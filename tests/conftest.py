@@ -12,9 +12,9 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
     BLOCK,
     BatchPlan,
     PlanScratch,
-    Sampler,
     fill_plan,
 )
+from w2v_sparseadam.objectives.skip_gram.sampler import Sampler
 from w2v_sparseadam.simd.random import draw_key
 
 JIT = not numba.config.DISABLE_JIT

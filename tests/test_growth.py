@@ -138,7 +138,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
 def test_old_rows_go_on_and_new_rows_start_fresh(text, more, tmp_path, monkeypatch):
     train(text, **frequent(), run_dir=tmp_path / "run")
     arrays, state = last_checkpoint(tmp_path / "run" / "checkpoints")
-    monkeypatch.setattr("w2v_sparseadam.training.train._train", lambda *_, **__: None)
+    monkeypatch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: None)
     resume(tmp_path / "run", more_epochs=2, add=[more])
     grown, grown_state = last_checkpoint(tmp_path / "run" / "checkpoints-1")
     n_old = len(arrays["center.vectors"])
@@ -218,7 +218,7 @@ def test_killed_after_the_settings_change_the_text_is_added(text, more, tmp_path
     expected = bytes_of(resume(tmp_path / "run", more_epochs=1, add=[more]))
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "_remove_others", lambda self: None)
-        patch.setattr("w2v_sparseadam.training.train._train", lambda *_, **__: None)
+        patch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: None)
         resume(tmp_path / "other", more_epochs=1, add=[more])
     assert (tmp_path / "other" / "checkpoints").exists()
     assert bytes_of(resume(tmp_path / "other")) == expected
@@ -236,7 +236,7 @@ def test_stopped_at_any_file_nothing_or_all_was_added(
     """
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
-    monkeypatch.setattr("w2v_sparseadam.training.train._train", lambda *_, **__: None)
+    monkeypatch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: None)
     outcomes = []
     while len(outcomes) < 100:
         run_dir = tmp_path / f"run-{len(outcomes)}"
@@ -529,7 +529,7 @@ def test_a_checkpoint_of_another_version_is_told_of(text, more, tmp_path, monkey
         return [event["message"] for event in listener.of("warning")]
 
     with monkeypatch.context() as patch:
-        patch.setattr("w2v_sparseadam.training.loop.training_version", lambda: "0.0.1")
+        patch.setattr("w2v_sparseadam.training.progress.training_version", lambda: "0.0.1")
         train(text, **settings(), run_dir=tmp_path / "run")
     assert last_state(tmp_path / "run" / "checkpoints")["version"] == "0.0.1"
     assert warnings() == []  # there are no steps left that could differ

@@ -14,7 +14,8 @@ from reference import (
     split_mix,
 )
 
-from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK, Sampler, _draw_negative
+from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK
+from w2v_sparseadam.objectives.skip_gram.sampler import Sampler, draw_negative
 from w2v_sparseadam.optimizers.groups import Groups, group_rows
 from w2v_sparseadam.simd.random import _mix_int, draw_key, fill_uniform, random_bits
 
@@ -199,7 +200,7 @@ def test_words_share_out_the_noise_as_the_formula_says(counts, exponent):
 def test_a_negative_is_the_word_whose_share_holds_the_point(counts, stratum, bits):
     sampler = Sampler.build(np.array(counts), 0, 0.75, 16)
     point = (stratum << 40) + (bits >> 24)
-    word = _draw_negative(sampler, stratum, np.uint64(bits))
+    word = draw_negative(sampler, stratum, np.uint64(bits))
     begin = sampler.ends[word - 1] if word else 0
     assert begin <= point < sampler.ends[word]
     assert counts[word] > 0

@@ -31,8 +31,10 @@ from w2v_sparseadam.commands import train as command
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
 from w2v_sparseadam.training import checkpoint
-from w2v_sparseadam.training.loop import Interrupts, Progress, RunState, Schedule
+from w2v_sparseadam.training.loop import Interrupts
+from w2v_sparseadam.training.progress import Progress, RunState
 from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.training.schedule import Schedule
 from w2v_sparseadam.training.settings import text_of
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")

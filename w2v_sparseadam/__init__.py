@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .text.settings import TextConfig as TextConfig
     from .training.initialize import Start as Start
     from .training.model import Model as Model
+    from .training.resume import resume as resume
     from .training.settings import RunConfig as RunConfig
-    from .training.train import resume as resume
     from .training.train import train as train
     from .vectors.vectors import Vectors as Vectors
 
@@ -47,7 +47,7 @@ _HOMES = {
     "TextConfig": "text.settings",
     "Vectors": "vectors.vectors",
     "W2VError": "errors",
-    "resume": "training.train",
+    "resume": "training.resume",
     "train": "training.train",
 }
 

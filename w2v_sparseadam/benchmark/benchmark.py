@@ -33,7 +33,8 @@ import numpy as np
 from .. import __version__
 from ..errors import SettingError, TextError, W2VError
 from ..objectives.skip_gram.objective import SHARED_NEGATIVES
-from ..objectives.skip_gram.plan import BLOCK, Sampler
+from ..objectives.skip_gram.plan import BLOCK
+from ..objectives.skip_gram.sampler import Sampler
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.base import Optimizer, move, prepare
 from ..optimizers.build import build_optimizer, row_bytes

@@ -18,8 +18,10 @@ from ..optimizers.settings import LR_SCHEDULES, START_LR, START_POWER, Optimizer
 from ..system.files import check_writable
 from ..text.events import Event
 from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
+from ..training.resume import resume
+from ..training.run import CHECKPOINT_MINUTES
 from ..training.settings import EPOCHS_BELOW, EPOCHS_BEYOND, RunConfig
-from ..training.train import CHECKPOINT_MINUTES, resume, train
+from ..training.train import train
 from . import bus_errors_told, check_distinct
 from .reading import duration, phrases_to
 from .report import EventLog, TrainReport

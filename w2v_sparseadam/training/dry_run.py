@@ -20,8 +20,8 @@ from ..text.reading.reader import check_sources
 from ..text.settings import TextConfig, WordList
 from .build import compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
+from .run import check_kinds
 from .settings import RunConfig, Settings
-from .train import check_kinds
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine

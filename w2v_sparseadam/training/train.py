@@ -1,39 +1,36 @@
-"""Training from start to end: text in, a model out, with every event on the way reported."""
+"""Training a new run."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, replace
-from numbers import Integral, Real
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SettingError, W2VError, check_path, wrong_type
-from ..objectives.registry import name_of
+from ..errors import check_path
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
-from ..system.machine import peak_memory
 from ..text.events import Event
 from ..text.settings import TextConfig, WordList
-from .build import compile_run, start_engine
-from .loop import CheckpointRequest, Interrupts, Keeping, Progress, Schedule, take_steps
+from .build import compile_run
+from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .model import Model
-from .settings import MAX_EPOCHS, RunConfig, Settings, epochs_of, text_of
+from .run import (
+    CHECKPOINT_MINUTES,
+    check_calls,
+    check_kinds,
+    check_minutes,
+    folder_event,
+    run_training,
+    settle,
+)
+from .settings import RunConfig, Settings
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..text.corpus import Corpus
     from ..text.reading.sources import Source
-    from ..text.vocabulary import Vocabulary
     from ..vectors.vectors import Vectors
     from .initialize import Start
-    from .run_folder import RunFolder
-
-CHECKPOINT_MINUTES = 10.0
-"""How often a run with a folder keeps its state there, by default."""
 
 
 def train(
@@ -183,10 +180,10 @@ def train_by_settings(
     from .initialize import check_dim, frozen_words
 
     emit = on_event or (lambda event: None)
-    _check_calls(on_event, checkpoint_now)
+    check_calls(on_event, checkpoint_now)
     if run_dir is not None:
         check_path("run_dir", run_dir)
-    _check_minutes(checkpoint_minutes)
+    check_minutes(checkpoint_minutes)
     # A misspelt name should not show after compiling.
     paths = [paths] if isinstance(paths, str | os.PathLike) else paths
     sources = check_sources(paths, settings.text)
@@ -210,18 +207,18 @@ def train_by_settings(
                 "added_epochs": [],
             }
             folder = stack.enter_context(RunFolder.create(run_dir, kept, lock=lock))
-            emit(_folder_event(folder))
+            emit(folder_event(folder))
         compile_run(settings, emit)
         n_threads = settings.run.n_threads
         with read_with_events(sources, settings.text, emit, threads=n_threads) as corpus:
             vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
-            settings = _settle(corpus, settings, folder)
-        keeping = None
+            settings = settle(corpus, settings, folder)
+        policy = None
         if folder:
             vocabulary, word_ids = folder.load_text()
-            keeping = Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
+            policy = CheckpointPolicy(folder, checkpoint_minutes, checkpoint_now, emit)
         stages = [settings.run.epochs or 0]
-        return _train(
+        return run_training(
             vocabulary,
             word_ids,
             settings,
@@ -229,131 +226,7 @@ def train_by_settings(
             emit,
             init=init,
             freeze=frozen,
-            keeping=keeping,
-        )
-
-
-def resume(
-    run_dir: str | os.PathLike[str],
-    *,
-    more_epochs: int = 0,
-    total_epochs: int | None = None,
-    add: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source] = (),
-    trust: bool = False,
-    threads: int | None = None,
-    checkpoint_minutes: float = CHECKPOINT_MINUTES,
-    checkpoint_now: CheckpointRequest | None = None,
-    lock: bool = True,
-    on_event: Callable[[Event], None] | None = None,
-) -> Model:
-    """Go on with a run from its last good checkpoint; return the model that it would have made.
-
-    The text is not needed, unless it was not read to its end: then it is read again, if it is
-    still there and unchanged. A finished run returns its model at once.
-
-    Parameters
-    ----------
-    run_dir : path
-        The folder that :func:`train` was given.
-    more_epochs : int
-        Passes over the text to add, 0 or more. They follow those of the run, which are taken
-        first if they are not done, and have a schedule of their own: the learning rate starts
-        again. The result does not depend on when they were asked for. They are kept in the folder,
-        so ask once.
-    total_epochs : int, optional
-        Instead of `more_epochs`: add as many as are missing to this number, so that it makes no
-        difference how often it is asked for.
-    add : path or sequence of paths
-        More text for a finished run, as for :func:`train`, read with the run's settings; the
-        epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
-        ones, which occur often enough in the added text, are put behind them and start fresh.
-        The folder is as it was until the text is added. Phrases cannot be joined in it.
-    trust : bool
-        Import the tokenizer that the folder names, if it is Python code and text is read.
-    threads : int, optional
-        Default: as the run was told.
-    checkpoint_minutes, checkpoint_now, lock, on_event
-        As for :func:`train`; events of reading come if text is read, and with `add` then ``add``:
-        new_words, words (of the vocabulary), new_tokens, tokens (of the text), and
-        left_out_words (of the added text, too rare or beyond the vocabulary's limit).
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    W2VError
-        If the folder holds no run, is in use, or its text was not read to the end and cannot be
-        read again; with `add`, if the run is not finished or joined phrases. In both cases, if its
-        tokenizer has no name, or is code that is not trusted.
-    FormatError
-        If the text or all checkpoints are damaged.
-    DivergenceError
-        As for :func:`train`.
-
-    Examples
-    --------
-    >>> model = resume("runs/news", more_epochs=2)  # doctest: +SKIP
-    """
-    from .run_folder import RunFolder
-
-    emit = on_event or (lambda event: None)
-    check_path("run_dir", run_dir)
-    _check_calls(on_event, checkpoint_now)
-    _check_minutes(checkpoint_minutes)
-    if not isinstance(more_epochs, Integral) or more_epochs < 0:
-        raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
-    if total_epochs is not None:
-        if not isinstance(total_epochs, Integral) or total_epochs < 1:
-            raise SettingError(
-                f"total_epochs is {total_epochs!r}, but must be a whole number, 1 or more"
-            )
-        if more_epochs or add:
-            raise SettingError("total_epochs goes with neither more_epochs nor add")
-    if add and not more_epochs:
-        raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
-    with RunFolder.open(run_dir, lock=lock) as folder:
-        emit(_folder_event(folder))
-        asked = Settings.read(folder.settings, run_dir)
-        # If its text is not read yet: by default, no text has more epochs than a tiny one.
-        stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1))})
-        _check_epochs(sum(stages) + more_epochs)
-        if add:
-            from .incremental import add_text
-
-            paths = [add] if isinstance(add, str | os.PathLike) else add
-            add_text(folder, paths, int(more_epochs), threads, trust, emit)
-        elif more_epochs:
-            _add_epochs(folder, int(more_epochs))
-        if not folder.has_text:
-            _read_again(folder, threads, trust, emit)
-        kept = folder.settings
-        settings = Settings.read(kept, run_dir).with_threads(threads)
-        stages = epochs_of(kept)
-        if total_epochs is not None:
-            n_asked = kept["first_epoch"] + sum(stages)
-            if total_epochs < n_asked:
-                raise SettingError(
-                    f"total_epochs is {total_epochs}, but the run in {run_dir} has {n_asked}"
-                )
-            if n_missing := int(total_epochs) - n_asked:
-                _check_epochs(sum(stages) + n_missing)
-                stages.append(n_missing)
-                _add_epochs(folder, n_missing)
-        compile_run(settings, emit)
-        vocabulary, word_ids = folder.load_text()
-        keeping = Keeping(folder, checkpoint_minutes, checkpoint_now, emit)
-        keeping.must_load = kept["has_init"] or kept["generation"] > 0
-        return _train(
-            vocabulary,
-            word_ids,
-            settings,
-            stages,
-            emit,
-            freeze=kept["freeze"],
-            first_epoch=kept["first_epoch"],
-            keeping=keeping,
+            policy=policy,
         )
 
 
@@ -369,161 +242,3 @@ def _inputs(sources: Sequence[Source], text: TextConfig) -> list[list[Any]]:
         for source in sources
     ]
     return stamps + [file_stamp(os.path.abspath(words)) for words in lists]
-
-
-def _check_calls(on_event: object, checkpoint_now: object) -> None:
-    """Refuse what could not be called when its time comes."""
-    if on_event is not None and not callable(on_event):
-        raise wrong_type("on_event", "a function of an event", on_event)
-    if checkpoint_now is not None and not hasattr(checkpoint_now, "is_set"):
-        raise wrong_type("checkpoint_now", "a threading.Event, or like one", checkpoint_now)
-
-
-def _check_epochs(n: int) -> None:
-    """Refuse more epochs than a run can have."""
-    if n > MAX_EPOCHS:
-        raise SettingError(f"a run has {MAX_EPOCHS:,} epochs at most; add fewer")
-
-
-def _add_epochs(folder: RunFolder, n: int) -> None:
-    """Keep in the folder that so many epochs follow those of its run."""
-    folder.change_settings(added_epochs=[*folder.settings["added_epochs"], n])
-
-
-def _read_again(
-    folder: RunFolder, threads: int | None, trust: bool, emit: Callable[[Event], None]
-) -> None:
-    """Read the text of a run that was killed while it did."""
-    from ..text.events import read_with_events
-    from .run_folder import check_inputs
-
-    kept = folder.settings
-    if kept["has_init"]:
-        raise W2VError(
-            f"{folder.path}: reading its text was not finished, and the vectors that it starts "
-            "from are not kept until then; start it again with its options"
-        )
-    check_inputs(folder.path, kept)
-    settings = Settings.read(kept, folder.path)
-    text = text_of(kept, folder.path, trust)
-    n_threads = settings.with_threads(threads).run.n_threads
-    with read_with_events(kept["paths"], text, emit, threads=n_threads) as corpus:
-        _settle(corpus, settings, folder)
-
-
-def _settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Settings:
-    """Return the settings once those that follow the size of the text are; keep both it and them.
-
-    A folder that has the text must have them.
-    """
-    settings = settings.for_text(int(corpus.vocabulary.counts.sum()))
-    if folder:
-        objective, run = settings.objective, settings.run
-        folder.change_settings(**{name_of(objective): vars(objective)}, run=vars(run))
-        folder.keep_text(corpus.vocabulary, corpus.word_ids, report=asdict(corpus.report))
-    return settings
-
-
-def _folder_event(folder: RunFolder) -> Event:
-    return {
-        "event": "folder",
-        "path": str(folder.path),
-        "taken_over_from": folder.taken_over_from,
-    }
-
-
-def check_kinds(**configs: object) -> None:
-    """Refuse settings that are no settings, or those of something else."""
-    kinds = {
-        "text": TextConfig,
-        "skip_gram": SkipGramConfig,
-        "optimizer": OptimizerConfig,
-        "run": RunConfig,
-    }
-    for name, config in configs.items():
-        if config is not None and not isinstance(config, kinds[name]):
-            raise wrong_type(name, f"{kinds[name].__name__} or None", config)
-
-
-def _check_minutes(minutes: float) -> None:
-    if not isinstance(minutes, Real) or not 0 < minutes < math.inf:
-        raise SettingError(f"checkpoint_minutes is {minutes!r}, but must be a number, above 0")
-
-
-def _train(
-    vocabulary: Vocabulary,
-    word_ids: np.ndarray,
-    settings: Settings,
-    stages: Sequence[int],
-    emit: Callable[[Event], None],
-    *,
-    init: Vectors | Start | None = None,
-    freeze: Collection[str] = (),
-    first_epoch: int = 0,
-    keeping: Keeping | None = None,
-) -> Model:
-    """Train on a text that has been read, from the start or from a checkpoint."""
-    import numpy as np
-
-    from ..system.workers import Workers
-    from .divergence import Watch
-
-    dim = settings.objective.dim
-    n_tokens = int(vocabulary.counts.sum()) * sum(stages)
-    with Workers(settings.run.n_threads) as workers:
-        engine = start_engine(
-            vocabulary,
-            word_ids,
-            settings,
-            workers,
-            emit,
-            init=init,
-            freeze=freeze,
-            first_epoch=first_epoch,
-        )
-        progress = keeping.load(engine, dim) if keeping else None
-        starts = progress is None
-        progress = progress or Progress()
-        schedule = Schedule(settings.optimizer, [n * engine.n_batches for n in stages])
-        watch = Watch(vocabulary.words, engine, schedule.n_steps, progress.limit)
-        progress.limit = watch.limit
-        if keeping and starts and init is not None:
-            keeping.keep_start(progress)
-        if keeping and progress.step < schedule.n_steps:
-            keeping.tell_of_version()
-        emit(
-            {
-                "event": "start",
-                "tokens": n_tokens,
-                "words": len(vocabulary),
-                "dim": dim,
-                "epochs": sum(stages),
-                "subsample": vars(settings.objective).get("subsample"),
-                "steps": schedule.n_steps,
-                "threads": settings.run.n_threads,
-                "first_step": progress.step,
-                "done_tokens": progress.run.n_tokens,
-                "done_seconds": progress.done_seconds,
-            }
-        )
-        progress.start_clocks()
-        # An lr beyond float32 shows in the loss.
-        with (
-            np.errstate(over="ignore"),
-            keeping or nullcontext(),
-            Interrupts(wait=keeping is not None) as interrupts,
-        ):
-            take_steps(engine, watch, schedule, progress, keeping, interrupts, emit)
-        seconds = progress.run.seconds
-    emit(
-        {
-            "event": "done",
-            "train_seconds": seconds,
-            "tokens": n_tokens,
-            "tokens_per_s": n_tokens / seconds,
-            "loss": progress.loss,
-            "peak_memory_bytes": peak_memory(),
-        }
-    )
-    tables = {name: optimizer.param[:, :dim] for name, optimizer in engine.tables.items()}
-    return Model(vocabulary.words, vocabulary.counts, tables, progress.loss, settings.objective)

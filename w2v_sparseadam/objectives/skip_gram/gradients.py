@@ -120,6 +120,83 @@ def logistic(scores, losses):
 
 
 @kernel
+def _gather_centers(center_param, context_param, plan, start, first, scratch):
+    """Copy the center vectors of a block; ask for the rows that the next ones will read."""
+    width, centers = scratch.width, scratch.center_vectors
+    n_chunk, n_block = centers.shape[0], scratch.scores.shape[0]
+    window = (scratch.context_vectors.shape[0] - n_chunk) // 2
+    n_centers = min(n_chunk, plan.n_centers[0] - start)
+    tokens, n_left, n_right = plan.tokens[start:], plan.n_left[start:], plan.n_right[start:]
+    for i in range(first, first + n_block):
+        ahead = i + window + AHEAD
+        if ahead < tokens.size:
+            prefetch_row(width, center_param, tokens[ahead])
+            prefetch_row(width, context_param, tokens[ahead])
+        if i < n_centers and n_left[i] + n_right[i] > 0:
+            copy_row(width, center_param, tokens[i + window], centers, i)
+        else:
+            centers[i] = np.float32(0)
+
+
+@kernel
+def _gather_negatives(context_param, negatives, block, scratch):
+    """Copy the vectors of a block's negatives; ask for the rows of the next block's."""
+    width, noise = scratch.width, scratch.noise_vectors
+    n_noise = noise.shape[0]
+    for k in range(n_noise):
+        ahead = block * n_noise + k + AHEAD
+        if ahead < negatives.size:
+            prefetch_row(width, context_param, negatives[ahead // n_noise, ahead % n_noise])
+        copy_row(width, context_param, negatives[block, k], noise, k)
+
+
+@kernel
+def _score_positives(plan, start, first, last, scratch, loss):
+    """Put the derivatives by the scores of a block's pairs in its band; add their losses.
+
+    The band first holds −v·u, and −∞ (no loss, no gradient) where a center's reach has ended.
+    """
+    width, centers, contexts = scratch.width, scratch.center_vectors, scratch.context_vectors
+    by_center, pair_weights = scratch.by_center, scratch.pair_weights
+    window = (contexts.shape[0] - centers.shape[0]) // 2
+    n_left, n_right = plan.n_left[start:], plan.n_right[start:]
+    positives, band_losses = scratch.band[first // scratch.scores.shape[0]], scratch.band_losses[0]
+    positives[:] = -np.float32(np.inf)
+    for i in range(first, last):
+        place = i + window
+        for j in range(place - n_left[i], place + n_right[i] + 1):
+            if j != place:
+                by_center[i, j] = -dot(width, centers, i, contexts, j)
+    logistic(positives, band_losses)
+    for k in range(positives.size):
+        positives[k] *= -pair_weights[k]
+        band_losses[k] *= pair_weights[k]
+    return loss + row_sum(scratch.band_losses, 0)
+
+
+@kernel
+def _score_negatives(plan, start, first, n_centers, weight, scratch, loss):
+    """Put the derivatives by a block's scores with its negatives in place; add their losses."""
+    width, scores, losses = scratch.width, scratch.scores, scratch.losses
+    n_block, n_noise = scores.shape
+    n_left, n_right = plan.n_left[start:], plan.n_right[start:]
+    block_centers = scratch.center_vectors[first : first + n_block]
+    for i in range(0, n_block, 4):
+        for k in range(0, n_noise, 4):
+            dot_tile(width, block_centers, scratch.noise_vectors, scores, i, k)
+    logistic(scores.reshape(scores.size), losses.reshape(losses.size))
+    for i in range(first, first + n_block):
+        factor = np.float32(0)
+        if i < n_centers:
+            reach = scratch.reach_weights
+            factor = weight * (reach[n_left[i]] + reach[n_right[i]])
+        loss += float(factor) * row_sum(losses, i - first)
+        for k in range(n_noise):
+            scores[i - first, k] *= factor
+    return loss
+
+
+@kernel
 def chunk_gradients(
     center_param, context_param, plan, chunk, weight, scratch, center_grads, context_grads
 ):
@@ -164,10 +241,9 @@ def chunk_gradients(
     memory", section 3.
     """
     width, centers, contexts = scratch.width, scratch.center_vectors, scratch.context_vectors
-    noise, scores, losses = scratch.noise_vectors, scratch.scores, scratch.losses
-    band, by_center, by_context = scratch.band, scratch.by_center, scratch.by_context
-    n_chunk = centers.shape[0]
-    n_span = contexts.shape[0]
+    noise, scores = scratch.noise_vectors, scratch.scores
+    by_center, by_context = scratch.by_center, scratch.by_context
+    n_chunk, n_span = centers.shape[0], contexts.shape[0]
     window = (n_span - n_chunk) // 2
     n_block, n_noise = scores.shape
     start = chunk * n_chunk
@@ -177,63 +253,22 @@ def chunk_gradients(
     center_rows = center_grads[start : start + n_chunk]
     context_rows = context_grads[chunk * n_span : (chunk + 1) * n_span]
     noise_rows = context_grads[plan.noise_place[0] + start // n_block * n_noise :]
-    all_scores, all_losses = scores.reshape(scores.size), losses.reshape(losses.size)
     scores_transposed = scores.T
-    pair_weights, reach_weights = scratch.pair_weights, scratch.reach_weights
-    band_losses = scratch.band_losses[0]
     n_copied = n_done = 0
     loss = 0.0
 
     for first in range(0, n_centers, n_block):
         block = first // n_block
         last = min(first + n_block, n_centers)
-
-        for i in range(first, first + n_block):
-            ahead = i + window + AHEAD
-            if ahead < tokens.size:
-                prefetch_row(width, center_param, tokens[ahead])
-                prefetch_row(width, context_param, tokens[ahead])
-            if i < n_centers and n_left[i] + n_right[i] > 0:
-                copy_row(width, center_param, tokens[i + window], centers, i)
-            else:
-                centers[i] = np.float32(0)
+        _gather_centers(center_param, context_param, plan, start, first, scratch)
         for j in range(n_copied, last + 2 * window):
             copy_row(width, context_param, tokens[j], contexts, j)
         n_copied = last + 2 * window
-        for k in range(n_noise):
-            ahead = block * n_noise + k + AHEAD
-            if ahead < negatives.size:
-                row = negatives[ahead // n_noise, ahead % n_noise]
-                prefetch_row(width, context_param, row)
-            copy_row(width, context_param, negatives[block, k], noise, k)
-
-        # The band holds −v·u, and −∞ (no loss, no gradient) where a center's reach has ended.
-        positives = band[block]
-        positives[:] = -np.float32(np.inf)
-        for i in range(first, last):
-            place = i + window
-            for j in range(place - n_left[i], place + n_right[i] + 1):
-                if j != place:
-                    by_center[i, j] = -dot(width, centers, i, contexts, j)
-        logistic(positives, band_losses)
-        for k in range(positives.size):
-            positives[k] *= -pair_weights[k]
-            band_losses[k] *= pair_weights[k]
-        loss += row_sum(scratch.band_losses, 0)
+        _gather_negatives(context_param, negatives, block, scratch)
+        loss = _score_positives(plan, start, first, last, scratch, loss)
+        loss = _score_negatives(plan, start, first, n_centers, weight, scratch, loss)
 
         block_centers = centers[first : first + n_block]
-        for i in range(0, n_block, 4):
-            for k in range(0, n_noise, 4):
-                dot_tile(width, block_centers, noise, scores, i, k)
-        logistic(all_scores, all_losses)
-        for i in range(first, first + n_block):
-            factor = np.float32(0)
-            if i < n_centers:
-                factor = weight * (reach_weights[n_left[i]] + reach_weights[n_right[i]])
-            loss += float(factor) * row_sum(losses, i - first)
-            for k in range(n_noise):
-                scores[i - first, k] *= factor
-
         multiply(width, scores, noise, center_rows[first:], n_block, n_noise)
         block_noise_rows = noise_rows[block * n_noise :]
         multiply(width, scores_transposed, block_centers, block_noise_rows, n_noise, n_block)

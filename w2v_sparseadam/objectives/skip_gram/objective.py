@@ -10,7 +10,8 @@ from ...errors import SettingError
 from ...simd.kernels import kernel
 from ..base import Objective, register
 from .gradients import Scratch, chunk_gradients
-from .plan import BLOCK, CHUNK, BatchPlan, PlanScratch, Sampler, fill_plan, plan_of_ring
+from .plan import BLOCK, CHUNK, BatchPlan, PlanScratch, fill_plan, plan_of_ring
+from .sampler import Sampler
 
 if TYPE_CHECKING:
     from .settings import SkipGramConfig

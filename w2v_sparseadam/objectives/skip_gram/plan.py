@@ -16,6 +16,7 @@ import numpy as np
 from ...optimizers.groups import Groups, group, groups_of_ring
 from ...simd.kernels import kernel
 from ...simd.random import random_bits
+from .sampler import draw_negative
 
 BLOCK = 32
 """Centers that share one draw of negatives."""
@@ -85,95 +86,6 @@ def plan_of_ring(ring, k):
     )
 
 
-class Sampler(NamedTuple):
-    """The distributions that a plan draws from, as integers to compare random bits with."""
-
-    keep: np.ndarray  # (V,) uint32: a token stays when its 32 bits are not above this
-    ends: np.ndarray  # (V,) int64: where a word's share of the noise ends, N · 2⁴⁰ being the whole
-    guide: np.ndarray  # (guide,) int32: the word that each of so many equal steps begins in
-    step_bits: int  # length of a step, as a power of 2
-    frozen: np.ndarray  # (V,) bool: words that do not move as centers; (0,) if there are none
-
-    @classmethod
-    def build(
-        cls,
-        counts: np.ndarray,
-        subsample: float,
-        noise_exponent: float,
-        n_shared: int,
-        frozen: np.ndarray | None = None,
-    ) -> "Sampler":
-        """Prepare both distributions from the words' counts.
-
-        A token of a word with relative frequency f is kept with probability
-        min(1, √(t/f) + t/f), t = ``subsample``, or always if t is 0; a negative is drawn with
-        probability proportional to count ** ``noise_exponent``.
-
-        A block's ``n_shared`` negatives are drawn in strata: the words, in their order, which is
-        that of frequency, share out a line in proportion to their noise; the line is cut into
-        ``n_shared`` equal pieces, and one negative is drawn in each. A word is expected as often
-        as it would be if all were drawn from the whole line, and the loss has the same mean, but
-        every block meets frequent and rare words in the same proportion.
-
-        Parameters
-        ----------
-        counts : ndarray of shape (V,), int64
-            Occurrences in the text, 0 or more, above 0 in sum. A word with 0 is never drawn.
-        subsample : float
-            Threshold t, 0 or more.
-        noise_exponent : float
-            Usually 0.75.
-        n_shared : int
-            Negatives of a block, N.
-        frozen : ndarray of shape (V,), bool, optional
-            Words whose center vectors are not listed for an update.
-
-        References
-        ----------
-        Mikolov et al. (2013), section 2.3; the formula is word2vec.c's, which gensim shares, not
-        the paper's. Stratified sampling: Cochran (1977), "Sampling techniques", chapter 5. The
-        table that guides the search: Chen & Asau (1974).
-        """
-        frequency = np.maximum(counts, 1) / counts.sum()
-        keep = np.ones(len(counts))
-        if subsample > 0:
-            keep = np.minimum(1, np.sqrt(subsample / frequency) + subsample / frequency)
-        weights = np.where(counts > 0, counts.astype(np.float64) ** noise_exponent, 0)
-        sums = np.cumsum(weights)
-        whole = n_shared << 40
-        ends = np.rint(sums * (whole / sums[-1])).astype(np.int64)
-        ends[ends == ends[-1]] = whole
-        step_bits = (whole // len(counts)).bit_length() - 1
-        steps = np.arange(-(-whole >> step_bits)) << step_bits
-        guide = np.searchsorted(ends, steps, side="right").astype(np.int32)
-        if frozen is None:
-            frozen = np.zeros(0, np.bool_)
-        return cls(_as_bits(keep), ends, guide, step_bits, frozen)
-
-    def keep_share(self, counts: np.ndarray) -> float:
-        """Return the share of the text's tokens that subsampling is expected to keep."""
-        return float(counts @ self.keep_prob() / counts.sum())
-
-    def keep_prob(self) -> np.ndarray:
-        """Return the chance of each word's tokens to stay, shape (V,), float64."""
-        return (self.keep + 1.0) / 2.0**32
-
-
-def _as_bits(probability: np.ndarray) -> np.ndarray:
-    """Return the largest of 32 random bits, as a number, at which to say yes."""
-    return np.maximum(np.rint(probability * 2.0**32) - 1, 0).astype(np.uint32)
-
-
-@kernel
-def _draw_negative(sampler, k, bits):
-    """Draw from the k-th stratum: the word whose share of the line holds the point drawn."""
-    point = np.int64((np.uint64(k) << np.uint64(40)) | (bits >> np.uint64(24)))
-    word = np.int64(sampler.guide[point >> sampler.step_bits])
-    while sampler.ends[word] <= point:
-        word += 1
-    return word
-
-
 class PlanScratch(NamedTuple):
     """Room to plan a batch; only ``slots`` carries anything over, and that is all −1."""
 
@@ -214,6 +126,155 @@ def _word_at(word_ids, position, n_words):
 
 
 @kernel
+def _is_kept(word, position, sampler, key):
+    """Whether subsampling leaves the token of a word at a position."""
+    return random_bits(key, position) >> np.uint64(32) <= sampler.keep[word]
+
+
+@kernel
+def _take_before(word_ids, start, sampler, key, window, tokens):
+    """Put the kept tokens just before a batch in their place, as far as its first sentence reaches.
+
+    Return how many.
+    """
+    n_words = sampler.keep.size
+    n_before = 0
+    position = start - 1
+    while position >= 0 and n_before < window:
+        word = _word_at(word_ids, position, n_words)
+        if word < 0:
+            break
+        if _is_kept(word, position, sampler, key):
+            n_before += 1
+            tokens[window - n_before] = word
+        position -= 1
+    tokens[: window - n_before] = 0
+    return n_before
+
+
+@kernel
+def _take_centers(word_ids, start, stop, sampler, key, n_before, sentence, plan):
+    """Make the kept tokens centers, count their contexts on the left and number their sentences.
+
+    Return numbers of centers, tokens and ended sentences.
+    """
+    n_words = sampler.keep.size
+    window = (plan.tokens.size - plan.n_left.size) // 2
+    n_centers = n_tokens = n_sentences = 0
+    sentence_start = -n_before
+    for position in range(start, stop):
+        word = _word_at(word_ids, position, n_words)
+        if word < 0:
+            n_sentences += 1
+            sentence_start = n_centers
+            continue
+        n_tokens += 1
+        if _is_kept(word, position, sampler, key):
+            plan.tokens[window + n_centers] = word
+            sentence[n_centers] = n_sentences
+            plan.n_left[n_centers] = min(window, n_centers - sentence_start)
+            n_centers += 1
+    return n_centers, n_tokens, n_sentences
+
+
+@kernel
+def _take_after(word_ids, stop, sampler, key, window, tokens):
+    """Put the kept tokens just after a batch in ``tokens``, as far as its last sentence reaches.
+
+    Return how many.
+    """
+    n_words = sampler.keep.size
+    n_after = 0
+    position = stop
+    while position < word_ids.size and n_after < window:
+        word = _word_at(word_ids, position, n_words)
+        if word < 0:
+            break
+        if _is_kept(word, position, sampler, key):
+            tokens[n_after] = word
+            n_after += 1
+        position += 1
+    tokens[n_after:window] = 0
+    return n_after
+
+
+@kernel
+def _reach_right(plan, sentence, n_centers, n_after, last_sentence, window, dynamic):
+    """Count the centers' contexts on the right; return all pairs, or the sum of their weights."""
+    n_pairs = 0
+    sentence_stop = n_centers + n_after
+    current = last_sentence
+    for i in range(n_centers - 1, -1, -1):
+        if sentence[i] != current:
+            current = sentence[i]
+            sentence_stop = i + 1
+        plan.n_right[i] = min(window, sentence_stop - 1 - i)
+        n_pairs += _count_pairs(plan.n_left[i], window, dynamic)
+        n_pairs += _count_pairs(plan.n_right[i], window, dynamic)
+    return n_pairs
+
+
+@kernel
+def _group_centers(plan, n_centers, window, frozen, scratch):
+    """List for an update the centers that have a pair and are not frozen."""
+    n = 0
+    for i in range(n_centers):
+        word = plan.tokens[window + i]
+        moves = frozen.size == 0 or not frozen[word]
+        if moves and plan.n_left[i] + plan.n_right[i] > 0:
+            scratch.words[n], scratch.places[n] = word, i
+            n += 1
+    group(scratch.words, scratch.places, n, scratch.slots, scratch.row_of, plan.groups[0])
+
+
+@kernel
+def _list_contexts(plan, chunk, n_centers, window, scratch, n):
+    """List the words of a chunk's span that are a context of its centers, behind the first n.
+
+    Return how many are listed then.
+    """
+    covered = scratch.covered
+    first = chunk * CHUNK
+    last = min(first + CHUNK, n_centers)
+    covered[:] = 0
+    for i in range(first, last):
+        place = i - first + window
+        covered[place - plan.n_left[i]] += 1
+        covered[place + plan.n_right[i] + 1] -= 1
+    centers_over = 0
+    for place in range(last - first + 2 * window):
+        centers_over += covered[place]
+        i = first + place - window
+        itself = 1 if first <= i < last else 0
+        if centers_over > itself:
+            scratch.words[n] = plan.tokens[first + place]
+            scratch.places[n] = chunk * (CHUNK + 2 * window) + place
+            n += 1
+    return n
+
+
+@kernel
+def _list_negatives(plan, block, n_centers, start, sampler, key, scratch, n):
+    """Draw a block's negatives; list them behind the first n if one of its centers has a pair.
+
+    Return how many are listed then.
+    """
+    n_noise = plan.negatives.shape[1]
+    used = False
+    for i in range(block * BLOCK, min((block + 1) * BLOCK, n_centers)):
+        used = used or plan.n_left[i] + plan.n_right[i] > 0
+    for k in range(n_noise):
+        draw = np.int64(start) * n_noise + block * n_noise + k
+        word = draw_negative(sampler, k, random_bits(key, draw))
+        plan.negatives[block, k] = word
+        if used:
+            scratch.words[n] = word
+            scratch.places[n] = plan.noise_place[0] + block * n_noise + k
+            n += 1
+    return n
+
+
+@kernel
 def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     """Plan the batch of the text's positions ``start`` to ``stop``.
 
@@ -237,111 +298,23 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     plan : BatchPlan
         Filled.
     """
-    tokens, n_left, n_right, sentence = plan.tokens, plan.n_left, plan.n_right, scratch.sentence
-    capacity = n_left.size
-    window = (tokens.size - capacity) // 2
-    n_span = CHUNK + 2 * window
-    n_noise = plan.negatives.shape[1]
-    n_words = sampler.keep.size
-    half = np.uint64(32)
-
-    # The kept tokens just before the batch, as far as the first center's sentence reaches.
-    n_before = 0
-    position = start - 1
-    while position >= 0 and n_before < window:
-        word = _word_at(word_ids, position, n_words)
-        if word < 0:
-            break
-        if random_bits(keys[0], position) >> half <= sampler.keep[word]:
-            n_before += 1
-            tokens[window - n_before] = word
-        position -= 1
-    for k in range(window - n_before):
-        tokens[k] = 0
-
-    n_centers = 0
-    n_tokens = 0
-    n_sentences = 0
-    sentence_start = -n_before
-    for position in range(start, stop):
-        word = _word_at(word_ids, position, n_words)
-        if word < 0:
-            n_sentences += 1
-            sentence_start = n_centers
-            continue
-        n_tokens += 1
-        if random_bits(keys[0], position) >> half > sampler.keep[word]:
-            continue
-        tokens[window + n_centers] = word
-        sentence[n_centers] = n_sentences
-        n_left[n_centers] = min(window, n_centers - sentence_start)
-        n_centers += 1
-
-    n_after = 0
-    position = stop
-    while position < word_ids.size and n_after < window:
-        word = _word_at(word_ids, position, n_words)
-        if word < 0:
-            break
-        if random_bits(keys[0], position) >> half <= sampler.keep[word]:
-            tokens[window + n_centers + n_after] = word
-            n_after += 1
-        position += 1
-    for k in range(n_after, window):
-        tokens[window + n_centers + k] = 0
-
-    n_pairs = 0
-    sentence_stop = n_centers + n_after
-    current = n_sentences
-    for i in range(n_centers - 1, -1, -1):
-        if sentence[i] != current:
-            current = sentence[i]
-            sentence_stop = i + 1
-        n_right[i] = min(window, sentence_stop - 1 - i)
-        n_pairs += _count_pairs(n_left[i], window, dynamic)
-        n_pairs += _count_pairs(n_right[i], window, dynamic)
-
-    words, places, covered = scratch.words, scratch.places, scratch.covered
-    frozen = sampler.frozen
+    window = (plan.tokens.size - plan.n_left.size) // 2
+    sentence, key = scratch.sentence, keys[0]
+    n_before = _take_before(word_ids, start, sampler, key, window, plan.tokens)
+    n_centers, n_tokens, n_sentences = _take_centers(
+        word_ids, start, stop, sampler, key, n_before, sentence, plan
+    )
+    after = plan.tokens[window + n_centers :]
+    n_after = _take_after(word_ids, stop, sampler, key, window, after)
+    n_pairs = _reach_right(plan, sentence, n_centers, n_after, n_sentences, window, dynamic)
+    _group_centers(plan, n_centers, window, sampler.frozen, scratch)
     n = 0
-    for i in range(n_centers):
-        moves = frozen.size == 0 or not frozen[tokens[window + i]]
-        if moves and n_left[i] + n_right[i] > 0:
-            words[n], places[n] = tokens[window + i], i
-            n += 1
-    group(words, places, n, scratch.slots, scratch.row_of, plan.groups[0])
-
-    n = 0
-    for chunk in range((n_centers + CHUNK - 1) // CHUNK):
-        first = chunk * CHUNK
-        last = min(first + CHUNK, n_centers)
-        covered[:] = 0
-        for i in range(first, last):
-            place = i - first + window
-            covered[place - n_left[i]] += 1
-            covered[place + n_right[i] + 1] -= 1
-        centers_over = 0
-        for place in range(last - first + 2 * window):
-            centers_over += covered[place]
-            i = first + place - window
-            itself = 1 if first <= i < last else 0
-            if centers_over > itself:
-                words[n], places[n] = tokens[first + place], chunk * n_span + place
-                n += 1
-        for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
-            used = False
-            for i in range(block * BLOCK, min((block + 1) * BLOCK, last)):
-                used = used or n_left[i] + n_right[i] > 0
-            for k in range(n_noise):
-                draw = np.int64(start) * n_noise + block * n_noise + k
-                word = _draw_negative(sampler, k, random_bits(keys[1], draw))
-                plan.negatives[block, k] = word
-                if used:
-                    words[n] = word
-                    places[n] = plan.noise_place[0] + block * n_noise + k
-                    n += 1
-    group(words, places, n, scratch.slots, scratch.row_of, plan.groups[1])
-    plan.n_centers[0] = n_centers
-    plan.n_chunks[0] = (n_centers + CHUNK - 1) // CHUNK
-    plan.n_pairs[0] = n_pairs
-    plan.n_tokens[0] = n_tokens
+    n_chunks = (n_centers + CHUNK - 1) // CHUNK
+    for chunk in range(n_chunks):
+        n = _list_contexts(plan, chunk, n_centers, window, scratch, n)
+        last = min((chunk + 1) * CHUNK, n_centers)
+        for block in range(chunk * CHUNK // BLOCK, (last + BLOCK - 1) // BLOCK):
+            n = _list_negatives(plan, block, last, start, sampler, keys[1], scratch, n)
+    group(scratch.words, scratch.places, n, scratch.slots, scratch.row_of, plan.groups[1])
+    plan.n_centers[0], plan.n_chunks[0] = n_centers, n_chunks
+    plan.n_pairs[0], plan.n_tokens[0] = n_pairs, n_tokens

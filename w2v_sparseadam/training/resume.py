@@ -1,0 +1,176 @@
+"""Going on with a run that was interrupted, and adding epochs or text to one that is finished."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+from ..errors import SettingError, W2VError, check_path
+from ..text.events import Event
+from .build import compile_run
+from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
+from .model import Model
+from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, run_training, settle
+from .settings import MAX_EPOCHS, Settings, epochs_of, text_of
+
+if TYPE_CHECKING:
+    from ..text.reading.sources import Source
+    from .run_folder import RunFolder
+
+
+def resume(
+    run_dir: str | os.PathLike[str],
+    *,
+    more_epochs: int = 0,
+    total_epochs: int | None = None,
+    add: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source] = (),
+    trust: bool = False,
+    threads: int | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    checkpoint_now: CheckpointRequest | None = None,
+    lock: bool = True,
+    on_event: Callable[[Event], None] | None = None,
+) -> Model:
+    """Go on with a run from its last good checkpoint; return the model that it would have made.
+
+    The text is not needed, unless it was not read to its end: then it is read again, if it is
+    still there and unchanged. A finished run returns its model at once.
+
+    Parameters
+    ----------
+    run_dir : path
+        The folder that :func:`train` was given.
+    more_epochs : int
+        Passes over the text to add, 0 or more. They follow those of the run, which are taken
+        first if they are not done, and have a schedule of their own: the learning rate starts
+        again. The result does not depend on when they were asked for. They are kept in the folder,
+        so ask once.
+    total_epochs : int, optional
+        Instead of `more_epochs`: add as many as are missing to this number, so that it makes no
+        difference how often it is asked for.
+    add : path or sequence of paths
+        More text for a finished run, as for :func:`train`, read with the run's settings; the
+        epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
+        ones, which occur often enough in the added text, are put behind them and start fresh.
+        The folder is as it was until the text is added. Phrases cannot be joined in it.
+    trust : bool
+        Import the tokenizer that the folder names, if it is Python code and text is read.
+    threads : int, optional
+        Default: as the run was told.
+    checkpoint_minutes, checkpoint_now, lock, on_event
+        As for :func:`train`; events of reading come if text is read, and with `add` then ``add``:
+        new_words, words (of the vocabulary), new_tokens, tokens (of the text), and
+        left_out_words (of the added text, too rare or beyond the vocabulary's limit).
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    W2VError
+        If the folder holds no run, is in use, or its text was not read to the end and cannot be
+        read again; with `add`, if the run is not finished or joined phrases. In both cases, if its
+        tokenizer has no name, or is code that is not trusted.
+    FormatError
+        If the text or all checkpoints are damaged.
+    DivergenceError
+        As for :func:`train`.
+
+    Examples
+    --------
+    >>> model = resume("runs/news", more_epochs=2)  # doctest: +SKIP
+    """
+    from .run_folder import RunFolder
+
+    emit = on_event or (lambda event: None)
+    check_path("run_dir", run_dir)
+    check_calls(on_event, checkpoint_now)
+    check_minutes(checkpoint_minutes)
+    if not isinstance(more_epochs, Integral) or more_epochs < 0:
+        raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
+    if total_epochs is not None:
+        if not isinstance(total_epochs, Integral) or total_epochs < 1:
+            raise SettingError(
+                f"total_epochs is {total_epochs!r}, but must be a whole number, 1 or more"
+            )
+        if more_epochs or add:
+            raise SettingError("total_epochs goes with neither more_epochs nor add")
+    if add and not more_epochs:
+        raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
+    with RunFolder.open(run_dir, lock=lock) as folder:
+        emit(folder_event(folder))
+        asked = Settings.read(folder.settings, run_dir)
+        # If its text is not read yet: by default, no text has more epochs than a tiny one.
+        stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1))})
+        _check_epochs(sum(stages) + more_epochs)
+        if add:
+            from .incremental import add_text
+
+            paths = [add] if isinstance(add, str | os.PathLike) else add
+            add_text(folder, paths, int(more_epochs), threads, trust, emit)
+        elif more_epochs:
+            _add_epochs(folder, int(more_epochs))
+        if not folder.has_text:
+            _read_again(folder, threads, trust, emit)
+        kept = folder.settings
+        settings = Settings.read(kept, run_dir).with_threads(threads)
+        stages = epochs_of(kept)
+        if total_epochs is not None:
+            n_asked = kept["first_epoch"] + sum(stages)
+            if total_epochs < n_asked:
+                raise SettingError(
+                    f"total_epochs is {total_epochs}, but the run in {run_dir} has {n_asked}"
+                )
+            if n_missing := int(total_epochs) - n_asked:
+                _check_epochs(sum(stages) + n_missing)
+                stages.append(n_missing)
+                _add_epochs(folder, n_missing)
+        compile_run(settings, emit)
+        vocabulary, word_ids = folder.load_text()
+        policy = CheckpointPolicy(folder, checkpoint_minutes, checkpoint_now, emit)
+        policy.must_load = kept["has_init"] or kept["generation"] > 0
+        return run_training(
+            vocabulary,
+            word_ids,
+            settings,
+            stages,
+            emit,
+            freeze=kept["freeze"],
+            first_epoch=kept["first_epoch"],
+            policy=policy,
+        )
+
+
+def _check_epochs(n: int) -> None:
+    """Refuse more epochs than a run can have."""
+    if n > MAX_EPOCHS:
+        raise SettingError(f"a run has {MAX_EPOCHS:,} epochs at most; add fewer")
+
+
+def _add_epochs(folder: RunFolder, n: int) -> None:
+    """Keep in the folder that so many epochs follow those of its run."""
+    folder.change_settings(added_epochs=[*folder.settings["added_epochs"], n])
+
+
+def _read_again(
+    folder: RunFolder, threads: int | None, trust: bool, emit: Callable[[Event], None]
+) -> None:
+    """Read the text of a run that was killed while it did."""
+    from ..text.events import read_with_events
+    from .run_folder import check_inputs
+
+    kept = folder.settings
+    if kept["has_init"]:
+        raise W2VError(
+            f"{folder.path}: reading its text was not finished, and the vectors that it starts "
+            "from are not kept until then; start it again with its options"
+        )
+    check_inputs(folder.path, kept)
+    settings = Settings.read(kept, folder.path)
+    text = text_of(kept, folder.path, trust)
+    n_threads = settings.with_threads(threads).run.n_threads
+    with read_with_events(kept["paths"], text, emit, threads=n_threads) as corpus:
+        settle(corpus, settings, folder)

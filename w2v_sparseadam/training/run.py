@@ -1,0 +1,165 @@
+"""What new and resumed runs have in common: checks of their arguments, and the run itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from numbers import Real
+from typing import TYPE_CHECKING
+
+from ..errors import SettingError, wrong_type
+from ..objectives.registry import name_of
+from ..objectives.skip_gram.settings import SkipGramConfig
+from ..optimizers.settings import OptimizerConfig
+from ..system.machine import peak_memory
+from ..text.events import Event
+from ..text.settings import TextConfig
+from .build import start_engine
+from .checkpoint_policy import CheckpointPolicy
+from .loop import Interrupts, take_steps
+from .model import Model
+from .progress import Progress
+from .schedule import Schedule
+from .settings import RunConfig, Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..text.corpus import Corpus
+    from ..text.vocabulary import Vocabulary
+    from ..vectors.vectors import Vectors
+    from .initialize import Start
+    from .run_folder import RunFolder
+
+CHECKPOINT_MINUTES = 10.0
+"""How often a run with a folder keeps its state there, by default."""
+
+
+def check_calls(on_event: object, checkpoint_now: object) -> None:
+    """Refuse what could not be called when its time comes."""
+    if on_event is not None and not callable(on_event):
+        raise wrong_type("on_event", "a function of an event", on_event)
+    if checkpoint_now is not None and not hasattr(checkpoint_now, "is_set"):
+        raise wrong_type("checkpoint_now", "a threading.Event, or like one", checkpoint_now)
+
+
+def check_kinds(**configs: object) -> None:
+    """Refuse settings that are no settings, or those of something else."""
+    kinds = {
+        "text": TextConfig,
+        "skip_gram": SkipGramConfig,
+        "optimizer": OptimizerConfig,
+        "run": RunConfig,
+    }
+    for name, config in configs.items():
+        if config is not None and not isinstance(config, kinds[name]):
+            raise wrong_type(name, f"{kinds[name].__name__} or None", config)
+
+
+def check_minutes(minutes: float) -> None:
+    """Refuse what is no time between checkpoints."""
+    if not isinstance(minutes, Real) or not 0 < minutes < math.inf:
+        raise SettingError(f"checkpoint_minutes is {minutes!r}, but must be a number, above 0")
+
+
+def folder_event(folder: RunFolder) -> Event:
+    """Return the event that tells of the folder of a run."""
+    return {
+        "event": "folder",
+        "path": str(folder.path),
+        "taken_over_from": folder.taken_over_from,
+    }
+
+
+def settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Settings:
+    """Return the settings once those that follow the size of the text are; keep both it and them.
+
+    A folder that has the text must have them.
+    """
+    settings = settings.for_text(int(corpus.vocabulary.counts.sum()))
+    if folder:
+        objective, run = settings.objective, settings.run
+        folder.change_settings(**{name_of(objective): vars(objective)}, run=vars(run))
+        folder.keep_text(corpus.vocabulary, corpus.word_ids, report=asdict(corpus.report))
+    return settings
+
+
+def run_training(
+    vocabulary: Vocabulary,
+    word_ids: np.ndarray,
+    settings: Settings,
+    stages: Sequence[int],
+    emit: Callable[[Event], None],
+    *,
+    init: Vectors | Start | None = None,
+    freeze: Collection[str] = (),
+    first_epoch: int = 0,
+    policy: CheckpointPolicy | None = None,
+) -> Model:
+    """Train on a text that has been read, from the start or from a checkpoint."""
+    import numpy as np
+
+    from ..system.workers import Workers
+    from .divergence import Watch
+
+    dim = settings.objective.dim
+    n_tokens = int(vocabulary.counts.sum()) * sum(stages)
+    with Workers(settings.run.n_threads) as workers:
+        engine = start_engine(
+            vocabulary,
+            word_ids,
+            settings,
+            workers,
+            emit,
+            init=init,
+            freeze=freeze,
+            first_epoch=first_epoch,
+        )
+        progress = policy.load(engine, dim) if policy else None
+        starts = progress is None
+        progress = progress or Progress()
+        schedule = Schedule(settings.optimizer, [n * engine.n_batches for n in stages])
+        watch = Watch(vocabulary.words, engine, schedule.n_steps, progress.limit)
+        progress.limit = watch.limit
+        if policy and starts and init is not None:
+            policy.keep_start(progress)
+        if policy and progress.step < schedule.n_steps:
+            policy.tell_of_version()
+        emit(
+            {
+                "event": "start",
+                "tokens": n_tokens,
+                "words": len(vocabulary),
+                "dim": dim,
+                "epochs": sum(stages),
+                "subsample": vars(settings.objective).get("subsample"),
+                "steps": schedule.n_steps,
+                "threads": settings.run.n_threads,
+                "first_step": progress.step,
+                "done_tokens": progress.run.n_tokens,
+                "done_seconds": progress.done_seconds,
+            }
+        )
+        progress.start_clocks()
+        # An lr beyond float32 shows in the loss.
+        with (
+            np.errstate(over="ignore"),
+            policy or nullcontext(),
+            Interrupts(wait=policy is not None) as interrupts,
+        ):
+            take_steps(engine, watch, schedule, progress, policy, interrupts, emit)
+        seconds = progress.run.seconds
+    emit(
+        {
+            "event": "done",
+            "train_seconds": seconds,
+            "tokens": n_tokens,
+            "tokens_per_s": n_tokens / seconds,
+            "loss": progress.loss,
+            "peak_memory_bytes": peak_memory(),
+        }
+    )
+    tables = {name: optimizer.param[:, :dim] for name, optimizer in engine.tables.items()}
+    return Model(vocabulary.words, vocabulary.counts, tables, progress.loss, settings.objective)
