@@ -31,7 +31,8 @@ from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabula
 from w2v_sparseadam.training import run_folder
 from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.training.initialize import Start, place
-from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.training.run_folder import RunFolder, read_settings
+from w2v_sparseadam.training.sealed_json import sealed
 from w2v_sparseadam.version import training_version
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")

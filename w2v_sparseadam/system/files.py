@@ -198,6 +198,11 @@ def open_descriptor(path: str | os.PathLike[str]) -> int | None:
     return None
 
 
+def not_a_link(path: str, flags: int) -> int:
+    """Open a file, unless it is a symbolic link."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
+
+
 def shell_path(path: str | os.PathLike[str]) -> str:
     """Return a path as it can be pasted into a shell's command line, whatever is in its name."""
     name = os.fspath(path)

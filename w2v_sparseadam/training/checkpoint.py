@@ -32,7 +32,8 @@ from ..errors import FormatError, W2VError
 from ..system.files import replace_file
 from ..system.machine import available_memory
 from ..system.workers import start_thread
-from .run_folder import is_bounded, resume_command, sync_folder
+from .run_folder import resume_command, sync_folder
+from .sealed_json import is_bounded
 
 _TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _PIECE = 1 << 20

@@ -96,44 +96,22 @@ def take_steps(
             for tally in (progress.run, progress.epoch, interval):
                 tally.add(batch)
         epoch, ends_epoch = progress.epoch, stop == epoch_number * stepper.n_batches
+        events: list[Event] = []
+        if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
+            events.append(_progress_event(epoch_number, progress.run, interval, lrs[-1]))
+            interval = Tally()
         if ends_epoch:
             if epoch.n_pairs:
                 progress.loss = epoch.mean_loss
             elif not progress.run.n_pairs:
                 _check_hope(stepper, progress.step == n_steps)
-            epoch_seconds = epoch.seconds
+            events.append(_epoch_event(epoch_number, epoch))
             progress.epoch = Tally()
-        reports: list[Event] = []
-        if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
-            reports.append(
-                {
-                    "event": "progress",
-                    "epoch": epoch_number,
-                    "tokens": progress.run.n_tokens,
-                    "seconds": progress.run.seconds,
-                    "loss": interval.mean_loss,
-                    "pairs": interval.n_pairs,
-                    "tokens_per_s": interval.n_tokens / interval.seconds,
-                    "lr": lrs[-1],
-                }
-            )
-            interval = Tally()
-        if ends_epoch:
-            reports.append(
-                {
-                    "event": "epoch",
-                    "epoch": epoch_number,
-                    "tokens": epoch.n_tokens,
-                    "pairs": epoch.n_pairs,
-                    "loss": epoch.mean_loss if epoch.n_pairs else None,
-                    "seconds": epoch_seconds,
-                }
-            )
         # From here to the next job the state is whole, so that an exception costs nothing.
         try:
             with ExitStack() as stack:  # all are emitted, though one may raise: none comes again
-                for report in reversed(reports):
-                    stack.callback(emit, report)
+                for event in reversed(events):
+                    stack.callback(emit, event)
             interrupts.check()
             if policy:
                 policy.keep(progress, ends_epoch)
@@ -142,6 +120,30 @@ def take_steps(
                 policy.keep_before_leaving(progress)
             raise
         n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
+
+
+def _progress_event(epoch: int, run: Tally, interval: Tally, lr: float) -> Event:
+    return {
+        "event": "progress",
+        "epoch": epoch,
+        "tokens": run.n_tokens,
+        "seconds": run.seconds,
+        "loss": interval.mean_loss,
+        "pairs": interval.n_pairs,
+        "tokens_per_s": interval.n_tokens / interval.seconds,
+        "lr": lr,
+    }
+
+
+def _epoch_event(number: int, epoch: Tally) -> Event:
+    return {
+        "event": "epoch",
+        "epoch": number,
+        "tokens": epoch.n_tokens,
+        "pairs": epoch.n_pairs,
+        "loss": epoch.mean_loss if epoch.n_pairs else None,
+        "seconds": epoch.seconds,
+    }
 
 
 def _check_hope(stepper: Stepper, at_end: bool) -> None:

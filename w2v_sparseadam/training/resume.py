@@ -160,7 +160,7 @@ def _read_again(
 ) -> None:
     """Read the text of a run that was killed while it did."""
     from ..text.events import read_with_events
-    from .run_folder import check_inputs
+    from .inputs import check_inputs
 
     kept = folder.settings
     if kept["has_init"]:

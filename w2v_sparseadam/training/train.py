@@ -232,7 +232,7 @@ def train_by_settings(
 
 def _inputs(sources: Sequence[Source], text: TextConfig) -> list[list[Any]]:
     """Return what tells whether the files that a run reads have changed."""
-    from .run_folder import file_stamp
+    from .inputs import file_stamp
 
     lists = [
         words for words in (text.stopwords, text.vocab) if isinstance(words, str | os.PathLike)
