@@ -219,7 +219,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(tmp_path):
     assert Checkpoints(tmp_path, events.append).load(arrays) == 1
     assert arrays["a"].tolist() == [1, 1, 1]
     (event,) = events
-    assert event == {
+    assert dict(event) == {
         "event": "warning",
         "message": f"{newest}: is damaged (its checksum does not fit); trying the one before it",
     }

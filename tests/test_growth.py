@@ -117,7 +117,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
     n_added = sum(map(len, added))
     assert vocabulary.counts.sum() == known.counts.sum() + n_added
     assert vocabulary.counts.tolist() == np.bincount(word_ids[word_ids >= 0]).tolist()
-    assert told == {
+    assert dict(told) == {
         "event": "add",
         "new_words": 2,
         "words": n_old + 2,
@@ -458,7 +458,7 @@ def test_a_run_starts_from_all_that_another_came_to(text, more, tmp_path, monkey
     with pytest.raises(StopError):
         train([text, more], **settings(), init=start, run_dir=tmp_path / "next", on_event=listener)
     (report,) = listener.of("init")
-    assert report == {
+    assert dict(report) == {
         "event": "init", "matched": len(start.words), "fresh": 3, "unused": 0, "moments": True,
     }  # fmt: skip
     first = sorted((tmp_path / "next" / "checkpoints").iterdir())[0]

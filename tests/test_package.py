@@ -20,6 +20,7 @@ PACKAGE = ROOT / "w2v_sparseadam"
 # A file imports from its own folder, without going in circles, and from those above it.
 ORDER = [
     "errors",
+    "events",
     "version",
     "system",
     "simd",

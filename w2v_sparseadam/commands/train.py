@@ -13,10 +13,10 @@ import click
 
 from .. import __version__
 from ..errors import W2VError
+from ..events import Event
 from ..objectives.skip_gram.settings import OFTEN_ENOUGH, SUBSAMPLE_RANGE, SkipGramConfig
 from ..optimizers.settings import LR_SCHEDULES, START_LR, START_POWER, OptimizerConfig
 from ..system.files import check_writable
-from ..text.events import Event
 from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
 from ..training.resume import resume
 from ..training.run import CHECKPOINT_MINUTES

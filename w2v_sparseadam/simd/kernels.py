@@ -23,6 +23,8 @@ from numba.core.event import Listener, install_listener
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
+from ..events import Compiling, Event, Warned
+
 _PACKAGE = Path(__file__).parent.parent
 _HOLDS_KERNELS = re.compile(rb"^@(kernel|intrinsic|overload)\b", re.MULTILINE)
 _HOLD_CONSTANTS = {Path(__file__), _PACKAGE / "text" / "vocabulary.py"}  # for kernels
@@ -157,20 +159,19 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def compiling_told(on_event: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+def compiling_told(on_event: Callable[[Event], None]) -> Iterator[None]:
     """Tell of each kernel that is about to be compiled in the block, which may take seconds.
 
     Parameters
     ----------
     on_event : callable
-        Receives ``{"event": "compile", "kernel": name}``. What it raises may be lost: LLVM calls
-        back into Python. After the block, receives ``{"event": "warning", "message": …}`` if what
-        was compiled could not be kept, once in a process.
+        Receives `Compiling`. What it raises may be lost: LLVM calls back into Python. After the
+        block, receives `Warned` if what was compiled could not be kept, once in a process.
     """
 
     class Announcer(Listener):
         def on_start(self, event: Any) -> None:
-            on_event({"event": "compile", "kernel": event.data["dispatcher"].__name__})
+            on_event(Compiling(event.data["dispatcher"].__name__))
 
         def on_end(self, event: Any) -> None:
             pass
@@ -180,9 +181,8 @@ def compiling_told(on_event: Callable[[dict[str, Any]], None]) -> Iterator[None]
     if KernelCache.failure and not _failure_told:
         _failure_told.append(True)
         on_event(
-            {
-                "event": "warning",
-                "message": f"compiled kernels cannot be kept ({KernelCache.failure}), so each run "
-                "compiles them again; set NUMBA_CACHE_DIR to a folder that can be written",
-            }
+            Warned(
+                f"compiled kernels cannot be kept ({KernelCache.failure}), so each run compiles "
+                "them again; set NUMBA_CACHE_DIR to a folder that can be written"
+            )
         )

@@ -6,7 +6,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..events import EVENT_SECONDS, Event, Joining, PhrasesJoined, Reading, TextRead, Warned
 
 if TYPE_CHECKING:
     from .corpus import Corpus
@@ -18,12 +20,6 @@ if TYPE_CHECKING:
 _RECORDS = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 
 _READ_RECORDS = "give `format` and `field` to read one part of each"
-
-Event = dict[str, Any]
-"""What happened; `read_with_events` and `train` list the keys."""
-
-# Often enough for a bar that moves, seldom enough to cost nothing.
-EVENT_SECONDS = 0.2
 
 
 def read_with_events(
@@ -41,26 +37,9 @@ def read_with_events(
     paths, config
         As `read_corpus`.
     on_event : callable
-        Receives a dict for each event; an exception that it raises ends the reading. ``event`` is
-        one of
-
-        ``warning``
-            Something is odd about the sources: message, advice (with settings in backquotes).
-        ``compile``
-            A kernel is about to be compiled, which may take seconds: kernel. A later run finds
-            all kernels on the disk.
-        ``warning``
-            Compiled kernels cannot be kept there: message.
-        ``read``
-            Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
-            a stream), tokens (before the tokenizer).
-        ``join``
-            Likewise, while phrases are found: words, total_words, gone through so far and in all.
-        ``text``
-            The text has been read: the fields of `TextReport`, without ``n_``, mb_per_s and
-            min_count.
-        ``phrases``
-            The phrases that were joined, if any were to be: found, a list of `Phrase`.
+        Receives each event, of `~w2v_sparseadam.events`: `Warned` if the sources are odd or
+        compiled kernels cannot be kept, `Compiling`, `Reading`, `Joining`, `TextRead` and, if
+        phrases were to be joined, `PhrasesJoined`. An exception that it raises ends the reading.
 
     threads, known
         As in `read_corpus`.
@@ -86,14 +65,14 @@ def read_with_events(
         if not warned:
             warned = True
             message = f"{name}: read as plain lines, though {what}"
-            on_event({"event": "warning", "message": message, "advice": _READ_RECORDS})
+            on_event(Warned(message, _READ_RECORDS))
 
     records = _taken_for_lines(paths) if config.format == "lines" else []
     if records:
         others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
         warn_of_records(records[0] + others, "named like records")
 
-    def telling(event: str, *keys: str) -> Callable[..., None]:
+    def telling(event: type[Event]) -> Callable[..., None]:
         last = time.perf_counter()
 
         def tell(*values: int) -> None:
@@ -101,7 +80,7 @@ def read_with_events(
             now = time.perf_counter()
             if now - last >= EVENT_SECONDS:
                 last = now
-                on_event({"event": event, **dict(zip(keys, values, strict=True))})
+                on_event(event(*values))
 
         return tell
 
@@ -110,14 +89,14 @@ def read_with_events(
             paths,
             config,
             threads=threads,
-            on_progress=telling("read", "bytes", "total_bytes", "tokens"),
-            on_join=telling("join", "words", "total_words"),
+            on_progress=telling(Reading),
+            on_join=telling(Joining),
             on_records=warn_of_records,
             known=known,
         )
-    on_event({"event": "text", "min_count": config.min_count, **corpus.report.record()})
+    on_event(TextRead(config.min_count, corpus.report))
     if config.phrases is not None:
-        on_event({"event": "phrases", "found": corpus.phrases})
+        on_event(PhrasesJoined(corpus.phrases))
     return corpus
 
 

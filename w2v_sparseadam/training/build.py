@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import W2VError
+from ..events import Event, Initialized, WordsFrozen
 from ..optimizers.settings import OptimizerConfig
-from ..text.events import Event
 from .settings import RunConfig, Settings
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ def start_engine(
     frozen = None
     if freeze:
         frozen, report = find_frozen(vocabulary.words, freeze)
-        emit({"event": "freeze", **report})
+        emit(WordsFrozen(**report))
     engine = build_engine(word_ids, vocabulary.counts, settings, workers, frozen, first_epoch)
     n_bytes = sum(model_memory(len(vocabulary), settings))
     _check_batches_fit(engine.buffer_bytes, n_bytes, usable)
     if init is not None:
         name = settings.optimizer.optimizer
-        emit({"event": "init", **place(init, engine.tables, vocabulary.words, name)})
+        emit(Initialized(**place(init, engine.tables, vocabulary.words, name)))
     return engine
 
 

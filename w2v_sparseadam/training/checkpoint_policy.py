@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import FormatError, W2VError
-from ..text.events import Event
+from ..events import Event
 from ..version import training_version
 from .progress import Progress, RunState, run_arrays, run_state, tell_of_version
 

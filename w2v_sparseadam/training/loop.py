@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ..errors import TextError
-from ..text.events import EVENT_SECONDS, Event
+from ..events import EVENT_SECONDS, EpochEnded, Event, Progressed
 from .progress import Progress, Tally
 from .schedule import Schedule
 
@@ -123,27 +123,20 @@ def take_steps(
 
 
 def _progress_event(epoch: int, run: Tally, interval: Tally, lr: float) -> Event:
-    return {
-        "event": "progress",
-        "epoch": epoch,
-        "tokens": run.n_tokens,
-        "seconds": run.seconds,
-        "loss": interval.mean_loss,
-        "pairs": interval.n_pairs,
-        "tokens_per_s": interval.n_tokens / interval.seconds,
-        "lr": lr,
-    }
+    return Progressed(
+        epoch=epoch,
+        tokens=run.n_tokens,
+        seconds=run.seconds,
+        loss=interval.mean_loss,
+        pairs=interval.n_pairs,
+        tokens_per_s=interval.n_tokens / interval.seconds,
+        lr=lr,
+    )
 
 
 def _epoch_event(number: int, epoch: Tally) -> Event:
-    return {
-        "event": "epoch",
-        "epoch": number,
-        "tokens": epoch.n_tokens,
-        "pairs": epoch.n_pairs,
-        "loss": epoch.mean_loss if epoch.n_pairs else None,
-        "seconds": epoch.seconds,
-    }
+    loss = epoch.mean_loss if epoch.n_pairs else None
+    return EpochEnded(number, epoch.n_tokens, epoch.n_pairs, loss, epoch.seconds)
 
 
 def _check_hope(stepper: Stepper, at_end: bool) -> None:

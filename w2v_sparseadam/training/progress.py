@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FormatError
-from ..text.events import Event
+from ..events import Event, Warned
 from ..version import training_version
 
 if TYPE_CHECKING:
@@ -178,4 +178,4 @@ def tell_of_version(path: Path, version: str, emit: Callable[[Event], None]) -> 
             f"{path}: version {other:.40} wrote its last checkpoint, and this is "
             f"{training_version()}; the vectors may differ from those of either version alone"
         )
-        emit({"event": "warning", "message": message})
+        emit(Warned(message))
