@@ -18,7 +18,7 @@ from w2v_sparseadam.evaluation.scores import (
     read_dataset,
     spearman,
 )
-from w2v_sparseadam.evaluation.scores import scores as evaluation
+from w2v_sparseadam.evaluation import scores as evaluation
 from w2v_sparseadam.vectors.vectors import Vectors
 
 

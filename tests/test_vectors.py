@@ -126,7 +126,7 @@ def test_binary_numbers_may_happen_to_be_printable(tmp_path, numbers):
 
 
 def test_binary_records_longer_than_the_reading_buffer(tmp_path, monkeypatch):
-    monkeypatch.setattr("w2v_sparseadam.vectors.vectors._CHUNK", 7)
+    monkeypatch.setattr("w2v_sparseadam.vectors.formats.word2vec_binary.PIECE_BYTES", 7)
     assert Vectors.load(GOLDEN / "vectors.bin").words == GOLDEN_WORDS
 
 

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FormatError, SettingError
 from ..text.reading.compression import read_lines
-from ..vectors.vectors import Vectors, in_known_form
+from ..vectors.search import in_known_form
+from ..vectors.vectors import Vectors
 
 _SCORES_AT_ONCE = 1 << 24
 _QUESTIONS_AT_ONCE = 512
