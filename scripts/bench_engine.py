@@ -42,8 +42,9 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
 )
 from w2v_sparseadam.optimizers.base import move, prepare
 from w2v_sparseadam.optimizers.build import build_optimizer
+from w2v_sparseadam.simd.arrays import zeros
 from w2v_sparseadam.simd.kernels import kernel
-from w2v_sparseadam.simd.lanes import dot_tile, multiply, zeros
+from w2v_sparseadam.simd.products import dot_tile, multiply
 from w2v_sparseadam.simd.random import draw_key
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text.corpus import Corpus, read_corpus

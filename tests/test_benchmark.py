@@ -27,7 +27,7 @@ from w2v_sparseadam.errors import SettingError, TextError, W2VError
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
-from w2v_sparseadam.simd.lanes import zeros
+from w2v_sparseadam.simd.arrays import zeros
 from w2v_sparseadam.system import memory
 from w2v_sparseadam.text.vocabulary import LINE_END
 from w2v_sparseadam.training.settings import RunConfig

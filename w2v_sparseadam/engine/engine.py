@@ -26,9 +26,9 @@ from ..objectives.skip_gram.plan import (
     plan_of_ring,
 )
 from ..optimizers.base import Optimizer, move, prepare
+from ..simd.arrays import zeros
 from ..simd.atomics import add, load, store, swap
 from ..simd.kernels import kernel
-from ..simd.lanes import zeros
 from ..simd.random import draw_key
 from ..system.workers import Workers
 

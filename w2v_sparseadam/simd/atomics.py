@@ -1,7 +1,7 @@
 """Numbers that several threads read and write at once, inside kernels.
 
 Each function works on one element of a 1-D int64 array, with sequential consistency: all threads
-see all of these operations in one order. As in :mod:`.lanes`, a Python body serves when the JIT is
+see all of these operations in one order. As in :mod:`.rows`, a Python body serves when the JIT is
 off.
 """
 

@@ -23,9 +23,10 @@ from numba.core.event import Listener, install_listener
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
-_PACKAGE = Path(__file__).parent.parent
+_FOLDER = Path(__file__).parent
+_PACKAGE = _FOLDER.parent
 _HOLDS_KERNELS = re.compile(rb"^@(kernel|intrinsic|overload)\b", re.MULTILINE)
-_HOLD_CONSTANTS = {Path(__file__), _PACKAGE / "text" / "vocabulary.py"}  # for kernels
+_HOLD_CONSTANTS = {_PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment
 _DIGEST_BYTES = 16
 _failure_told: list[bool] = []
@@ -136,7 +137,9 @@ def kernel_sources() -> list[Path]:
     return [
         path
         for path in _PACKAGE.rglob("*.py")
-        if path in _HOLD_CONSTANTS or _HOLDS_KERNELS.search(path.read_bytes())
+        if path.parent == _FOLDER
+        or path in _HOLD_CONSTANTS
+        or _HOLDS_KERNELS.search(path.read_bytes())
     ]
 
 

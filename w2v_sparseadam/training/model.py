@@ -85,7 +85,7 @@ def check_model_fits(n_words: int, skip_gram: SkipGramConfig, optimizer: Optimiz
     W2VError
         Names what can be changed, and what each change would save.
     """
-    from ..simd.lanes import LANES
+    from ..simd.arrays import LANES
     from ..system.memory import check_memory, usable_memory
 
     def needs(
@@ -181,7 +181,7 @@ def build_engine(
     """
     from ..engine.engine import Engine
     from ..optimizers.build import build_optimizer
-    from ..simd.lanes import padded_zeros
+    from ..simd.arrays import padded_zeros
     from ..simd.random import draw_key, fill_uniform
 
     skip_gram = skip_gram.for_text(int(counts.sum()))

@@ -2,7 +2,7 @@
 
 Numba turns no loop into the vector comparison that makes a bit of every byte, so it is written in
 LLVM's own terms here; LLVM splits it to the width of the processor at hand. As in
-:mod:`w2v_sparseadam.simd.lanes`, a Python body serves when the JIT is off.
+:mod:`w2v_sparseadam.simd.rows`, a Python body serves when the JIT is off.
 """
 
 from __future__ import annotations

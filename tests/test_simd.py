@@ -1,24 +1,14 @@
-"""Lanes: products, inner products, updates and sums against NumPy at double precision."""
+"""Products, inner products, updates and sums of rows against NumPy at double precision."""
 
 import numpy as np
 import pytest
 from numba import njit
 
-from w2v_sparseadam.simd.lanes import (
-    LANES,
-    copy_row,
-    dot,
-    dot_tile,
-    multiply,
-    power,
-    prefetch_row,
-    root,
-    row_product,
-    row_sum,
-    row_update,
-    width_of,
-    zeros,
-)
+from w2v_sparseadam.simd.arithmetic import power, root
+from w2v_sparseadam.simd.arrays import LANES, width_of, zeros
+from w2v_sparseadam.simd.products import dot_tile, multiply, row_product
+from w2v_sparseadam.simd.row_update import row_update
+from w2v_sparseadam.simd.rows import copy_row, dot, prefetch_row, row_sum
 
 # Vectors in a row: one, groups of equal and unequal size, more than a group holds.
 WIDTHS = [LANES * n for n in (1, 3, 7, 10)]
