@@ -29,7 +29,7 @@ from typing import no_type_check
 import numpy as np
 
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig
-from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.engine.engine import SHARED_NEGATIVES, Engine
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
 from w2v_sparseadam.objectives.skip_gram.plan import (

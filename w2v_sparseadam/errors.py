@@ -105,6 +105,13 @@ def check_number(config: object, name: str, fits: Callable[[Any], bool], range_:
         raise SettingError(f"{name} is {value!r}, but must be a number, {range_}")
 
 
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Refuse an argument outside its range."""
+    if not low <= value <= high:
+        range_ = f"from {low} to {high}" if high < 2**64 else f"{low} or more"
+        raise SettingError(f"{name} is {value}, but must be {range_}")
+
+
 def check_most(config: object, **most: float) -> None:
     """Refuse what is beyond the most, each under the name of its setting."""
     for name, high in most.items():

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..errors import check_range
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..training.settings import RunConfig
-from .machine import describe_machine
-from .ranges import require_in_range
-from .report import Event, Report, TrainingRun
+from .environment import describe_machine
+from .results import Event, Report, TrainingRun
 from .steps import measure_steps
 from .training import measure_training
 
@@ -79,9 +79,9 @@ def benchmark(
         If a training process fails, or the disk cannot hold its temporary files.
     """
     for size in sizes:
-        require_in_range("a size", size, 1, 2**31 - 1)
-    require_in_range("repeat", repeat, 1, math.inf)
-    require_in_range("seconds", seconds, 0, sys.float_info.max)
+        check_range("a size", size, 1, 2**31 - 1)
+    check_range("repeat", repeat, 1, math.inf)
+    check_range("seconds", seconds, 0, sys.float_info.max)
     skip_gram, run = skip_gram or SkipGramConfig(), run or RunConfig()
     emit = on_event or (lambda event: None)
     steps, skipped = measure_steps(counts, sizes, repeat, skip_gram, run, emit)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ..errors import W2VError
+from ..errors import W2VError, check_range
 from ..system.memory import lacks_memory
 from ..text.vocabulary import LINE_END
-from .ranges import require_in_range
 
 _LINE_TOKENS = 20
 _TOPICS = 10
@@ -35,7 +34,7 @@ def draw_text(n_words: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     counts : ndarray of shape (V,), int64
         Occurrences of each word, each above 0.
     """
-    require_in_range("n_words", n_words, 1, 2**31 - 1)
+    check_range("n_words", n_words, 1, 2**31 - 1)
     lacking = lacks_memory(_DRAWING_BYTES * n_words)
     if lacking:
         raise W2VError(f"a text of {n_words:,} words: {lacking}; draw fewer")

@@ -20,8 +20,8 @@ from ..simd.random import draw_key, fill_uniform
 from ..system.memory import lacks_memory
 from ..system.workers import Workers
 from ..training.settings import RunConfig
-from .report import Event, Skipped, StepTiming
 from .residency import resident_bytes
+from .results import Event, Skipped, StepTiming
 
 STEP_CONTESTANTS = ("sparse-adam", "dense-adam")
 """Optimizers whose step is timed alone; the others are compared with the first."""
@@ -100,8 +100,7 @@ def _time_size(
     fill_uniform(draw_key(seed, "start"), skip_gram.dim, param)
     grads[:, : skip_gram.dim] = rng.standard_normal((n_rows, skip_gram.dim), np.float32)
     optimizers = {
-        name: build_optimizer(step_config(name), param, param.shape[1])
-        for name in STEP_CONTESTANTS
+        name: build_optimizer(step_config(name), param, param.shape[1]) for name in STEP_CONTESTANTS
     }
     resident = {}
     for name, optimizer in optimizers.items():

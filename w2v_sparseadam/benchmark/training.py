@@ -26,7 +26,7 @@ from ..system.memory import lacks_memory
 from ..system.workers import Workers
 from ..training.model import build_engine, compile_run
 from ..training.settings import RunConfig
-from .report import Event, Skipped, TrainingRun
+from .results import Event, Skipped, TrainingRun
 from .steps import step_config
 
 TRAINING_CONTESTANTS = ("sparse-adam", "dense-adam", "sgd")

@@ -11,14 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..benchmark.benchmark import (
-    STEP_CONTESTANTS,
-    TRAINING_CONTESTANTS,
-    Report,
-    Spread,
-    StepTiming,
-    TrainingRun,
-)
+from ..benchmark.results import Report, Spread, StepTiming, TrainingRun
+from ..benchmark.steps import STEP_CONTESTANTS
+from ..benchmark.training import TRAINING_CONTESTANTS
 from ..errors import SettingError, W2VError
 from ..system.files import check_writable, write_result
 
