@@ -120,7 +120,7 @@ def test_dot(n_dims):
         assert call_dot(width_of(n_dims), a, i, b, j) == expected
 
 
-def test_dot_goes_as_far_as_the_width():
+def test_dot_is_over_the_columns_of_the_width():
     a = np.ones((1, 20), np.float32)
     assert call_dot(width_of(20), a, 0, a, 0) == 16
 
@@ -229,7 +229,7 @@ def test_power(exponent):
     np.testing.assert_allclose(raised[0], expected, rtol=4e-6 if exponent < 1 else 8e-6)
 
 
-def test_power_takes_what_is_too_small_for_the_smallest_normal_number():
+def test_power_of_numbers_below_the_smallest_normal_one():
     values = np.array([[0, 1e-45, 1e-39, 2.0**-126]], np.float32)
     call_raise(width_of(4), np.zeros(1, np.int32), np.float32(0.25), values)
     np.testing.assert_allclose(values, 2.0**-31.5, rtol=4e-6)

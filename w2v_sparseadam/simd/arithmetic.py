@@ -1,4 +1,4 @@
-"""Arithmetic that reads like Python's and becomes vector instructions; see :func:`.row_update`."""
+"""Python arithmetic that generates vector instructions; see :func:`.row_update`."""
 
 import numpy as np
 from llvmlite import ir
@@ -10,7 +10,7 @@ from .instructions import FLOAT, INT32, fused_multiply_add
 _SMALLEST_NORMAL = 2.0**-126
 _ROOT_HALF_BITS = 0x3F3504F3  # √½ as float32
 _ROUNDING = 1.5 * 2**23
-# log2(1 + f) / f on [√½ − 1, √2 − 1], and 2 ** f on [−½, ½], by interpolation at Chebyshev's nodes;
+# log2(1 + f) / f on [√½ − 1, √2 − 1], and 2 ** f on [−½, ½], interpolated at Chebyshev nodes;
 # the highest power comes first.
 _LOG2 = (
     0.1261484659887119,
@@ -35,7 +35,7 @@ _EXP2 = (
 
 
 class Value:
-    """A vector or a number while code is generated; arithmetic on it emits instructions."""
+    """A vector or a number in generated code; arithmetic on it emits instructions."""
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
         self._builder = builder
@@ -111,9 +111,9 @@ def root(value):
 
 
 def power(value, exponent):
-    """Return value ** exponent, likewise, for 0 ≤ exponent ≤ 1, right to about 4e-6.
+    """Return value ** exponent, likewise, for 0 ≤ exponent ≤ 1, with a relative error below 4e-6.
 
-    Below 2⁻¹²⁶, the smallest normal number, a value counts as that.
+    Values below 2⁻¹²⁶, the smallest normal number, count as that number.
     """
     if isinstance(value, Value):
         return value.power(exponent)

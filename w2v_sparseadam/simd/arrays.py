@@ -9,13 +9,13 @@ LANES = 16
 
 
 def zeros(*shape: int) -> np.ndarray:
-    """Return zeros, float32, that begin on a cache line.
+    """Return float32 zeros, aligned to a cache line.
 
-    So do all rows of a width that is a multiple of 16: a vector that straddles two lines costs
-    two loads. As with ``numpy.zeros``, memory is not resident before it is written. It becomes so
-    by pages, 2 MB at a time where NumPy gets huge pages, which make steps over rows in random
-    order about twice as fast: rows that are never written cost nothing where they lie together,
-    as the rarest words do.
+    Rows whose width is a multiple of 16 are aligned as well: a vector that straddles two lines
+    costs two loads. As with ``numpy.zeros``, memory becomes resident when it is first written, by
+    pages: of 2 MB where NumPy gets huge pages, which make steps over rows in random order about
+    twice as fast. Adjacent rows that are never written, as those of the rarest words, cost
+    nothing.
     """
     n_bytes = 4 * math.prod(shape)
     room = np.zeros(n_bytes + 64, np.uint8)
@@ -29,9 +29,9 @@ def padded_zeros(n_rows: int, dim: int) -> np.ndarray:
 
 
 def width_of(n_dims: int) -> tuple[int, ...]:
-    """Return the width of rows of ``n_dims`` numbers, a multiple of 16, for the functions below.
+    """Return the width of rows of ``n_dims`` numbers, as the kernels on rows take it.
 
-    It is a tuple with an entry for each vector of a row. The length of a tuple is part of its
-    type, so compiled code knows it, and needs no loops over a row.
+    It is a tuple with one entry per whole vector of a row: the length of a tuple is part of its
+    type, so compiled code knows it and needs no loops over a row.
     """
     return (0,) * (n_dims // LANES)

@@ -1,9 +1,9 @@
 """Vectors of 16 floats inside Numba kernels, written as LLVM instructions.
 
-Numba turns loops into vector code when it can prove enough; a sum it must not reorder, so it
-leaves inner products scalar. Here the vectors, the fused multiply-adds and the order of every sum
-are spelled out. LLVM splits them to the width of the processor at hand, and the rounding does not
-depend on that: the same numbers come out of any processor with fused multiply-add.
+Numba vectorizes loops where it can prove that this is safe; it must not reorder sums, so inner
+products stay scalar. Here the vectors, the fused multiply-adds and the order of every sum are
+explicit. LLVM splits them to the vector width of the processor, which does not affect rounding:
+every processor with fused multiply-add gives the same numbers.
 """
 
 import itertools
@@ -20,7 +20,7 @@ VECTOR = ir.VectorType(FLOAT, LANES)
 DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 ROW_VECTORS = 8
-"""How many vectors of a row are in registers at once."""
+"""How many vectors of a row are held in registers at once."""
 
 
 def index(value):
@@ -44,7 +44,7 @@ class Matrix:
         return self.builder.load(self._place(row, offset, FLOAT))
 
     def part(self, row, column, kind=VECTOR):
-        """Return the address of a stretch of a row, whose numbers must be contiguous."""
+        """Return the address of a part of a row, whose numbers must be contiguous."""
         # A constant step, so that the parts of a row differ by constants.
         return self._place(row, self.builder.mul(column, index(4)), kind)
 
@@ -81,7 +81,7 @@ def broadcast(builder, scalar):
 
 
 def sum_lanes(builder, vector):
-    """Sum the lanes of a vector: upper half onto lower half until one is left."""
+    """Sum the lanes of a vector: add the upper half to the lower half until one lane is left."""
     width = vector.type.count
     while width > 1:
         width //= 2
@@ -121,7 +121,7 @@ def loop(builder, n_steps, starts, step):
 
 
 def vector_columns(width, most):
-    """Return where the vectors of a row start, in groups of about equal size up to ``most``."""
+    """Return where the vectors of a row start, in groups of about equal size, at most ``most``."""
     n_groups = -(-len(width) // most)
     bounds = [len(width) * k // n_groups for k in range(n_groups + 1)] if n_groups else []
     return [

@@ -128,8 +128,8 @@ def _compiled_row_product(width, add, a, b, c, row, first, last):
 def _transposed_sums(builder, vectors):
     """Sum the lanes of each of 16 vectors; the sums are the lanes of the result, in order.
 
-    Halves of two vectors are added into one, four times over, each time with a shorter stretch of
-    lanes that belong together, so 15 additions do what one by one would take 240.
+    In each of four rounds, two vectors are added into one that holds the partial sums of both:
+    15 additions instead of 240.
     """
     for stretch in (8, 4, 2, 1):
         half = len(vectors) // 2
@@ -181,7 +181,7 @@ def _dot_tile(typing, width, a, b, c, row, column):
 
 
 def dot_tile(width, a, b, c, row, column):
-    """Put into C the inner products of four rows of A with four rows of B.
+    """Store in C the inner products of four rows of A with four rows of B.
 
         C[i, j] ← Σ_d A[i, d] · B[j, d]       i = row … row + 3, j = column … column + 3
 

@@ -1,4 +1,4 @@
-"""Functions for kernels that move one row by the sum of its gradients."""
+"""Functions for kernels that update one row by the sum of its gradients."""
 
 import inspect
 from collections.abc import Callable
@@ -25,25 +25,25 @@ from .instructions import (
 
 
 def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None]:
-    """Make a function for kernels that sums some rows of gradients and moves one row by them.
+    """Make a function for kernels that sums gradients of a row and updates the row.
 
     Parameters
     ----------
     arithmetic : callable
-        Given the gradient's sum and the arrays' numbers at the same columns, by position, and
-        the constants, by keyword, returns the arrays' new numbers. It may use + − * /,
-        :func:`root` and :func:`power`. It is called with arrays of numbers if the JIT is off,
-        otherwise once, to generate code from.
+        Takes the summed gradient and the arrays' numbers at the same columns, by position, and
+        the constants, by keyword; returns the arrays' new numbers. It may use + − * /,
+        :func:`root` and :func:`power`. If the JIT is off, it is called with arrays of numbers;
+        otherwise once, to generate code.
 
     Returns
     -------
     callable
         ``update(width, grads, places, first, last, row, constants, *arrays)`` with the
-        :func:`width_of` the rows (of which D mod 16 more numbers are left), the gradients, shape
-        (places, D), the places of which those from ``first`` to ``last`` − 1 are summed in
-        this order (none: the sum is 0), a tuple of the float32 constants in their order, of which
-        the last may be left out if they have defaults, and the arrays, each of shape (V, D),
-        float32, whose row ``row`` is changed in place.
+        :func:`width_of` the rows (the last D mod 16 numbers are updated one by one); the
+        gradients, of shape (n, D); their places, of which those from ``first`` to ``last`` − 1
+        are summed in this order (none: the sum is 0); the row; a tuple of the float32 constants
+        in their order (the last may be left out if they have defaults); and the arrays, each of
+        shape (V, D), float32, whose row is updated in place.
     """
     parameters = inspect.signature(arithmetic).parameters.values()
     names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -63,7 +63,7 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
         def typer(*args):
             return types.none
 
-        # Numba would take *args for one tuple.
+        # Numba would take *args as one tuple.
         places = [
             inspect.Parameter(f"p{k}", inspect.Parameter.POSITIONAL_ONLY) for k in range(n_args)
         ]
@@ -86,7 +86,7 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
         n_summed = builder.sub(last, first)
 
         def move(columns, kind):
-            """Move the numbers at some columns of the row: vectors of them, or one number."""
+            """Update the row at some columns: in whole vectors, or one number."""
 
             def add_place(k, sums):
                 place = builder.load(builder.gep(places, [builder.add(first, k)]))

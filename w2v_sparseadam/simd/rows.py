@@ -1,4 +1,4 @@
-"""Rows inside kernels: copied, multiplied, summed and fetched early.
+"""Operations on rows inside kernels: copy, inner product, sum and prefetch.
 
 Each function has a NumPy body, which runs when the JIT is off, and an intrinsic that replaces it
 in compiled code.
@@ -69,7 +69,7 @@ def _dot(typing, width, a, i, b, j):
 
 
 def dot(width, a, i, b, j):
-    """Return the inner product of row i of ``a`` and row j of ``b``, as far as ``width`` goes."""
+    """Return the inner product of row i of ``a`` and row j of ``b``, over ``width`` only."""
     n = LANES * len(width)
     return np.dot(a[i, :n], b[j, :n])
 
@@ -124,7 +124,7 @@ def _prefetch_row(typing, width, a, i):
 
 
 def prefetch_row(width, a, i):
-    """Ask the processor to fetch row i of ``a``, which will be read soon."""
+    """Prefetch row i of ``a``, which will be read soon, into the cache."""
 
 
 @overload(prefetch_row)

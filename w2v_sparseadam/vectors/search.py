@@ -1,4 +1,4 @@
-"""Finding words: those of highest cosine, those spelled alike, other forms of a word."""
+"""Search words: by cosine, by similar spelling, by normal form."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _SUGGEST_AMONG = 20_000
 def cosines(query: NDArray[np.float64], units: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the cosines of a vector of shape (D,) with rows of length 1 or 0, shape (R, D)."""
     query = (query / (np.linalg.norm(query) or 1)).astype(np.float32)
-    # Not BLAS: it may sum equal rows in different orders, and so break ties at random.
+    # Not BLAS: it may sum equal rows in different orders, and so break ties randomly.
     return np.einsum("vd,d->v", units, query).clip(-1, 1)
 
 
 def highest(values: NDArray[np.float32], left_out: Collection[int], n: int) -> NDArray[np.int64]:
-    """Return the places of the `n` highest values, best first, equal ones in order.
+    """Return the indices of the `n` highest values, highest first, ties in order.
 
-    Values at the places ``left_out`` are overwritten.
+    Values at the indices ``left_out`` are overwritten.
     """
     values[list(left_out)] = -np.inf
     n = min(n, len(values) - len(left_out))
@@ -35,7 +35,7 @@ def highest(values: NDArray[np.float32], left_out: Collection[int], n: int) -> N
 
 
 def spelled_like(word: str, words: Iterable[str], n: int) -> list[str]:
-    """Return up to `n` of some words spelled like `word`; see :meth:`Vectors.suggest`."""
+    """Return up to `n` words with a spelling similar to `word`; see :meth:`Vectors.suggest`."""
     folded = word.lower()
     if not folded:
         return []
@@ -56,10 +56,10 @@ def spelled_like(word: str, words: Iterable[str], n: int) -> list[str]:
 
 
 def normal_forms(word: str) -> tuple[str, ...]:
-    """Return a word in the normal forms that do not change what it says."""
+    """Return a word in the normal forms that do not change its meaning."""
     return unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word)
 
 
 def in_known_form(words: Container[str], word: str) -> str:
-    """Return a word in the normal form that has a vector; as it is if none has."""
+    """Return the normal form of a word that is among `words`; unchanged if none is."""
     return next((form for form in (word, *normal_forms(word)) if form in words), word)

@@ -1,4 +1,4 @@
-"""Word vectors: read, written, and asked for similar words."""
+"""Word vectors: load, save and search."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
 
 
 class Vectors:
-    """Words and their vectors, in order of frequency if a trainer made them.
+    """Words and their vectors, most frequent first if a trainer wrote them.
 
     Iterating yields the words; ``len`` counts them; ``word in vectors`` and ``vectors[word]``
     work as in a mapping.
@@ -41,10 +41,10 @@ class Vectors:
     Parameters
     ----------
     words : sequence of V str
-        Different from each other, not empty, without ASCII white space.
+        Distinct, not empty, without ASCII white space.
     matrix : array_like of shape (V, D), float32
-        One row a word, finite numbers. Kept without a copy if it is a C-contiguous float32 array,
-        which must not change afterwards.
+        One row per word, finite numbers. A C-contiguous float32 array is not copied, and
+        must not change afterwards.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Vectors:
     ShapeError
         If `matrix` is not of shape (V, D) with V and D at least 1.
     FormatError
-        If a word or a number could not be written to a file: says which and why.
+        If a file could not hold a word or a number: says which and why.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Vectors:
     """
 
     def __init__(self, words: Sequence[str], matrix: ArrayLike) -> None:
-        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+        with np.errstate(over="ignore"):  # infinities are refused below
             rows = np.ascontiguousarray(matrix, dtype=np.float32).view()
         if rows.ndim != 2 or len(rows) != len(words) or rows.size == 0:
             raise ShapeError(
@@ -86,10 +86,10 @@ class Vectors:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Vectors:
-        """Read a text or binary file, told apart by what is in it, not by its name.
+        """Read a text or binary file; the format is detected from the content.
 
-        Memory is the matrix and the words; the file is read in pieces of a megabyte. A file that
-        lies about what is in it takes no more than an honest one of its size.
+        Memory is that of the matrix and the words: the file is read in pieces of 1 MiB, and one
+        with a false header takes no more than a valid file of its size.
 
         Parameters
         ----------
@@ -121,10 +121,10 @@ class Vectors:
             raise FormatError(f"{name}, {error}") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file, whole or not at all, in the format that the end of its name says.
+        """Write a file atomically, in the format of its extension.
 
-        Text for ``.vec``, ``.txt`` and none, binary for ``.bin``, either compressed if ``.gz``,
-        ``.bz2``, ``.xz`` or ``.zst`` follows. Both formats keep every bit of every number.
+        Text for ``.vec``, ``.txt`` or no extension, binary for ``.bin``; compressed if ``.gz``,
+        ``.bz2``, ``.xz`` or ``.zst`` follows. Both formats store every number exactly.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class Vectors:
         Raises
         ------
         SettingError
-            If the name ends in anything else.
+            If the extension is any other.
         W2VError
             If the file cannot be written; see `write_result`.
         """
@@ -177,7 +177,7 @@ class Vectors:
         Raises
         ------
         UnknownWordError
-            If `word` has no vector; names words spelt like it.
+            If `word` has no vector; suggests words of similar spelling.
         """
         return self.matrix[self._word_id(word)]
 
@@ -187,17 +187,17 @@ class Vectors:
         return default if row is None else self.matrix[row]
 
     def find(self, word: str) -> str | None:
-        """Return the word with a vector that `word` stands for, None if there is none.
+        """Return the form of `word` that has a vector, None if there is none.
 
-        It is `word` itself, or else the same characters in another normal form of Unicode, or else
-        these in lower case.
+        Tried in this order: `word` itself, its Unicode normal forms NFC and NFD, and these forms in
+        lower case.
         """
         _check_str(word)
         forms = (word, *normal_forms(word), *normal_forms(word.lower()))
         return next((form for form in forms if form in self), None)
 
     def __repr__(self) -> str:
-        """Say how many words and dimensions."""
+        """Show the numbers of words and dimensions."""
         return f"<Vectors: {len(self)} words, {self.dim} dimensions>"
 
     def similarity(self, a: str, b: str) -> float:
@@ -213,16 +213,16 @@ class Vectors:
     def most_similar(
         self, query: str | ArrayLike, n: int = 10, exclude: str | Iterable[str] = ()
     ) -> list[tuple[str, float]]:
-        """Return the `n` words of highest cosine with `query`, best first, equal ones by row.
+        """Return the `n` words with the highest cosine to `query`, best first, ties by row.
 
         Parameters
         ----------
         query : str or array_like of shape (D,)
-            A word, which is left out of the answer, or a vector.
+            A word, which is excluded from the result, or a vector.
         n : int
-            How many words, at least 1; fewer are returned if there are no more.
+            How many words, at least 1; fewer are returned if there are not as many.
         exclude : str or iterable of str
-            Further words to leave out; those without a vector are left out anyway.
+            More words to exclude; words without a vector are ignored.
 
         Returns
         -------
@@ -233,11 +233,11 @@ class Vectors:
         UnknownWordError
             If `query` is a word without a vector.
         ShapeError
-            If `query` is a vector of another length than D.
+            If `query` is a vector whose length is not D.
         SettingError
             If `n` is below 1, or the vector holds a number that is not finite.
         WrongTypeError
-            If `query` is neither, or `n` no whole number.
+            If `query` is neither a word nor a vector, or `n` is not a whole number.
         """
         if not isinstance(n, Integral):
             raise wrong_type("n", "a whole number", n)
@@ -257,8 +257,8 @@ class Vectors:
     def analogy(self, a: str, b: str, c: str, n: int = 10) -> list[tuple[str, float]]:
         """Return the `n` best answers to "`a` is to `b` as `c` is to what?".
 
-        The words, other than `a`, `b` and `c`, of highest cosine with b − a + c, where each
-        vector is first divided by its length (3CosAdd).
+        The words, except `a`, `b` and `c`, with the highest cosine to b − a + c, where each
+        vector is first scaled to length 1 (3CosAdd).
 
         Raises
         ------
@@ -276,23 +276,23 @@ class Vectors:
         return self.most_similar(unit_b - unit_a + unit_c, n, exclude=(a, b, c))
 
     def suggest(self, word: str, n: int = 3) -> list[str]:
-        """Return up to `n` words spelt like `word`, closest first, equal ones by row.
+        """Return up to `n` words of similar spelling, closest first, ties by row.
 
-        Only words that begin or end like it and are about as long are compared, and of these
-        only the first 20,000, so that the answer comes at once from a million words.
+        Only words of similar length that begin or end like it are compared, and only the first
+        20,000 of them, which is fast among a million words.
         """
         _check_str(word)
         return spelled_like(word, self.words, n)
 
     def _word_id(self, word: str) -> int:
-        """Return the row of `word`, or raise with words spelt like it."""
+        """Return the row of `word`, or raise with suggestions."""
         _check_str(word)
         row = self.word_ids.get(word)
         if row is None:
             close = ", ".join(quote(other) for other in self.suggest(word))
             raise UnknownWordError(
                 f"no vector for {quote(word)}; "
-                + (f"did you mean {close}?" if close else "no word is spelt like it")
+                + (f"did you mean {close}?" if close else "no word has a similar spelling")
             )
         return row
 
@@ -319,7 +319,7 @@ def _check_str(word: object) -> None:
 
 
 def _number(words: Sequence[str]) -> dict[str, int]:
-    """Map each word to its row; refuse words that a file cannot hold."""
+    """Return the row of each word; refuse words that a file cannot hold."""
     word_ids: dict[str, int] = {}
     for row, word in enumerate(words):
         _check_str(word)
@@ -336,7 +336,7 @@ def _number(words: Sequence[str]) -> dict[str, int]:
 
 def _check_finite(words: Sequence[str], matrix: NDArray[np.float32]) -> None:
     """Refuse NaN and infinity, naming the word."""
-    # A float64 sum of float32 cannot overflow, and needs no array of the matrix's size.
+    # A float64 sum of float32s cannot overflow, and needs no temporary matrix.
     with np.errstate(invalid="ignore"):
         broken = np.flatnonzero(~np.isfinite(matrix.sum(axis=1, dtype=np.float64)))
     if len(broken):

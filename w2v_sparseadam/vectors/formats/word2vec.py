@@ -1,4 +1,4 @@
-"""What the two formats of word2vec.c share: the first line, limits, and how words are read."""
+"""What the two formats of word2vec share: the header, limits, and decoding of words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import BinaryIO, NoReturn
 from ...errors import FormatError
 
 PIECE_BYTES = 1 << 20
-"""How much of a file is read at a time."""
+"""How many bytes of a file are read at a time."""
 
-# Far beyond what anybody has, and small enough that a file that lies takes little memory.
+# Far above any real file, and small enough that a false header takes little memory.
 _MOST_DIMS = 1 << 20
 LONGEST_WORD = 1 << 24
 _HEADER_LIMIT = 100
@@ -27,11 +27,12 @@ def read_header(stream: BinaryIO, path: str, size: int | None) -> tuple[int, int
     n_words, dim = map(int, fields)
     if n_words == 0 or dim == 0:
         raise FormatError(f"{path}, line 1: {n_words} words of {dim} dimensions hold no vectors")
-    # At least a letter, a newline, and a space and a digit a number; the last newline may miss.
+    # A word takes a letter and a newline, a number a space and a digit;
+    # the last newline may be missing.
     if size is not None and n_words * (2 + 2 * dim) - 1 > size - len(line):
         raise FormatError(
             f"{path}, line 1: {n_words} words of {dim} dimensions do not fit in a file of "
-            f"{size} bytes; it is cut short, or this is not its header"
+            f"{size} bytes; it is truncated, or line 1 is not a header"
         )
     if dim > _MOST_DIMS:
         raise FormatError(
@@ -42,7 +43,7 @@ def read_header(stream: BinaryIO, path: str, size: int | None) -> tuple[int, int
 
 def raise_short(path: str, n_words: int, n_read: int) -> NoReturn:
     """Raise for a file that ends too early."""
-    raise FormatError(f"{path}: ends after {n_read} of the words that line 1 promises ({n_words})")
+    raise FormatError(f"{path}: ends after {n_read} of the {n_words} words that line 1 promises")
 
 
 def decode_word(word: bytes, place: str) -> str:

@@ -30,9 +30,9 @@ def read(
                 break
             if space < 0 and len(chunk) - start > LONGEST_WORD:
                 raise FormatError(
-                    f"{path}, word {row + 1}: no space ends it within {LONGEST_WORD:,} bytes"
+                    f"{path}, word {row + 1}: no space after it within {LONGEST_WORD:,} bytes"
                 )
-            # Doubling keeps a file without a space linear in its size.
+            # Doubling, so that the time for a file without spaces is linear in its size.
             more = stream.read(max(PIECE_BYTES, len(chunk) - start))
             if not more:
                 raise_short(path, n_words, row)
@@ -43,12 +43,12 @@ def read(
         start = stop
     rest = chunk[start:] + stream.read(2)
     if rest not in (b"", b"\n"):
-        raise FormatError(f"{path}: more words than line 1 promises ({n_words})")
+        raise FormatError(f"{path}: more than the {n_words} words that line 1 promises")
     return words, matrix.astype(np.float32, copy=False)
 
 
-def has_ended_records(head: bytes, dim: int) -> bool:
-    """Tell whether each of the first records, taken as binary, ends with a newline."""
+def records_end_in_newlines(head: bytes, dim: int) -> bool:
+    """Tell whether each of the first records, read as binary, ends in a newline."""
     start = 0
     for _ in range(_HEAD_RECORDS):
         end = head.find(b" ", start) + 1 + 4 * dim
@@ -61,7 +61,7 @@ def has_ended_records(head: bytes, dim: int) -> bool:
 
 
 def binary_numbers(head: bytes, dim: int) -> Iterator[bytes]:
-    """Yield the bytes that are the numbers of the first records if the file is binary."""
+    """Yield the bytes that would be numbers in the first records of a binary file."""
     start = 0
     for _ in range(_HEAD_RECORDS):
         space = head.find(b" ", start)

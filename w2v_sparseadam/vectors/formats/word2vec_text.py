@@ -15,7 +15,7 @@ from .word2vec import LONGEST_WORD, PIECE_BYTES, decode_word, quote, raise_short
 _LONGEST_NUMBER = 64
 
 
-@np.errstate(over="ignore")  # what becomes infinite is refused by Vectors
+@np.errstate(over="ignore")  # infinities are refused by Vectors
 def read(
     stream: BinaryIO, path: str, n_words: int, dim: int
 ) -> tuple[list[str], NDArray[np.float32]]:
@@ -29,7 +29,7 @@ def read(
         if not line:
             raise_short(path, n_words, row)
         if len(line) == longest:
-            raise FormatError(f"{place}: is longer than any line of a word and {dim} numbers is")
+            raise FormatError(f"{place}: is too long for a word and {dim} numbers")
         # Words may hold white space that is not ASCII, so only the first space ends one.
         word, _, numbers = line.partition(b" ")
         word = word.rstrip(b"\r\n")
@@ -49,21 +49,21 @@ def read(
             wrong = next(token for token in tokens if not is_number(token))
             advice = ""
             if is_number(wrong.replace(b",", b".", 1)):
-                advice = "; a decimal point is needed, not a comma"
+                advice = "; use a decimal point, not a comma"
             raise FormatError(
                 f"{place}: expected {dim} numbers after {quote(words[row])}, found "
                 f"{quote(wrong)}{advice}"
             ) from None
     while rest := stream.read(PIECE_BYTES):
-        if not rest.isspace():  # blank lines at the end mean nothing
+        if not rest.isspace():  # blank lines at the end are ignored
             raise FormatError(
-                f"{path}, line {n_words + 2}: more words than line 1 promises ({n_words})"
+                f"{path}, line {n_words + 2}: more than the {n_words} words that line 1 promises"
             )
     return words, matrix
 
 
 def _check_word(word: bytes, line: bytes, place: str) -> None:
-    """Refuse what stands before the first space of a line if it is no word."""
+    """Refuse a line that does not begin with a word and a space."""
     if word and b"\t" not in word:
         return
     if not line.strip():
@@ -83,7 +83,7 @@ def is_row(line: bytes, dim: int) -> bool:
 
 
 def is_number(token: bytes) -> bool:
-    """Tell whether `token` is a number; ``1_000`` is one to Python only."""
+    """Tell whether `token` is a number; ``1_000``, which Python accepts, is not."""
     if b"_" in token:
         return False
     try:
@@ -94,7 +94,7 @@ def is_number(token: bytes) -> bool:
 
 
 def write(stream: BinaryIO, words: Sequence[str], matrix: NDArray[np.float32]) -> None:
-    """Write lines of numbers with nine digits, which is what a float32 needs to come back."""
+    """Write lines of numbers with nine digits, enough to restore every float32 exactly."""
     line = "%s" + " %.9g" * matrix.shape[1] + "\n"
     for word, row in zip(words, matrix, strict=True):
         stream.write((line % (word, *row.tolist())).encode())
