@@ -1,4 +1,4 @@
-"""Reading a corpus, told step by step as events: what training and the commands show and log."""
+"""Read a corpus and report progress as events, which training and the commands show and log."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 # Names of JSON Lines and tables, compressed or not.
 _RECORDS = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 
-_READ_RECORDS = "give `format` and `field` to read one part of each"
+_READ_RECORDS = "give `format` and `field` to read one field of each record"
 
 Event = dict[str, Any]
 """What happened; `read_with_events` and `train` list the keys."""
 
-# Often enough for a bar that moves, seldom enough to cost nothing.
+# Often enough for a smooth progress bar, rarely enough to cost nothing.
 EVENT_SECONDS = 0.2
 
 
@@ -34,7 +34,7 @@ def read_with_events(
     threads: int = 1,
     known: Vocabulary | None = None,
 ) -> Corpus:
-    """Read text files into word ids, and tell how it goes.
+    """Read text files into word ids, reporting progress as events.
 
     Parameters
     ----------
@@ -45,22 +45,22 @@ def read_with_events(
         one of
 
         ``warning``
-            Something is odd about the sources: message, advice (with settings in backquotes).
+            A source looks wrong: message, advice (with settings in backquotes).
         ``compile``
-            A kernel is about to be compiled, which may take seconds: kernel. A later run finds
-            all kernels on the disk.
+            A kernel is about to be compiled, which may take seconds: kernel. Later runs load
+            it from the cache.
         ``warning``
-            Compiled kernels cannot be kept there: message.
+            Compiled kernels cannot be saved: message.
         ``read``
-            Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
+            At most five times a second: bytes (as stored), total_bytes (0 if a source is
             a stream), tokens (before the tokenizer).
         ``join``
-            Likewise, while phrases are found: words, total_words, gone through so far and in all.
+            Likewise, while phrases are found: words, total_words, processed and in total.
         ``text``
             The text has been read: the fields of `TextReport`, without ``n_``, mb_per_s and
             min_count.
         ``phrases``
-            The phrases that were joined, if any were to be: found, a list of `Phrase`.
+            The phrases joined, if that was requested: found, a list of `Phrase`.
 
     threads, known
         As in `read_corpus`.
@@ -88,10 +88,10 @@ def read_with_events(
             message = f"{name}: read as plain lines, though {what}"
             on_event({"event": "warning", "message": message, "advice": _READ_RECORDS})
 
-    records = _taken_for_lines(paths) if config.format == "lines" else []
+    records = _named_like_records(paths) if config.format == "lines" else []
     if records:
         others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
-        warn_of_records(records[0] + others, "named like records")
+        warn_of_records(records[0] + others, "the extension is that of records")
 
     def telling(event: str, *keys: str) -> Callable[..., None]:
         last = time.perf_counter()
@@ -121,7 +121,7 @@ def read_with_events(
     return corpus
 
 
-def _taken_for_lines(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
+def _named_like_records(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
     """Return the names of sources that end like files of records, compressed or not."""
     from .reading.sources import find_sources
 
