@@ -275,7 +275,7 @@ def test_nothing_to_draw(tmp_path):
 
 
 def test_every_contestant_has_a_color():
-    names = {*steps.STEP_CONTESTANTS, *training.TRAINING_CONTESTANTS}
+    names = {*steps.STEP_OPTIMIZERS, *training.TRAINING_OPTIMIZERS}
     assert names == set(plots._COLOR_OF)
 
 

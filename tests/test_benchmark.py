@@ -16,8 +16,8 @@ from w2v_sparseadam.benchmark.drawn_text import draw_text
 from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.benchmark.residency import resident_bytes
 from w2v_sparseadam.benchmark.results import Report, Skipped, Spread, StepTiming, TrainingRun
-from w2v_sparseadam.benchmark.steps import STEP_CONTESTANTS
-from w2v_sparseadam.benchmark.training import TRAINING_CONTESTANTS
+from w2v_sparseadam.benchmark.steps import STEP_OPTIMIZERS
+from w2v_sparseadam.benchmark.training import TRAINING_OPTIMIZERS
 from w2v_sparseadam.engine.engine import SHARED_NEGATIVES
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
@@ -121,7 +121,7 @@ def test_steps_count_rows_and_bytes(text, short_rounds):
         (n_words, draw, optimizer)
         for n_words, own in ((300, "corpus"), (1000, "zipf"))
         for draw in (own, "uniform")
-        for optimizer in STEP_CONTESTANTS
+        for optimizer in STEP_OPTIMIZERS
     ]
     n_rows = report.steps[0].n_rows_touched
     assert 32 < n_rows <= 96  # a batch has 32 words and 64 negatives
@@ -185,7 +185,7 @@ def test_what_does_not_fit_in_memory_is_skipped(text, monkeypatch):
         Skipped("a step over 300 words", "it needs 0.0 GB of memory, and 0.0 GB are free"),
         *(
             Skipped(f"training with {name}", "it needs 0.0 GB of memory, and 0.0 GB are free")
-            for name in TRAINING_CONTESTANTS
+            for name in TRAINING_OPTIMIZERS
         ),
     ]
 
@@ -198,7 +198,7 @@ def test_training_takes_turns(text, short_rounds):
     report = benchmark(*text, sizes=[], repeat=2, seconds=0.05, on_event=events.append, **SMALL)
     events = [event for event in events if event["event"] == "training"]
     turns = [(event["round"], event["optimizer"]) for event in events]
-    assert turns == [(number, name) for number in (1, 2) for name in TRAINING_CONTESTANTS]
+    assert turns == [(number, name) for number in (1, 2) for name in TRAINING_OPTIMIZERS]
     assert [run.optimizer for run in report.training] == [name for _, name in turns]
     for run in report.training:
         assert run.seconds >= 0.05
@@ -211,7 +211,7 @@ def test_training_takes_turns(text, short_rounds):
         assert times == sorted(set(times))
         assert len(times) <= 50
     assert {name: len(runs) for name, runs in report.training_runs().items()} == dict.fromkeys(
-        TRAINING_CONTESTANTS, 2
+        TRAINING_OPTIMIZERS, 2
     )
 
 
@@ -261,7 +261,7 @@ def test_curve_has_the_mean_of_each_interval():
         (
             "kill -9 $$",
             W2VError,
-            "training with sparse-adam was ended by signal 9; if memory ran out; lower dim or "
+            "training with sparse-adam was ended by signal 9; if memory ran out, lower dim or "
             "raise min_count",
         ),
         ("exit 3", RuntimeError, "training with sparse-adam failed with exit code 3"),

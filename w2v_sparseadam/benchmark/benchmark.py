@@ -1,10 +1,10 @@
-"""What moving only the touched rows buys: optimizers timed in turn, on a text of one's own.
+"""Measure how much faster it is to move only the touched rows: optimizers timed on a text.
 
 Two measurements. The optimizer's step alone, over matrices of several sizes, with as many rows
 that have a gradient as a batch of the text touches; and training, each optimizer for the same wall
-time in a process of its own. Contestants take turns, round by round, so that a change of the
-machine's speed meets all alike; what counts is the median of the rounds, and of the ratios within
-each round.
+time in a process of its own. Optimizers take turns, round by round, so that changes of the
+machine's speed affect all alike; results are medians of the rounds, and of the ratios within each
+round.
 """
 
 from __future__ import annotations

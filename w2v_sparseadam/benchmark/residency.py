@@ -8,7 +8,7 @@ import numpy as np
 
 
 def resident_bytes(arrays: Collection[np.ndarray]) -> int | None:
-    """Return how much of some arrays is resident, to a page; None where it is not told."""
+    """Return how many bytes of some arrays are resident, in whole pages; None if unknown."""
     try:
         mincore = ctypes.CDLL(None).mincore
     except (AttributeError, OSError, TypeError):

@@ -37,21 +37,21 @@ class StepTiming:
     draw : {"corpus", "zipf", "uniform"}
         How the rows with a gradient were drawn.
     optimizer : str
-        One of `STEP_CONTESTANTS`.
+        One of `STEP_OPTIMIZERS`.
     n_rows_touched : int
         Rows with a gradient.
     n_rows_moved : int
         Rows that the step moves: those, or all V.
     n_bytes_moved : int
-        What the arithmetic reads and writes: each moved row and its state both ways, and each
-        gradient once. Lists of row numbers, about 1 % of it, are left out.
+        Bytes read and written: each moved row and its state twice, each gradient once. Row
+        numbers, about 1 % more, are not counted.
     seconds : list of float
         Time of a step: for each round, the median of its steps.
     state_bytes : int
-        Room of the optimizer's state.
+        Size of the optimizer's state.
     resident_state_bytes : int or None
-        How much of it is resident after one step: the pages that hold a touched row. None where
-        the system does not tell.
+        How much of it is resident after one step: the pages that hold a touched row. None if
+        unknown.
     """
 
     n_words: int
@@ -76,12 +76,12 @@ class TrainingRun:
     Attributes
     ----------
     optimizer : str
-        One of `TRAINING_CONTESTANTS`.
+        One of `TRAINING_OPTIMIZERS`.
     seconds : float
         Time of the steps, without reading and compiling.
     n_tokens : int
-        Tokens of the vocabulary gone through, before subsampling; more than the text has once the
-        run is in its second epoch.
+        Vocabulary tokens processed, before subsampling; more than the text has from the second
+        epoch on.
     loss : float or None
         Mean negative log likelihood per pair, with its negatives, over the last tenth of the
         time. None if the run diverged or met no pair.
@@ -114,7 +114,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a benchmark found.
+    """The results of a benchmark.
 
     Attributes
     ----------
@@ -123,9 +123,9 @@ class Report:
     settings : dict
         n_words and n_tokens of the text; dim, batch_size, threads, repeat, seconds, seed.
     steps : list of StepTiming
-        By size, then draw, then optimizer in the order of `STEP_CONTESTANTS`.
+        By size, then draw, then optimizer in the order of `STEP_OPTIMIZERS`.
     training : list of TrainingRun
-        By round, then optimizer in the order of `TRAINING_CONTESTANTS`.
+        By round, then optimizer in the order of `TRAINING_OPTIMIZERS`.
     skipped : list of Skipped
     """
 
@@ -136,7 +136,7 @@ class Report:
     skipped: list[Skipped]
 
     def step_groups(self) -> Iterator[list[StepTiming]]:
-        """Yield what was timed on the same rows, the first contestant first."""
+        """Yield what was timed on the same rows, the first optimizer first."""
         for _, group in groupby(self.steps, key=lambda timing: (timing.n_words, timing.draw)):
             yield list(group)
 
@@ -151,7 +151,7 @@ class Report:
         """Yield everything as dicts fit for JSON; ``kind`` tells what each is about.
 
         First ``machine`` and ``settings``; then a ``step`` for each `StepTiming`, with its
-        median_seconds and its ratio to the first contestant; a ``training`` for each
+        median_seconds and its ratio to the first optimizer; a ``training`` for each
         `TrainingRun`, with its tokens_per_s and epoch_seconds; and each ``skipped``.
         """
         yield {"kind": "machine", **self.machine}

@@ -23,17 +23,17 @@ from ..training.settings import RunConfig
 from .residency import resident_bytes
 from .results import Event, Skipped, StepTiming
 
-STEP_CONTESTANTS = ("sparse-adam", "dense-adam")
+STEP_OPTIMIZERS = ("sparse-adam", "dense-adam")
 """Optimizers whose step is timed alone; the others are compared with the first."""
 
-# Steps of a contestant take this long in a round, at the least one.
+# How long an optimizer takes steps in a round; it takes at least one.
 _ROUND_SECONDS = 0.1
 
-# So many that by the time one comes round again, its rows have left the cache, if V is large.
+# Enough that the rows of a draw have left the cache before it is used again, if V is large.
 _DRAWS = 16
 
-# Few, as Python hands them out; more than one, as threads are not equally fast.
-_PARTS_A_WORKER = 3
+# Few, because Python hands them out; more than one, because threads differ in speed.
+_PARTS_PER_WORKER = 3
 
 
 def measure_steps(
@@ -44,14 +44,14 @@ def measure_steps(
     run: RunConfig,
     emit: Callable[[Event], None],
 ) -> tuple[list[StepTiming], list[Skipped]]:
-    """Time the contestants' steps over all sizes that can be measured."""
+    """Time the optimizers' steps over all sizes that can be measured."""
     own_touches = _expected_touches(counts, skip_gram, run.batch_size)
     n_rows = max(1, round(float(-np.expm1(-own_touches).sum())))
     timings: list[StepTiming] = []
     skipped: list[Skipped] = []
     with Workers(run.n_threads) as workers:
         for n_words in sorted({*sizes, counts.size}):
-            n_bytes = sum(row_bytes(step_config(name), skip_gram.dim) for name in STEP_CONTESTANTS)
+            n_bytes = sum(row_bytes(step_config(name), skip_gram.dim) for name in STEP_OPTIMIZERS)
             reason = lacks_memory(n_words * n_bytes)
             if n_words < n_rows:
                 reason = f"it has fewer rows than the {n_rows:,} that a batch touches"
@@ -89,7 +89,7 @@ def _time_size(
     seed: int,
     workers: Workers,
 ) -> Iterator[StepTiming]:
-    """Time the contestants in turn over one matrix; ``touches`` has the rates of each draw."""
+    """Time the optimizers in turn over one matrix; ``touches`` has the rates of each draw."""
     rng = np.random.default_rng(seed)
     draws = {
         draw: [_draw_rows(rng, rates, n_rows) for _ in range(_DRAWS)]
@@ -100,7 +100,7 @@ def _time_size(
     fill_uniform(draw_key(seed, "start"), skip_gram.dim, param)
     grads[:, : skip_gram.dim] = rng.standard_normal((n_rows, skip_gram.dim), np.float32)
     optimizers = {
-        name: build_optimizer(step_config(name), param, param.shape[1]) for name in STEP_CONTESTANTS
+        name: build_optimizer(step_config(name), param, param.shape[1]) for name in STEP_OPTIMIZERS
     }
     resident = {}
     for name, optimizer in optimizers.items():
@@ -165,7 +165,7 @@ def time_step(optimizer: Optimizer, groups: Groups, grads: np.ndarray, workers: 
     began = time.perf_counter()
     scalars = optimizer.next_scalars(optimizer.lr)
     extent = prepare(optimizer.rule, groups)
-    size = -(-extent // (_PARTS_A_WORKER * workers.n))
+    size = -(-extent // (_PARTS_PER_WORKER * workers.n))
 
     def move_part(_: int, part: int) -> None:
         last = min((part + 1) * size, extent)
@@ -176,5 +176,5 @@ def time_step(optimizer: Optimizer, groups: Groups, grads: np.ndarray, workers: 
 
 
 def step_config(name: str) -> OptimizerConfig:
-    """Return a contestant's settings: PyTorch's decays, so that all move both moments."""
+    """Return an optimizer's settings: PyTorch's decays, so that all move both moments."""
     return OptimizerConfig(name, beta1=0.9, beta2=0.999)

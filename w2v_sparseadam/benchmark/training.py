@@ -29,7 +29,7 @@ from ..training.settings import RunConfig
 from .results import Event, Skipped, TrainingRun
 from .steps import step_config
 
-TRAINING_CONTESTANTS = ("sparse-adam", "dense-adam", "sgd")
+TRAINING_OPTIMIZERS = ("sparse-adam", "dense-adam", "sgd")
 """Optimizers that train; the others are compared with the first."""
 
 _CURVE_POINTS = 50
@@ -47,15 +47,15 @@ def measure_training(
     run: RunConfig,
     emit: Callable[[Event], None],
 ) -> tuple[list[TrainingRun], list[Skipped]]:
-    """Train with the contestants in turn, each in a process of its own."""
+    """Train with the optimizers in turn, each in a process of its own."""
     skipped: list[Skipped] = []
-    contestants = []
-    for name in TRAINING_CONTESTANTS:
+    optimizers = []
+    for name in TRAINING_OPTIMIZERS:
         reason = lacks_memory(2 * counts.size * row_bytes(step_config(name), skip_gram.dim))
         if reason:
             skipped.append(Skipped(f"training with {name}", reason))
             continue
-        contestants.append(name)
+        optimizers.append(name)
         # Onto the disk: compiling would count towards the peak memory of a process.
         compile_run(skip_gram, OptimizerConfig(name), emit)
     runs = []
@@ -70,7 +70,7 @@ def measure_training(
                 "with room"
             ) from error
         for number in range(1, repeat + 1):
-            for name in contestants:
+            for name in optimizers:
                 emit({"event": "training", "optimizer": name, "round": number})
                 runs.append(_train_apart(folder, name, seconds, skip_gram, run))
     return runs, skipped
@@ -102,8 +102,8 @@ def _train_apart(
             raise
     if child.returncode < 0:
         raise W2VError(
-            f"training with {name} was ended by signal {-child.returncode}; if memory ran out",
-            "lower `dim` or raise `min_count`",
+            f"training with {name} was ended by signal {-child.returncode}",
+            "if memory ran out, lower `dim` or raise `min_count`",
         )
     if child.returncode:
         raise RuntimeError(f"training with {name} failed with exit code {child.returncode}")
@@ -111,7 +111,7 @@ def _train_apart(
 
 
 def _train_as_told() -> None:
-    """Be the new process: read a task from standard input, and print what came of it."""
+    """Run in the new process: read a task from standard input, and print the result."""
     task = json.load(sys.stdin)
     folder = Path(task["folder"])
     # Mapped as the corpus is, so that the kernels meet the types they are compiled for.
