@@ -291,6 +291,6 @@ def test_a_checkpoint_that_cannot_be_read_is_not_passed_over(tmp_path):
     with pytest.raises(W2VError) as caught:
         Checkpoints(tmp_path, print).load(empty_like(arrays))
     assert str(caught.value) == (
-        f"{tmp_path}/step-000000000002.safetensors: cannot be read (Is a directory); mend that, or "
-        "delete it to go on from the one before it"
+        f"{tmp_path}/step-000000000002.safetensors: cannot be read (Is a directory); fix that, or "
+        "delete it to resume from the one before it"
     )

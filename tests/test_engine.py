@@ -31,7 +31,6 @@ from w2v_sparseadam.optimizers.dense_adam import DenseAdam
 from w2v_sparseadam.optimizers.rowwise_adam import RowwiseAdam
 from w2v_sparseadam.optimizers.sgd import SGD
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
-from w2v_sparseadam.simd import lanes
 from w2v_sparseadam.simd import random as random_module
 from w2v_sparseadam.system.workers import Workers
 
@@ -420,7 +419,7 @@ def test_the_loss_falls_and_neighbours_find_each_other(workers, kind, lr):
     assert scores[same].mean() > scores[~same].mean() + 1
 
 
-COMPILED = (lanes, random_module, plan, gradients, groups, base, adam, sparse_adam, rowwise_adam)
+COMPILED = (random_module, plan, gradients, groups, base, adam, sparse_adam, rowwise_adam)
 COMPILED += (dense_adam, adagrad, sgd)
 
 

@@ -384,11 +384,11 @@ def seal(path, content):
         ),
         (
             {"vocabulary": b"the 9\nthe 8\n"},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"vocabulary": b"the -9\n"},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"word_ids": np.array([-1] * 6, "<i4").tobytes()},
@@ -396,11 +396,11 @@ def seal(path, content):
         ),
         (
             {"vocabulary": b"the %d\na 1\n" % (2**63 - 1)},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"vocabulary": b""},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"vocabulary": b"the 99999999999999999999\n"},
@@ -452,7 +452,7 @@ def test_a_text_that_nothing_vouches_for_is_refused(tmp_path, text):
     seal(path / "text.json", text)
     with RunFolder.open(path) as folder:
         assert message_of(folder.load_text, error=FormatError) == (
-            f"{path}/text.json: is damaged: it vouches for nothing"
+            f"{path}/text.json: is damaged: it has no count of positions or no checksums"
         )
 
 

@@ -994,7 +994,10 @@ def test_the_log_goes_to_standard_output_behind_what_is_there(folder, capfdbinar
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "out.npy"], "out.npy: vectors cannot be written as '.npy'; end the name in one of"),
+        (
+            ["-o", "out.npy"],
+            "out.npy: vectors cannot be written as '.npy'; use",
+        ),
         (["new.vec"], "new.vec: no such file; name the file to write with -o"),
         (["--log", "log.jsonl.gz"], "log.jsonl.gz: a log is not compressed; name another with"),
     ],

@@ -11,8 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 EVENT_SECONDS = 0.2
-"""No sooner than after so long does the next event of a kind tell of progress: a bar moves often
-enough, and telling costs nothing."""
+"""The shortest time between two events of progress of the same kind."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Compiling(Event):
 
 @dataclass(frozen=True)
 class Reading(Event):
-    """How far reading is: five times a second at most."""
+    """Progress of reading, at most five times a second."""
 
     kind = "read"
     bytes: int  # as they are stored
@@ -74,7 +73,7 @@ class Reading(Event):
 
 @dataclass(frozen=True)
 class Joining(Event):
-    """How far the search for phrases is: five times a second at most."""
+    """Progress of the search for phrases, at most five times a second."""
 
     kind = "join"
     words: int  # gone through so far
@@ -109,7 +108,7 @@ class PhrasesJoined(Event):
 
 @dataclass(frozen=True)
 class FolderLocked(Event):
-    """The folder of the run is this process's."""
+    """This process has locked the folder of the run."""
 
     kind = "folder"
     path: str
@@ -134,7 +133,7 @@ class Initialized(Event):
 
 @dataclass(frozen=True)
 class WordsFrozen(Event):
-    """Words that are to stay in place were looked up."""
+    """The words to freeze have been looked up."""
 
     kind = "freeze"
     frozen: int
@@ -161,7 +160,7 @@ class TrainingStarted(Event):
 
 @dataclass(frozen=True)
 class Progressed(Event):
-    """How far training is: five times a second at most, and at the end of each epoch."""
+    """Progress of training, at most five times a second, and at the end of each epoch."""
 
     kind = "progress"
     epoch: int

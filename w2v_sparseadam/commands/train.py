@@ -369,7 +369,7 @@ def main(
         }
 
     if not dry_run:
-        from ..vectors.vectors import is_binary
+        from ..vectors.formats.detect import is_binary
 
         is_binary(target)  # that vectors cannot be written so should not show after hours
         check_writable(target)

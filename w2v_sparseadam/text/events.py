@@ -1,4 +1,4 @@
-"""Reading a corpus, told step by step as events: what training and the commands show and log."""
+"""Read a corpus and report progress as events, which training and the commands show and log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Names of JSON Lines and tables, compressed or not.
 _RECORDS = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 
-_READ_RECORDS = "give `format` and `field` to read one part of each"
+_READ_RECORDS = "give `format` and `field` to read one field of each record"
 
 
 def read_with_events(
@@ -30,16 +30,16 @@ def read_with_events(
     threads: int = 1,
     known: Vocabulary | None = None,
 ) -> Corpus:
-    """Read text files into word ids, and tell how it goes.
+    """Read text files into word ids, reporting progress as events.
 
     Parameters
     ----------
     paths, config
         As `read_corpus`.
     on_event : callable
-        Receives each event, of `~w2v_sparseadam.events`: `Warned` if the sources are odd or
-        compiled kernels cannot be kept, `Compiling`, `Reading`, `Joining`, `TextRead` and, if
-        phrases were to be joined, `PhrasesJoined`. An exception that it raises ends the reading.
+        Receives each event, of `~w2v_sparseadam.events`: `Warned` if a source looks wrong or
+        compiled kernels cannot be saved, `Compiling`, `Reading`, `Joining`, `TextRead` and, if
+        phrases were requested, `PhrasesJoined`. An exception that it raises ends the reading.
 
     threads, known
         As in `read_corpus`.
@@ -67,10 +67,10 @@ def read_with_events(
             message = f"{name}: read as plain lines, though {what}"
             on_event(Warned(message, _READ_RECORDS))
 
-    records = _taken_for_lines(paths) if config.format == "lines" else []
+    records = _named_like_records(paths) if config.format == "lines" else []
     if records:
         others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
-        warn_of_records(records[0] + others, "named like records")
+        warn_of_records(records[0] + others, "the extension is that of records")
 
     def telling(event: type[Event]) -> Callable[..., None]:
         last = time.perf_counter()
@@ -100,7 +100,7 @@ def read_with_events(
     return corpus
 
 
-def _taken_for_lines(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
+def _named_like_records(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
     """Return the names of sources that end like files of records, compressed or not."""
     from .reading.sources import find_sources
 

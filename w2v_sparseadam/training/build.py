@@ -1,4 +1,4 @@
-"""From settings to an engine at the start of its run, if the memory holds it."""
+"""Builds the engine of a run from its settings, and checks that it fits in memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_model_fits(n_words: int, settings: Settings) -> None:
     W2VError
         Names what can be changed, and what each change would save.
     """
-    from ..simd.lanes import LANES
+    from ..simd.arrays import LANES
     from ..system.memory import check_memory, usable_memory
 
     def needs(n_words: int = n_words, dim: int | None = None, **optimizer: object) -> int:
@@ -126,7 +126,7 @@ def build_engine(
     """
     from ..engine.engine import Engine
     from ..optimizers.build import build_optimizer
-    from ..simd.lanes import padded_zeros
+    from ..simd.arrays import padded_zeros
 
     dim, run = settings.objective.dim, settings.run
     try:

@@ -251,7 +251,7 @@ class Checkpoints:
                 continue
             except OSError as error:  # which may pass, so the one before is not taken
                 raise W2VError(
-                    f"{path}: cannot be read ({error.strerror}); mend that, or delete it to go on "
+                    f"{path}: cannot be read ({error.strerror}); fix that, or delete it to resume "
                     "from the one before it"
                 ) from error
             for other in damaged:

@@ -1,4 +1,4 @@
-"""When the state of a run goes to its folder, and how it comes back."""
+"""Checkpoint policy: when the state of a run is written to its folder, and how it is restored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CheckpointRequest(Protocol):
 
 
 class CheckpointPolicy:
-    """Decides when the state of a run goes to its folder, and brings it back."""
+    """Writes checkpoints of a run when they are due, and restores the last good one."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a run would take, found out without running it: the dry run."""
+"""Dry run: the memory and time that a run would take, estimated from a few steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More text for a run that is finished: its words keep their ids, new ones are put behind them."""
+"""Incremental training: more text for a finished run, whose words keep their ids."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add_text(
 ) -> None:
     """Read more text into a run's folder, and make it the folder of a run over all of the text.
 
-    Vectors and moments are those that the run came to; new words start fresh.
+    Known words keep their vectors and moments; new words are initialized as in a new run.
 
     Parameters
     ----------

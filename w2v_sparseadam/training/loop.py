@@ -1,4 +1,4 @@
-"""The steps of a run, taken some at a time, between which it is watched, told of and kept."""
+"""The training loop: steps, between which progress is reported and checkpoints are written."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ def take_steps(
             if epoch.n_pairs:
                 progress.loss = epoch.mean_loss
             elif not progress.run.n_pairs:
-                _check_hope(stepper, progress.step == n_steps)
+                _check_pairs(stepper, progress.step == n_steps)
             events.append(_epoch_event(epoch_number, epoch))
             progress.epoch = Tally()
         # From here to the next job the state is whole, so that an exception costs nothing.
         try:
-            with ExitStack() as stack:  # all are emitted, though one may raise: none comes again
+            with ExitStack() as stack:  # emit all, even if one raises: they are not repeated
                 for event in reversed(events):
                     stack.callback(emit, event)
             interrupts.check()
@@ -139,8 +139,8 @@ def _epoch_event(number: int, epoch: Tally) -> Event:
     return EpochEnded(number, epoch.n_tokens, epoch.n_pairs, loss, epoch.seconds)
 
 
-def _check_hope(stepper: Stepper, at_end: bool) -> None:
-    """Refuse a text in which no epoch has found a pair, if none will."""
+def _check_pairs(stepper: Stepper, at_end: bool) -> None:
+    """Raise TextError if no epoch so far had a pair, and none will."""
     if not stepper.has_neighbours():
         raise TextError("nothing to learn from: no line has two words", "lower `min_count`")
     if at_end:

@@ -1,4 +1,4 @@
-"""What a run has learned."""
+"""The trained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on with a run that was interrupted, and adding epochs or text to one that is finished."""
+"""Resuming an interrupted run, and adding epochs or text to a finished one."""
 
 from __future__ import annotations
 

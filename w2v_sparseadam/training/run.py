@@ -1,4 +1,4 @@
-"""What new and resumed runs have in common: checks of their arguments, and the run itself."""
+"""What new and resumed runs share: argument checks, and the run itself."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     settings.json      what the run was asked to do
     vocabulary.txt     a word and its count on each line, in the order of the word ids
     word_ids.i32       the text: int32, little-endian, a negative number after each line
-    text.json          counts and checksums of these two; written last, so that it vouches for them
+    text.json          counts and checksums of these two; written last, when both are complete
     checkpoints/       see :mod:`w2v_sparseadam.training.checkpoint`
     lock               who trains here
 
@@ -199,7 +199,7 @@ class RunFolder:
         """
         with replace_file(self.path / _WORD_IDS) as stream:
             digest = _write_ids(stream, word_ids)
-        self._vouch(vocabulary, word_ids.size, digest.hexdigest(), counts)
+        self._write_text_json(vocabulary, word_ids.size, digest.hexdigest(), counts)
 
     def load_text(self) -> tuple[Vocabulary, np.ndarray]:
         """Return the vocabulary and the word ids, mapped into memory and read-only.
@@ -276,7 +276,7 @@ class RunFolder:
         self.settings = {**self.settings, "generation": self.settings["generation"] + 1}
         try:
             checksum = self._append(n_old, word_ids)
-            self._vouch(vocabulary, n_old + word_ids.size, checksum, counts)
+            self._write_text_json(vocabulary, n_old + word_ids.size, checksum, counts)
             self._make_checkpoints()
             write_start(*self.load_text(), self.checkpoints)
             sync_folder(self.path)  # all of it must be there before the settings name it
@@ -327,10 +327,10 @@ class RunFolder:
             ) from error
         return digest.hexdigest()
 
-    def _vouch(
+    def _write_text_json(
         self, vocabulary: Vocabulary, n_positions: int, checksum: str, counts: Mapping[str, Any]
     ) -> None:
-        """Write the vocabulary, and what vouches for it and the word ids."""
+        """Write the vocabulary, then the counts and checksums of it and the word ids."""
         digest = hashlib.sha256()
         with replace_file(self._at("vocabulary.txt")) as stream:
             for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
@@ -342,7 +342,7 @@ class RunFolder:
         self._write_json(self._at("text.json").name, text)
 
     def _remove_others(self) -> None:
-        """Remove what other generations left, and word ids that no text vouches for."""
+        """Remove files of other generations, and word ids beyond those that text.json counts."""
         own = {self._at(name) for name in _PER_GENERATION}
         for path in self.path.iterdir():
             if path in own or not _OF_A_GENERATION.fullmatch(path.name):
@@ -433,20 +433,20 @@ def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary
     # In Python's integers: the sum of hostile counts may be beyond int64.
     n_tokens = sum(counts.tolist())
     if n_tokens >= 1 << 63 or not words or counts.min() < 1 or len(set(words)) < len(words):
-        raise FormatError(f"{stream.name}: is damaged: words and their counts do not stand there")
+        raise FormatError(f"{stream.name}: is damaged: expected a word and its count on each line")
     counts.flags.writeable = False
     return Vocabulary(words, counts), text
 
 
 def _read_text(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what vouches for the vocabulary and the word ids of a run."""
+    """Return the counts and checksums of a run's vocabulary and word ids."""
     text_path = of_generation(path, "text.json", settings)
     with _whole(text_path):
         text = unsealed(text_path, read_json(text_path))
     positions, checksums = text.get("positions"), text.get("sha256")
     is_count = isinstance(positions, int) and 1 <= positions < 1 << 60
     if not is_count or not isinstance(checksums, dict):
-        raise FormatError(f"{text_path}: is damaged: it vouches for nothing")
+        raise FormatError(f"{text_path}: is damaged: it has no count of positions or no checksums")
     return text
 
 
@@ -569,7 +569,7 @@ def _whole(path: Path) -> BinaryIO:
 
 
 def _check_digest(stream: BinaryIO, n_bytes: int | None, text: Mapping[str, Any]) -> None:
-    """Compare the first bytes of a file, or all, with the checksum that vouches for them."""
+    """Compare the checksum of the first bytes of a file, or of all, with that in text.json."""
     kind = "vocabulary" if n_bytes is None else "word_ids"
     digest, left = hashlib.sha256(), math.inf if n_bytes is None else n_bytes
     while left and (piece := stream.read(int(min(_CHUNK, left)))):
