@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import FormatError, SettingError, TextError
+from w2v_sparseadam.evaluation import scores as evaluation
 from w2v_sparseadam.evaluation.scores import (
     AnalogySet,
     SectionReport,
@@ -18,7 +19,6 @@ from w2v_sparseadam.evaluation.scores import (
     read_dataset,
     spearman,
 )
-from w2v_sparseadam.evaluation.scores import scores as evaluation
 from w2v_sparseadam.vectors.vectors import Vectors
 
 

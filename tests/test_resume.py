@@ -965,13 +965,13 @@ main()
 """
 BUSY = """
 import time
-from w2v_sparseadam import checkpoint, steps
+from w2v_sparseadam.training import checkpoint, loop
 def write(path, arrays, state):
     if state["progress"]["step"] % 4:
         print("writing", flush=True)
         time.sleep(600)
 checkpoint.write_checkpoint = write
-steps._RUN_SECONDS = 0
+loop._RUN_SECONDS = 0
 """
 LONG = [*SMALL, "--epochs", "1000000", "--threads", "2"]
 

@@ -339,12 +339,13 @@ ADDED = """
 import sys
 from numba.core.dispatcher import Dispatcher
 from w2v_sparseadam import PhraseConfig, TextConfig
-from w2v_sparseadam.text import corpus, phrases, scanner, typewords
+from w2v_sparseadam.text import corpus, phrases
+from w2v_sparseadam.text.types import scanner, type_words
 
 def compiled():
     return {
         (name, str(signature))
-        for module in (phrases, scanner, typewords)
+        for module in (phrases, scanner, type_words)
         for name, kernel in vars(module).items() if isinstance(kernel, Dispatcher)
         for signature in kernel.signatures
     }
