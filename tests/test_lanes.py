@@ -11,7 +11,6 @@ from w2v_sparseadam.simd.lanes import (
     dot_tile,
     multiply,
     power,
-    prefetch_row,
     root,
     row_product,
     row_sum,
@@ -115,11 +114,6 @@ def call_row_sum(a, i):
 @njit
 def call_copy_row(width, a, i, b, j):
     copy_row(width, a, i, b, j)
-
-
-@njit
-def call_prefetch_row(width, a, i):
-    prefetch_row(width, a, i)
 
 
 @pytest.mark.parametrize("n_dims", WIDTHS)
@@ -281,11 +275,3 @@ def test_zeros_begin_on_a_cache_line(shape):
         assert array.flags.writeable
         assert not array.any()
         assert array.ctypes.data % 64 == 0
-
-
-def test_prefetch_row_changes_nothing():
-    a = whole_numbers(8, 5, 48)
-    before = a.tobytes()
-    for i in range(5):
-        call_prefetch_row(width_of(48), a, i)
-    assert a.tobytes() == before
