@@ -233,7 +233,7 @@ def test_plots(folder, measured):
     assert svg.startswith("<?xml")
     for picture in (svg, page):
         for label in (
-            "milliseconds a step",
+            "milliseconds per step",
             "One step, 2,069 rows with a gradient",
             "sparse-adam, rows as in text",
             "dense-adam, rows drawn evenly",
@@ -263,7 +263,7 @@ def test_a_plot_of_one_panel(tmp_path, steps, training):
     report = Report(REPORT.machine, REPORT.settings, steps, training, [])
     plots.save_plot(report, tmp_path / "plot.svg")
     svg = (tmp_path / "plot.svg").read_text()
-    assert ("milliseconds a step" in svg) is bool(steps)
+    assert ("milliseconds per step" in svg) is bool(steps)
     assert ("loss per pair" in svg) is bool(training)
 
 

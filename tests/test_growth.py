@@ -365,20 +365,20 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step, monkeypa
     own = TextConfig(min_count=1, tokenizer=whitespace)
     train(text, **{**settings(), "text": own}, run_dir=tmp_path / "named")
     assert "no name to find it by" in message(tmp_path / "named")
-    (tmp_path / "own_words.py").write_text("def split(text):\n    return text.split('-')\n")
+    (tmp_path / "lost_words.py").write_text("def split(text):\n    return text.split('-')\n")
     with monkeypatch.context() as patch:
         patch.syspath_prepend(tmp_path)
-        own = TextConfig(min_count=1, tokenizer="python:own_words:split")
+        own = TextConfig(min_count=1, tokenizer="python:lost_words:split")
         train(text, **{**settings(), "text": own}, run_dir=tmp_path / "elsewhere")
-    sys.modules.pop("own_words")
-    (tmp_path / "own_words.py").unlink()
+    sys.modules.pop("lost_words")
+    (tmp_path / "lost_words.py").unlink()
     assert message(tmp_path / "elsewhere") == (
-        f"{tmp_path}/elsewhere: its tokenizer 'python:own_words:split' is code to import; if you "
+        f"{tmp_path}/elsewhere: its tokenizer 'python:lost_words:split' is code to import; if you "
         "trust who made this folder, add trust=True"
     )
     assert message(tmp_path / "elsewhere", SettingError, trust=True).startswith(
         f"{tmp_path}/elsewhere: its text was read with settings that cannot be had now: tokenizer "
-        "'python:own_words:split': cannot import 'own_words'"
+        "'python:lost_words:split': cannot import 'lost_words'"
     )
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")

@@ -8,7 +8,7 @@ from w2v_sparseadam.simd.arithmetic import power, root
 from w2v_sparseadam.simd.arrays import LANES, width_of, zeros
 from w2v_sparseadam.simd.products import dot_tile, multiply, row_product
 from w2v_sparseadam.simd.row_update import row_update
-from w2v_sparseadam.simd.rows import copy_row, dot, prefetch_row, row_sum
+from w2v_sparseadam.simd.rows import copy_row, dot, row_sum
 
 # Vectors in a row: one, groups of equal and unequal size, more than a group holds.
 WIDTHS = [LANES * n for n in (1, 3, 7, 10)]
@@ -105,11 +105,6 @@ def call_row_sum(a, i):
 @njit
 def call_copy_row(width, a, i, b, j):
     copy_row(width, a, i, b, j)
-
-
-@njit
-def call_prefetch_row(width, a, i):
-    prefetch_row(width, a, i)
 
 
 @pytest.mark.parametrize("n_dims", WIDTHS)
@@ -271,11 +266,3 @@ def test_zeros_begin_on_a_cache_line(shape):
         assert array.flags.writeable
         assert not array.any()
         assert array.ctypes.data % 64 == 0
-
-
-def test_prefetch_row_changes_nothing():
-    a = whole_numbers(8, 5, 48)
-    before = a.tobytes()
-    for i in range(5):
-        call_prefetch_row(width_of(48), a, i)
-    assert a.tobytes() == before

@@ -34,7 +34,8 @@ def left_soon(signals: Compiling, left_undone: str) -> Iterator[None]:
     instructions, and so not before LLVM is done with a kernel; a thread is told of the signal at
     once. A second signal does not wait for the second.
     """
-    if threading.current_thread() is not threading.main_thread():
+    # Windows cannot wait for a pipe; there, Ctrl-C comes when the kernel is compiled.
+    if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         yield
         return
     reading, writing = os.pipe()

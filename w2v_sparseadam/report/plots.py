@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..benchmark.results import Report, Spread, StepTiming, TrainingRun
 from ..benchmark.steps import STEP_OPTIMIZERS
 from ..benchmark.training import TRAINING_OPTIMIZERS
-from ..errors import SettingError, W2VError
+from ..errors import W2VError
 from ..system.files import check_writable, write_result
 
 if TYPE_CHECKING:
@@ -50,15 +50,14 @@ def check_plot(path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
-    SettingError
-        If the name of the file ends in none of `FORMATS`.
     W2VError
-        If matplotlib is not installed, or as `check_writable`.
+        If the name of the file ends in none of `FORMATS`, if matplotlib is not installed, or as
+        `check_writable`.
     """
     suffix = Path(path).suffix
     if suffix.lower() not in FORMATS:
         names = ", ".join(FORMATS)
-        raise SettingError(f"{path}: a plot must end in one of {names}, not in {suffix!r}")
+        raise W2VError(f"{path}: a plot must end in one of {names}, not in {suffix!r}")
     if importlib.util.find_spec("matplotlib") is None:
         raise W2VError(
             f"{path}: drawing needs matplotlib, which is not installed; "
