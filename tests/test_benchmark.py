@@ -288,7 +288,7 @@ def test_a_process_that_fails(text, short_rounds, tmp_path, monkeypatch, script,
         benchmark(*text, sizes=[], repeat=1, seconds=1, **SMALL)
     assert str(caught.value) == message
     task = json.loads((tmp_path / "task").read_text())
-    assert (task["name"], task["seconds"], task["skip_gram"]["dim"]) == ("sparse-adam", 1, 20)
+    assert (task["name"], task["seconds"], task["skip_gram"]["dim"]) == ("sparse-adam", 1, 13)
     assert not os.path.exists(task["folder"])
     # -P, so that a numpy.py in the working folder is not run.
     assert (tmp_path / "arguments").read_text() == "-P -m w2v_sparseadam.benchmark.training\n"

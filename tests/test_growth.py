@@ -312,7 +312,7 @@ def test_added_word_ids_are_flushed_before_they_are_vouched_for(text, more, tmp_
     assert contents(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("place", ["_write_ids", "_vouch", "write_checkpoint"])
+@pytest.mark.parametrize("place", ["_write_ids", "_write_text_json", "write_checkpoint"])
 def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
@@ -324,7 +324,7 @@ def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
         match place:
             case "_write_ids":
                 patch.setattr(run_folder, place, full)
-            case "_vouch":
+            case "_write_text_json":
                 patch.setattr(RunFolder, place, full)
             case "write_checkpoint":
                 patch.setattr("w2v_sparseadam.training.incremental.write_checkpoint", full)
