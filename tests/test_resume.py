@@ -28,6 +28,7 @@ from w2v_sparseadam import (
     train,
 )
 from w2v_sparseadam.commands import train as command
+from w2v_sparseadam.commands.destination import Destination
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
 from w2v_sparseadam.training import checkpoint
@@ -750,8 +751,8 @@ def test_a_run_of_unknown_output_needs_one(folder):
 def test_without_a_home_the_output_is_named_again(folder, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/none")
     run("news.txt", *SMALL, "--run-dir", "run", "-q", "-o", "my v.vec")
-    assert command.Destination(Path("run")).kept == {}
-    destination = command.Destination(Path("run"))
+    assert Destination(Path("run")).kept == {}
+    destination = Destination(Path("run"))
     destination.keep(Path("my v.vec"), "sum")
     assert destination.how_to_resume() == f"w2v-train --resume run -o '{folder}/my v.vec'"
 

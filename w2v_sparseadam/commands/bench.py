@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ..objectives.skip_gram.settings import SkipGramConfig
 from ..text.settings import TextConfig
 from ..training.settings import RunConfig
 from . import W2VCommand
+from .options import config_of, in_section, setting
 
 if TYPE_CHECKING:
     from ..benchmark.benchmark import Event, Report
@@ -41,6 +43,13 @@ class _Sizes(click.ParamType):
         return sizes
 
 
+_SECTION = "Options"
+_option = in_section(_SECTION)
+_text = partial(setting, _SECTION, TextConfig)
+_model = partial(setting, _SECTION, SkipGramConfig)
+_run = partial(setting, _SECTION, RunConfig)
+
+
 @click.command(cls=W2VCommand)
 @click.argument(
     "corpus",
@@ -48,13 +57,13 @@ class _Sizes(click.ParamType):
     nargs=-1,
     type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
 )
-@click.option(
+@_option(
     "--synthetic",
     metavar="V",
     type=click.IntRange(1),
     help="Instead of a CORPUS, draw a text of V words by Zipf's law.",
 )
-@click.option(
+@_option(
     "--sizes",
     metavar="N,N,...",
     type=_Sizes(),
@@ -62,92 +71,71 @@ class _Sizes(click.ParamType):
     show_default=True,
     help="Time steps over matrices of so many rows, beside the text's own.",
 )
-@click.option(
+@_model(
     "--dim",
-    metavar="N",
     type=click.IntRange(1),
-    default=SkipGramConfig.dim,
-    show_default=True,
     help="Dimensions of a vector.",
 )
-@click.option(
+@_run(
     "--batch-size",
-    metavar="N",
     type=click.IntRange(32),
-    default=RunConfig.batch_size,
-    show_default=True,
     help="Words that one step learns from.",
 )
-@click.option(
+@_run(
     "--threads",
-    metavar="N",
     type=click.IntRange(1),
     show_default="all processors",
     help="Threads to use.",
 )
-@click.option(
+@_option(
     "--repeat",
-    metavar="N",
     type=click.IntRange(1),
     default=5,
     show_default=True,
     help="Rounds, in which all optimizers take their turn.",
 )
-@click.option(
+@_option(
     "--seconds",
-    metavar="X",
     type=click.FloatRange(0),
     default=5.0,
     show_default=True,
     help="How long each optimizer trains in each round; 0 for none.",
 )
-@click.option(
+@_run(
     "--seed",
-    metavar="N",
     type=click.IntRange(0),
-    default=RunConfig.seed,
-    show_default=True,
     help="Start of every random draw.",
 )
-@click.option(
+@_text(
     "--tokenizer",
     metavar="NAME",
-    default=TextConfig.tokenizer,
-    show_default=True,
     help="What finds the words, as in w2v-train.",
 )
-@click.option(
+@_text(
     "--min-count",
-    metavar="N",
     type=click.IntRange(1),
-    default=TextConfig.min_count,
-    show_default=True,
     help="Leave out words that occur less often.",
 )
-@click.option(
+@_option(
     "--plot",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the results, too: .png, .svg or .html. Needs the extra 'plot'.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
+@_option("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
     ctx: click.Context,
+    /,
     corpus: tuple[Path, ...],
     synthetic: int | None,
     sizes: tuple[int, ...],
-    dim: int,
-    batch_size: int,
-    threads: int | None,
     repeat: int,
     seconds: float,
-    seed: int,
-    tokenizer: str,
-    min_count: int,
     plot: Path | None,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Measure what SparseAdam buys against dense Adam and SGD on the text files CORPUS.
 
@@ -180,10 +168,10 @@ def main(
         check_plot(plot)
     with ExitStack() as stack:
         if synthetic is not None:
-            word_ids, counts = draw_text(synthetic, seed)
+            word_ids, counts = draw_text(synthetic, settings["seed"])
         else:
             click.echo("Reading the text ...", err=True)
-            config = TextConfig(tokenizer=tokenizer, min_count=min_count)
+            config = config_of(TextConfig, settings)
             text = stack.enter_context(read_corpus(corpus, config))
             word_ids, counts = text.word_ids, text.vocabulary.counts
         report = benchmark(
@@ -192,8 +180,8 @@ def main(
             sizes=sizes,
             repeat=repeat,
             seconds=seconds,
-            skip_gram=SkipGramConfig(dim=dim),
-            run=RunConfig(batch_size=batch_size, seed=seed, threads=threads),
+            skip_gram=config_of(SkipGramConfig, settings),
+            run=config_of(RunConfig, settings),
             on_event=on_event,
         )
     for line in _json_lines(report) if as_json else _tables(report):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,9 @@ from ..system.files import STANDARD_OUTPUT, compression_ending, open_descriptor
 from ..text.events import Event
 from . import printable
 from .reading import Pace, ReadingReport, duration, new_bar
+
+if TYPE_CHECKING:
+    from ..training.dry_run import Forecast
 
 
 class EventLog:
@@ -200,3 +205,31 @@ class TrainReport(ReadingReport):
             f"Trained in {duration(event['train_seconds'])}: {event['tokens_per_s']:,.0f} words/s"
             + (f", {memory / 1e6:,.0f} MB of memory at the peak." if memory else ".")
         )
+
+
+def forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """Yield the lines that say what a run would take."""
+
+    def megabytes(n_bytes: int) -> str:
+        return f"{n_bytes / 1e6:,.0f} MB"
+
+    rows = [
+        ("Words", f"{forecast.n_words:,}"),
+        ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
+        ("Subsampling", f"words more frequent than {forecast.subsample:.2g}"),
+        ("Epochs", f"{forecast.epochs:,}"),
+        ("Steps", f"{forecast.n_steps:,}"),
+        ("Model", megabytes(forecast.model_bytes)),
+        ("Optimizer's state", megabytes(forecast.state_bytes)),
+        ("Buffers", megabytes(forecast.buffer_bytes)),
+        ("Word ids", f"{megabytes(forecast.word_id_bytes)}, on the disk"),
+        ("Memory at the peak", megabytes(forecast.peak_bytes)),
+        ("Memory available", megabytes(forecast.available_bytes)),
+        (
+            "Time to train",
+            f"{duration(forecast.train_seconds)} with --threads {forecast.n_threads}, judging by "
+            f"{forecast.n_measured_steps:,} steps",
+        ),
+    ]
+    for name, value in rows:
+        yield f"{name:20}{value}"

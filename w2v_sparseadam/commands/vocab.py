@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,9 @@ from ..system.machine import usable_processors
 from ..text.events import read_with_events
 from ..text.settings import TextConfig
 from . import columns, pad, printable, to_json
+from .options import OUTPUT_FILE, SectionedCommand, corpus_argument, in_section
 from .reading import ReadingReport, phrases_to, teller
-from .text_options import (
-    SectionedCommand,
-    SectionOption,
-    checked_sources,
-    corpus_argument,
-    text_config,
-    text_options,
-)
+from .text_options import checked_sources, text_config, text_options
 
 if TYPE_CHECKING:
     from ..text.corpus import Corpus
@@ -33,8 +26,7 @@ if TYPE_CHECKING:
 
 _MIN_COUNTS = {1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000}
 
-_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-_output = partial(click.option, cls=SectionOption, section="Output")
+_output = in_section("Output")
 
 
 @click.command(cls=SectionedCommand)
@@ -42,7 +34,6 @@ _output = partial(click.option, cls=SectionOption, section="Output")
 @text_options
 @_output(
     "--top",
-    metavar="N",
     type=click.IntRange(0),
     default=20,
     show_default=True,
@@ -52,14 +43,14 @@ _output = partial(click.option, cls=SectionOption, section="Output")
     "-o",
     "--output",
     metavar="FILE",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Write the whole vocabulary: 'word count', a line each; - writes it to standard output, "
     "in place of the tables.",
 )
 @_output(
     "--plot",
     metavar="FILE",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Draw counts against ranks: .png, .svg or .html. Needs the extra 'plot'.",
 )
 @_output("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
@@ -85,7 +76,7 @@ def main(
     """
     config = text_config(ctx)
     outputs = {"-o": output, "--plot": plot, "--phrases-out": phrases_out}
-    sources = checked_sources(ctx, outputs)
+    sources = checked_sources(ctx, config, outputs)
     if output:
         check_text_ending(output)
         check_writable(output)
