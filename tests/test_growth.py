@@ -569,6 +569,9 @@ def test_add_on_the_command_line(folder):
     assert error_of("news.txt", "--add", "more.txt", exit_code=2) == (
         "--add is more text for a finished run: give --resume DIR too"
     )
+    Path("last.txt").write_bytes(b"PK\x03\x04")
+    args = ["--resume", "run", "--add", "more.txt", "--add", "last.txt", "--epochs", "+1"]
+    assert error_of(*args, exit_code=1).startswith("last.txt: is a zip archive")
     assert "Epoch 3/3" in run("--resume", "run", "--epochs", "+1").stderr
     run("--resume", "run", "--epochs", "5", "-q")  # two, two and one
 

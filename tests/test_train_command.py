@@ -383,7 +383,10 @@ def test_what_can_be_known_before_training_is(folder, no_training, args, message
     assert re.fullmatch(message, error_of("news.txt", *args, exit_code=1))
 
 
-def test_an_archive_that_is_no_text_is_refused_before_training(folder):
+def test_an_archive_that_is_no_text_is_refused_before_anything_is_read(folder, monkeypatch):
+    monkeypatch.setattr(
+        "w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled")
+    )
     Path("last.txt").write_bytes(b"PK\x03\x04")
     assert run("news.txt", "last.txt", *SMALL, exit_code=1).stderr == (
         "Error: last.txt: is a zip archive (or a docx, xlsx, epub or npz file), not text; unpack "

@@ -265,6 +265,13 @@ def test_plots(folder):
     assert "<title>w2v-vocab</title>" in pictures["z.html", "3"].decode()
 
 
+def test_an_archive_that_is_no_text_is_refused_before_anything_is_read(folder, monkeypatch):
+    Path("last.txt").write_bytes(b"PK\x03\x04")
+    monkeypatch.setattr(command, "read_with_events", lambda *_, **__: pytest.fail("reading began"))
+    result = run("last.txt", exit_code=1)
+    assert "last.txt: is a zip archive" in result.stderr
+
+
 def test_the_text_options_of_training(folder):
     """Both commands have all of them, and read as they say."""
     flags = {param.name for param in text_options.text_options(lambda: None).__click_params__}

@@ -360,18 +360,3 @@ def to_json(record: Mapping[str, Any]) -> str:
     return "".join(
         json.dumps(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in line
     )
-
-
-def columns(text: str) -> int:
-    """Return how many terminal columns `text` fills: wide characters two, marks none."""
-    return sum(
-        0
-        if unicodedata.category(char) in {"Mn", "Me", "Cf"}
-        else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
-
-
-def pad(text: str, width: int) -> str:
-    """Return `text` followed by spaces up to `width` terminal columns."""
-    return text + " " * (width - columns(text))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import W2VCommand, columns, pad, printable, to_json
+from . import W2VCommand, printable, to_json
 
 if TYPE_CHECKING:
     from ..evaluation.scores import Report
@@ -65,13 +65,15 @@ def main(
 
 def _print_table(reports: list[Report]) -> None:
     """Print a line a report, then how each kind was scored, then why any score is missing."""
+    import wcwidth
+
     names = [printable(report.dataset) for report in reports]
-    width = max(columns(name) for name in ["data set", *names])
-    click.echo(f"{pad('data set', width)}  kind        score  covered / items")
+    width = max(map(wcwidth.width, ["data set", *names]))
+    click.echo(f"{wcwidth.ljust('data set', width)}  kind        score  covered / items")
     for name, report in zip(names, reports, strict=True):
         score = "-" if report.score is None else f"{report.score:.1f}"
         click.echo(
-            f"{pad(name, width)}  {report.kind:10}  {score:>5}  "
+            f"{wcwidth.ljust(name, width)}  {report.kind:10}  {score:>5}  "
             f"{report.covered:>7,} / {report.items:>6,}"
         )
     click.echo()

@@ -14,7 +14,7 @@ import click
 
 from ..system.files import check_text_ending, check_writable
 from ..text.events import Event
-from . import StopSignals, columns, pad, printable, with_advice
+from . import StopSignals, printable, with_advice
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -210,6 +210,8 @@ def _text_block(event: Event) -> Iterator[str]:
 
 def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
     """Yield the lines that show the most frequent phrases."""
+    import wcwidth
+
     if not phrases:
         yield "Found no phrases; a lower --phrase-threshold or --phrase-min-count finds more."
     for number, of_pass in groupby(phrases, attrgetter("pass_number")):
@@ -217,9 +219,9 @@ def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
         often = sorted(found, key=lambda phrase: -phrase.pair_count)[:_PHRASES_SHOWN]
         texts = [printable(phrase.text) for phrase in often]
         yield f"Phrases of pass {number}: {len(found):,}; the most frequent, with count and score:"
-        width = max(map(columns, texts))
+        width = max(map(wcwidth.width, texts))
         for text, phrase in zip(texts, often, strict=True):
-            yield f"  {pad(text, width)}  {phrase.pair_count:>9,}  {phrase.score:>11,.2f}"
+            yield f"  {wcwidth.ljust(text, width)}  {phrase.pair_count:>9,}  {phrase.score:>11,.2f}"
 
 
 def new_bar(total: int, unit: str, description: str, details: str) -> tqdm[Any]:

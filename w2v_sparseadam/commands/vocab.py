@@ -15,7 +15,7 @@ from ..system.files import check_text_ending, check_writable, is_standard_output
 from ..system.machine import usable_processors
 from ..text.events import read_with_events
 from ..text.settings import TextConfig
-from . import columns, pad, printable, to_json
+from . import printable, to_json
 from .options import OUTPUT_FILE, SectionedCommand, corpus_argument, in_section
 from .reading import ReadingReport, phrases_to, teller
 from .text_options import checked_sources, text_config, text_options
@@ -147,10 +147,12 @@ def _tables(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
     """Yield lines with the cells in columns, each kept to its side."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    import wcwidth
+
+    widths = [max(map(wcwidth.width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(
-            pad(cell, width) if side == "<" else " " * (width - columns(cell)) + cell
+            (wcwidth.ljust if side == "<" else wcwidth.rjust)(cell, width)
             for cell, side, width in zip(row, sides, widths, strict=True)
         ).rstrip()
 
