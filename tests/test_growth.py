@@ -579,7 +579,7 @@ def test_add_on_the_command_line(folder):
 def test_init_from_a_run_on_the_command_line(folder):
     run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
     said = run("news.txt", "more.txt", *SMALL, "--init", "run", "-o", "w.vec").stderr
-    assert "matched by name, 0 unused; words that start fresh: 3.\n" in said
+    assert "matched by name, 0 unused; words without one: 3.\n" in said
     assert "moments" not in said
     changed = run("news.txt", *SMALL, "--init", "run", "--optimizer", "sgd", "-o", "x.vec").stderr
     assert "The other run had another optimizer: the moments start at 0.\n" in changed

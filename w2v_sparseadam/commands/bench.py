@@ -1,4 +1,4 @@
-"""``w2v-bench``: what moving only the touched rows buys, on a text of one's own."""
+"""``w2v-bench``: how much faster it is to move only the touched rows, on any text."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _run = partial(setting, _SECTION, RunConfig)
     type=_Sizes(),
     default="10000,100000,1000000",
     show_default=True,
-    help="Time steps over matrices of so many rows, beside the text's own.",
+    help="Numbers of rows to time steps over, beside the text's own.",
 )
 @_model(
     "--dim",
@@ -79,7 +79,7 @@ _run = partial(setting, _SECTION, RunConfig)
 @_run(
     "--batch-size",
     type=click.IntRange(32),
-    help="Words that one step learns from.",
+    help="Center words per step.",
 )
 @_run(
     "--threads",
@@ -92,7 +92,7 @@ _run = partial(setting, _SECTION, RunConfig)
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="Rounds, in which all optimizers take their turn.",
+    help="Number of rounds; each optimizer runs once in each.",
 )
 @_option(
     "--seconds",
@@ -104,12 +104,12 @@ _run = partial(setting, _SECTION, RunConfig)
 @_run(
     "--seed",
     type=click.IntRange(0),
-    help="Start of every random draw.",
+    help="Seed of all random numbers.",
 )
 @_text(
     "--tokenizer",
     metavar="NAME",
-    help="What finds the words, as in w2v-train.",
+    help="Tokenizer, as in w2v-train.",
 )
 @_text(
     "--min-count",
@@ -120,9 +120,9 @@ _run = partial(setting, _SECTION, RunConfig)
     "--plot",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the results, too: .png, .svg or .html. Needs the extra 'plot'.",
+    help="Also plot the results: .png, .svg or .html. Needs the extra 'plot'.",
 )
-@_option("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
+@_option("--json", "as_json", is_flag=True, help="Print JSON objects, one per line.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
@@ -137,10 +137,10 @@ def main(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Measure what SparseAdam buys against dense Adam and SGD on the text files CORPUS.
+    """Compare SparseAdam with dense Adam and SGD on the text files CORPUS.
 
-    First an optimizer's step alone, over matrices of several sizes; then training, each
-    optimizer for the same time. Takes two or three minutes.
+    It first times a single step of each optimizer, over matrices of several sizes, and then
+    trains with each for the same time. It takes two or three minutes.
 
     \b
     w2v-bench corpus.txt
@@ -191,7 +191,7 @@ def main(
 
 
 def _message(event: Event) -> str:
-    """Return what to say of what comes next."""
+    """Return the line that announces what comes next."""
     if event["event"] == "compile":
         return "Compiling for this machine; the next run will start at once ..."
     if event["event"] == "warning":
@@ -215,11 +215,11 @@ def _tables(report: Report) -> Iterator[str]:
         n_rows = report.steps[0].n_rows_touched
         yield f"\nOne step, {n_rows:,} rows with a gradient; rows and MB that it moves"
         yield from _aligned(_step_rows(report), "><<<>>>")
-        yield "\nMB of the optimizer's state that one step makes resident, of its room"
+        yield "\nMB of the optimizer's state in memory after one step, of those allocated"
         yield from _aligned(_state_rows(report), ">>>")
     if report.training:
         yield (
-            f"\nTraining for {settings['seconds']:g} s: {settings['n_tokens']:,} tokens an epoch, "
+            f"\nTraining for {settings['seconds']:g} s: {settings['n_tokens']:,} tokens per epoch, "
             f"{settings['n_words']:,} words"
         )
         yield from _aligned(_training_rows(report), "<<>><>")
@@ -230,7 +230,7 @@ def _tables(report: Report) -> Iterator[str]:
 
 
 def _aligned(rows: Iterable[Sequence[str]], sides: str) -> Iterator[str]:
-    """Yield lines with the cells in columns, each kept to its side."""
+    """Yield lines with the cells in columns, aligned to the left (<) or right (>)."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -239,8 +239,8 @@ def _aligned(rows: Iterable[Sequence[str]], sides: str) -> Iterator[str]:
 
 
 def _step_rows(report: Report) -> Iterator[Sequence[str]]:
-    """Yield the cells of the steps, the size and the draw once for all optimizers."""
-    yield "words", "drawn", "optimizer", "ms a step", "rows", "MB", "time"
+    """Yield the rows of the table of steps; optimizers share the cells of size and draw."""
+    yield "words", "drawn", "optimizer", "ms per step", "rows", "MB", "time"
     for group in report.step_groups():
         for timing in group:
             first = timing is group[0]
@@ -256,7 +256,7 @@ def _step_rows(report: Report) -> Iterator[Sequence[str]]:
 
 
 def _state_rows(report: Report) -> Iterator[Sequence[str]]:
-    """Yield the cells of the state's memory, a row for each size."""
+    """Yield the rows of the table of the state's memory, one per size."""
     groups = {group[0].n_words: group for group in report.step_groups()}
     yield "words", *(timing.optimizer for timing in next(iter(groups.values())))
     for n_words, group in groups.items():
@@ -270,8 +270,8 @@ def _state_rows(report: Report) -> Iterator[Sequence[str]]:
 
 
 def _training_rows(report: Report) -> Iterator[Sequence[str]]:
-    """Yield the cells of the training, a row for each optimizer."""
-    yield "optimizer", "1,000 tokens/s", "s an epoch", "epochs", "loss", "peak MB"
+    """Yield the rows of the table of training, one per optimizer."""
+    yield "optimizer", "1,000 tokens/s", "s per epoch", "epochs", "loss", "peak MB"
     n_tokens = report.settings["n_tokens"]
     for name, runs in report.training_runs().items():
         speed = statistics.median(run.tokens_per_s for run in runs)
@@ -298,7 +298,7 @@ def _megabytes(n_bytes: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a positive number with three digits, or all before the point."""
+    """Return a positive number with three digits, or with all before the decimal point."""
     decimals = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
     return f"{value:,.{min(decimals, 6)}f}"
 

@@ -20,11 +20,11 @@ _MOST_BYTES = 1 << 16
 
 
 class Destination:
-    """Where the vectors of a run go, and which: kept in its folder as ``command.json``.
+    """Where the vectors of a run go, and which: stored in its folder as ``command.json``.
 
-    The folder may come from a stranger, whose vectors would overwrite a file of the user's. So
-    what is kept has a signature, with a key that only this user has on this machine, and only for
-    a folder in this place: that of another folder says nothing.
+    The folder may come from a stranger, who could name a file of this user to overwrite. So the
+    file is signed with a key that only this user has, on this machine. The signature covers the
+    path of the folder: a copy elsewhere is not trusted.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class Destination:
         refuse_links(run_dir)
         try:
             with open(self._path, "rb") as stream:
-                content = json.loads(stream.read(_MOST_BYTES))  # what is cut is no JSON
+                content = json.loads(stream.read(_MOST_BYTES))  # if truncated, it is not JSON
             found = {name: str(content[name]) for name in ("output", "vectors")}
             signature = str(content.get("signature"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return  # a run started from Python, or killed at its very start
+            return  # a run started from Python, or killed as it started
         key = _own_key()
         own = self._signature(key, found) if key else ""
         if key and hmac.compare_digest(own.encode(), signature.encode(errors="replace")):
@@ -64,7 +64,7 @@ class Destination:
         Raises
         ------
         UsageError
-            If nothing says so, or it is not this user who did.
+            If the folder does not say, or the signature is not of this user.
         """
         if self._claimed:
             raise click.UsageError(
@@ -78,7 +78,7 @@ class Destination:
         return Path(self.kept["output"])
 
     def keep(self, output: Path, vectors: str) -> None:
-        """Write it, if it is new."""
+        """Store the output and the kind of vectors, if they have changed."""
         from ..system.files import replace_file
 
         is_named = str(output) != STANDARD_OUTPUT
@@ -97,7 +97,7 @@ class Destination:
         return hmac.new(key, json.dumps(told).encode(), hashlib.sha256).hexdigest()
 
     def how_to_resume(self) -> str:
-        """Return the command that goes on with the run; it names the output if it must."""
+        """Return the command that resumes the run; it names the output if the folder cannot."""
         from ..training.run_folder import resume_command
 
         command = resume_command(self.run_dir)

@@ -1,4 +1,4 @@
-"""Leaving soon after Ctrl-C while a kernel is compiled, which nothing in Python can interrupt."""
+"""Exit soon after Ctrl-C while a kernel is compiled, which Python cannot interrupt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS = 1.0
 
 
 class Compiling(Protocol):
-    """What knows which signals end the command, and whether a kernel is being compiled."""
+    """Tells which signals end the command, and whether a kernel is being compiled."""
 
     compiling: bool
 
@@ -28,11 +28,11 @@ class Compiling(Protocol):
 
 @contextmanager
 def left_soon(signals: Compiling, left_undone: str) -> Iterator[None]:
-    """End the process a second after a signal that comes in the block, if it is compiling then.
+    """End the process a second after a signal in the block, if a kernel is compiled then.
 
-    Nothing is lost: what a command writes it writes later. Python runs its handlers between two
-    instructions, and so not before LLVM is done with a kernel; a thread is told of the signal at
-    once. A second signal does not wait for the second.
+    Nothing is lost: commands write only later. Python runs signal handlers between two of its
+    instructions, so not before LLVM has compiled the kernel, but it wakes the thread that watches
+    at once. Another signal ends the process without waiting.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -29,7 +29,7 @@ from . import W2VCommand, printable, to_json, with_advice
     metavar="A B C",
     help="Answer 'A is to B as C is to what?' by the highest cosine with B - A + C.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line instead.")
 def main(
     vectors: str,
     words: tuple[str, ...],

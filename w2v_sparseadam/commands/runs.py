@@ -1,4 +1,4 @@
-"""What ``w2v-train`` knows of run folders: what a resumed run may be told, and its own notes."""
+"""What ``w2v-train`` checks before it resumes a run or writes near its folder."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class MoreEpochs(int):
 
 
 class TotalEpochs(int):
-    """Epochs that a run is to have in all, as in ``--epochs =5``."""
+    """Epochs that a run must have in total, as in ``--epochs =5``."""
 
     sign = "="
 
 
 class Epochs(click.IntRange):
-    """A number of epochs, with a plus sign so many more, with an equals sign so many in all."""
+    """A number of epochs: ``N``, ``+N`` for N more, or ``=N`` for N in total."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -61,23 +61,23 @@ class Epochs(click.IntRange):
 
 
 def check_resumable(
-    ctx: click.Context, run_dir: Path, kept: Mapping[str, Any], told: Mapping[str, Any]
+    ctx: click.Context, run_dir: Path, kept: Mapping[str, Any], options: Mapping[str, Any]
 ) -> None:
-    """Refuse whatever contradicts the settings of a run.
+    """Refuse options that contradict the settings of a run.
 
     Parameters
     ----------
     kept : mapping
         The settings in the folder.
-    told : mapping
-        The settings of the command, defaults among them.
+    options : mapping
+        The options of the command, with their defaults.
     """
     from ..training.run_folder import plain
 
     Settings.read(kept, run_dir)  # so that every field is there
     fields = {name: value for config in _CONFIGS for name, value in kept.get(config, {}).items()}
-    fields.pop("phrases", None)  # which are settings of their own
-    if fields["epochs"] is not None:  # as it is until the text is read, if it says how many
+    fields.pop("phrases", None)  # whose fields are options of their own
+    if fields["epochs"] is not None:  # else it depends on the text, not yet read
         fields["epochs"] = kept["first_epoch"] + sum(epochs_of(kept))
     flags = {param.name: param.opts[0] for param in ctx.command.params if param.name}
     for name, flag in flags.items():
@@ -86,27 +86,27 @@ def check_resumable(
         field = "optimizer" if name == "dense_adam" else name
         if field == "corpus":
             raise click.UsageError(
-                f"--resume needs no CORPUS: the text is kept in {run_dir}; leave '{told[field][0]}'"
-                " out"
+                f"--resume needs no CORPUS: the text is kept in {run_dir}; leave "
+                f"'{options[field][0]}' out"
             )
         if field not in fields:
             raise click.UsageError(f"{flag} cannot be given with --resume; leave it out")
-        value = kept_list(told[field]) if field in {"stopwords", "vocab"} else told[field]
+        value = kept_list(options[field]) if field in {"stopwords", "vocab"} else options[field]
         if isinstance(value, MoreEpochs) or plain(value) == fields[field]:
             continue
         if isinstance(value, TotalEpochs) and (fields[field] is None or value > fields[field]):
             continue
-        mend = "add some with --epochs +N, or " if field == "epochs" else ""
+        advice = "add some with --epochs +N, or " if field == "epochs" else ""
         sign = value.sign if isinstance(value, TotalEpochs) else ""
         raise click.UsageError(
-            f"{flag} is {sign}{told[field]}, but the run in {run_dir} has "
-            f"{printable(str(fields[field]))}; {mend}leave "
+            f"{flag} is {sign}{options[field]}, but the run in {run_dir} has "
+            f"{printable(str(fields[field]))}; {advice}leave "
             "it out"
         )
 
 
 def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
-    """Refuse to write over what a run keeps in its folder; other places in it may be written."""
+    """Refuse to overwrite files of the run in its folder; other paths there are allowed."""
     from ..training.run_folder import is_of_the_run
 
     folder = os.path.realpath(run_dir)
@@ -121,33 +121,32 @@ def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
             )
 
 
-class Asked:
-    """Whether a checkpoint is asked for.
+class CheckpointAsked:
+    """A request for a checkpoint, which a signal handler can make.
 
-    Not a `threading.Event`, whose lock a signal handler would wait for if it interrupts who has
-    it.
+    A `threading.Event` has a lock: a handler that interrupts the holder would wait for ever.
     """
 
     def __init__(self) -> None:
         self._is_set = False
 
     def set(self) -> None:
-        """Ask."""
+        """Ask for a checkpoint."""
         self._is_set = True
 
     def is_set(self) -> bool:
-        """Tell whether one is asked for."""
+        """Tell whether a checkpoint is asked for."""
         return self._is_set
 
     def clear(self) -> None:
-        """Ask no longer."""
+        """Withdraw the request."""
         self._is_set = False
 
 
 @contextmanager
-def asked_by_sigusr1() -> Iterator[Asked]:
-    """Give what SIGUSR1 sets, where there is such a signal."""
-    asked = Asked()
+def asked_by_sigusr1() -> Iterator[CheckpointAsked]:
+    """Yield a request that SIGUSR1 makes, where there is such a signal."""
+    asked = CheckpointAsked()
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not (in_main_thread and hasattr(signal, "SIGUSR1")):
         yield asked

@@ -80,7 +80,7 @@ class Session:
                 raise W2VError(f"{error}; the trained vectors are kept: {how}") from error
             raise W2VError(
                 f"{error}; the last checkpoint is of step {self._n_kept_steps:,} of "
-                f"{self._n_steps:,}, from where the run goes on with: {how}"
+                f"{self._n_steps:,}, from which to resume: {how}"
             ) from error
         for report in self._reports:
             report.saved(request.output)
@@ -98,11 +98,11 @@ class Session:
             case "start":
                 self._is_training = self._signals.saves = True
                 self._n_steps, self._n_kept_steps = event["steps"], event["first_step"]
-                self._signals.note = f"; go on with: {destination.how_to_resume()}"
+                self._signals.note = f"; resume with: {destination.how_to_resume()}"
             case "checkpoint":
                 self._n_kept_steps = event["step"]
                 self._signals.note = (
-                    f" at step {event['step']:,}; go on with: {destination.how_to_resume()}"
+                    f" at step {event['step']:,}; resume with: {destination.how_to_resume()}"
                 )
             case "done":
                 self._is_training = False

@@ -55,13 +55,13 @@ text_options = all_of(
         "--stopwords",
         metavar="FILE",
         type=INPUT_FILE,
-        help="Drop the words of this file, one a line.",
+        help="Drop the words of this file, one per line.",
     ),
     _text(
         "--vocab",
         metavar="FILE",
         type=INPUT_FILE,
-        help="Keep only the words of this file, one a line; a count may follow.",
+        help="Keep only the words of this file, one per line; a count may follow.",
     ),
     _text(
         "--min-count",
@@ -78,17 +78,18 @@ text_options = all_of(
         "--max-types",
         type=click.IntRange(1),
         show_default="a quarter of the memory",
-        help="Hold at most this many distinct runs of characters; then forget the rarest.",
+        help="Hold at most this many distinct strings between white space in memory; "
+        "beyond that, forget the rarest.",
     ),
     _text(
         "--max-token-bytes",
         type=click.IntRange(1),
-        help="Drop longer runs of characters between white space.",
+        help="Drop longer strings between white space.",
     ),
     _text(
         "--errors",
         type=click.Choice(ON_BAD_BYTES),
-        help="On bytes that are not text in the encoding: stop, put U+FFFD, or drop them.",
+        help="On bytes that are invalid in the encoding: stop, put U+FFFD, or drop them.",
     ),
     _text("--encoding", metavar="NAME", help="Encoding of the text, of those that Python has."),
     _text(
@@ -113,7 +114,7 @@ text_options = all_of(
         "--phrase-score",
         "score",
         type=click.Choice(list(START_THRESHOLD)),
-        help="How much more often than by chance words are neighbours.",
+        help="Measure of how much more often than by chance words are neighbours.",
     ),
     _phrases(
         "--phrase-threshold",
@@ -127,7 +128,7 @@ text_options = all_of(
         "min_count",
         type=click.IntRange(1),
         show_default="5, or --min-count if more",
-        help="Join neighbours that occur together so often at least.",
+        help="Join neighbours that occur together at least this often.",
     ),
     in_section("Phrases")(
         "--phrases-out",
@@ -144,13 +145,13 @@ def text_config(ctx: click.Context) -> TextConfig:
     settings = ctx.params
     if settings["format"] == "lines" and settings["field"] is not None:
         raise click.UsageError(
-            "--field needs records to take it from; give their --format, such as jsonl"
+            "--field applies to records only; give their --format, such as jsonl"
         )
     if not settings["phrases"]:
         for name in _PHRASE_SETTINGS:
             if given(ctx, name):
                 flag = flag_of(ctx, name)
-                raise click.UsageError(f"{flag} says how phrases are joined; add --phrases 1")
+                raise click.UsageError(f"{flag} has no effect without phrases; add --phrases 1")
         phrases = None
     else:
         phrases = PhraseConfig(

@@ -43,34 +43,36 @@ train_options = all_of(
     ),
     _model(
         "--dynamic-window/--fixed-window",
-        help="Let near words count more, in a straight line, or all within the window alike.",
+        help="Weight near contexts more, falling linearly with distance, or all contexts alike.",
     ),
     _model("--negative", type=click.IntRange(1), help="Negative samples for each pair."),
     _model(
         "--noise-exponent",
         type=click.FloatRange(0),
-        help="Draw negatives in proportion to their count to this power.",
+        help="Draw negatives in proportion to their count raised to this power.",
     ),
     _model(
         "--subsample",
         type=click.FloatRange(0),
         show_default=_SUBSAMPLE_DEFAULTS,
-        help="Thin out words of a higher relative frequency; 0 keeps all.",
+        help="Subsample words of a higher relative frequency; 0 keeps all.",
     ),
     _model_option(
         "--init",
         metavar="VECTORS|DIR",
         type=click.Path(path_type=Path, exists=True, allow_dash=True),
-        help="Start from these center vectors, or from both matrices and the moments of the run in "
-        "this folder; words are matched by name.",
+        help="Initialize with these center vectors, or with both matrices and the "
+        "moments of the run in this folder; words are matched by name.",
     ),
     _model_option(
         "--freeze",
         metavar="FILE",
         type=INPUT_FILE,
-        help="Keep the center vectors of these words, one a line, as they start.",
+        help="Keep the center vectors of these words, one per line, as initialized.",
     ),
-    _optimizer("--optimizer", type=click.Choice(list(START_LR)), help="What moves the vectors."),
+    _optimizer(
+        "--optimizer", type=click.Choice(list(START_LR)), help="Rule that updates the vectors."
+    ),
     _optimizer_option(
         "--dense-adam",
         is_flag=True,
@@ -111,7 +113,7 @@ train_options = all_of(
     _optimizer(
         "--lr-schedule",
         type=click.Choice(LR_SCHEDULES),
-        help="How the learning rate falls to --min-lr, or that it stays.",
+        help="How the learning rate falls to --min-lr; if constant, it does not.",
     ),
     _optimizer(
         "--warmup",
@@ -127,15 +129,15 @@ train_options = all_of(
         "--epochs",
         type=Epochs(),
         show_default=_EPOCHS_DEFAULTS,
-        help="Passes over the text; with --resume, +N adds some, and =N as many as are missing "
-        "to N.",
+        help="Passes over the text; with --resume, +N adds N, and =N adds as many as "
+        "are missing to a total of N.",
     ),
     _run(
         "--batch-size",
         type=click.IntRange(32),
-        help="Words that one step learns from, once the text is thinned out.",
+        help="Center words per step, after subsampling.",
     ),
-    _run("--seed", type=click.IntRange(0), help="Start of every random draw."),
+    _run("--seed", type=click.IntRange(0), help="Seed of all random numbers."),
     _run(
         "--threads",
         type=click.IntRange(1),
@@ -146,20 +148,20 @@ train_options = all_of(
         "--run-dir",
         metavar="DIR",
         type=_FOLDER,
-        help="Keep in this new folder all that it takes to go on after an interruption.",
+        help="Keep everything needed to resume an interrupted run in this new folder.",
     ),
     _safety(
         "--resume",
         "resume_dir",
         metavar="DIR",
         type=_FOLDER,
-        help="Go on with the run in this folder; nothing else need be said.",
+        help="Resume the run in this folder; no other option is needed.",
     ),
     _safety(
         "--add",
         metavar="CORPUS",
         multiple=True,
-        help="With --resume and --epochs +N: more text for a finished run; may be given again. New "
+        help="With --resume and --epochs +N: more text for a finished run; may be repeated. New "
         "words must occur --min-count times in it, however often they occurred before.",
     ),
     _safety(
@@ -174,13 +176,13 @@ train_options = all_of(
         type=click.FloatRange(0, min_open=True),
         default=CHECKPOINT_MINUTES,
         show_default=True,
-        help="How often the state goes to the folder; it also does at the end of each epoch.",
+        help="How often to write a checkpoint; one is also written after each epoch.",
     ),
     _safety(
         "--no-lock",
         is_flag=True,
-        help="Do not lock the folder, on a file system that has no locks; see to it that no other "
-        "process trains in it.",
+        help="Do not lock the folder, for a file system without locks; make sure "
+        "that no other process trains in it.",
     ),
     _run_option(
         "--dry-run",
@@ -193,7 +195,7 @@ train_options = all_of(
         metavar="PATH",
         type=OUTPUT_FILE,
         show_default="the first CORPUS' name with .vec, in this folder",
-        help="Where the vectors go: word2vec text (.vec, .txt), or binary if the name ends in "
+        help="File for the vectors: word2vec text (.vec, .txt), or binary if the name ends in "
         ".bin; compressed if .gz, .bz2, .xz or .zst follows. - is standard output.",
     ),
     _output(
@@ -207,8 +209,8 @@ train_options = all_of(
         "--log",
         metavar="PATH",
         type=OUTPUT_FILE,
-        help="Write what happens to this file too, one JSON object a line.",
+        help="Also log events to this file, one JSON object per line.",
     ),
-    _output("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors."),
+    _output("-q", "--quiet", is_flag=True, help="Show only warnings and errors."),
 )
 """Gives a command these options."""

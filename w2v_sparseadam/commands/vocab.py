@@ -44,8 +44,8 @@ _output = in_section("Output")
     "--output",
     metavar="FILE",
     type=OUTPUT_FILE,
-    help="Write the whole vocabulary: 'word count', a line each; - writes it to standard output, "
-    "in place of the tables.",
+    help="Write the whole vocabulary, one 'word count' per line; - writes it to standard "
+    "output instead of the tables.",
 )
 @_output(
     "--plot",
@@ -53,8 +53,8 @@ _output = in_section("Output")
     type=OUTPUT_FILE,
     help="Draw counts against ranks: .png, .svg or .html. Needs the extra 'plot'.",
 )
-@_output("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
-@_output("-q", "--quiet", is_flag=True, help="Print the result only, warnings and errors.")
+@_output("--json", "as_json", is_flag=True, help="Print JSON objects, one per line.")
+@_output("-q", "--quiet", is_flag=True, help="Print only the result, warnings and errors.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
@@ -104,7 +104,7 @@ def main(
 
 
 def _rows(read: Corpus, config: TextConfig) -> list[Coverage]:
-    """Return what each min-count keeps, up to one that keeps nothing; the one in force, too."""
+    """Return what each min-count would keep, the one in force among them."""
     from ..text.vocabulary import coverage
 
     largest = int(read.vocabulary.counts[0])
