@@ -582,7 +582,7 @@ def test_init_from_a_run_on_the_command_line(folder):
     assert "matched by name, 0 unused; words without one: 3.\n" in said
     assert "moments" not in said
     changed = run("news.txt", *SMALL, "--init", "run", "--optimizer", "sgd", "-o", "x.vec").stderr
-    assert "The other run had another optimizer: the moments start at 0.\n" in changed
+    assert "The other run had another optimizer, so the moments start at 0.\n" in changed
     Path("empty").mkdir()
     assert error_of("news.txt", *SMALL, "--init", "empty", exit_code=1) == (
         "empty: holds no run; start one with w2v-train CORPUS --run-dir empty"

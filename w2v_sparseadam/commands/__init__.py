@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import errno
 import gc
 import io
@@ -12,7 +11,6 @@ import os
 import re
 import signal
 import sys
-import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,7 +27,7 @@ import click
 
 from ..errors import SettingError, W2VError
 from ..text.reading.sources import STANDARD_INPUT
-from .hurry import left_soon
+from .signals import StopSignals, exit_soon
 
 _LONGEST_MESSAGE = 2000
 
@@ -70,7 +68,7 @@ class W2VCommand(click.Command):
             sys.stdout.reconfigure(errors="backslashreplace")
         signals = ctx.obj = StopSignals()
         try:
-            with signals, left_soon(signals, self.left_undone), _escaped_errors():
+            with signals, exit_soon(signals, self.left_undone), _escaped_errors():
                 result = super().invoke(ctx)
                 if sys.stdout is not None:
                     sys.stdout.flush()  # so that a full disk is reported
@@ -176,108 +174,6 @@ def _guard_standard_files() -> None:
             errors="backslashreplace",
             line_buffering=True,
         )
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal asked to stop.
-
-    Not KeyboardInterrupt itself: once one has crossed an ``exec``, of which Numba has many,
-    Python ends by SIGINT whatever the exit code.
-    """
-
-
-class StopSignals:
-    """Lets Ctrl-C, SIGTERM and SIGHUP end a ``with`` block by an exception, so that it cleans up.
-
-    Attributes
-    ----------
-    received : int or None
-        The signal that came, if any. Numba may turn an exception that interrupts it into
-        another, or swallow it.
-    deferred : bool
-        Whether to wait for the next `check` instead of raising at once.
-    compiling : bool
-        Whether a kernel is being compiled, which nothing can interrupt; see `left_soon`.
-    saves : bool
-        Whether the work after a signal may take a while, as a checkpoint does. Then the same
-        signal again ends the process at once, and others, which supervisors may send along, are
-        ignored. If False, all further signals are ignored.
-    note : str
-        What to say of the work instead of the command's `left_undone`.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.deferred = False
-        self.compiling = False
-        self.saves = False
-        self.note = ""
-        self._handlers: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return  # Python lets only the main thread handle signals
-        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-        if hasattr(signal, "SIGHUP"):
-            usual[signal.SIGHUP] = signal.SIG_DFL
-        for number, handler in usual.items():
-            if signal.getsignal(number) == handler:  # one that is ignored stays so
-                self._handlers[number] = handler
-                signal.signal(number, self._stop)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def handles(self, number: int) -> bool:
-        """Whether a signal ends the block."""
-        return number in self._handlers
-
-    def check(self) -> None:
-        """Raise the exception if a signal has come and the exception was deferred or lost."""
-        if self.received:
-            raise Stopped
-
-    def _stop(self, number: int, _: object) -> None:
-        # Handlers stay as they are: Python raises if one of several signals that came together
-        # finds that its handler is gone.
-        if self.received is None:
-            self.received = number
-            if not self.deferred:
-                raise Stopped
-        elif self.saves and number == self.received:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        # Else it is ignored: cleaning up takes no time.
-
-
-@contextmanager
-def bus_errors_told() -> Iterator[None]:
-    """End the process with one line if a memory-mapped file is truncated in the block.
-
-    The handler is one of the system: those of Python run between two of its instructions, and
-    none follows here.
-    """
-    if not hasattr(signal, "SIGBUS"):  # Windows
-        yield
-        return
-    system = ctypes.CDLL(None)
-    system.signal.argtypes, system.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(_end_by_bus_error)
-    before = system.signal(signal.SIGBUS, ctypes.cast(handler, ctypes.c_void_p))
-    try:
-        yield
-    finally:
-        system.signal(signal.SIGBUS, before)
-
-
-def _end_by_bus_error(_: int) -> None:
-    line = (
-        "Error: a file that is mapped into memory (word ids of the text, or a checkpoint) was cut "
-        "short, or its disk failed\n"
-    )
-    os.write(2, line.encode())
-    os._exit(1)
 
 
 def check_distinct(

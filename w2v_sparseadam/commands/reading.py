@@ -14,7 +14,8 @@ import click
 
 from ..system.files import check_text_ending, check_writable
 from ..text.events import Event
-from . import StopSignals, printable, with_advice
+from . import printable, with_advice
+from .signals import StopSignals
 
 if TYPE_CHECKING:
     from tqdm import tqdm

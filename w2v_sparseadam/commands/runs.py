@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,40 +116,3 @@ def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
             raise click.UsageError(
                 f"{path} belongs to the run in {run_dir}; name another file with {option}"
             )
-
-
-class CheckpointAsked:
-    """A request for a checkpoint, which a signal handler can make.
-
-    A `threading.Event` has a lock: a handler that interrupts the holder would wait for ever.
-    """
-
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def set(self) -> None:
-        """Ask for a checkpoint."""
-        self._is_set = True
-
-    def is_set(self) -> bool:
-        """Tell whether a checkpoint is asked for."""
-        return self._is_set
-
-    def clear(self) -> None:
-        """Withdraw the request."""
-        self._is_set = False
-
-
-@contextmanager
-def asked_by_sigusr1() -> Iterator[CheckpointAsked]:
-    """Yield a request that SIGUSR1 makes, where there is such a signal."""
-    asked = CheckpointAsked()
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not (in_main_thread and hasattr(signal, "SIGUSR1")):
-        yield asked
-        return
-    before = signal.signal(signal.SIGUSR1, lambda *_: asked.set())
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGUSR1, before)

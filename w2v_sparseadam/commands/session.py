@@ -8,10 +8,10 @@ from pathlib import Path
 from ..errors import W2VError
 from ..text.events import Event
 from ..training.model import Model
-from . import StopSignals
 from .reading import phrases_to
 from .report import EventLog, TrainReport
 from .request import Request
+from .signals import StopSignals
 
 
 class Session:

@@ -12,12 +12,11 @@ from .. import __version__
 from ..system.files import check_writable
 from ..training.resume import resume
 from ..training.train import train
-from . import bus_errors_told
 from .options import SectionedCommand, corpus_argument
 from .report import forecast_lines
 from .request import new_run, resumed_run
-from .runs import asked_by_sigusr1
 from .session import Session
+from .signals import asked_by_sigusr1, bus_errors_told
 from .text_options import text_options
 from .train_options import train_options
 
