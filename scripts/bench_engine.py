@@ -29,7 +29,7 @@ from typing import no_type_check
 import numpy as np
 
 from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig
-from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
 from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
@@ -42,8 +42,9 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
 )
 from w2v_sparseadam.objectives.skip_gram.sampler import Sampler
 from w2v_sparseadam.optimizers.base import move, prepare
+from w2v_sparseadam.simd.arrays import zeros
 from w2v_sparseadam.simd.kernels import kernel
-from w2v_sparseadam.simd.lanes import dot_tile, multiply, zeros
+from w2v_sparseadam.simd.products import dot_tile, multiply
 from w2v_sparseadam.simd.random import draw_key
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text.corpus import Corpus, read_corpus

@@ -26,7 +26,9 @@ import numpy as np
 import torch
 
 from w2v_sparseadam import DenseAdam, SparseAdam
-from w2v_sparseadam.benchmark.benchmark import Spread, describe_machine, time_step
+from w2v_sparseadam.benchmark.environment import describe_machine
+from w2v_sparseadam.benchmark.results import Spread
+from w2v_sparseadam.benchmark.steps import time_step
 from w2v_sparseadam.optimizers.base import Optimizer
 from w2v_sparseadam.optimizers.groups import group_rows
 from w2v_sparseadam.system.workers import Workers

@@ -32,7 +32,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.benchmark.environment import describe_machine
 
 PEERS = {
     "w2v-sparseadam": "numba",

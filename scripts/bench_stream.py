@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 
 import numpy as np
 
-from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.system.machine import peak_memory
 from w2v_sparseadam.text.corpus import count_words
 from w2v_sparseadam.text.settings import TextConfig

@@ -20,7 +20,7 @@ from importlib.metadata import version
 
 from gensim.models import Word2Vec
 
-from w2v_sparseadam.benchmark.benchmark import describe_machine
+from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.settings import TextConfig
 

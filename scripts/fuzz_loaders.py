@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig
     from w2v_sparseadam.errors import W2VError
     from w2v_sparseadam.text.vocabulary import Vocabulary
-    from w2v_sparseadam.training import checkpoint, run_folder
+    from w2v_sparseadam.training import checkpoint, inputs, run_folder, sealed_json
     from w2v_sparseadam.training.initialize import Start
     from w2v_sparseadam.training.progress import Progress, RunState
     from w2v_sparseadam.training.settings import Settings, text_of
@@ -108,7 +108,7 @@ def signed(content: bytes) -> bytes:
     try:
         found = json.loads(content)
         found.pop("checksum", None)
-        return json.dumps(run_folder.sealed(found)).encode()
+        return json.dumps(sealed_json.sealed(found)).encode()
     except (ValueError, AttributeError, RecursionError):
         return content
 
@@ -130,7 +130,7 @@ def runs_target(folder: Path) -> Target:
             Settings.read(run.settings, path)
             text_of(run.settings, path)
             with contextlib.suppress(W2VError):  # what names another file
-                run_folder.check_inputs(path, run.settings)
+                inputs.check_inputs(path, run.settings)
             RunState.read(checkpoint.last_state(run.checkpoints), path)
             known, word_ids = run.load_text()
             assert word_ids.max() < len(known)

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from w2v_sparseadam.benchmark import benchmark as library
-from w2v_sparseadam.benchmark.benchmark import Report, Skipped, StepTiming, TrainingRun
+from w2v_sparseadam.benchmark import steps, training
+from w2v_sparseadam.benchmark.drawn_text import draw_text
+from w2v_sparseadam.benchmark.results import Report, Skipped, StepTiming, TrainingRun
 from w2v_sparseadam.commands.bench import main
 from w2v_sparseadam.errors import W2VError
 from w2v_sparseadam.report import plots
@@ -81,7 +83,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = ["one two three four five six seven eight", "two four six eight Two"] * 8
     Path("corpus.txt").write_text("\n".join(lines))
-    monkeypatch.setattr(library, "_ROUND_SECONDS", 1e-9)
+    monkeypatch.setattr(steps, "_ROUND_SECONDS", 1e-9)
     return tmp_path
 
 
@@ -131,7 +133,7 @@ def test_options_reach_the_library(folder, measured):
 
 def test_synthetic_text(folder, measured):
     assert run("--synthetic=40", "--seed=5").exit_code == 0
-    word_ids, counts = library.draw_text(40, 5)
+    word_ids, counts = draw_text(40, 5)
     assert measured[0]["word_ids"].tobytes() == word_ids.tobytes()
     assert measured[0]["counts"].tobytes() == counts.tobytes()
 
@@ -149,8 +151,8 @@ def test_measures_a_corpus(folder):
 
 
 def test_says_what_it_trains(folder, monkeypatch):
-    monkeypatch.setattr(library, "_train_apart", lambda *_: TRAINING[0])
-    monkeypatch.setattr(library, "compile_run", lambda *args: args[-1]({"event": "compile"}))
+    monkeypatch.setattr(training, "_train_apart", lambda *_: TRAINING[0])
+    monkeypatch.setattr(training, "compile_run", lambda *args: args[-1]({"event": "compile"}))
     result = run("corpus.txt", *TINY[:-3], "--repeat=2", "--seconds=1", "--sizes=8")
     assert result.exit_code == 0
     names = ("sparse-adam", "dense-adam", "sgd")
@@ -231,7 +233,7 @@ def test_plots(folder, measured):
     assert svg.startswith("<?xml")
     for picture in (svg, page):
         for label in (
-            "milliseconds a step",
+            "milliseconds per step",
             "One step, 2,069 rows with a gradient",
             "sparse-adam, rows as in text",
             "dense-adam, rows drawn evenly",
@@ -261,7 +263,7 @@ def test_a_plot_of_one_panel(tmp_path, steps, training):
     report = Report(REPORT.machine, REPORT.settings, steps, training, [])
     plots.save_plot(report, tmp_path / "plot.svg")
     svg = (tmp_path / "plot.svg").read_text()
-    assert ("milliseconds a step" in svg) is bool(steps)
+    assert ("milliseconds per step" in svg) is bool(steps)
     assert ("loss per pair" in svg) is bool(training)
 
 
@@ -273,7 +275,7 @@ def test_nothing_to_draw(tmp_path):
 
 
 def test_every_contestant_has_a_color():
-    names = {*library.STEP_CONTESTANTS, *library.TRAINING_CONTESTANTS}
+    names = {*steps.STEP_OPTIMIZERS, *training.TRAINING_OPTIMIZERS}
     assert names == set(plots._COLOR_OF)
 
 

@@ -219,7 +219,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(tmp_path):
     assert Checkpoints(tmp_path, events.append).load(arrays) == 1
     assert arrays["a"].tolist() == [1, 1, 1]
     (event,) = events
-    assert event == {
+    assert dict(event) == {
         "event": "warning",
         "message": f"{newest}: is damaged (its checksum does not fit); trying the one before it",
     }
@@ -291,6 +291,6 @@ def test_a_checkpoint_that_cannot_be_read_is_not_passed_over(tmp_path):
     with pytest.raises(W2VError) as caught:
         Checkpoints(tmp_path, print).load(empty_like(arrays))
     assert str(caught.value) == (
-        f"{tmp_path}/step-000000000002.safetensors: cannot be read (Is a directory); mend that, or "
-        "delete it to go on from the one before it"
+        f"{tmp_path}/step-000000000002.safetensors: cannot be read (Is a directory); fix that, or "
+        "delete it to resume from the one before it"
     )

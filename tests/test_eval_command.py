@@ -39,8 +39,8 @@ def test_table(folder):
         "\n"
         "similarity: 100 times Spearman's rho with cosines; words lower-cased; pairs with a "
         "missing word left out.\n"
-        "analogy: % right by 3CosAdd among the first 5 words; words lower-cased; question words "
-        "are no answers; questions with another word left out.\n"
+        "analogy: % correct by 3CosAdd among the first 5 words; words lower-cased; question words "
+        "are not answers; questions with other words left out.\n"
     )
 
 
@@ -78,7 +78,7 @@ def test_options_reach_the_library(folder):
         json.loads, run("v.vec", "family.txt", "--json", "--keep-case").output.split("\n")[:1]
     )
     assert (report["covered"], report["score"]) == (0, None)
-    assert "words as spelt" in report["protocol"]
+    assert "words as spelled" in report["protocol"]
     (report,) = map(
         json.loads,
         run("v.vec", "family.txt", "--json", "--restrict-vocab=3").output.split("\n")[:1],

@@ -187,7 +187,7 @@ def test_words_are_lower_cased_unless_asked():
     kept = evaluate(COMPASS, dataset, keep_case=True)
     assert kept.covered == 2
     assert kept.score == pytest.approx(-100, abs=1e-9)
-    assert "words as spelt" in kept.protocol
+    assert "words as spelled" in kept.protocol
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_analogies_by_hand():
         SectionReport("fruit", None, 1, 0),
     )
     assert report.protocol == (
-        "% right by 3CosAdd among the first 7 words; words lower-cased; question words are no "
-        "answers; questions with another word left out"
+        "% correct by 3CosAdd among the first 7 words; words lower-cased; question words are not "
+        "answers; questions with other words left out"
     )
 
 

@@ -13,7 +13,7 @@ from w2v_sparseadam.vectors.vectors import Vectors
 
 SETTINGS = {
     "text": TextConfig(min_count=1),
-    "skip_gram": SkipGramConfig(dim=20, window=2, subsample=0),
+    "skip_gram": SkipGramConfig(dim=13, window=2, subsample=0),
     "run": RunConfig(epochs=3, batch_size=32, threads=1),
 }
 
@@ -40,8 +40,8 @@ def test_it_tells_what_training_does(text, tmp_path):
     assert found.n_kept_tokens == 160
     assert found.n_steps == found.n_measured_steps == start["steps"]
     assert found.n_threads == 1
-    # 20 dimensions are padded to 32; Adam without a first moment has a second one.
-    assert found.model_bytes == 2 * len(model.words) * 32 * 4
+    # 13 dimensions are padded to 16; Adam without a first moment has a second one.
+    assert found.model_bytes == 2 * len(model.words) * 16 * 4
     assert found.state_bytes == found.model_bytes
     assert found.word_id_bytes == 4 * (160 + 20)
     assert found.train_seconds > 0
@@ -57,10 +57,10 @@ def test_a_long_run_is_judged_by_some_of_its_steps(text):
 
 def test_it_takes_start_vectors_and_frozen_words(text):
     events = []
-    init = Vectors(["w1", "x"], np.ones((2, 20)))
+    init = Vectors(["w1", "x"], np.ones((2, 13)))
     forecast(text, **SETTINGS, init=init, freeze=["w1"], on_event=events.append)
     assert [event["event"] for event in events][-2:] == ["freeze", "init"]
-    with pytest.raises(SettingError, match="the start vectors have 3 dimensions, but dim is 20"):
+    with pytest.raises(SettingError, match="the start vectors have 3 dimensions, but dim is 13"):
         forecast(text, **SETTINGS, init=Vectors(["w1"], [[1, 2, 3]]))
 
 

@@ -163,7 +163,12 @@ def test_agrees_with_the_reference(planner, width, n_dims, window):
     assert_equals_reference(matrices, batches, plan)
 
 
-@pytest.mark.parametrize("width", range(16, 272, 16))
+# Each width compiles for three seconds; those left out run with the slow tests.
+FEW = {64, 80, 176, 256}
+SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in range(16, 272, 16) if n not in FEW]
+
+
+@pytest.mark.parametrize("width", [*sorted(FEW), *SLOW])
 def test_rows_of_any_number_of_vectors(planner, width):
     rng = np.random.default_rng([width, 2])
     batches = planner(rng.integers(0, 9, 40), window=2, n_shared=N_SHARED)

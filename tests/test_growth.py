@@ -31,7 +31,8 @@ from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabula
 from w2v_sparseadam.training import run_folder
 from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.training.initialize import Start, place
-from w2v_sparseadam.training.run_folder import RunFolder, read_settings, sealed
+from w2v_sparseadam.training.run_folder import RunFolder, read_settings
+from w2v_sparseadam.training.sealed_json import sealed
 from w2v_sparseadam.version import training_version
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
@@ -116,7 +117,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
     n_added = sum(map(len, added))
     assert vocabulary.counts.sum() == known.counts.sum() + n_added
     assert vocabulary.counts.tolist() == np.bincount(word_ids[word_ids >= 0]).tolist()
-    assert told == {
+    assert dict(told) == {
         "event": "add",
         "new_words": 2,
         "words": n_old + 2,
@@ -364,20 +365,20 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step, monkeypa
     own = TextConfig(min_count=1, tokenizer=whitespace)
     train(text, **{**settings(), "text": own}, run_dir=tmp_path / "named")
     assert "no name to find it by" in message(tmp_path / "named")
-    (tmp_path / "own_words.py").write_text("def split(text):\n    return text.split('-')\n")
+    (tmp_path / "lost_words.py").write_text("def split(text):\n    return text.split('-')\n")
     with monkeypatch.context() as patch:
         patch.syspath_prepend(tmp_path)
-        own = TextConfig(min_count=1, tokenizer="python:own_words:split")
+        own = TextConfig(min_count=1, tokenizer="python:lost_words:split")
         train(text, **{**settings(), "text": own}, run_dir=tmp_path / "elsewhere")
-    sys.modules.pop("own_words")
-    (tmp_path / "own_words.py").unlink()
+    sys.modules.pop("lost_words")
+    (tmp_path / "lost_words.py").unlink()
     assert message(tmp_path / "elsewhere") == (
-        f"{tmp_path}/elsewhere: its tokenizer 'python:own_words:split' is code to import; if you "
+        f"{tmp_path}/elsewhere: its tokenizer 'python:lost_words:split' is code to import; if you "
         "trust who made this folder, add trust=True"
     )
     assert message(tmp_path / "elsewhere", SettingError, trust=True).startswith(
         f"{tmp_path}/elsewhere: its text was read with settings that cannot be had now: tokenizer "
-        "'python:own_words:split': cannot import 'own_words'"
+        "'python:lost_words:split': cannot import 'lost_words'"
     )
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
@@ -457,7 +458,7 @@ def test_a_run_starts_from_all_that_another_came_to(text, more, tmp_path, monkey
     with pytest.raises(StopError):
         train([text, more], **settings(), init=start, run_dir=tmp_path / "next", on_event=listener)
     (report,) = listener.of("init")
-    assert report == {
+    assert dict(report) == {
         "event": "init", "matched": len(start.words), "fresh": 3, "unused": 0, "moments": True,
     }  # fmt: skip
     first = sorted((tmp_path / "next" / "checkpoints").iterdir())[0]

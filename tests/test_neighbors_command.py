@@ -164,8 +164,8 @@ def test_an_unknown_word_leaves_the_answers_for_the_others(path):
     assert result.exit_code == 1
     assert result.stdout == ("one\n  two        0.9600\n\ne\u0301te\u0301\n  \\x1b[31m   0.8000\n")
     assert result.stderr == (
-        "Error: no vector for 'zzz'; no word is spelt like it\n"
-        "Error: no vector for 'a'; no word is spelt like it\n"
+        "Error: no vector for 'zzz'; no word has a similar spelling\n"
+        "Error: no vector for 'a'; no word has a similar spelling\n"
     )
 
 

@@ -85,6 +85,8 @@ def test_threads_do_not_change_a_byte(text, monkeypatch, optimizer):
 
 def test_an_interrupted_run_ends_in_the_same_bytes(text, tmp_path):
     alone = train_by_settings(text, settings())
+    assert [epoch.epoch for epoch in alone.history] == [1, 2, 3]
+    assert alone.history[-1].loss == alone.loss
     folder = tmp_path / "run"
 
     def stop(event):

@@ -17,13 +17,8 @@ import pytest
 from w2v_sparseadam.errors import FormatError, W2VError
 from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training import run_folder
-from w2v_sparseadam.training.run_folder import (
-    RunFolder,
-    check_inputs,
-    file_stamp,
-    read_settings,
-    resume_command,
-)
+from w2v_sparseadam.training.inputs import check_inputs, file_stamp
+from w2v_sparseadam.training.run_folder import RunFolder, read_settings, resume_command
 
 fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
@@ -339,7 +334,7 @@ def test_an_error_lets_go_of_the_folder(tmp_path, monkeypatch):
 def test_settings_are_those_at_the_time_of_the_lock(tmp_path, monkeypatch):
     """Another process may add text just before: its generation must not be taken for a leftover."""
     path = filled(tmp_path / "run")
-    lock = run_folder._lock
+    lock = run_folder.lock_folder
 
     def add_and_lock(folder):
         monkeypatch.undo()
@@ -347,7 +342,7 @@ def test_settings_are_those_at_the_time_of_the_lock(tmp_path, monkeypatch):
             other.add_text(VOCABULARY, WORD_IDS, lambda *_: None, {})
         return lock(folder)
 
-    monkeypatch.setattr(run_folder, "_lock", add_and_lock)
+    monkeypatch.setattr(run_folder, "lock_folder", add_and_lock)
     with RunFolder.open(path) as folder:
         assert folder.settings["generation"] == 1
         assert folder.load_text()[1].tolist() == [*WORD_IDS, *WORD_IDS]
@@ -389,11 +384,11 @@ def seal(path, content):
         ),
         (
             {"vocabulary": b"the 9\nthe 8\n"},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"vocabulary": b"the -9\n"},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"word_ids": np.array([-1] * 6, "<i4").tobytes()},
@@ -401,11 +396,11 @@ def seal(path, content):
         ),
         (
             {"vocabulary": b"the %d\na 1\n" % (2**63 - 1)},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"vocabulary": b""},
-            "vocabulary.txt: is damaged: words and their counts do not stand there",
+            "vocabulary.txt: is damaged: expected a word and its count on each line",
         ),
         (
             {"vocabulary": b"the 99999999999999999999\n"},
@@ -457,7 +452,7 @@ def test_a_text_that_nothing_vouches_for_is_refused(tmp_path, text):
     seal(path / "text.json", text)
     with RunFolder.open(path) as folder:
         assert message_of(folder.load_text, error=FormatError) == (
-            f"{path}/text.json: is damaged: it vouches for nothing"
+            f"{path}/text.json: is damaged: it has no count of positions or no checksums"
         )
 
 

@@ -74,7 +74,7 @@ def test_training_starts_from_given_vectors(text):
     fresh, _ = train_small(text, optimizer=still)
     init = Vectors(["w3", "elsewhere", "w1"], [[7, 8, 9], [1, 1, 1], [-1, 0.5, 2]])
     model, events = train_small(text, optimizer=still, init=init)
-    assert events["init"] == {
+    assert dict(events["init"]) == {
         "event": "init",
         "matched": 2,
         "fresh": len(model.words) - 2,
@@ -109,7 +109,7 @@ def test_frozen_words_stay_to_the_bit(text, optimizer):
     init = Vectors(["w1", "w2"], [[0.1, -0.2, 0.3], [-0.0, 1e-30, 5]])
     settings = {"optimizer": OptimizerConfig(optimizer), "init": init}
     model, events = train_small(text, **settings, freeze=["w1", "w2", "w1"])
-    assert events["freeze"] == {"event": "freeze", "frozen": 2, "unknown": 0, "examples": []}
+    assert dict(events["freeze"]) == {"event": "freeze", "frozen": 2, "unknown": 0, "examples": []}
     for word in ("w1", "w2"):
         assert row(model, word).tobytes() == init[word].tobytes()
     free, _ = train_small(text, **settings)

@@ -393,7 +393,7 @@ def test_a_type_may_hold_more_words_than_a_buffer():
     ):
         typed = [TypedText(part, *told[1:]) for part in np.split(told[0], cuts)]
         blocks = [id_map.relabel(Block(_n_word_ids=2).load(part)) for part in typed]
-        parts = [ids.copy() for block in blocks for ids in id_map.take_up(block)]
+        parts = [ids.copy() for block in blocks for ids in id_map.finish(block)]
         assert max(map(len, parts)) <= 3
         assert np.concatenate(parts).tolist() == [1, 0, 1, 0, 0, -1, 1, 1, 0, 1, 0, 0, -1]
 
@@ -535,7 +535,7 @@ def test_every_token_is_accounted_for(tmp_path, max_types, tokenizer, phrases):
 def test_counting_words_joins_no_phrases(tmp_path):
     with pytest.raises(SettingError) as caught:
         count_words(write(tmp_path, b"a b"), TextConfig(phrases=PhraseConfig()))
-    assert str(caught.value) == ("count_words keeps no text to join phrases in; call read_corpus")
+    assert str(caught.value) == ("count_words cannot join phrases; call read_corpus")
 
 
 def test_pruning_is_bounded_below_min_count(tmp_path):
@@ -562,10 +562,8 @@ def test_bad_bytes_of_pruned_types_count(tmp_path):
 def test_a_text_of_which_all_is_forgotten(tmp_path):
     with pytest.raises(TextError) as caught:
         read_corpus(write(tmp_path, b"a b\n"), TextConfig(min_count=1, max_types=1))
-    assert str(caught.value) == (
-        f"{tmp_path}/0.txt: no word is left: all were forgotten, to hold 1 distinct ones at most; "
-        "raise max_types"
-    )
+    assert str(caught.value).startswith(f"{tmp_path}/0.txt: no word is left: all were forgotten")
+    assert str(caught.value).endswith("; raise max_types")
 
 
 def test_the_default_number_of_types_fits_the_memory(monkeypatch, tmp_path):

@@ -149,7 +149,7 @@ def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):
     with pytest.raises(TextError) as caught:
         read(path, b"a\n" + b"b " * 2000, chunk_bytes=64)
     assert str(caught.value) == (
-        f"{path}, line 2: is longer than 1,000 bytes, too much for a tokenizer of lines; split it"
+        f"{path}, line 2: is longer than 1,000 bytes, the limit for a tokenizer of lines; split it"
     )
 
 

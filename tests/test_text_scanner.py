@@ -61,7 +61,7 @@ def write(directory, texts):
 
 def numbers_of(table, piece):
     """Yield the type numbers of a piece."""
-    for new_numbers in table.take_up(piece.scan()):
+    for new_numbers in table.add(piece.scan()):
         is_end = piece.numbers == LINE_MARK
         numbers = np.full(is_end.size, LINE_END, np.int32)
         numbers[~is_end] = new_numbers[piece.numbers[~is_end]]
@@ -318,8 +318,7 @@ def test_more_types_than_numbers(tmp_path, monkeypatch):
     with pytest.raises(TextError) as caught:
         scan(tmp_path, [b"a b", b"b c d"], chunk_bytes=64)
     assert str(caught.value) == (
-        f"{tmp_path}/1.txt: more than 3 distinct runs of bytes between white space by here; is "
-        "this text?"
+        f"{tmp_path}/1.txt: more than 3 distinct runs of bytes between white space; is this text?"
     )
 
 

@@ -153,7 +153,7 @@ def test_an_empty_vocabulary(tmp_path):
     for vocab, name in ((path, path), ([], "[]")):
         with pytest.raises(TextError) as caught:
             WordFilter(TextConfig(vocab=vocab))
-        assert str(caught.value) == f"{name}: a vocabulary without words; vocab needs one"
+        assert str(caught.value) == f"{name}: has no words; vocab needs at least one"
 
 
 def test_an_empty_list_of_stopwords_drops_nothing(tmp_path):

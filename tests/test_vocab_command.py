@@ -75,14 +75,14 @@ def test_records_that_are_read_as_lines_are_told_of(folder):
         Path(name).write_text("the cat\n")
     result = run("a.jsonl", "b.CSV", "--min-count", "1", "-q")
     assert result.stderr == (
-        "Warning: a.jsonl and 1 more: read as plain lines, though named like records; give "
-        "--format and --field to read one part of each.\n"
+        "Warning: a.jsonl and 1 more: read as plain lines, though the extension is that of "
+        "records; give --format and --field to read one field of each record.\n"
     )
     Path("part-0").write_text('\n {"text": "the cat"}\n{"text": "the mat"}\n')
     Path("part-1").write_text('{"text": "the dog"}\n')
     assert run("part-0", "part-1", "--min-count", "1", "-q").stderr == (
         "Warning: part-0: read as plain lines, though it begins with a JSON object; give --format "
-        "and --field to read one part of each.\n"
+        "and --field to read one field of each record.\n"
     )
     result = CliRunner().invoke(
         command.main, ["part-0", "part-1", "--min-count", "1", "-q", "--format", "jsonl"]

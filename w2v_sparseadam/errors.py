@@ -1,7 +1,7 @@
 """The errors this package raises for bad input.
 
 Every message is one line: what is wrong and where, the value met, and what would work. The
-commands print it after ``Error:``, with their options in the place of parameters, and exit with
+commands print it after ``Error:``, with option names in place of parameters, and exit with
 its ``exit_code``.
 """
 
@@ -20,8 +20,8 @@ class W2VError(Exception):
     message : str
         What is wrong, where, and the value met.
     advice : str, optional
-        What would work. Each setting stands in backquotes, as ```name``` or ```name=value```,
-        which commands replace by an option. Nothing in it comes from a file.
+        What would work. Each setting is in backquotes, as ```name``` or ```name=value```,
+        which commands replace with an option. Nothing in it comes from a file.
     """
 
     exit_code = 1
@@ -67,14 +67,14 @@ class DivergenceError(W2VError):
 
 
 def check_path(name: str, value: object) -> None:
-    """Refuse what cannot be the path of a file or folder.
+    """Refuse a value that cannot be the path of a file or folder.
 
     Raises
     ------
     WrongTypeError
         If it is neither a str nor path-like.
     SettingError
-        If it is empty, or has a NUL.
+        If it is empty or contains a NUL.
     """
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(path, str):
@@ -84,14 +84,14 @@ def check_path(name: str, value: object) -> None:
 
 
 def wrong_type(name: str, expected: str, value: object) -> WrongTypeError:
-    """Return the error for an argument of a wrong type; a long value is named by its type only."""
+    """Return the error for an argument of a wrong type; a long value is shown by its type only."""
     is_short = isinstance(value, str | int | float) or value is None
     got = f"{value!r:.60}" if is_short else type(value).__name__
     return WrongTypeError(f"{name} must be {expected}, got {got}")
 
 
 def check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:
-    """Refuse a setting that is no whole number from ``low`` to ``high``."""
+    """Refuse a setting that is not a whole number from ``low`` to ``high``."""
     value = getattr(config, name)
     if not isinstance(value, Integral) or not low <= int(value) <= high:
         range_ = f"{low} or more" if high == math.inf else f"from {low} to {high}"
@@ -99,14 +99,21 @@ def check_whole(config: object, name: str, low: int, high: float = math.inf) -> 
 
 
 def check_number(config: object, name: str, fits: Callable[[Any], bool], range_: str) -> None:
-    """Refuse a setting that is no number, or does not fit."""
+    """Refuse a setting that is not a number in its range."""
     value = getattr(config, name)
     if not isinstance(value, Real) or not fits(value):
         raise SettingError(f"{name} is {value!r}, but must be a number, {range_}")
 
 
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Refuse an argument outside its range."""
+    if not low <= value <= high:
+        range_ = f"from {low} to {high}" if high < 2**64 else f"{low} or more"
+        raise SettingError(f"{name} is {value}, but must be {range_}")
+
+
 def check_most(config: object, **most: float) -> None:
-    """Refuse what is beyond the most, each under the name of its setting."""
+    """Refuse settings above their maximum, given by name."""
     for name, high in most.items():
         value = getattr(config, name)
         if value is not None and value > high:

@@ -1,4 +1,4 @@
-"""Which version of this program, and of the code that decides the bytes of a run, is at work."""
+"""The version of this package, and of the code that determines the result of a run."""
 
 import hashlib
 from functools import cache
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from . import __version__
 
-_DECIDE = ("simd", "optimizers", "objectives", "engine", "training")
-"""The folders whose code decides the bytes of a run, once the text is read."""
+_TRAINING_FOLDERS = ("simd", "optimizers", "objectives", "engine", "training")
+"""The folders whose code determines the bytes of a run, once the text is read."""
 
 
 @cache
 def training_version() -> str:
-    """Return the version, and a digest of the code that decides what a step does.
+    """Return the version, followed by a digest of the code that trains.
 
-    The number alone stays the same from one commit to the next.
+    The version number alone does not change with every commit.
     """
     digest = hashlib.sha256()
-    for folder in _DECIDE:
+    for folder in _TRAINING_FOLDERS:
         for path in sorted((Path(__file__).parent / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return f"{__version__}+{digest.hexdigest()[:8]}"

@@ -21,7 +21,8 @@ from . import W2VCommand
 from .options import config_of, in_section, setting
 
 if TYPE_CHECKING:
-    from ..benchmark.benchmark import Event, Report
+    from ..benchmark.results import Report
+    from ..events import Event
 
 
 class _Sizes(click.ParamType):
@@ -149,7 +150,8 @@ def main(
     if bool(corpus) == (synthetic is not None):
         raise click.UsageError("give either a CORPUS or --synthetic V")
 
-    from ..benchmark.benchmark import benchmark, draw_text
+    from ..benchmark.benchmark import benchmark
+    from ..benchmark.drawn_text import draw_text
     from ..report.plots import check_plot, save_plot
     from ..text.corpus import read_corpus
 
@@ -288,7 +290,7 @@ def _training_rows(report: Report) -> Iterator[Sequence[str]]:
 
 
 def _spread(values: Iterable[float]) -> str:
-    from ..benchmark.benchmark import Spread
+    from ..benchmark.results import Spread
 
     return "{} ({}–{})".format(*map(_number, Spread.of(values)))
 

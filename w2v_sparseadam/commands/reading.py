@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..events import Event
 from ..system.files import check_text_ending, check_writable
-from ..text.events import Event
 from . import printable, with_advice
 from .signals import StopSignals
 

@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..events import Event
 from ..system.files import STANDARD_OUTPUT, compression_ending, open_descriptor
-from ..text.events import Event
 from . import printable
 from .reading import Pace, ReadingReport, duration, new_bar
 
@@ -46,36 +46,36 @@ class EventLog:
         self._pace, self._join_pace = Pace(1, 1e-3), Pace(1, 1e-3)
         self._n_tokens = 0
         self._waiting: list[Event] = []
-        self._last: Event = {"tokens": 0, "seconds": 0.0}
-        self._done: Event = {}
+        self._last = 0, 0.0  # tokens and seconds
+        self._done: dict[str, Any] = {}
 
     def __call__(self, event: Event) -> None:
         """Write an event, or note it for later."""
         match event["event"]:
             case "read":
                 if self._pace.due(event["bytes"], event["total_bytes"]):
-                    self._write(event)
+                    self._write(dict(event))
             case "join":
                 if self._join_pace.due(event["words"], event["total_words"]):
-                    self._write(event)
+                    self._write(dict(event))
             case "phrases":
                 pass  # their number is in ``text``, and there may be a million of them
             case "start":
                 self._pace = Pace(1, 1e-3)
                 self._n_tokens = event["tokens"]
-                self._last = {"tokens": event["done_tokens"], "seconds": event["done_seconds"]}
-                self._write(event)
+                self._last = event["done_tokens"], event["done_seconds"]
+                self._write(dict(event))
             case "progress":
                 self._waiting.append(event)
                 if self._pace.due(event["tokens"], self._n_tokens):
                     self._write_progress()
             case "epoch":
                 self._write_progress()
-                self._write(event)
+                self._write(dict(event))
             case "done":
-                self._done = event
+                self._done = dict(event)
             case _:
-                self._write(event)
+                self._write(dict(event))
 
     def saved(self, target: Path) -> None:
         """Write the last line."""
@@ -94,13 +94,13 @@ class EventLog:
         event = self._waiting[-1]
         pairs = sum(part["pairs"] for part in self._waiting)
         loss = sum(part["loss"] * part["pairs"] for part in self._waiting) / pairs
-        n_tokens = event["tokens"] - self._last["tokens"]
-        speed = n_tokens / (event["seconds"] - self._last["seconds"])
+        n_tokens = event["tokens"] - self._last[0]
+        speed = n_tokens / (event["seconds"] - self._last[1])
         self._write({**event, "pairs": pairs, "loss": loss, "tokens_per_s": speed})
-        self._last = event
+        self._last = event["tokens"], event["seconds"]
         self._waiting = []
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: dict[str, Any]) -> None:
         """Write a line; a full disk must not end a long run."""
         if not self._file:
             return
@@ -120,7 +120,7 @@ class TrainReport(ReadingReport):
 
     def __init__(self, quiet: bool = False) -> None:
         super().__init__(quiet)
-        self._start: Event = {}
+        self._start: dict[str, Any] = {}
 
     def saved(self, target: Path) -> None:
         """Report the file that was written."""
@@ -166,7 +166,7 @@ class TrainReport(ReadingReport):
             )
 
     def _show_start(self, event: Event) -> None:
-        self._start = event
+        self._start = dict(event)
         self._pace = Pace()
         if event["first_step"]:
             self._say(f"Resuming at step {event['first_step']:,} of {event['steps']:,}.")

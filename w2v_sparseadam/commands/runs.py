@@ -69,7 +69,7 @@ def check_resumable(
     options : mapping
         The options of the command, with their defaults.
     """
-    from ..training.run_folder import plain
+    from ..training.sealed_json import plain
 
     Settings.read(kept, run_dir)  # so that every field is there
     fields = {name: value for config in _CONFIGS for name, value in kept.get(config, {}).items()}

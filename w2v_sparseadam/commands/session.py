@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from ..errors import W2VError
-from ..text.events import Event
+from ..events import Event
 from ..training.model import Model
 from .reading import phrases_to
 from .report import EventLog, TrainReport

@@ -128,7 +128,8 @@ def exit_soon(signals: StopSignals, left_undone: str) -> Iterator[None]:
     instructions, so not before LLVM has compiled the kernel, but it wakes the thread that watches
     at once. Another signal ends the process without waiting.
     """
-    if threading.current_thread() is not threading.main_thread():
+    # Windows cannot wait for a pipe; there, Ctrl-C comes when the kernel is compiled.
+    if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         yield
         return
     reading, writing = os.pipe()

@@ -54,7 +54,7 @@ def main(
     """
     request = resumed_run(ctx) if ctx.params["resume_dir"] else new_run(ctx)
     if not dry_run:
-        from ..vectors.vectors import is_binary
+        from ..vectors.formats.detect import is_binary
 
         is_binary(request.output)  # that vectors cannot be written so should not show after hours
         check_writable(request.output)

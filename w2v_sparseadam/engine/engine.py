@@ -15,9 +15,9 @@ import numpy as np
 
 from ..objectives.base import Objective, chunk_gradients, fill_plan, view_plan
 from ..optimizers.base import Optimizer, move, prepare
+from ..simd.arrays import zeros
 from ..simd.atomics import add, load, store, swap
 from ..simd.kernels import kernel
-from ..simd.lanes import zeros
 from ..system.workers import Workers
 from .stepper import Batch
 

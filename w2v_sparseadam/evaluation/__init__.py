@@ -1,1 +1,1 @@
-"""How good vectors are, by data sets of people's judgements."""
+"""Evaluation of vectors on data sets of human ratings and analogies."""

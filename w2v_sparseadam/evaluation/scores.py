@@ -1,9 +1,9 @@
-"""Scores of word vectors on the test sets of the field, with the protocol that gives them.
+"""Evaluate word vectors on similarity and analogy data sets.
 
-A *similarity* set has pairs of words with people's judgement of their likeness; vectors score
-Spearman's rho between the judgements and their cosines. An *analogy* set asks "a is to b as c is
-to what?"; vectors score the share of right first answers. What is left out moves these figures
-by tens of points, so a report says how many items it covers and how it was made.
+A *similarity* set has pairs of words with human ratings of their similarity; the score is
+Spearman's rho between ratings and cosines. An *analogy* set asks "a is to b as c is to what?"; the
+score is the accuracy of the first answer. Leaving items out can change scores by tens of points, so
+a report gives its coverage and protocol.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FormatError, SettingError
 from ..text.reading.compression import read_lines
-from ..vectors.vectors import Vectors, in_known_form
+from ..vectors.search import in_known_form
+from ..vectors.vectors import Vectors
 
 _SCORES_AT_ONCE = 1 << 24
 _QUESTIONS_AT_ONCE = 512
@@ -26,7 +27,7 @@ _QUESTIONS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class SimilaritySet:
-    """Pairs of words, each with a judgement of how alike they are."""
+    """Pairs of words, each with a rating of their similarity."""
 
     name: str
     pairs: Sequence[tuple[str, str, float]]
@@ -52,7 +53,7 @@ class SectionReport:
 
 @dataclass(frozen=True)
 class Report:
-    """How vectors do on one data set.
+    """The score of vectors on one data set.
 
     Attributes
     ----------
@@ -61,11 +62,11 @@ class Report:
     kind : str
         ``similarity`` or ``analogy``.
     score : float or None
-        Percent: Spearman's rho × 100, or right answers per hundred covered questions. None if
-        nothing is covered, or if rho is undefined because all covered judgements, or all
-        cosines, are equal.
+        Spearman's rho × 100, or the percentage of covered questions answered correctly. None if
+        nothing is covered, or if rho is undefined because all covered ratings, or all cosines,
+        are equal.
     items, covered : int
-        Items of the data set; those that count, because they have no missing word.
+        Items of the data set; those that are scored, because they have no missing word.
     protocol : str
         How the score was made.
     sections : tuple of SectionReport
@@ -82,10 +83,10 @@ class Report:
 
 
 def read_dataset(path: str | os.PathLike[str]) -> SimilaritySet | AnalogySet:
-    """Read a test set; its first line tells the kind.
+    """Read a data set; its first line determines the kind.
 
-    Fields are separated by spaces or tabs; empty lines, and lines that begin with ``#``, do not
-    count. A similarity file has lines of two words and a number, and may begin with a line of
+    Fields are separated by spaces or tabs; empty lines, and lines that begin with ``#``, are
+    ignored. A similarity file has lines of two words and a number, and may begin with a line of
     column names. An analogy file has lines of four words, and lines ``: name`` that begin a
     section.
 
@@ -123,7 +124,7 @@ def evaluate(
     restrict_vocab: int = 30_000,
     keep_case: bool = False,
 ) -> Report:
-    """Score vectors on a test set.
+    """Score vectors on a data set.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def evaluate(
     def fold(word: str) -> str:
         return in_known_form(vectors, in_case(word))
 
-    case = "words as spelt" if keep_case else "words lower-cased"
+    case = "words as spelled" if keep_case else "words lower-cased"
     if isinstance(dataset, SimilaritySet):
         return _evaluate_similarity(vectors, dataset, fold, case)
     return _evaluate_analogies(vectors, dataset, min(restrict_vocab, len(vectors)), fold, case)
@@ -175,10 +176,10 @@ def _average_ranks(values: ArrayLike) -> NDArray[np.float64]:
 def _evaluate_similarity(
     vectors: Vectors, dataset: SimilaritySet, fold: Callable[[str], str], case: str
 ) -> Report:
-    """Correlate judgements with cosines."""
+    """Correlate ratings with cosines."""
     covered = [
-        (vectors.similarity(fold(a), fold(b)), judged)
-        for a, b, judged in dataset.pairs
+        (vectors.similarity(fold(a), fold(b)), rating)
+        for a, b, rating in dataset.pairs
         if fold(a) in vectors and fold(b) in vectors
     ]
     rho = spearman(*zip(*covered, strict=True)) if covered else None
@@ -201,38 +202,38 @@ def _evaluate_analogies(
     fold: Callable[[str], str],
     case: str,
 ) -> Report:
-    """Count right first answers, over all and by section."""
+    """Count correct first answers, in total and by section."""
     reports = []
-    n_right = 0
+    n_correct = 0
     for name, questions in dataset.sections.items():
         word_ids = [
             [vectors.word_ids.get(fold(word), n_words) for word in question]
             for question in questions
         ]
         covered = np.array([row for row in word_ids if max(row) < n_words], dtype=np.int64)
-        right = _count_right(vectors.unit_matrix[:n_words], covered)
-        n_right += right
+        correct = _count_correct(vectors.unit_matrix[:n_words], covered)
+        n_correct += correct
         reports.append(
-            SectionReport(name, _percent(right, len(covered)), len(questions), len(covered))
+            SectionReport(name, _percent(correct, len(covered)), len(questions), len(covered))
         )
     n_covered = sum(report.covered for report in reports)
     return Report(
         dataset=dataset.name,
         kind="analogy",
-        score=_percent(n_right, n_covered),
+        score=_percent(n_correct, n_covered),
         items=sum(report.items for report in reports),
         covered=n_covered,
         protocol=(
-            f"% right by 3CosAdd among the first {n_words:,} words; {case}; question words are no "
-            "answers; questions with another word left out"
+            f"% correct by 3CosAdd among the first {n_words:,} words; {case}; question words are "
+            "not answers; questions with other words left out"
         ),
         sections=tuple(reports),
     )
 
 
-def _count_right(unit_matrix: NDArray[np.float32], questions: NDArray[np.int64]) -> int:
+def _count_correct(unit_matrix: NDArray[np.float32], questions: NDArray[np.int64]) -> int:
     """Count the questions, rows (a, b, c, d), whose best answer by 3CosAdd is d."""
-    right = 0
+    correct = 0
     # Bounded, so that a large vocabulary does not fill the memory with scores.
     n_at_once = max(1, min(_QUESTIONS_AT_ONCE, _SCORES_AT_ONCE // len(unit_matrix)))
     for start in range(0, len(questions), n_at_once):
@@ -241,17 +242,17 @@ def _count_right(unit_matrix: NDArray[np.float32], questions: NDArray[np.int64])
         asked = np.arange(len(d))
         for word_ids in (a, b, c):
             scores[asked, word_ids] = -np.inf
-        right += int(np.count_nonzero(scores.argmax(axis=1) == d))
-    return right
+        correct += int(np.count_nonzero(scores.argmax(axis=1) == d))
+    return correct
 
 
 def _percent(part: int, whole: int) -> float | None:
-    """Return `part` in percent of `whole`, None of nothing."""
+    """Return `part` in percent of `whole`, None if `whole` is 0."""
     return 100 * part / whole if whole else None
 
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the place and the fields of every line that counts."""
+    """Yield the place and the fields of every line that is not ignored."""
     for place, line in read_lines(path):
         try:
             # Split as bytes, so that only ASCII white space separates.
@@ -268,14 +269,14 @@ def _pairs(
     """Read the lines of a similarity file."""
     pairs = []
     for number, (place, fields) in enumerate(lines):
-        judged = _finite(fields[-1])
-        if number == 0 and judged is None:
+        rating = _finite(fields[-1])
+        if number == 0 and rating is None:
             continue
-        if len(fields) != 3 or judged is None:
+        if len(fields) != 3 or rating is None:
             raise FormatError(
                 f"{place}: expected two words and a number, found {' '.join(fields)[:60]!r}"
             )
-        pairs.append((fields[0], fields[1], judged))
+        pairs.append((fields[0], fields[1], rating))
     if not pairs:
         raise FormatError(f"{path}: holds no items after the line of column names")
     return pairs

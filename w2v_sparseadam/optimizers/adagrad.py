@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from ..simd.arithmetic import root
+from ..simd.arrays import width_of, zeros
 from ..simd.kernels import kernel
-from ..simd.lanes import prefetch_row, root, row_update, width_of, zeros
+from ..simd.row_update import row_update
+from ..simd.rows import prefetch_row
 from .base import AHEAD, Optimizer, register, require
 
 if TYPE_CHECKING:

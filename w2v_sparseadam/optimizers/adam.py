@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import SettingError
+from ..simd.arithmetic import power, root
+from ..simd.arrays import zeros
 from ..simd.kernels import kernel
-from ..simd.lanes import power, root, zeros
 from .base import Optimizer, require
 
 if TYPE_CHECKING:

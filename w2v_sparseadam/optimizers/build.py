@@ -4,7 +4,7 @@ import importlib
 
 import numpy as np
 
-from ..simd.lanes import padded_zeros
+from ..simd.arrays import padded_zeros
 from .base import Optimizer
 from .settings import OPTIMIZERS, OptimizerConfig
 

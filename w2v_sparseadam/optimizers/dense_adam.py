@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from ..simd.arrays import width_of
 from ..simd.kernels import kernel
-from ..simd.lanes import row_update, width_of
+from ..simd.row_update import row_update
 from .adam import Adam, decays, in_use, power_of, to_power
 from .base import register
 

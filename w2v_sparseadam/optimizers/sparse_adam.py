@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from ..simd.arrays import width_of
 from ..simd.kernels import kernel
-from ..simd.lanes import prefetch_row, row_update, width_of
+from ..simd.row_update import row_update
+from ..simd.rows import prefetch_row
 from .adam import Adam, decays, in_use, power_of, step_size, to_power
 from .base import AHEAD, register
 

@@ -1,4 +1,4 @@
-"""Pictures: of a benchmark, and of how often the words of a text occur."""
+"""Plots of a benchmark, and of the word counts of a text."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..benchmark.benchmark import (
-    STEP_CONTESTANTS,
-    TRAINING_CONTESTANTS,
-    Report,
-    Spread,
-    StepTiming,
-    TrainingRun,
-)
-from ..errors import SettingError, W2VError
+from ..benchmark.results import Report, Spread, StepTiming, TrainingRun
+from ..benchmark.steps import STEP_OPTIMIZERS
+from ..benchmark.training import TRAINING_OPTIMIZERS
+from ..errors import W2VError
 from ..system.files import check_writable, write_result
 
 if TYPE_CHECKING:
@@ -28,11 +23,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".html")
-"""What the name of a plot may end in."""
+"""Extensions of plots."""
 
-# Okabe & Ito (2008): told apart by colour-blind readers, too.
+# Okabe & Ito (2008): colour-blind readers can tell them apart.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_COLOR_OF = dict(zip(dict.fromkeys(STEP_CONTESTANTS + TRAINING_CONTESTANTS), _COLORS, strict=False))
+_COLOR_OF = dict(zip(dict.fromkeys(STEP_OPTIMIZERS + TRAINING_OPTIMIZERS), _COLORS, strict=False))
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -51,19 +46,18 @@ svg {{ width: 100%; height: auto }}
 
 
 def check_plot(path: str | os.PathLike[str]) -> None:
-    """Find out before a long run whether its plot can be drawn and written.
+    """Check before a long run that its plot can be drawn and written.
 
     Raises
     ------
-    SettingError
-        If the name of the file ends in none of `FORMATS`.
     W2VError
-        If matplotlib is not installed, or as `check_writable`.
+        If the name of the file ends in none of `FORMATS`, if matplotlib is not installed, or as
+        `check_writable`.
     """
     suffix = Path(path).suffix
     if suffix.lower() not in FORMATS:
         names = ", ".join(FORMATS)
-        raise SettingError(f"{path}: a plot must end in one of {names}, not in {suffix!r}")
+        raise W2VError(f"{path}: a plot must end in one of {names}, not in {suffix!r}")
     if importlib.util.find_spec("matplotlib") is None:
         raise W2VError(
             f"{path}: drawing needs matplotlib, which is not installed; "
@@ -207,7 +201,7 @@ def _saving(
 
 
 def _caption(report: Report) -> str:
-    """Say on what it was measured."""
+    """Return the machine and settings of a benchmark."""
     machine, settings = report.machine, report.settings
     return (
         f"{machine['processor']}, threads: {settings['threads']}, dimensions: {settings['dim']}, "
@@ -242,7 +236,7 @@ def _draw_steps(axes: Axes, report: Report) -> None:
     axes.set(
         title=f"One step, {report.steps[0].n_rows_touched:,} rows with a gradient",
         xlabel="rows of the matrix (words in the vocabulary)",
-        ylabel="milliseconds a step",
+        ylabel="milliseconds per step",
     )
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter("{x:g}")

@@ -1,8 +1,7 @@
-"""Numbers that several threads read and write at once, inside kernels.
+"""Atomic operations inside kernels.
 
-Each function works on one element of a 1-D int64 array, with sequential consistency: all threads
-see all of these operations in one order. As in :mod:`.lanes`, a Python body serves when the JIT is
-off.
+Each works on one element of a 1-D int64 array, with sequential consistency: all threads see all of
+these operations in the same order. As in :mod:`.rows`, a Python body runs when the JIT is off.
 """
 
 import threading
@@ -71,7 +70,7 @@ def _add(typing, array, i, value):
 
 
 def add(array, i, value):
-    """Add to ``array[i]`` and return what it was before."""
+    """Add to ``array[i]`` and return its old value."""
     with _LOCK:
         old = array[i]
         array[i] = old + value
@@ -95,7 +94,7 @@ def _swap(typing, array, i, old, new):
 
 
 def swap(array, i, old, new):
-    """Set ``array[i]`` to ``new`` if it is ``old``, and return whether it was."""
+    """Compare and swap: set ``array[i]`` to ``new`` if it is ``old``; return whether it was."""
     with _LOCK:
         same = array[i] == old
         if same:

@@ -1,4 +1,4 @@
-"""How this package compiles its kernels, and where it keeps what was compiled."""
+"""Compile kernels with Numba, and cache the compiled code on disk."""
 
 import hashlib
 import inspect
@@ -23,16 +23,19 @@ from numba.core.event import Listener, install_listener
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
-_PACKAGE = Path(__file__).parent.parent
+from ..events import Compiling, Event, Warned
+
+_FOLDER = Path(__file__).parent
+_PACKAGE = _FOLDER.parent
 _HOLDS_KERNELS = re.compile(rb"^@(kernel|intrinsic|overload)\b", re.MULTILINE)
-_HOLD_CONSTANTS = {Path(__file__), _PACKAGE / "text" / "vocabulary.py"}  # for kernels
+_HOLD_CONSTANTS = {_PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment
 _DIGEST_BYTES = 16
-_failure_told: list[bool] = []
+_failure_reported: list[bool] = []
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function with Numba, cached on disk, not to hold the interpreter lock."""
+    """Compile a function with Numba: cached on disk, and without the interpreter lock."""
     compiled = njit(nogil=True, error_model="numpy")(function)
     if isinstance(compiled, Dispatcher):  # unless the JIT is off
         compiled._cache = KernelCache(function)  # type: ignore[attr-defined]
@@ -42,16 +45,16 @@ def kernel(function: Callable[..., Any]) -> Any:
 class KernelCache(NullCache):
     """A kernel's compiled code on disk, in place of Numba's own cache.
 
-    Numba's looks at the time and size of the kernel's own file only, and would run old code after
-    a change in a kernel that is called from another file. It also stops the program when its
-    files are damaged or its folder cannot be written. Here, a file is named after all that its
-    content depends on, vouches for itself by a checksum, and counts as missing if it is damaged.
-    All folders of `cache_folders` are read, and the first that can be is written.
+    Numba's checks the time and size of the kernel's own file only, so it runs stale code after a
+    change in a kernel of another file that is called. It also fails if its files are damaged or
+    its folder is not writable. Here, the file name covers all that the code depends on, a checksum
+    detects damage, and a damaged file counts as missing. All folders of `cache_folders` are read;
+    the first writable one is written.
 
     Attributes
     ----------
     failure : str
-        Why kernels could not be written, if so; of all instances.
+        Why kernels could not be saved, empty if they could; shared by all instances.
     """
 
     failure: ClassVar[str] = ""
@@ -61,7 +64,7 @@ class KernelCache(NullCache):
         self._name = f"{function.__module__}.{function.__qualname__}"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        """Return the code for a signature, if it is there; called by Numba."""
+        """Return the code for a signature, None if it is not cached; called by Numba."""
         target_context.refresh()
         name = self._file_name(sig, target_context.codegen())
         for folder in cache_folders():
@@ -73,7 +76,7 @@ class KernelCache(NullCache):
         return None
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
-        """Keep the code for a signature; called by Numba."""
+        """Save the code for a signature; called by Numba."""
         name = self._file_name(sig, data.codegen)
         content = dumps(data._reduce())
         reason = "there is no folder for them"
@@ -99,7 +102,7 @@ class KernelCache(NullCache):
         return f"{self._name}-{self._sources}-{_digest(repr(key).encode()).hex()}.nbc"
 
     def _remove_old(self, folder: Path) -> None:
-        """Remove what was compiled from other sources."""
+        """Remove code compiled from other sources."""
         for path in folder.glob(f"{self._name}-*.nbc"):
             if not path.name.startswith(f"{self._name}-{self._sources}-"):
                 with suppress(OSError):
@@ -108,35 +111,37 @@ class KernelCache(NullCache):
 
 @cache
 def cache_folders() -> list[Path]:
-    """Return where compiled kernels may be: in the package, or else with the user's caches.
+    """Return the folders of compiled kernels: the package's own, then one in the user's cache.
 
-    If ``NUMBA_CACHE_DIR`` is set, they are there and nowhere else.
+    If ``NUMBA_CACHE_DIR`` is set, it is the only one.
     """
     name = f"{_PACKAGE.name}_{_digest(os.fsencode(_PACKAGE)).hex()}"
-    # Not Numba's setting, which a file in the current folder may have made: code is loaded from it.
+    # Not Numba's setting, which a file in the current folder can change: code is loaded from here.
     if folder := os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(folder, name)]
     user = Path(AppDirs("numba", appauthor=False).user_cache_dir, name)
-    # Not absolute where there is neither HOME nor an entry for the user.
+    # Not absolute if there is neither HOME nor an entry for the user.
     return [_PACKAGE / "__pycache__", *([user] if user.is_absolute() else [])]
 
 
 @cache
 def _digest_of_sources(path: Path) -> str:
-    """Digest the file of a kernel, and all of the package that kernels call or take constants from.
+    """Digest the file of a kernel, and all files that kernels call or take constants from.
 
-    Other files may change without a kernel being compiled again; a test checks the list.
+    A change in any other file does not recompile kernels; a test checks the list.
     """
     sources = {path, *kernel_sources()}
     return _digest(b"".join(source.read_bytes() for source in sorted(sources))).hex()
 
 
 def kernel_sources() -> list[Path]:
-    """Return the files of the package of which compiled kernels are made."""
+    """Return the files of the package that compiled kernels depend on."""
     return [
         path
         for path in _PACKAGE.rglob("*.py")
-        if path in _HOLD_CONSTANTS or _HOLDS_KERNELS.search(path.read_bytes())
+        if path.parent == _FOLDER
+        or path in _HOLD_CONSTANTS
+        or _HOLDS_KERNELS.search(path.read_bytes())
     ]
 
 
@@ -145,7 +150,7 @@ def _digest(content: bytes) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it, as other processes may be reading it."""
+    """Write a temporary file and rename it, as other processes may be reading the old one."""
     temporary = path.with_name(f".{secrets.token_hex(6)}.tmp")
     try:
         temporary.write_bytes(content)
@@ -157,32 +162,31 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def compiling_told(on_event: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Tell of each kernel that is about to be compiled in the block, which may take seconds.
+def compiling_told(on_event: Callable[[Event], None]) -> Iterator[None]:
+    """Report each kernel that is about to be compiled in the block, which may take seconds.
 
     Parameters
     ----------
     on_event : callable
-        Receives ``{"event": "compile", "kernel": name}``. What it raises may be lost: LLVM calls
-        back into Python. After the block, receives ``{"event": "warning", "message": …}`` if what
-        was compiled could not be kept, once in a process.
+        Receives `Compiling`. An exception it raises may be lost, because LLVM calls back into
+        Python. After the block, it receives `Warned` if kernels could not be saved, once per
+        process.
     """
 
     class Announcer(Listener):
         def on_start(self, event: Any) -> None:
-            on_event({"event": "compile", "kernel": event.data["dispatcher"].__name__})
+            on_event(Compiling(event.data["dispatcher"].__name__))
 
         def on_end(self, event: Any) -> None:
             pass
 
     with install_listener("numba:compile", Announcer()):
         yield
-    if KernelCache.failure and not _failure_told:
-        _failure_told.append(True)
+    if KernelCache.failure and not _failure_reported:
+        _failure_reported.append(True)
         on_event(
-            {
-                "event": "warning",
-                "message": f"compiled kernels cannot be kept ({KernelCache.failure}), so each run "
-                "compiles them again; set NUMBA_CACHE_DIR to a folder that can be written",
-            }
+            Warned(
+                f"compiled kernels cannot be saved ({KernelCache.failure}), so each run compiles "
+                "them again; set NUMBA_CACHE_DIR to a writable folder"
+            )
         )

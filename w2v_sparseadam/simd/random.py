@@ -8,10 +8,10 @@ _USES = {"position": 0, "negative": 1, "start": 2}
 
 
 def draw_key(seed: int, use: str, epoch: int = 0) -> np.uint64:
-    """Return the key of one stream of draws: of a seed, a use and an epoch.
+    """Return the key of the stream of draws of a seed, a use and an epoch.
 
-    The uses are ``"position"`` (subsampling), ``"negative"`` and ``"start"`` (the
-    vectors at the start).
+    The uses are ``"position"`` (subsampling), ``"negative"`` and ``"start"``
+    (initial vectors).
     """
     key = 0
     for part in (seed, _USES[use], epoch):
@@ -41,7 +41,7 @@ def random_bits(key, position):
 
 @kernel
 def fill_uniform(key, width, rows):
-    """Fill rows with numbers drawn evenly from [−1/2, 1/2) / width; columns beyond it stay 0.
+    """Fill rows with numbers drawn uniformly from [−1/2, 1/2) / width; columns beyond it stay 0.
 
     A number depends on its row and column only. ``rows`` is an ndarray of shape (V, D), float32.
     """

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all.
+"""Write files whole or not at all.
 
 A file is written beside its target under a temporary name and renamed when it is complete, so
 that a full disk, a crash or Ctrl-C never leaves half a file, nor harms the one that was there.
@@ -86,11 +86,11 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a binary file for what a user waits for, which must not be lost at the last moment.
+    """Open a binary file for a result, which must not be lost at the last moment.
 
     After any exception before all is written, the temporary file is gone and `path` is as it was. A
-    symbolic link stays and its target is replaced; a file that was there keeps its permissions
-    where it can, a new one takes them from the umask. Temporary files that a killed process left
+    symbolic link stays and its target is replaced; an existing file keeps its permissions
+    where possible, a new one takes them from the umask. Temporary files that a killed process left
     of `path` are removed. And
 
     - ``"-"``, and any other name of an open descriptor such as ``/dev/stdout``, is written
@@ -196,6 +196,11 @@ def open_descriptor(path: str | os.PathLike[str]) -> int | None:
             if os.path.samestat(os.stat(name), os.fstat(number)):
                 return number
     return None
+
+
+def not_a_link(path: str, flags: int) -> int:
+    """Open a file, unless it is a symbolic link."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
 
 
 def shell_path(path: str | os.PathLike[str]) -> str:

@@ -1,7 +1,7 @@
-"""What this process may take of the machine: its memory and its processors.
+"""The memory and processors that this process may use.
 
-Within the limits of its control groups, such as a container's, of versions 1 and 2 and of every
-level, and of ``ulimit``.
+Within the limits of ``ulimit`` and of control groups, such as a container's, of versions 1 and 2
+and at every level.
 """
 
 from __future__ import annotations

@@ -1,15 +1,11 @@
-"""What a model takes of the memory, and whether there is so much."""
+"""Check whether there is enough memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ..errors import W2VError
 from .machine import available_memory
-
-if TYPE_CHECKING:
-    pass
 
 # The rest is for everything else on the machine.
 _SHARE = 0.8
@@ -21,7 +17,7 @@ def usable_memory() -> int:
 
 
 def lacks_memory(n_bytes: int) -> str:
-    """Say why so much memory cannot be had; nothing if it can."""
+    """Say why this much memory is not available; empty if it is."""
     available = available_memory()
     if n_bytes <= _SHARE * available:
         return ""

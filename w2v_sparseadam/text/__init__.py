@@ -1,1 +1,1 @@
-"""From files to word ids."""
+"""Text: from files to word ids."""

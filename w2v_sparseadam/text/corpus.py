@@ -1,13 +1,13 @@
-"""A corpus as word ids on disk: the text station's front door.
+"""Read text files into word ids on disk.
 
 Two passes. The first reads the files once, numbers the types (distinct runs of bytes between white
 space), writes the type of each occurrence to a temporary file, and tokenizes each type once. Then
 the vocabulary is chosen. The second pass replaces types by word ids. Memory is a few buffers and a
-table of types whose size is limited, whatever the length of the text.
+table of types whose size is limited, however long the text is.
 
-Several threads scan pieces of the text, or replace types, at the same time. All that depends
-on order (reading, numbering types, tokenizing, writing) is done by the caller's thread in the order
-of the text, so that the result does not depend on the number of threads.
+Several threads scan pieces of the text, or replace types, at the same time. Everything that
+depends on order (reading, numbering types, tokenizing, writing) is done by the caller's thread in
+text order, so the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from .types.type_words import TypedText, TypeWords
 
 PIECE_BYTES = 1 << 21
-"""Text that a thread scans at a time: enough to be worth it, and its types fit in the cache."""
+"""Bytes that a thread scans at a time: few enough for their types to fit in the cache."""
 
 OnProgress = Callable[[int, int, int], None]
-"""Called with bytes read, bytes in all (0 if nobody knows), and types met, with repetition."""
+"""Called with bytes read, bytes in total (0 if unknown), and types met, with repetition."""
 
 _USEFUL_THREADS = 8  # more would only wait for the caller's thread
 _BYTES_PER_TYPE = 400  # of a type and its word, while the tables double
@@ -61,10 +61,10 @@ class Corpus:
     report : TextReport
         Counts of everything read, kept and dropped.
     distinct_counts : ndarray of shape (W,), int64
-        How often each distinct word occurs, also those too rare for the vocabulary, in any order;
-        once phrases are joined and the words dropped that `TextConfig` names.
+        Count of each distinct word, including those too rare for the vocabulary, in any order;
+        after phrases were joined and words that `TextConfig` excludes were dropped.
     phrases : list of Phrase
-        The phrases found: by pass, and in a pass the best score first.
+        The phrases found: by pass, and by falling score in each pass.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class Corpus:
     def word_ids(self) -> np.ndarray:
         """The text: int32, read-only, contiguous.
 
-        Word ids in [0, V), with `LINE_END` after each line. A line without kept tokens leaves no
-        trace, so no two `LINE_END` are neighbours and none comes first.
+        Word ids in [0, V), with `LINE_END` after each line. Lines without kept tokens are left
+        out, so there are no two `LINE_END` in a row and none at the start.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Corpus:
         return self._word_ids
 
     def close(self) -> None:
-        """Let go of the word ids; the disk space is freed once no array shows them."""
+        """Release the word ids; the disk space is freed once no array refers to them."""
         self._word_ids = None
 
     def __enter__(self) -> Corpus:
@@ -124,13 +124,13 @@ def read_corpus(
 ) -> Corpus:
     r"""Read text into word ids.
 
-    Files may be compressed by gzip, bzip2, xz or zstd, which is seen from what they hold rather
-    than from their names. A byte order mark at the start of a file is skipped. A line is a
+    Files may be compressed by gzip, bzip2, xz or zstd, which is detected from the content, not
+    from the name. A byte order mark at the start of a file is skipped. A line is a
     sentence: it ends with ``\n`` or with its file, and is never cut, however long (but see
-    `TextConfig.max_token_bytes`). ``\r`` is white
-    space, so files from Windows read as they should (and one with ``\r`` alone is a single line).
-    NUL bytes are characters like any other to ``"whitespace"``, and separate words for ``"word"``;
-    a file whose head is full of them is taken for binary and refused.
+    `TextConfig.max_token_bytes`). ``\r`` is white space, so files from Windows read as expected
+    (and one with ``\r`` alone is a single line). NUL bytes are ordinary characters for
+    ``"whitespace"`` and separate words for ``"word"``; a file that begins with many of them is
+    refused as binary.
 
     Parameters
     ----------
@@ -143,20 +143,19 @@ def read_corpus(
         Where temporary files go: about 7 bytes for each token. Default: the system's
         temporary directory, which ``TMPDIR`` sets.
     threads : int
-        Threads to use, the caller's among them; more than 8 are not used. The result does not
-        depend on it. The tokenizer runs on the caller's thread.
+        Threads to use, including the caller's; at most 8 are used. The result does not depend on
+        it. The tokenizer runs on the caller's thread.
     on_progress : callable, optional
-        Called with (bytes read; bytes in all; types met, with repetition) after each piece of
-        text, 2 MiB or so. Bytes are those stored; their number in all is 0 if a source is a
-        stream.
+        Called with (bytes read; bytes in total; types met, with repetition) after each piece of
+        about 2 MiB. Bytes are counted as stored; the total is 0 if a source is a stream.
     on_join : callable, optional
-        Called likewise while phrases are found, with (words gone through, words to go through in
-        all); see `join_phrases`.
+        Called while phrases are found, with (words processed, words to process in total); see
+        `join_phrases`.
     on_records : callable, optional
-        Called with the name of each source that is read as lines, but begins with a JSON object.
+        Called with the name of each source that is read as lines but begins with a JSON object.
     known : Vocabulary, optional
-        Words that are kept, with their ids, however rare they are here; the words of this text
-        are added to them as by `extend_vocabulary`.
+        Words that keep their ids, however rare they are here; the words of this text are added
+        by `extend_vocabulary`.
 
     Returns
     -------
@@ -169,7 +168,7 @@ def read_corpus(
         If ``paths`` is empty or a single path, or ``threads`` is not 1 or more.
     TextError
         If a source cannot be read, is not text in the encoding, is truncated or corrupt, or
-        changes while it is read, if a record lacks the field, if a word list has a fault, if no
+        changes while it is read, if a record lacks the field, if a word list is malformed, if no
         word is left, if the tokenizer fails, or if ``directory`` cannot hold the temporary files.
 
     Examples
@@ -209,12 +208,12 @@ def count_words(
     on_progress: OnProgress | None = None,
     _piece_bytes: int = PIECE_BYTES,
 ) -> tuple[Vocabulary, TextReport]:
-    """Choose the vocabulary of a text without keeping the text: nothing goes to the disk.
+    """Choose the vocabulary of a text without storing the text on disk.
 
     Parameters
     ----------
     paths, config, threads, on_progress
-        As in `read_corpus`, but that phrases cannot be joined.
+        As in `read_corpus`, except that phrases cannot be joined.
 
     Returns
     -------
@@ -228,7 +227,7 @@ def count_words(
         As `read_corpus`, and if phrases are to be joined.
     """
     if config is not None and config.phrases is not None:
-        raise SettingError("count_words keeps no text to join phrases in; call read_corpus")
+        raise SettingError("count_words cannot join phrases; call read_corpus")
     first_pass = _FirstPass(paths, config, threads, None, on_progress, _piece_bytes)
     first_pass.read()
     filtered = first_pass.filter(first_pass.type_words)
@@ -237,16 +236,16 @@ def count_words(
 
 
 def default_max_types() -> int:
-    """Return how many types may be held when `TextConfig` does not say.
+    """Return the default of `TextConfig.max_types`.
 
-    They and their words fill a quarter of the memory at most: that of the machine, or what the
-    control group of the process may use (its container, for example).
+    The types and their words take at most a quarter of the memory: that of the machine, or the
+    limit of the process's control group (its container, for example).
     """
     return memory_limit() // 4 // _BYTES_PER_TYPE
 
 
 def compile_kernels() -> None:
-    """Compile what `read_corpus` calls, or load it from the disk, before a clock starts."""
+    """Compile the kernels of `read_corpus`, or load them from the cache, before timing starts."""
     from .types.scanner import LINE_MARK, Piece, TypeTable
     from .types.type_words import Block, TypedText, TypeTokenizer, WordIdMap
     from .words import compile_word_kernels
@@ -255,18 +254,18 @@ def compile_kernels() -> None:
     data = np.frombuffer(text + bytes(PADDING_BYTES), np.uint8)
     types = TypeTable(["-"], _n_types=1)  # so small that it has to grow
     piece = Piece().load(Chunk(data, len(text), 0, 0, len(text)))
-    (numbers,) = types.take_up(piece.scan())
+    (numbers,) = types.add(piece.scan())
     typed = TypedText(piece.numbers, LINE_MARK, numbers)
     types.prune(np.ones(2, bool))
-    tokenizer = TypeTokenizer(whitespace, prepare=_as_it_is, errors="strict")
+    tokenizer = TypeTokenizer(whitespace, prepare=_unchanged, errors="strict")
     tokenizer.add(types)
     id_map = WordIdMap(tokenizer.type_words(types), np.zeros(2, np.int32))
-    list(id_map.take_up(id_map.relabel(Block().load(typed))))
+    list(id_map.finish(id_map.relabel(Block().load(typed))))
     compile_word_kernels()
 
 
 class _FirstPass:
-    """From sources to type numbers, and what the types stand for.
+    """The first pass: from sources to type numbers, and to the words of each type.
 
     Attributes
     ----------
@@ -275,7 +274,7 @@ class _FirstPass:
     types : TypeTable
         The types met so far.
     type_words : TypeWords
-        What the types stand for, once all have been met.
+        The words of each type, once all text is read.
     """
 
     type_words: TypeWords
@@ -290,7 +289,7 @@ class _FirstPass:
         piece_bytes: int,
         on_records: Callable[[str], None] | None = None,
     ) -> None:
-        # Numba takes a while to import, and commands ask this module for names to print --help.
+        # Numba is slow to import, and commands import this module to print --help.
         from .filters import WordFilter
         from .line_tokenizer import LineTokenizer
         from .phrases import compile_phrase_kernels
@@ -320,11 +319,11 @@ class _FirstPass:
         self._lines = LineTokenizer(self._names, config)
         tokenize, prepare = config.tokenize, config.prepare
         if config.by_line:
-            tokenize, prepare = _one_word, _as_it_is
+            tokenize, prepare = _one_word, _unchanged
         self._tokenizer = TypeTokenizer(tokenize, prepare=prepare, errors=config.errors)
 
     def read(self, type_file: TypeFile | None = None) -> None:
-        """Read the text; keep the types of its tokens in a file, if there is one."""
+        """Read the text; write the types of its tokens to a file, if one is given."""
         from ..system.workers import Pipeline
         from .types.scanner import Piece
 
@@ -332,7 +331,7 @@ class _FirstPass:
             self._sources, self.config, directory=self._directory, chunk_bytes=self._piece_bytes
         )
         if self._on_records is not None:
-            chunks = self._tell_of_records(chunks, self._on_records)
+            chunks = self._report_records(chunks, self._on_records)
         if self.config.by_line:
             chunks = self._lines.tokenized(chunks)
         free: list[Piece] = []
@@ -342,7 +341,7 @@ class _FirstPass:
             free.extend(pipeline.map(_Numbered.keep, numbered))
         self.type_words = self._tokenizer.type_words(self.types)
 
-    def _tell_of_records(
+    def _report_records(
         self, chunks: Iterator[Chunk], on_records: Callable[[str], None]
     ) -> Iterator[Chunk]:
         """Pass chunks on; name each source that begins with a JSON object."""
@@ -355,14 +354,14 @@ class _FirstPass:
             yield chunk
 
     def _numbered(self, pieces: Iterator[Piece], type_file: TypeFile | None) -> Iterator[_Numbered]:
-        """Take up the types of scanned pieces; yield what is left to do with each piece."""
+        """Add the types of scanned pieces to the table; yield the numbered pieces."""
         place = n_tokens = 0
         for piece in pieces:
             chunk = piece.chunk
             self._n_bytes, self._n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
             self._n_bad_bytes, self._n_long_tokens = chunk.n_bad_bytes, chunk.n_long_tokens
             share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
-            for new_numbers in self.types.take_up(piece):
+            for new_numbers in self.types.add(piece):
                 numbered = _Numbered(piece, new_numbers, type_file, place, share_read)
                 place += numbered.n_bytes
                 n_tokens += piece.numbers.size
@@ -370,29 +369,29 @@ class _FirstPass:
                 if self.types.n_types > self._max_types:
                     self._prune()
                 if not piece.is_done:
-                    numbered.keep()  # its room is needed at once
+                    numbered.keep()  # its buffer is needed immediately
             if self._on_progress is not None:
                 n_types_met = n_tokens - self.types.n_lines
                 self._on_progress(self._n_bytes, self._n_bytes_expected, n_types_met)
             yield numbered
 
     def text(self, type_file: TypeFile) -> _TypeText:
-        """Return the text, given the types of its tokens."""
+        """Return the text as the types of its tokens."""
         rows = None
         if self._n_pruned_types:
-            # On the disk as far as memory is short: there may be many more numbers than types.
+            # Mapped from disk, because there may be many more numbers than types.
             rows = type_file.beside(self.types.n_numbers)
             rows[self.types.numbers] = np.arange(1, self.types.n_types + 1)
         return _TypeText(self.type_words, type_file.pieces(), self._n_threads, rows)
 
     def filter(self, type_words: TypeWords) -> FilteredWords:
-        """Take away what digits, stop-words and a given vocabulary leave out."""
+        """Drop numbers, stop-words and words outside a given vocabulary, as configured."""
         return self._word_filter.apply(type_words.words, type_words.counts)
 
     def select(
         self, filtered: FilteredWords, known: Vocabulary | None = None
     ) -> tuple[Vocabulary, np.ndarray]:
-        """Choose the vocabulary; return also the word id of each word that is left."""
+        """Choose the vocabulary; return it and the word id of each remaining word."""
         select = select_words if known is None else partial(extend_vocabulary, known)
         vocabulary, word_ids = select(
             filtered.words,
@@ -404,15 +403,15 @@ class _FirstPass:
         if not (word_ids >= 0).any():
             if self._n_pruned_types and not filtered.words:
                 raise TextError(
-                    f"{_place(self._names)}: no word is left: all were forgotten, to hold "
-                    f"{self._max_types:,} distinct ones at most",
+                    f"{_place(self._names)}: no word is left: all were forgotten, because "
+                    f"memory holds at most {self._max_types:,} distinct ones",
                     "raise `max_types`",
                 )
             raise _nothing_left(self._names, filtered, self.config.min_count, known is not None)
         return vocabulary, word_ids
 
     def report(self, filtered: FilteredWords, word_ids: np.ndarray, n_phrases: int) -> TextReport:
-        """Count what was read, kept and dropped; call it last, for its time."""
+        """Count what was read, kept and dropped; call this last, because it reports the time."""
         words, lines, min_count = self.type_words, self._lines, self.config.min_count
         n_counted, n_filtered = int(words.counts.sum()), int(filtered.counts.sum())
         n_dropped = filtered.n_numbers + filtered.n_stopwords + filtered.n_outside_vocab
@@ -463,7 +462,7 @@ class _FirstPass:
 
 
 class _Numbered(NamedTuple):
-    """A piece whose types have been given numbers, and where its tokens go."""
+    """A piece with numbered types, and where to write its tokens."""
 
     piece: Piece
     new_numbers: np.ndarray
@@ -480,14 +479,14 @@ class _Numbered(NamedTuple):
         """Write the piece's tokens; return the piece."""
         if self.type_file is not None:
             numbers = self.piece.numbers
-            # Should the disk be full: the word ids need about twice as much as the types.
+            # For the error if the disk is full: word ids need about twice the space of types.
             n_needed = 3 * (self.place + self.n_bytes) / self.share_read
             self.type_file.write(self.new_numbers, numbers, self.place, n_needed)
         return self.piece
 
 
 class _TypeText(NamedTuple):
-    """A text as the types of its tokens, and what they stand for."""
+    """A text as the types of its tokens, and the words of each type."""
 
     type_words: TypeWords
     blocks: Iterator[TypedText]
@@ -495,12 +494,12 @@ class _TypeText(NamedTuple):
     rows: np.ndarray | None = None  # by type number: row + 1, 0 if pruned; None if none was
 
     def word_ids(self, word_ids: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the word ids of the text, given those of the words; see `WordIdMap.take_up`."""
+        """Yield the word ids of the text, given those of the words; see `WordIdMap.finish`."""
         from ..system.workers import Pipeline
         from .types.type_words import Block, WordIdMap
 
         type_words, rows = self.type_words, self.rows
-        if rows is not None:  # a type without words comes first, for those that were pruned
+        if rows is not None:  # row 0, without words, stands for pruned types
             type_words = replace(type_words, starts=np.concatenate(([0], type_words.starts)))
         id_map = WordIdMap(type_words, word_ids)
 
@@ -513,7 +512,7 @@ class _TypeText(NamedTuple):
         blocks = ((free.pop() if free else Block()).load(part) for part in self.blocks)
         with Pipeline(self.n_threads) as pipeline:
             for block in pipeline.map(relabelled, blocks):
-                yield from id_map.take_up(block)
+                yield from id_map.finish(block)
                 free.append(block)
 
 
@@ -524,7 +523,7 @@ def _join(
     save: Callable[[Iterable[np.ndarray]], np.ndarray],
     on_join: Callable[[int, int], None] | None,
 ) -> tuple[_TypeText, list[Phrase]]:
-    """Join the phrases of a text; the types of its tokens, in ``type_file``, are let go."""
+    """Join the phrases of a text; the types of its tokens in ``type_file`` are discarded."""
     from .phrases import join_phrases
 
     assert config.phrases is not None
@@ -533,7 +532,7 @@ def _join(
     all_ids = [save(text.word_ids(all_words))]
     type_file.clear()
     joined = join_phrases(
-        all_ids.pop(),  # the only reference, so that each pass frees the text before
+        all_ids.pop(),  # the only reference, so that each pass frees the previous text
         type_words.words,
         type_words.counts,
         config.phrases,
@@ -545,11 +544,11 @@ def _join(
 
 
 def _one_word(text: str) -> list[str]:
-    """Take a type as the word that a tokenizer of lines made of it."""
+    """Return a type, which a tokenizer of lines has made, as a word."""
     return [text]
 
 
-def _as_it_is(text: str) -> str:
+def _unchanged(text: str) -> str:
     return text
 
 
@@ -558,7 +557,7 @@ def _saved(
     directory: str | os.PathLike[str] | None,
     n_bytes_needed: float,
 ) -> np.ndarray:
-    """Store word ids in a temporary file, and return it mapped into memory."""
+    """Store word ids in a temporary file, and map it into memory."""
     with TemporaryFile(directory) as id_file:
         for ids in blocks:
             id_file.write_at(id_file.n_bytes, [ids], n_bytes_needed)

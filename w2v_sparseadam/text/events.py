@@ -1,4 +1,4 @@
-"""Reading a corpus, told step by step as events: what training and the commands show and log."""
+"""Read a corpus and report progress as events, which training and the commands show and log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..events import EVENT_SECONDS, Event, Joining, PhrasesJoined, Reading, TextRead, Warned
 
 if TYPE_CHECKING:
     from .corpus import Corpus
@@ -17,13 +19,7 @@ if TYPE_CHECKING:
 # Names of JSON Lines and tables, compressed or not.
 _RECORDS = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 
-_READ_RECORDS = "give `format` and `field` to read one part of each"
-
-Event = dict[str, Any]
-"""What happened; `read_with_events` and `train` list the keys."""
-
-# Often enough for a bar that moves, seldom enough to cost nothing.
-EVENT_SECONDS = 0.2
+_READ_RECORDS = "give `format` and `field` to read one field of each record"
 
 
 def read_with_events(
@@ -34,33 +30,16 @@ def read_with_events(
     threads: int = 1,
     known: Vocabulary | None = None,
 ) -> Corpus:
-    """Read text files into word ids, and tell how it goes.
+    """Read text files into word ids, reporting progress as events.
 
     Parameters
     ----------
     paths, config
         As `read_corpus`.
     on_event : callable
-        Receives a dict for each event; an exception that it raises ends the reading. ``event`` is
-        one of
-
-        ``warning``
-            Something is odd about the sources: message, advice (with settings in backquotes).
-        ``compile``
-            A kernel is about to be compiled, which may take seconds: kernel. A later run finds
-            all kernels on the disk.
-        ``warning``
-            Compiled kernels cannot be kept there: message.
-        ``read``
-            Five times a second at most: bytes (as they are stored), total_bytes (0 if a source is
-            a stream), tokens (before the tokenizer).
-        ``join``
-            Likewise, while phrases are found: words, total_words, gone through so far and in all.
-        ``text``
-            The text has been read: the fields of `TextReport`, without ``n_``, mb_per_s and
-            min_count.
-        ``phrases``
-            The phrases that were joined, if any were to be: found, a list of `Phrase`.
+        Receives each event, of `~w2v_sparseadam.events`: `Warned` if a source looks wrong or
+        compiled kernels cannot be saved, `Compiling`, `Reading`, `Joining`, `TextRead` and, if
+        phrases were requested, `PhrasesJoined`. An exception that it raises ends the reading.
 
     threads, known
         As in `read_corpus`.
@@ -86,14 +65,14 @@ def read_with_events(
         if not warned:
             warned = True
             message = f"{name}: read as plain lines, though {what}"
-            on_event({"event": "warning", "message": message, "advice": _READ_RECORDS})
+            on_event(Warned(message, _READ_RECORDS))
 
-    records = _taken_for_lines(paths) if config.format == "lines" else []
+    records = _named_like_records(paths) if config.format == "lines" else []
     if records:
         others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
-        warn_of_records(records[0] + others, "named like records")
+        warn_of_records(records[0] + others, "the extension is that of records")
 
-    def telling(event: str, *keys: str) -> Callable[..., None]:
+    def telling(event: type[Event]) -> Callable[..., None]:
         last = time.perf_counter()
 
         def tell(*values: int) -> None:
@@ -101,7 +80,7 @@ def read_with_events(
             now = time.perf_counter()
             if now - last >= EVENT_SECONDS:
                 last = now
-                on_event({"event": event, **dict(zip(keys, values, strict=True))})
+                on_event(event(*values))
 
         return tell
 
@@ -110,18 +89,18 @@ def read_with_events(
             paths,
             config,
             threads=threads,
-            on_progress=telling("read", "bytes", "total_bytes", "tokens"),
-            on_join=telling("join", "words", "total_words"),
+            on_progress=telling(Reading),
+            on_join=telling(Joining),
             on_records=warn_of_records,
             known=known,
         )
-    on_event({"event": "text", "min_count": config.min_count, **corpus.report.record()})
+    on_event(TextRead(config.min_count, corpus.report))
     if config.phrases is not None:
-        on_event({"event": "phrases", "found": corpus.phrases})
+        on_event(PhrasesJoined(corpus.phrases))
     return corpus
 
 
-def _taken_for_lines(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
+def _named_like_records(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
     """Return the names of sources that end like files of records, compressed or not."""
     from .reading.sources import find_sources
 

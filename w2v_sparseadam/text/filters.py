@@ -1,4 +1,4 @@
-"""Which of the words found may have a vector: digits, stop-words, a vocabulary from outside."""
+"""Filter words: by digits, stop-words and a given vocabulary."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _KEPT, _NUMBER, _STOPWORD, _OUTSIDE = range(4)
 
 @dataclass(frozen=True, eq=False)
 class FilteredWords:
-    """The words left, and what was taken away.
+    """The remaining words, and counts of those dropped.
 
     Attributes
     ----------
     words : collection of str
-        The distinct words left, in the order in which they first occur.
+        The distinct remaining words, in order of first occurrence.
     counts : ndarray of shape (len(words),), int64
         How often each occurs.
     numbers : ndarray of shape (W,), int32
-        Place in ``words`` of each of the W words there were, -1 where it was dropped.
+        Index in ``words`` of each of the W original words, -1 if dropped.
     n_numbers, n_stopwords, n_outside_vocab : int
-        Tokens dropped as numbers, as stop-words, and because the given vocabulary lacks them.
+        Tokens dropped as numbers, as stop-words, and as not in the given vocabulary.
     unseen_stopwords, unseen_vocab : list of str
-        Words of the two lists that the text does not have, in the order of the lists.
+        Words of the two lists that do not occur in the text, in the order of the lists.
     """
 
     words: Collection[str]
@@ -52,28 +52,28 @@ class FilteredWords:
     unseen_vocab: list[str]
 
     def word_ids(self, word_ids: np.ndarray) -> np.ndarray:
-        """Return the word id of each of the W words, given those of the words left."""
+        """Return the word id of each of the W words, given those of the remaining words."""
         return np.append(word_ids, np.int32(-1))[self.numbers]
 
 
 def as_in_text(word: str, config: TextConfig) -> str:
-    """Return a word in the case, the normal form and with the digits that a text has."""
+    """Return a word normalized as the text is: case, normal form, digits."""
     prepared = config.prepare(word)
     return _DIGIT.sub("0", prepared) if config.digits == "zero" else prepared
 
 
 class WordFilter:
-    """Rewrites digits and takes away what `TextConfig` says, once for each distinct word.
+    """Replaces digits and drops words as `TextConfig` says, once per distinct word.
 
     Parameters
     ----------
     config : TextConfig
-        Its word lists are read at once, so that their faults show before the text is read.
+        Its word lists are read immediately, so that errors in them show before the text is read.
 
     Raises
     ------
     TextError
-        If a list cannot be read or is not one word a line, or the vocabulary is empty.
+        If a list cannot be read or has a line of several words, or the vocabulary is empty.
     """
 
     def __init__(self, config: TextConfig) -> None:
@@ -82,9 +82,7 @@ class WordFilter:
         self._stopwords = self._list(config.stopwords, config)
         self._vocab = self._list(config.vocab, config)
         if config.vocab is not None and not self._vocab:
-            raise TextError(
-                f"{_name(config.vocab)}: a vocabulary without words", "`vocab` needs one"
-            )
+            raise TextError(f"{_name(config.vocab)}: has no words", "`vocab` needs at least one")
         self._all_pass = config.digits == "keep" and config.stopwords is config.vocab is None
 
     def apply(self, words: Collection[str], counts: np.ndarray) -> FilteredWords:
@@ -100,7 +98,7 @@ class WordFilter:
         Returns
         -------
         FilteredWords
-            Words that digits made equal are one.
+            Words that replaced digits made equal are merged.
         """
         if self._all_pass:
             return FilteredWords(
@@ -108,14 +106,14 @@ class WordFilter:
             )
         words = [self._with_digits(word) for word in words]
         seen = set(words)
-        fates = np.array([self._fate(word) for word in words], np.int8)
-        kept = fates == _KEPT
+        reasons = np.array([self._reason(word) for word in words], np.int8)
+        kept = reasons == _KEPT
         number_of: defaultdict[str, int] = defaultdict(count().__next__)  # new words count up
         numbers = np.full(len(words), -1, np.int32)
         numbers[kept] = [number_of[word] for word in compress(words, kept)]
         # float64 weights are exact: a text of 2**53 tokens is out of reach.
         kept_counts = np.bincount(numbers[kept], counts[kept], len(number_of))
-        n_tokens = np.bincount(fates, counts, 4).astype(np.int64).tolist()
+        n_tokens = np.bincount(reasons, counts, 4).astype(np.int64).tolist()
         return FilteredWords(
             words=list(number_of),
             counts=kept_counts.astype(np.int64),
@@ -127,8 +125,8 @@ class WordFilter:
             unseen_vocab=[word for word in self._vocab if word not in seen],
         )
 
-    def _fate(self, word: str) -> int:
-        """Say whether a word is kept, and why not; digits are replaced already."""
+    def _reason(self, word: str) -> int:
+        """Return why a word is dropped, or `_KEPT`; its digits have been replaced."""
         if self._digits == "drop" and _DIGIT.search(word) and not any(map(str.isalpha, word)):
             return _NUMBER
         if word in self._stopwords:
@@ -139,7 +137,7 @@ class WordFilter:
         return _DIGIT.sub("0", word) if self._digits == "zero" else word
 
     def _list(self, source: WordList | None, config: TextConfig) -> dict[str, None]:
-        """Return the words of a list as they stand in the text."""
+        """Return the words of a list, normalized as the text is."""
         if source is None:
             return {}
         raw = _words_in(source) if isinstance(source, str | os.PathLike) else source

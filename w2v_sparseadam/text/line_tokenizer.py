@@ -1,7 +1,7 @@
-"""From whole lines to words, for tokenizers that need what stands around a word.
+"""Tokenize whole lines, for tokenizers that need the context of a word.
 
-The words take the place of the line, between spaces, so that what comes after reads them as text
-that is tokenized already: each word is its own type.
+The words, separated by spaces, replace the line, so that the next steps read it as text that is
+already tokenized: each word is its own type.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .types.type_words import not_utf8
 
 
 class LineTokenizer:
-    """Put words in the place of lines, chunk by chunk.
+    """Replaces lines by their words, chunk by chunk.
 
-    The tokenizer is called for each line that is not blank, without the white space at its ends.
-    Memory is a chunk, its words, and the longest line.
+    The tokenizer is called for each line that is not blank, without leading and trailing white
+    space. Memory is a chunk, its words, and the longest line.
 
     Parameters
     ----------
     paths : sequence of str
-        The files that chunks come from, to name them in errors.
+        Names of the sources of chunks, for errors.
     config : TextConfig
-        How text becomes words; its tokenizer takes lines.
+        How text becomes words; its tokenizer takes whole lines.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class LineTokenizer:
         self._line = 1
 
     def tokenized(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Yield chunks of words, a line of them for each line of text.
+        """Yield chunks of words, one line of words for each line of text.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class LineTokenizer:
             If text is not UTF-8 and ``errors`` is "strict", or the tokenizer fails: names the
             file and the line.
         """
-        carried: list[bytes] = []  # of a line that is not at its end
+        carried: list[bytes] = []  # of a line that has not ended
         file_number = offset = -1
         for chunk in chunks:
             if chunk.file_number != file_number:
@@ -85,11 +85,11 @@ class LineTokenizer:
                 if sum(map(len, carried)) > LONGEST_LINE:
                     raise TextError(
                         f"{self._paths[file_number]}, line {self._line}: is longer than "
-                        f"{LONGEST_LINE:,} bytes, too much for a tokenizer of lines; split it"
+                        f"{LONGEST_LINE:,} bytes, the limit for a tokenizer of lines; split it"
                     )
 
     def _words(self, data: bytes, file_number: int, offset: int) -> bytearray:
-        """Return the words of some whole lines, a line for each."""
+        """Return the words of whole lines, one line of words for each."""
         path = self._paths[file_number]
         text = self._config.prepare(self._decoded(data, path, offset))
         lines = bytearray()
@@ -105,7 +105,7 @@ class LineTokenizer:
         return lines
 
     def _joined(self, found: list[str]) -> bytes:
-        """Return words with spaces between them, as a file of vectors can hold them."""
+        """Return words separated by spaces, rewritten where a file of vectors cannot hold them."""
         joined = " ".join(found)
         if joined.split() == found:  # no word is empty or has white space
             with suppress(UnicodeEncodeError):
@@ -120,7 +120,7 @@ class LineTokenizer:
         return " ".join(words).encode()
 
     def _decoded(self, data: bytes, path: str, offset: int) -> str:
-        """Decode some whole lines."""
+        """Decode whole lines."""
         try:
             return data.decode()
         except UnicodeDecodeError as error:

@@ -3,7 +3,7 @@
 Each pass counts the pairs of neighbours, scores them, and joins the best: first a text's
 ``new york`` becomes ``new_york``, then ``new_york times`` ``new_york_times``. Pairs are counted
 exactly in bounded memory: when the table of pairs is full, it keeps those whose hash is in one half
-of its range, and the text is gone through again for the other half.
+of the range, and another pass over the text counts the other half.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _MIX = _Word(0xFF51AFD7ED558CCD), _Word(0xC4CEB9FE1A85EC53)  # MurmurHash3's fin
 _LOW_32 = _Word(0xFFFFFFFF)
 _ALL_HASHES = _Word(0), _LOW_32  # the first and the last, of 32 bits
 
-# Of the hash: who writes a text must not know which of its pairs collide. Phrases do not depend
-# on it.
+# Of the hash: random, so that no text can be crafted to make its pairs collide. Phrases do not
+# depend on it.
 _SEED = _Word(secrets.randbits(64))
 
-# Places in the cursor that a count leaves behind.
+# Positions in the cursor, which holds the state between calls.
 _POS, _LEFT, _N_PAIRS = range(3)
 
 
@@ -49,7 +49,7 @@ class Phrase(NamedTuple):
     pair_count : int
         How often they were neighbours when the pass began.
     score : float
-        By the score of `PhraseConfig`.
+        The score that `PhraseConfig` names.
     pass_number : int
         The pass that found them, from 1.
     """
@@ -72,7 +72,7 @@ class JoinedText(NamedTuple):
     counts : ndarray of shape (W,), int64
         How often each occurs.
     phrases : list of Phrase
-        By pass; in a pass the best score first.
+        By pass, and by falling score in each pass.
     """
 
     word_ids: np.ndarray
@@ -81,7 +81,7 @@ class JoinedText(NamedTuple):
     phrases: list[Phrase]
 
     def type_words(self) -> TypeWords:
-        """Return the words as types: each stands for itself."""
+        """Return the words as types: each is one word."""
         n_words = len(self.words)
         return TypeWords(
             words=self.words,
@@ -109,7 +109,7 @@ def _hashed(pair: np.uint64, seed: np.uint64) -> np.uint64:
 
 @kernel
 def _place(slots: np.ndarray, pair: np.uint64, hashed: np.uint64) -> np.uint64:
-    """Return where a table has a pair, or where it has room for it."""
+    """Return the place of a pair in a table, or the free place for it."""
     one = _Word(1)
     last = _Word(slots.size - 1)
     i = (hashed << one) & last
@@ -126,7 +126,7 @@ def _put(
     seed: np.uint64,
     slots: np.ndarray,
 ) -> int:
-    """Put the pairs of one table whose hash is in range into another; return how many."""
+    """Copy the pairs of a table whose hash is in range into another; return how many."""
     one = _Word(1)
     n_pairs = 0
     for k in range(_Word(0), _Word(entries.size), _Word(2)):
@@ -150,7 +150,7 @@ def _count_pairs(
     cursor: np.ndarray,
     slots: np.ndarray,
 ) -> bool:
-    """Count neighbours, if both are frequent and the hash is in range; return if room was enough.
+    """Count frequent neighbours whose hash is in range; return whether the table had room.
 
     Indices are unsigned, because Numba tests a signed one for negative values at each use.
     """
@@ -192,7 +192,7 @@ def _join(
     out: np.ndarray,
     counts: np.ndarray,
 ) -> np.int64:
-    """Write a text with its phrases joined, from left to right; return how much was written."""
+    """Write a text with its phrases joined, from left to right; return how many ids it has."""
     one = _Word(1)
     n_out = _Word(0)
     left = cursor[_LEFT]  # a word that waits for its neighbour
@@ -230,7 +230,7 @@ def join_phrases(
     save: Callable[[Iterable[np.ndarray]], np.ndarray],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> JoinedText:
-    """Find phrases in a text and join them, as often as asked.
+    """Find and join phrases in a text, in one or more passes.
 
     A pair *ab* of neighbours in a line is a phrase if its score is above the threshold. With N
     tokens in the text and counts n:
@@ -239,8 +239,8 @@ def join_phrases(
         npmi:         ln(p(ab) / (p(a) · p(b))) / −ln p(ab),  where p = n / N
 
     Lines are joined from left to right; where phrases overlap, the first one wins. The text must
-    have all its words, rare ones too: words become neighbours by nothing that was taken from
-    between them. A phrase that spells a word of the text is that word.
+    still have all its words, including rare ones, because dropping a word would make its neighbours
+    adjacent. A phrase spelled like a word of the text becomes that word.
 
     Parameters
     ----------
@@ -251,15 +251,15 @@ def join_phrases(
     counts : ndarray of shape (V,), int64
         How often each occurs.
     config : PhraseConfig
-        How many passes, which score and threshold.
+        The number of passes, the score and its threshold.
     min_count : int
-        Pairs that occur less often are no phrases; 1 or more.
+        Pairs that occur less often are not joined; 1 or more.
     save : callable
-        Stores the arrays of int32 that it is given, one behind the other, and returns the whole;
-        each is valid until the next is asked for.
+        Stores the int32 arrays that it is given one after another, and returns the whole; each
+        is valid until the next is requested.
     on_progress : callable, optional
-        Called with (word ids gone through, how many there are to go through in all). The latter
-        grows when the table of pairs is full.
+        Called with (word ids processed, word ids to process in total). The total grows when the
+        table of pairs is full.
 
     Returns
     -------
@@ -299,7 +299,7 @@ def score_pairs(
     n_tokens: int,
     min_count: int,
 ) -> np.ndarray:
-    """Score pairs of words as `join_phrases` says.
+    """Score pairs of words by the equations of `join_phrases`.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ def score_pairs(
     n_tokens : int
         Words in the text, with repetition; more than any pair's count.
     min_count : int
-        What "word2phrase" takes off a pair's count.
+        Subtracted from a pair's count by "word2phrase".
 
     Returns
     -------
@@ -323,7 +323,7 @@ def score_pairs(
 
 
 def compile_phrase_kernels() -> None:
-    """Compile what joining phrases needs, or load it from the disk, before a clock starts."""
+    """Compile the kernels that join phrases, or load them, before timing starts."""
     word_ids = np.array([0, 1, LINE_END], np.int32)
     word_ids.flags.writeable = False
     joined = join_phrases(
@@ -339,14 +339,14 @@ def compile_phrase_kernels() -> None:
 
 
 def save_phrases(phrases: Iterable[Phrase], path: str | os.PathLike[str]) -> None:
-    """Write phrases as UTF-8: a heading, then a line each, with tabs between the fields.
+    """Write phrases as tab-separated UTF-8: a header line, then one line per phrase.
 
     Parameters
     ----------
     phrases : iterable of Phrase
         Written in this order.
     path : path-like
-        Replaced as a whole.
+        Replaced atomically.
 
     Raises
     ------
@@ -360,7 +360,7 @@ def save_phrases(phrases: Iterable[Phrase], path: str | os.PathLike[str]) -> Non
 
 
 class _Reading:
-    """Goes through texts in blocks, and tells how far it is."""
+    """Reads texts in blocks, and reports progress."""
 
     def __init__(self, n_ids: int, on_progress: Callable[[int, int], None] | None) -> None:
         self.n_ids = n_ids
@@ -403,7 +403,7 @@ def _best_pairs(
 def _count_in_slices(
     word_ids: np.ndarray, frequent: np.ndarray, reading: _Reading
 ) -> Iterator[np.ndarray]:
-    """Yield tables that have the pairs of frequent neighbours and their counts, each pair once."""
+    """Yield tables of the pairs of frequent neighbours and their counts, each pair once."""
     waiting = [_ALL_HASHES]
     while waiting:
         first, last = waiting.pop()
@@ -427,9 +427,9 @@ def _count_in_slices(
 def _moved(
     slots: np.ndarray, first_hash: np.uint64, last_hash: np.uint64, size: int
 ) -> tuple[np.ndarray, int]:
-    """Return another table with the pairs whose hash is in range, and how many they are."""
+    """Return a new table with the pairs whose hash is in range, and their number."""
     moved = np.zeros(size, np.uint64)
-    # In parts, because compiled code keeps Ctrl-C waiting.
+    # In parts, because compiled code blocks Ctrl-C.
     parts = (slots[i : i + 2 * _BLOCK_IDS] for i in range(0, slots.size, 2 * _BLOCK_IDS))
     return moved, sum(_put(part, first_hash, last_hash, _SEED, moved) for part in parts)
 
@@ -452,7 +452,7 @@ def _table_of(pairs: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _add_words(words: list[str], texts: list[str]) -> np.ndarray:
-    """Add the texts that are no words yet; return the place of each in the words."""
+    """Add the texts that are not yet words; return the index of each in the words."""
     wanted = set(texts)
     place_of = {word: place for place, word in enumerate(words) if word in wanted}
     for text in texts:

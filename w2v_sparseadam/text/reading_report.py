@@ -1,4 +1,4 @@
-"""What reading a text has found, kept and dropped."""
+"""Counts of what was read, kept and dropped."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ class TextReport:
 
     Always ``n_tokens == n_kept_tokens + n_joined_tokens + n_numbers + n_stopwords +
     n_outside_vocab + n_below_min_count + n_beyond_max_vocab + n_pruned``: a token is counted at the
-    first step of `TextConfig` that takes it away, but for those that were pruned.
+    first step of `TextConfig` that drops it, unless it was pruned before.
 
     Attributes
     ----------
     n_bytes : int
         Bytes read from the sources, as they are stored.
     n_lines : int
-        Lines, empty ones too; an unfinished last line of a file counts.
+        Lines, including empty ones and an unfinished last line of a file.
     n_longest_line : int
-        Runs of bytes between white space in the line that has most of them.
+        Runs of bytes between white space in the longest line.
     n_types : int
-        Distinct runs of bytes between white space: how often the tokenizer ran. One that was
-        pruned counts again when it comes back. Of a tokenizer that is given whole lines, distinct
-        words.
+        Distinct runs of bytes between white space: how often the tokenizer ran. A pruned one
+        counts again if it occurs again. With a tokenizer of whole lines, distinct words.
     n_tokens : int
         Words that the tokenizer found, with repetition.
     n_distinct_words : int
         The same without repetition.
     n_joined_tokens : int
-        Tokens that became part of a phrase, but for the first of each phrase.
+        Tokens that became part of a phrase, except the first of each phrase.
     n_phrases : int
         Pairs of words that were joined to phrases, in all passes.
     n_words : int
@@ -43,7 +42,7 @@ class TextReport:
     n_stopwords : int
         Tokens dropped because their word is a stop-word.
     n_outside_vocab : int
-        Tokens dropped because the vocabulary that was given lacks their word.
+        Tokens dropped because the given vocabulary lacks their word.
     n_below_min_count : int
         Tokens dropped because their word is too rare.
     n_beyond_max_vocab : int
@@ -53,9 +52,9 @@ class TextReport:
     n_pruned : int
         Tokens dropped with them.
     max_missed : int
-        No word that the tokenizer found and ``min_count`` left out occurs more often than this,
-        pruned types and all; 0 if nothing was pruned. Below ``min_count``, pruning has cost no
-        word its place, unless it takes its count from joined phrases or replaced digits.
+        Upper bound on the occurrences, pruned types included, of the words that ``min_count``
+        left out; 0 if nothing was pruned. If it is below ``min_count``, pruning removed no word
+        from the vocabulary, except perhaps joined phrases and words with replaced digits.
     n_long_tokens : int
         Runs of bytes between white space that were dropped because they were longer than
         ``max_token_bytes``; not among the tokens.
@@ -66,19 +65,19 @@ class TextReport:
     n_rewritten_words : int
         Tokens in which ``_`` replaced white space that the tokenizer left in a word.
     n_unseen_stopwords : int
-        Words of the stop-word list that the text does not have.
+        Words of the stop-word list that do not occur in the text.
     n_unseen_vocab : int
-        Words of the vocabulary that was given that the text does not have.
+        Words of the given vocabulary that do not occur in the text.
     unseen_vocab_words : tuple of str
         The first five of them.
     n_text_bytes : int
-        Bytes of text: decompressed, of the field that is read, as UTF-8, all lines ended.
+        Bytes of text: decompressed, only the field that is read, as UTF-8, with all lines ended.
     n_sources : int
         Files and streams read.
     repeated_sources : tuple of str
-        Files that were read more than once, because they were given so.
+        Files that were read more than once, because they were given more than once.
     seconds : float
-        Wall time, without compiling.
+        Wall time, without compilation.
     """
 
     n_bytes: int
@@ -112,6 +111,6 @@ class TextReport:
     seconds: float
 
     def record(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them, without ``n_``, and mb_per_s."""
+        """Return the fields for JSON, their names without ``n_``, and mb_per_s."""
         fields = {name.removeprefix("n_"): value for name, value in asdict(self).items()}
         return {**fields, "mb_per_s": self.n_text_bytes / 1e6 / self.seconds}

@@ -1,4 +1,4 @@
-"""How text becomes words: the settings of the text station."""
+"""Settings: how text becomes words."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ..errors import SettingError
 from .tokenizers import LINES, Tokenizer, check_tokenizer_name, named_tokenizer
 
 ON_BAD_BYTES = ("strict", "replace", "ignore")
-"""What can be done with bytes that are not text in the encoding."""
+"""What to do with bytes that are invalid in the encoding."""
 
 FORMATS = ("lines", "jsonl", "csv", "tsv", "parquet")
-"""How files can hold text: as it is, or as a field of their records."""
+"""Formats of text files: plain lines, or records of which one field is read."""
 
 NORMAL_FORMS = ("nfc", "nfkc", "none")
-"""Unicode's normal forms that text can be brought into."""
+"""The Unicode normal forms that text can be converted to."""
 
 DIGITS = ("keep", "zero", "drop")
-"""What can be done with decimal digits."""
+"""What to do with decimal digits."""
 
 WordList = str | os.PathLike[str] | Collection[str]
 """A file of words, or the words themselves."""
 
 
 def kept_list(words: WordList | None) -> Any:
-    """Return a word list as JSON can hold it: a path that holds from any folder, or the words."""
+    """Return a word list for JSON: an absolute path, or the words."""
     if words is None:
         return None
     if isinstance(words, str | os.PathLike):
@@ -40,27 +40,28 @@ def kept_list(words: WordList | None) -> Any:
 
 
 START_THRESHOLD = {"word2phrase": 100.0, "npmi": 0.5}
-"""The scores of phrases, and what they must exceed unless told otherwise."""
+"""The scores of phrases, and their default thresholds."""
 
 
 @dataclass(frozen=True)
 class PhraseConfig:
-    """How neighbours are joined to phrases; `join_phrases` has the equations.
+    """How neighbours are joined into phrases; `join_phrases` has the equations.
 
     Attributes
     ----------
     passes : int
-        How often neighbours are joined; 1 or more. Two passes find phrases of up to four words.
+        How many times neighbours are joined; 1 or more. Two passes find phrases of up to four
+        words.
     score : {"word2phrase", "npmi"}
         How much more often than by chance words are neighbours. ``"word2phrase"`` is the ratio,
-        once ``min_count`` is taken off their count; ``"npmi"`` the normalized pointwise mutual
-        information, from -1 (never) to 1 (always).
+        after ``min_count`` is subtracted from their count; ``"npmi"`` the normalized pointwise
+        mutual information, from -1 (never) to 1 (always).
     threshold : float or None
         Only pairs with a higher score are joined; above 0 for ``"word2phrase"``, from -1 to 1 for
-        ``"npmi"``. None stands for 100 and 0.5.
+        ``"npmi"``. None means 100 and 0.5.
     min_count : int or None
-        Pairs that occur less often are not joined; 1 or more. None stands for 5, or for the
-        ``min_count`` of words if that is more: a rarer phrase would be left out as a word.
+        Pairs that occur less often are not joined; 1 or more. None means 5, or the
+        ``min_count`` of words if that is higher: a rarer phrase would be dropped as a word.
 
     Raises
     ------
@@ -92,7 +93,7 @@ class PhraseConfig:
 
     @property
     def lowest_score(self) -> float:
-        """The threshold, once None is resolved."""
+        """The threshold, with None resolved."""
         return START_THRESHOLD[self.score] if self.threshold is None else self.threshold
 
 
@@ -100,12 +101,12 @@ class PhraseConfig:
 class TextConfig:
     """How text becomes words.
 
-    The steps, in their order:
+    The steps, in order:
 
     1. Bytes are decoded (``errors``).
-    2. Text is brought into a normal form (``normalize``) and lower-cased (``lowercase``).
+    2. Text is converted to a normal form (``normalize``) and lower-cased (``lowercase``).
     3. The tokenizer finds the words. Empty ones are dropped.
-    4. Neighbours are joined to phrases (``phrases``).
+    4. Neighbours are joined into phrases (``phrases``).
     5. Digits are replaced, or numbers dropped (``digits``).
     6. Stop-words are dropped (``stopwords``).
     7. Words that a given vocabulary lacks are dropped (``vocab``).
@@ -117,64 +118,64 @@ class TextConfig:
     Attributes
     ----------
     tokenizer : str or callable
-        Finds the words: ``"word"`` (for prose), ``"whitespace"`` (for text that is tokenized
-        already), ``"char"``, or what else `named_tokenizer` knows. A callable takes a str without
-        ASCII white space (though ``"nfkc"`` may put spaces into it) and returns a list of str. It
+        Finds the words: ``"word"`` (for prose), ``"whitespace"`` (for text that is already
+        tokenized), ``"char"``, or any other name of `named_tokenizer`. A callable takes a str
+        without ASCII white space (though ``"nfkc"`` may put spaces into it) and returns a list of
+        str. It
         runs once for each distinct run of characters between white space, so it must always return
-        the same words for the same text; and the distinct runs are kept in memory, so that text
-        without spaces, such as Chinese, needs ``"python-lines:MODULE:FUNCTION"``: a function that
-        runs for each line, with the white space in it.
+        the same words for the same text. The distinct runs are kept in memory, so text without
+        spaces, such as Chinese, needs ``"python-lines:MODULE:FUNCTION"``: a function that runs for
+        each line, including its white space.
     lowercase : bool or None
         Apply `str.lower` (the full Unicode mapping, of no particular language: İ becomes i and a
-        combining dot) before the tokenizer. None stands for True with ``"word"``, else False.
+        combining dot) before the tokenizer. None means True with ``"word"``, else False.
     normalize : {"nfc", "nfkc", "none"} or None
         The normal form: ``"nfc"`` makes é one character however it is written, ``"nfkc"`` also
-        takes ﬁ for fi, ｗ for w and ² for 2. None stands for ``"nfc"`` with ``"word"``, else
+        replaces ﬁ by fi, ｗ by w and ² by 2. None means ``"nfc"`` with ``"word"``, else
         ``"none"``.
     digits : {"keep", "zero", "drop"}
-        ``"zero"`` replaces each decimal digit, of any script, by 0 (1984 and 2001 are one word);
+        ``"zero"`` replaces each decimal digit, of any script, by 0 (1984 and 2001 become one word);
         ``"drop"`` drops words that have a decimal digit and no letter (``3.14`` and ``50%``, but
         not ``mp3``).
     stopwords : path, collection of str, or None
-        Words to drop. A file is UTF-8 and has one a line; a count behind a word is ignored.
+        Words to drop. A file is UTF-8 and has one word per line; a count after a word is ignored.
     vocab : path, collection of str, or None
-        Words to keep, in a file of the same form, such as word2vec's ``word count`` lines. All
-        counts are of the text, and ``min_count`` and ``max_vocab`` apply as ever. Words of both
-        lists go through steps 2 to 4 as the text does, though one that the tokenizer takes for
-        several words, or none, stays as it is.
+        Words to keep, in a file of the same format, such as word2vec's ``word count`` lines. All
+        counts are those of the text, and ``min_count`` and ``max_vocab`` still apply. Words of both
+        lists go through steps 2, 3 and 5 as the text does, but one that the tokenizer splits into
+        several words, or none, stays unchanged.
     min_count : int
         Words that occur less often have no vector; 1 or more.
     max_vocab : int or None
         Keep only the most frequent words; 1 or more.
     max_types : int or None
-        Distinct runs of characters between white space that are held in memory; 1 or more. When
-        there are more, the rarest are forgotten, until half as many are left; what that took away
-        is reported. None stands for as many as fill a quarter of the memory.
+        How many distinct runs of characters between white space are kept in memory; 1 or more.
+        When there are more, the rarest are forgotten, until half as many are left, and the loss is
+        reported. None means as many as fill a quarter of the memory.
     max_token_bytes : int
         Runs of characters between white space that are longer, in bytes of UTF-8, are dropped and
-        counted, so that a file without white space does not fill the memory; 1 or more. Not for
-        a tokenizer that is given whole lines.
+        counted, so that a file without white space does not fill the memory; 1 or more. Not used
+        with a tokenizer of whole lines.
     errors : {"strict", "replace", "ignore"}
-        What to do with bytes that are not text in the encoding: stop with an error, put U+FFFD,
-        or drop them; as in `bytes.decode`.
+        What to do with bytes that are invalid in the encoding: stop with an error, replace them by
+        U+FFFD, or drop them; as in `bytes.decode`.
     encoding : str
         Of all files: any that Python can decode to text. Parquet is always UTF-8.
     format : {"lines", "jsonl", "csv", "tsv", "parquet"}
-        How files hold text. ``"lines"`` is plain text. The others have records, of which one field
+        Format of the files. ``"lines"`` is plain text. The others have records, of which one field
         is read; a record ends a line, and so does a line feed in the field. In ``"csv"`` and
         ``"tsv"`` the first row names the fields.
     field : str or None
-        The field to read, which every record must have, as a string. None stands for
-        ``"text"``, and is all that ``"lines"`` can do with.
+        The field to read, a string in every record. None means ``"text"``; with ``"lines"`` it
+        must be None.
     phrases : PhraseConfig or None
-        Join neighbours to phrases, such as new_york, once the tokenizer has found the words; None
-        does not.
+        How to join neighbours into phrases, such as new_york, after tokenizing; None does not.
 
     Raises
     ------
     SettingError
-        If a value is not one of those. A tokenizer that cannot be imported is one when it is
-        used: making these settings imports nothing.
+        If a value is not one of those. Nothing is imported here: a tokenizer that cannot be
+        imported raises when it is first used.
     """
 
     tokenizer: str | Tokenizer = "word"
@@ -246,41 +247,41 @@ class TextConfig:
 
     @property
     def field_name(self) -> str:
-        """The field, once None is resolved."""
+        """The field, with None resolved."""
         return "text" if self.field is None else self.field
 
     @property
     def lowers(self) -> bool:
-        """Whether text is lower-cased, once None is resolved."""
+        """Whether text is lower-cased, with None resolved."""
         return self.tokenizer == "word" if self.lowercase is None else self.lowercase
 
     @property
     def normal_form(self) -> str:
-        """One of `NORMAL_FORMS`, once None is resolved."""
+        """One of `NORMAL_FORMS`, with None resolved."""
         if self.normalize is not None:
             return self.normalize
         return "nfc" if self.tokenizer == "word" else "none"
 
     @property
     def tokenize(self) -> Tokenizer:
-        """The tokenizer itself, once its name is resolved, which may import it."""
+        """The tokenizer itself; a name is resolved, which may import it."""
         return self.tokenizer if callable(self.tokenizer) else named_tokenizer(self.tokenizer)
 
     @property
     def by_line(self) -> bool:
-        """Whether the tokenizer is given whole lines."""
+        """Whether the tokenizer takes whole lines."""
         return isinstance(self.tokenizer, str) and self.tokenizer.startswith(LINES)
 
     @property
     def phrase_min_count(self) -> int:
-        """How often a pair must occur to be a phrase, once None is resolved."""
+        """How often a pair must occur to be a phrase, with None resolved."""
         given = None if self.phrases is None else self.phrases.min_count
         return max(5, self.min_count) if given is None else given
 
     def kept(self) -> dict[str, Any]:
-        """Return the fields so that, once JSON has held them, other text can be read alike.
+        """Return the fields for JSON, so that more text can be read in the same way.
 
-        A tokenizer that is a function becomes a name that no tokenizer has.
+        A callable tokenizer becomes a name that no tokenizer has.
         """
         fields = {**vars(self), "stopwords": kept_list(self.stopwords)}
         fields["vocab"] = kept_list(self.vocab)
@@ -290,9 +291,9 @@ class TextConfig:
         return fields
 
     def prepare(self, text: str) -> str:
-        """Return text in the normal form, lower-cased; its line ends are where they were."""
+        """Return text in the normal form, lower-cased; line ends stay in place."""
         normalized = self._normalized(text)
-        # Lower-casing may leave the form: ǰ is one character, its capital J̌ is two.
+        # Lower-casing may break the form: ǰ is one character, its capital J̌ is two.
         return self._normalized(normalized.lower()) if self.lowers else normalized
 
     def _normalized(self, text: str) -> str:
@@ -305,7 +306,7 @@ class TextConfig:
 
 
 def _check_count(name: str, value: object) -> None:
-    """Refuse what is not a whole number, 1 or more, and below 10 ** 18."""
+    """Refuse a value that is not a whole number from 1 to below 10 ** 18."""
     if not isinstance(value, Integral) or value < 1:
         raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")
     if int(value) >= 10**18:

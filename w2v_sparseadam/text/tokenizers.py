@@ -1,7 +1,7 @@
-"""From a run of characters to words.
+"""Tokenizers: from a run of characters to words.
 
-A tokenizer is any ``str -> list[str]``. It is given what stands between ASCII white space, once
-for each distinct run of it, so clarity counts for more than speed here.
+A tokenizer is any ``str -> list[str]``. It runs once for each distinct run of characters between
+ASCII white space, so clarity counts for more than speed here.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Tokenizer = Callable[[str], list[str]]
 
 
 def whitespace(text: str) -> list[str]:
-    """Split at white space, Unicode's too: words are what it separates.
+    """Split at white space, including Unicode's.
 
-    The same words as gensim's ``LineSentence`` finds: beside ASCII white space, no-break and
-    ideographic spaces, U+2028 and the like separate, and so do the control characters U+001C to
-    U+001F, as in `str.split`.
+    Finds the same words as gensim's ``LineSentence``: besides ASCII white space, no-break and
+    ideographic spaces, U+2028 and the like separate words, and so do the control characters
+    U+001C to U+001F, as in `str.split`.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ def whitespace(text: str) -> list[str]:
 
 
 def char(text: str) -> list[str]:
-    """Take each character as a word, together with the marks that follow it.
+    """Make each character a word, together with the marks that follow it.
 
     Accents, the vowel signs of Indic scripts, variation selectors and zero-width joiners stay with
-    the character before them. White space is no word.
+    the character before them. White space is not a word.
 
     Parameters
     ----------
@@ -81,11 +81,11 @@ def word(text: str) -> list[str]:
 
     - an apostrophe inside a word belongs to it (don't, l'eau), and ’ becomes ';
     - an underscore inside a word belongs to it, so that joined phrases (new_york) survive;
-    - a hyphen separates, as does everything else: well-known is two words;
+    - a hyphen separates words, as does everything else: well-known is two words;
     - zero-width joiners inside a word belong to it (Persian and the scripts of India need them),
-      and soft hyphens vanish.
+      and soft hyphens are removed.
 
-    Unlike them, a run of Chinese characters or kana stays whole: pass a segmenter of your own.
+    Unlike those, a run of Chinese characters or kana stays whole: use a segmenter for them.
 
     Parameters
     ----------
@@ -117,21 +117,21 @@ TOKENIZERS: dict[str, Tokenizer] = {"word": word, "whitespace": whitespace, "cha
 """The tokenizers that are built in, by name."""
 
 LINES = "python-lines:"
-"""How the name of a tokenizer begins that is given whole lines."""
+"""Prefix of the names of tokenizers that take whole lines."""
 
 
 def is_imported(name: object) -> bool:
-    """Return whether a name stands for a function to import, and so to run code."""
+    """Return whether a name refers to a function to import, which runs code."""
     return isinstance(name, str) and name.startswith(("python:", LINES))
 
 
 def check_tokenizer_name(name: object) -> None:
-    """Refuse a name that no tokenizer can have; import nothing.
+    """Refuse a name that no tokenizer can have, without importing anything.
 
     Raises
     ------
     SettingError
-        As `named_tokenizer`, but not for what is missing in what would be imported.
+        As `named_tokenizer`, except for failed imports.
     """
     parts = str(name).split(":", 2)
     if not is_imported(name) or len(parts) < 3 or not all(parts):
@@ -139,7 +139,7 @@ def check_tokenizer_name(name: object) -> None:
 
 
 def named_tokenizer(name: object) -> Tokenizer:
-    """Return the tokenizer that a name stands for.
+    """Return the tokenizer that a name refers to.
 
     Parameters
     ----------
@@ -147,15 +147,15 @@ def named_tokenizer(name: object) -> Tokenizer:
         One of `TOKENIZERS`, or
 
         ``regex:PATTERN``
-            What the whole of a pattern of `re` matches is a word; groups only group.
+            A word is what the whole pattern of `re` matches; groups only group.
         ``python:MODULE:FUNCTION``, ``python-lines:MODULE:FUNCTION``
-            A function to import. The module may lie in the current directory, if none of its name
-            is installed: the directory is at the end of ``sys.path`` while it is imported.
+            A function to import. The module may be in the current directory, unless one of its name
+            is installed: the directory is at the end of ``sys.path`` during the import.
 
     Raises
     ------
     SettingError
-        If there is no such tokenizer, the pattern has a fault, or there is nothing to import.
+        If there is no such tokenizer, the pattern is invalid, or the import fails.
     """
     if isinstance(name, str):
         if name in TOKENIZERS:
@@ -189,7 +189,7 @@ def _matcher(name: str, pattern: str) -> Tokenizer:
 def _imported(name: str, module: str, function: str) -> Tokenizer:
     """Return a function of a module."""
     try:
-        with _found_here(module):
+        with _importable_here(module):
             imported = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # a script may end the process when it is imported
         remedy = "; install it, or run in its folder" * isinstance(error, ModuleNotFoundError)
@@ -211,11 +211,10 @@ def _imported(name: str, module: str, function: str) -> Tokenizer:
 
 
 @contextmanager
-def _found_here(module: str) -> Iterator[None]:
+def _importable_here(module: str) -> Iterator[None]:
     """Let a module of the current folder be imported, unless one of its name is installed.
 
-    Only then: an installed module must not find what it looks for in a folder that may hold a
-    stranger's files.
+    Only then: an installed module must not import from a folder that may hold a stranger's files.
     """
     folder, top = os.getcwd(), module.partition(".")[0]
     if not top or {"", folder} & set(sys.path) or importlib.util.find_spec(top) is not None:
@@ -239,7 +238,7 @@ _ASSIGNED = (range(0x40000), range(0xE0000, 0xE0200))
 
 @cache
 def _classes() -> tuple[str, str, str]:
-    """Return what may start a word, what may be inside, and the marks, as classes of `re`.
+    """Return `re` classes: what may start a word, what may be inside one, and marks.
 
     They come from Unicode's categories, which `re` cannot name.
     """
@@ -271,12 +270,12 @@ def _char_pattern() -> re.Pattern[str]:
 
 
 def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
-    """Wrap a caller's own tokenizer so that what it raises or returns wrongly is a clear error.
+    """Wrap a user's tokenizer so that exceptions and wrong results become clear errors.
 
     Parameters
     ----------
     tokenizer : callable
-        Takes text, ought to return an iterable of words.
+        Takes text, should return an iterable of words.
 
     Returns
     -------
@@ -305,15 +304,15 @@ def checked(tokenizer: Callable[[str], Iterable[str]]) -> Tokenizer:
 
 
 def writable(word: str) -> str:
-    """Return a word as a file of vectors can hold it: empty if it is nothing but white space.
+    """Return a word as a file of vectors can hold it: empty if it is only white space.
 
-    ``_`` replaces ASCII white space, which separates there, and lone surrogates, which UTF-8 lacks.
+    ``_`` replaces ASCII white space, a separator there, and lone surrogates, which UTF-8 lacks.
     """
     return "" if word.isspace() else _UNWRITABLE.sub("_", word)
 
 
 def _shown(value: object) -> str:
-    """Return a value's repr, cut to the width of a line."""
+    """Return a value's repr, truncated to the width of a line."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"
 

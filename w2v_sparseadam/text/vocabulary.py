@@ -1,4 +1,4 @@
-"""The words that have a row in the matrices, and their numbers."""
+"""The vocabulary: the words that get vectors."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ if TYPE_CHECKING:
     from .words import Words
 
 LINE_END = -1
-"""What stands among word ids where a line ends."""
+"""Marks the end of a line among word ids."""
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The words of a corpus that are trained; ``word_id`` is a place in it.
+    """The words of a corpus that get vectors; a word id is an index into them.
 
-    The commonest word comes first; words that are equally common are in the order of their code
-    points, so that the same text always gives the same word ids. Only `extend_vocabulary` puts new
-    words behind those that were there.
+    The most frequent word comes first; words of equal count are in the order of their code points,
+    so that the same text always gives the same word ids. `extend_vocabulary` appends new words.
 
     Attributes
     ----------
@@ -63,9 +62,9 @@ def select_words(
     min_count : int
         Words that occur less often are left out; 1 or more.
     max_vocab : int or None
-        Of the rest, only the first so many are taken in the order of `Vocabulary`.
+        Of the rest, at most this many are kept, in the order of `Vocabulary`.
     threads : int
-        Threads to use; more than 2 are not.
+        Threads to use; at most 2 are used.
 
     Returns
     -------
@@ -107,13 +106,13 @@ def extend_vocabulary(
     Parameters
     ----------
     known : Vocabulary
-        What there is.
+        The existing vocabulary.
     words, counts, threads
-        Of the added text, as in `select_words`.
+        For the added text, as in `select_words`.
     min_count : int
         New words that occur less often in it are left out; 1 or more.
     max_vocab : int or None
-        New words are left out when there are so many words in all.
+        Most words in total; further new words are left out.
 
     Returns
     -------
@@ -169,7 +168,7 @@ class Coverage(NamedTuple):
     n_tokens : int
         Their occurrences.
     share : float
-        These, of all tokens.
+        The same as a share of all tokens.
     """
 
     min_count: int
@@ -179,7 +178,7 @@ class Coverage(NamedTuple):
 
 
 def coverage(counts: np.ndarray, min_counts: Iterable[int]) -> list[Coverage]:
-    """Find what each of several min-counts keeps of a text.
+    """Compute what each of several min-counts keeps of a text.
 
     Parameters
     ----------
@@ -203,14 +202,14 @@ def coverage(counts: np.ndarray, min_counts: Iterable[int]) -> list[Coverage]:
 
 
 def save_vocabulary(vocabulary: Vocabulary, path: str | os.PathLike[str]) -> None:
-    """Write a vocabulary as word2vec does: UTF-8, a line ``word count`` for each word.
+    """Write a vocabulary as word2vec does: UTF-8, one line ``word count`` per word.
 
     Parameters
     ----------
     vocabulary : Vocabulary
-        Written in its order, the commonest word first.
+        Written in its order, the most frequent word first.
     path : path-like
-        Replaced as a whole.
+        Replaced atomically.
 
     Raises
     ------

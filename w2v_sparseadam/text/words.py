@@ -1,4 +1,4 @@
-"""Distinct words by the million, in a few bytes each."""
+"""Millions of distinct words in little memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BLOCK_WORDS = 1 << 16  # decoded at a time
 
 
 class Words(Collection[str]):
-    """Distinct words, held as UTF-8 and decoded when they are asked for.
+    """Distinct words, stored as UTF-8 and decoded on access.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Words(Collection[str]):
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Words:
-        """Hold some words."""
+        """Store some words."""
         encoded = [word.encode() for word in words]
         lengths = np.array([len(word) + 1 for word in encoded], np.int64)
         data = np.frombuffer(bytearray(b" ".join([*encoded, b""])), np.uint8)
@@ -45,7 +45,7 @@ class Words(Collection[str]):
             yield from self._data[begin:end].tobytes().decode().split(" ")[:-1]
 
     def __contains__(self, word: object) -> bool:
-        """Whether a word is among them, which takes a look at each."""
+        """Whether a word is among them; compares with each one."""
         return any(word == other for other in self)
 
     def take(self, places: np.ndarray) -> list[str]:
@@ -60,10 +60,9 @@ class Words(Collection[str]):
         return taken
 
     def sort_key(self, places: np.ndarray, first: int) -> np.ndarray:
-        """Return 8 bytes of some words, from the ``first`` on, as big numbers in the same order.
+        """Return 8 bytes of each word, from the ``first`` on, as integers that sort alike.
 
-        Words in the order of their UTF-8 are in the order of their code points. Where a word has
-        ended, there are zeros.
+        UTF-8 sorts in the order of code points. Bytes after the end of a word are zeros.
 
         Parameters
         ----------
@@ -82,7 +81,7 @@ class Words(Collection[str]):
 
 
 def compile_word_kernels() -> None:
-    """Compile what `Words` needs, or load it from the disk, before a clock starts."""
+    """Compile the kernels of `Words`, or load them from the cache, before timing starts."""
     words, places = Words.of(["a"]), np.zeros(1, np.int64)
     words.take(places)
     words.sort_key(places, 0)

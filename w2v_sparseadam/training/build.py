@@ -1,4 +1,4 @@
-"""From settings to an engine at the start of its run, if the memory holds it."""
+"""Builds the engine of a run from its settings, and checks that it fits in memory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import W2VError
+from ..events import Event, Initialized, WordsFrozen
 from ..optimizers.settings import OptimizerConfig
-from ..text.events import Event
 from .settings import RunConfig, Settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def check_model_fits(n_words: int, settings: Settings) -> None:
     W2VError
         Names what can be changed, and what each change would save.
     """
-    from ..simd.lanes import LANES
+    from ..simd.arrays import LANES
     from ..system.memory import check_memory, usable_memory
 
     def needs(n_words: int = n_words, dim: int | None = None, **optimizer: object) -> int:
@@ -99,13 +99,13 @@ def start_engine(
     frozen = None
     if freeze:
         frozen, report = find_frozen(vocabulary.words, freeze)
-        emit({"event": "freeze", **report})
+        emit(WordsFrozen(**report))
     engine = build_engine(word_ids, vocabulary.counts, settings, workers, frozen, first_epoch)
     n_bytes = sum(model_memory(len(vocabulary), settings))
     _check_batches_fit(engine.buffer_bytes, n_bytes, usable)
     if init is not None:
         name = settings.optimizer.optimizer
-        emit({"event": "init", **place(init, engine.tables, vocabulary.words, name)})
+        emit(Initialized(**place(init, engine.tables, vocabulary.words, name)))
     return engine
 
 
@@ -126,7 +126,7 @@ def build_engine(
     """
     from ..engine.engine import Engine
     from ..optimizers.build import build_optimizer
-    from ..simd.lanes import padded_zeros
+    from ..simd.arrays import padded_zeros
 
     dim, run = settings.objective.dim, settings.run
     try:

@@ -29,10 +29,12 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import FormatError, W2VError
+from ..events import CheckpointWritten, Event, Warned
 from ..system.files import replace_file
 from ..system.machine import available_memory
 from ..system.workers import start_thread
-from .run_folder import is_bounded, resume_command, sync_folder
+from .run_folder import resume_command, sync_folder
+from .sealed_json import is_bounded
 
 _TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _PIECE = 1 << 20
@@ -218,11 +220,11 @@ class Checkpoints:
         one written and ``warning`` (message) for each that could not be written or read.
     """
 
-    def __init__(self, folder: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, folder: Path, on_event: Callable[[Event], None]) -> None:
         self._folder = folder
         self._emit = on_event
         self._writing: threading.Thread | None = None
-        self._outcome: dict[str, Any] | None = None
+        self._outcome: Event | None = None
         self._step_written: int | None = None
         # Kept, because memory that the process already has is filled several times as fast.
         self._copies: Arrays | None = None
@@ -245,11 +247,11 @@ class Checkpoints:
                 state = read_checkpoint(path, arrays)
             except FormatError as error:
                 damaged.append(path)
-                self._emit({"event": "warning", "message": f"{error}; trying the one before it"})
+                self._emit(Warned(f"{error}; trying the one before it"))
                 continue
             except OSError as error:  # which may pass, so the one before is not taken
                 raise W2VError(
-                    f"{path}: cannot be read ({error.strerror}); mend that, or delete it to go on "
+                    f"{path}: cannot be read ({error.strerror}); fix that, or delete it to resume "
                     "from the one before it"
                 ) from error
             for other in damaged:
@@ -320,19 +322,14 @@ class Checkpoints:
             for old in _paths(self._folder)[:-_N_KEPT]:
                 old.unlink()
         except (W2VError, OSError) as error:
-            self._outcome = {
-                "event": "warning",
-                "message": f"no checkpoint at step {step}: {error}; training goes on, and the "
-                "next one is tried in its time",
-            }
+            self._outcome = Warned(
+                f"no checkpoint at step {step}: {error}; training goes on, and the next one is "
+                "tried in its time"
+            )
             return
         self._step_written = step
-        self._outcome = {
-            "event": "checkpoint",
-            "step": step,
-            "bytes": path.stat().st_size,
-            "seconds": time.perf_counter() - began,
-        }
+        seconds = time.perf_counter() - began
+        self._outcome = CheckpointWritten(step, path.stat().st_size, seconds)
 
 
 def last_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], Any]:

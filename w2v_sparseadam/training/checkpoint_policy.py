@@ -1,4 +1,4 @@
-"""When the state of a run goes to its folder, and how it comes back."""
+"""Checkpoint policy: when the state of a run is written to its folder, and how it is restored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import FormatError, W2VError
-from ..text.events import Event
+from ..events import Event
 from ..version import training_version
 from .progress import Progress, RunState, run_arrays, run_state, tell_of_version
 
@@ -27,7 +27,7 @@ class CheckpointRequest(Protocol):
 
 
 class CheckpointPolicy:
-    """Decides when the state of a run goes to its folder, and brings it back."""
+    """Writes checkpoints of a run when they are due, and restores the last good one."""
 
     def __init__(
         self,

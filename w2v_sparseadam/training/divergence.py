@@ -1,4 +1,4 @@
-"""Whether a run still goes somewhere: its loss is finite and no vector has grown out of bounds."""
+"""Divergence detection: the loss stays finite, and no vector grows out of bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run would take, found out without running it: the dry run."""
+"""Dry run: the memory and time that a run would take, estimated from a few steps."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..events import Event
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
 from ..system.machine import available_memory, peak_memory, resident_memory
 from ..system.workers import Workers
-from ..text.events import Event, read_with_events
+from ..text.events import read_with_events
 from ..text.reading.reader import check_sources
 from ..text.settings import TextConfig, WordList
 from .build import compile_run, model_memory, start_engine

@@ -1,4 +1,4 @@
-"""More text for a run that is finished: its words keep their ids, new ones are put behind them."""
+"""Incremental training: more text for a finished run, whose words keep their ids."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import W2VError
+from ..events import Event, TextAdded
 from ..system.workers import Workers
-from ..text.events import Event, read_with_events
+from ..text.events import read_with_events
 from ..text.reading.reader import check_sources
 from ..text.reading.sources import Source
 from ..text.vocabulary import Vocabulary
@@ -32,7 +33,7 @@ def add_text(
 ) -> None:
     """Read more text into a run's folder, and make it the folder of a run over all of the text.
 
-    Vectors and moments are those that the run came to; new words start fresh.
+    Known words keep their vectors and moments; new words are initialized as in a new run.
 
     Parameters
     ----------
@@ -98,14 +99,13 @@ def add_text(
             vocabulary, corpus.word_ids, write_start, changes, report=asdict(corpus.report)
         )
     emit(
-        {
-            "event": "add",
-            "new_words": len(vocabulary) - len(known),
-            "words": len(vocabulary),
-            "new_tokens": int(vocabulary.counts.sum() - known.counts.sum()),
-            "tokens": int(vocabulary.counts.sum()),
-            "left_out_words": corpus.distinct_counts.size - corpus.report.n_words,
-        }
+        TextAdded(
+            new_words=len(vocabulary) - len(known),
+            words=len(vocabulary),
+            new_tokens=int(vocabulary.counts.sum() - known.counts.sum()),
+            tokens=int(vocabulary.counts.sum()),
+            left_out_words=corpus.distinct_counts.size - corpus.report.n_words,
+        )
     )
 
 

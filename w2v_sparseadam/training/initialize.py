@@ -1,4 +1,4 @@
-"""What a run starts from: given vectors for some words, and words that are to stay in place."""
+"""Initialization from given vectors or another run, and words whose vectors are frozen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Start:
-    """What another run came to: all tables and every moment, a row for each word."""
+    """The final state of another run: all tables and optimizer moments, one row per word."""
 
     words: Sequence[str]
     dim: int

@@ -1,4 +1,4 @@
-"""The steps of a run, taken some at a time, between which it is watched, told of and kept."""
+"""The training loop: steps, between which progress is reported and checkpoints are written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ..errors import TextError
-from ..text.events import EVENT_SECONDS, Event
+from ..events import EVENT_SECONDS, EpochEnded, Event, Progressed
 from .progress import Progress, Tally
 from .schedule import Schedule
 
@@ -96,44 +96,22 @@ def take_steps(
             for tally in (progress.run, progress.epoch, interval):
                 tally.add(batch)
         epoch, ends_epoch = progress.epoch, stop == epoch_number * stepper.n_batches
+        events: list[Event] = []
+        if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
+            events.append(_progress_event(epoch_number, progress.run, interval, lrs[-1]))
+            interval = Tally()
         if ends_epoch:
             if epoch.n_pairs:
                 progress.loss = epoch.mean_loss
             elif not progress.run.n_pairs:
-                _check_hope(stepper, progress.step == n_steps)
-            epoch_seconds = epoch.seconds
+                _check_pairs(stepper, progress.step == n_steps)
+            events.append(_epoch_event(epoch_number, epoch))
             progress.epoch = Tally()
-        reports: list[Event] = []
-        if interval.n_pairs and (ends_epoch or interval.seconds >= EVENT_SECONDS):
-            reports.append(
-                {
-                    "event": "progress",
-                    "epoch": epoch_number,
-                    "tokens": progress.run.n_tokens,
-                    "seconds": progress.run.seconds,
-                    "loss": interval.mean_loss,
-                    "pairs": interval.n_pairs,
-                    "tokens_per_s": interval.n_tokens / interval.seconds,
-                    "lr": lrs[-1],
-                }
-            )
-            interval = Tally()
-        if ends_epoch:
-            reports.append(
-                {
-                    "event": "epoch",
-                    "epoch": epoch_number,
-                    "tokens": epoch.n_tokens,
-                    "pairs": epoch.n_pairs,
-                    "loss": epoch.mean_loss if epoch.n_pairs else None,
-                    "seconds": epoch_seconds,
-                }
-            )
         # From here to the next job the state is whole, so that an exception costs nothing.
         try:
-            with ExitStack() as stack:  # all are emitted, though one may raise: none comes again
-                for report in reversed(reports):
-                    stack.callback(emit, report)
+            with ExitStack() as stack:  # emit all, even if one raises: they are not repeated
+                for event in reversed(events):
+                    stack.callback(emit, event)
             interrupts.check()
             if policy:
                 policy.keep(progress, ends_epoch)
@@ -144,8 +122,25 @@ def take_steps(
         n = max(1, min(2 * n, int(_RUN_SECONDS / seconds_a_step)))
 
 
-def _check_hope(stepper: Stepper, at_end: bool) -> None:
-    """Refuse a text in which no epoch has found a pair, if none will."""
+def _progress_event(epoch: int, run: Tally, interval: Tally, lr: float) -> Event:
+    return Progressed(
+        epoch=epoch,
+        tokens=run.n_tokens,
+        seconds=run.seconds,
+        loss=interval.mean_loss,
+        pairs=interval.n_pairs,
+        tokens_per_s=interval.n_tokens / interval.seconds,
+        lr=lr,
+    )
+
+
+def _epoch_event(number: int, epoch: Tally) -> Event:
+    loss = epoch.mean_loss if epoch.n_pairs else None
+    return EpochEnded(number, epoch.n_tokens, epoch.n_pairs, loss, epoch.seconds)
+
+
+def _check_pairs(stepper: Stepper, at_end: bool) -> None:
+    """Raise TextError if no epoch so far had a pair, and none will."""
     if not stepper.has_neighbours():
         raise TextError("nothing to learn from: no line has two words", "lower `min_count`")
     if at_end:

@@ -1,12 +1,13 @@
-"""What a run has learned."""
+"""The trained model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import check_choice
+from ..events import EpochEnded
 from ..objectives.settings import ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Model:
         epoch that had any.
     objective : SkipGramConfig
         What it was trained for.
+    history : sequence of EpochEnded
+        Loss, tokens, pairs and seconds of each epoch of this call, which is not all of them if the
+        run was resumed.
     """
 
     words: list[str]
@@ -39,6 +43,7 @@ class Model:
     tables: Mapping[str, np.ndarray]
     loss: float
     objective: ObjectiveSettings
+    history: Sequence[EpochEnded] = ()
 
     def __getattr__(self, name: str) -> np.ndarray:
         """Return a table by its name, with ``_vectors`` behind it."""

@@ -1,4 +1,4 @@
-"""How far a run is, and what a checkpoint says of it beside the arrays."""
+"""Progress of a run, and the state that a checkpoint stores beside the arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FormatError
-from ..text.events import Event
+from ..events import Event, Warned
 from ..version import training_version
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MOST = 1 << 62  # of what a checkpoint counts
 
 
 class Tally:
-    """Loss, pairs and tokens of a stretch of the run."""
+    """Loss, pairs and tokens of a part of the run."""
 
     def __init__(
         self, loss: float = 0.0, n_pairs: float = 0, n_tokens: int = 0, seconds: float = 0.0
@@ -62,7 +62,7 @@ class Tally:
 
 
 class Progress:
-    """How far a run is: steps taken, the last loss of an epoch, and the tallies.
+    """Progress of a run: steps taken, loss of the last epoch, and totals.
 
     ``limit`` is the length at which a vector has diverged, None before the run begins: that of
     its start, whatever vectors it has when it goes on.
@@ -178,4 +178,4 @@ def tell_of_version(path: Path, version: str, emit: Callable[[Event], None]) -> 
             f"{path}: version {other:.40} wrote its last checkpoint, and this is "
             f"{training_version()}; the vectors may differ from those of either version alone"
         )
-        emit({"event": "warning", "message": message})
+        emit(Warned(message))

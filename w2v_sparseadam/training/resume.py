@@ -1,4 +1,4 @@
-"""Going on with a run that was interrupted, and adding epochs or text to one that is finished."""
+"""Resuming an interrupted run, and adding epochs or text to a finished one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 from ..errors import SettingError, W2VError, check_path
-from ..text.events import Event
+from ..events import Event
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .model import Model
@@ -60,9 +60,8 @@ def resume(
     threads : int, optional
         Default: as the run was told.
     checkpoint_minutes, checkpoint_now, lock, on_event
-        As for :func:`train`; events of reading come if text is read, and with `add` then ``add``:
-        new_words, words (of the vocabulary), new_tokens, tokens (of the text), and
-        left_out_words (of the added text, too rare or beyond the vocabulary's limit).
+        As for :func:`train`; events of reading come if text is read, and with `add`
+        then `TextAdded`.
 
     Returns
     -------
@@ -160,7 +159,7 @@ def _read_again(
 ) -> None:
     """Read the text of a run that was killed while it did."""
     from ..text.events import read_with_events
-    from .run_folder import check_inputs
+    from .inputs import check_inputs
 
     kept = folder.settings
     if kept["has_init"]:

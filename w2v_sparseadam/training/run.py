@@ -1,4 +1,4 @@
-"""What new and resumed runs have in common: checks of their arguments, and the run itself."""
+"""What new and resumed runs share: argument checks, and the run itself."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from ..errors import SettingError, wrong_type
+from ..events import EpochEnded, Event, FolderLocked, TrainingDone, TrainingStarted
 from ..objectives.registry import name_of
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
 from ..system.machine import peak_memory
-from ..text.events import Event
 from ..text.settings import TextConfig
 from .build import start_engine
 from .checkpoint_policy import CheckpointPolicy
@@ -66,11 +66,7 @@ def check_minutes(minutes: float) -> None:
 
 def folder_event(folder: RunFolder) -> Event:
     """Return the event that tells of the folder of a run."""
-    return {
-        "event": "folder",
-        "path": str(folder.path),
-        "taken_over_from": folder.taken_over_from,
-    }
+    return FolderLocked(str(folder.path), folder.taken_over_from)
 
 
 def settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Settings:
@@ -104,6 +100,13 @@ def run_training(
     from ..system.workers import Workers
     from .divergence import Watch
 
+    history: list[EpochEnded] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            history.append(event)
+        emit(event)
+
     dim = settings.objective.dim
     n_tokens = int(vocabulary.counts.sum()) * sum(stages)
     with Workers(settings.run.n_threads) as workers:
@@ -128,19 +131,18 @@ def run_training(
         if policy and progress.step < schedule.n_steps:
             policy.tell_of_version()
         emit(
-            {
-                "event": "start",
-                "tokens": n_tokens,
-                "words": len(vocabulary),
-                "dim": dim,
-                "epochs": sum(stages),
-                "subsample": vars(settings.objective).get("subsample"),
-                "steps": schedule.n_steps,
-                "threads": settings.run.n_threads,
-                "first_step": progress.step,
-                "done_tokens": progress.run.n_tokens,
-                "done_seconds": progress.done_seconds,
-            }
+            TrainingStarted(
+                tokens=n_tokens,
+                words=len(vocabulary),
+                dim=dim,
+                epochs=sum(stages),
+                subsample=vars(settings.objective).get("subsample"),
+                steps=schedule.n_steps,
+                threads=settings.run.n_threads,
+                first_step=progress.step,
+                done_tokens=progress.run.n_tokens,
+                done_seconds=progress.done_seconds,
+            )
         )
         progress.start_clocks()
         # An lr beyond float32 shows in the loss.
@@ -149,17 +151,15 @@ def run_training(
             policy or nullcontext(),
             Interrupts(wait=policy is not None) as interrupts,
         ):
-            take_steps(engine, watch, schedule, progress, policy, interrupts, emit)
+            take_steps(engine, watch, schedule, progress, policy, interrupts, note)
         seconds = progress.run.seconds
-    emit(
-        {
-            "event": "done",
-            "train_seconds": seconds,
-            "tokens": n_tokens,
-            "tokens_per_s": n_tokens / seconds,
-            "loss": progress.loss,
-            "peak_memory_bytes": peak_memory(),
-        }
-    )
+    emit(TrainingDone(seconds, n_tokens, n_tokens / seconds, progress.loss, peak_memory()))
     tables = {name: optimizer.param[:, :dim] for name, optimizer in engine.tables.items()}
-    return Model(vocabulary.words, vocabulary.counts, tables, progress.loss, settings.objective)
+    return Model(
+        vocabulary.words,
+        vocabulary.counts,
+        tables,
+        progress.loss,
+        settings.objective,
+        tuple(history),
+    )

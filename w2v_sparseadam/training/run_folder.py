@@ -3,7 +3,7 @@
     settings.json      what the run was asked to do
     vocabulary.txt     a word and its count on each line, in the order of the word ids
     word_ids.i32       the text: int32, little-endian, a negative number after each line
-    text.json          counts and checksums of these two; written last, so that it vouches for them
+    text.json          counts and checksums of these two; written last, when both are complete
     checkpoints/       see :mod:`w2v_sparseadam.training.checkpoint`
     lock               who trains here
 
@@ -24,19 +24,21 @@ import mmap
 import os
 import re
 import shutil
-import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..errors import FormatError, W2VError
 from ..objectives.registry import OBJECTIVES
-from ..system.files import leftover_of, replace_file, shell_path, sync
+from ..system.files import leftover_of, not_a_link, replace_file, shell_path, sync
+from ..system.locks import lock_folder, open_lock
 from ..text.vocabulary import Vocabulary
+from .inputs import can_be_a_path, is_stamp
+from .sealed_json import read_json, sealed, to_json, unsealed
 
 _FORMAT = 2
 _CHUNK = 1 << 20
@@ -48,8 +50,6 @@ _OF_A_GENERATION = re.compile(
 _OF_THE_RUN = re.compile(
     rf"settings\.json|word_ids\.i32|command\.json|log\.jsonl|lock|{_OF_A_GENERATION.pattern}"
 )
-_CHECKSUM = "checksum"
-_MOST_JSON_BYTES = 1 << 28
 _SETTING_KINDS: dict[str, type] = {
     "generation": int,
     "text": dict,
@@ -83,7 +83,7 @@ class RunFolder:
         self.settings: dict[str, Any] = {}
         self._text_seen: tuple[int, ...] = ()  # size and time of the word ids, when they were read
         refuse_links(path)
-        self._lock, self.taken_over_from = _lock(path) if lock else _no_lock(path)
+        self._lock, self.taken_over_from = lock_folder(path) if lock else open_lock(path)
         for folder in (path, *(found for found in path.iterdir() if is_of_the_run(found.name))):
             for entry in list(folder.iterdir()) if folder.is_dir() else ():
                 if _is_leftover(entry.name):
@@ -199,7 +199,7 @@ class RunFolder:
         """
         with replace_file(self.path / _WORD_IDS) as stream:
             digest = _write_ids(stream, word_ids)
-        self._vouch(vocabulary, word_ids.size, digest.hexdigest(), counts)
+        self._write_text_json(vocabulary, word_ids.size, digest.hexdigest(), counts)
 
     def load_text(self) -> tuple[Vocabulary, np.ndarray]:
         """Return the vocabulary and the word ids, mapped into memory and read-only.
@@ -276,7 +276,7 @@ class RunFolder:
         self.settings = {**self.settings, "generation": self.settings["generation"] + 1}
         try:
             checksum = self._append(n_old, word_ids)
-            self._vouch(vocabulary, n_old + word_ids.size, checksum, counts)
+            self._write_text_json(vocabulary, n_old + word_ids.size, checksum, counts)
             self._make_checkpoints()
             write_start(*self.load_text(), self.checkpoints)
             sync_folder(self.path)  # all of it must be there before the settings name it
@@ -315,7 +315,7 @@ class RunFolder:
         path = self.path / _WORD_IDS
         digest = hashlib.sha256()
         try:
-            with open(path, "r+b", opener=_not_a_link) as stream:
+            with open(path, "r+b", opener=not_a_link) as stream:
                 while stream.tell() < 4 * n_old:
                     digest.update(stream.read(min(_CHUNK, 4 * n_old - stream.tell())))
                 _write_ids(stream, word_ids, digest)
@@ -327,10 +327,10 @@ class RunFolder:
             ) from error
         return digest.hexdigest()
 
-    def _vouch(
+    def _write_text_json(
         self, vocabulary: Vocabulary, n_positions: int, checksum: str, counts: Mapping[str, Any]
     ) -> None:
-        """Write the vocabulary, and what vouches for it and the word ids."""
+        """Write the vocabulary, then the counts and checksums of it and the word ids."""
         digest = hashlib.sha256()
         with replace_file(self._at("vocabulary.txt")) as stream:
             for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
@@ -342,7 +342,7 @@ class RunFolder:
         self._write_json(self._at("text.json").name, text)
 
     def _remove_others(self) -> None:
-        """Remove what other generations left, and word ids that no text vouches for."""
+        """Remove files of other generations, and word ids beyond those that text.json counts."""
         own = {self._at(name) for name in _PER_GENERATION}
         for path in self.path.iterdir():
             if path in own or not _OF_A_GENERATION.fullmatch(path.name):
@@ -353,18 +353,18 @@ class RunFolder:
                 path.unlink()
         with suppress(W2VError, OSError):  # load_text says what is wrong
             n_bytes = 4 * _read_text(self.path, self.settings)["positions"]
-            with open(self.path / _WORD_IDS, "r+b", opener=_not_a_link) as stream:
+            with open(self.path / _WORD_IDS, "r+b", opener=not_a_link) as stream:
                 if n_bytes < os.fstat(stream.fileno()).st_size:
                     stream.truncate(n_bytes)
 
     def _write_settings(self, settings: dict[str, Any]) -> None:
         # As they will be read again, so that a run and its resumption see the same.
-        self.settings = json.loads(_to_json(settings))
+        self.settings = json.loads(to_json(settings))
         self._write_json(_SETTINGS, self.settings)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         with replace_file(self.path / name) as stream:
-            stream.write(_to_json(sealed(content)).encode() + b"\n")
+            stream.write(to_json(sealed(content)).encode() + b"\n")
         sync_folder(self.path)
 
 
@@ -381,7 +381,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     refuse_links(Path(path))
     settings_path = Path(path) / _SETTINGS
     try:
-        settings = _read_json(settings_path)
+        settings = read_json(settings_path)
     except (FileNotFoundError, NotADirectoryError):
         raise W2VError(
             f"{path}: holds no run; start one with w2v-train CORPUS --run-dir {shell_path(path)}"
@@ -393,7 +393,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: is a run of format {settings.get('format')!r:.40}, but this version reads "
             f"{_FORMAT}; resume it with the version that began it"
         )
-    settings = _unsealed(settings_path, settings)
+    settings = unsealed(settings_path, settings)
     objective = next((name for name in OBJECTIVES if name in settings), "objective")
     for name, kind in {objective: dict, **_SETTING_KINDS}.items():
         value = settings.get(name)
@@ -406,7 +406,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         if not all(isinstance(entry, str) and fits(entry) for entry in settings[name]):
             raise FormatError(f"{path}: is damaged: its settings have other than text in '{name}'")
     for entry in settings["inputs"]:
-        if not _is_stamp(entry):
+        if not is_stamp(entry):
             raise FormatError(f"{path}: is damaged: its settings have {entry!r:.40} among 'inputs'")
     return settings
 
@@ -433,20 +433,20 @@ def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary
     # In Python's integers: the sum of hostile counts may be beyond int64.
     n_tokens = sum(counts.tolist())
     if n_tokens >= 1 << 63 or not words or counts.min() < 1 or len(set(words)) < len(words):
-        raise FormatError(f"{stream.name}: is damaged: words and their counts do not stand there")
+        raise FormatError(f"{stream.name}: is damaged: expected a word and its count on each line")
     counts.flags.writeable = False
     return Vocabulary(words, counts), text
 
 
 def _read_text(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what vouches for the vocabulary and the word ids of a run."""
+    """Return the counts and checksums of a run's vocabulary and word ids."""
     text_path = of_generation(path, "text.json", settings)
     with _whole(text_path):
-        text = _unsealed(text_path, _read_json(text_path))
+        text = unsealed(text_path, read_json(text_path))
     positions, checksums = text.get("positions"), text.get("sha256")
     is_count = isinstance(positions, int) and 1 <= positions < 1 << 60
     if not is_count or not isinstance(checksums, dict):
-        raise FormatError(f"{text_path}: is damaged: it vouches for nothing")
+        raise FormatError(f"{text_path}: is damaged: it has no count of positions or no checksums")
     return text
 
 
@@ -461,7 +461,7 @@ def _may_be_left(path: Path) -> bool:
     """Return whether a file may be what is left of a run that was killed at its very start."""
     if path.name != "lock":
         return _is_leftover(path.name)
-    with open(path, "rb", opener=_not_a_link) as lock:
+    with open(path, "rb", opener=not_a_link) as lock:
         content = lock.read(200).decode(errors="replace")
     return re.fullmatch(r"(process \d+ on .*\n)?", content) is not None
 
@@ -513,96 +513,9 @@ def _refuse_linked_checkpoints(folder: Path) -> None:
             raise W2VError(f"{folder}: {entry.name!r} is not a file, as checkpoints are; remove it")
 
 
-def _not_a_link(path: str, flags: int) -> int:
-    """Open a file, unless it is a symbolic link."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
-
-
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a JSON file with a checksum of it."""
-    return {**content, _CHECKSUM: hashlib.sha256(_to_json(content).encode()).hexdigest()}
-
-
-def _unsealed(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a JSON file without its checksum, if that is right."""
-    plain_content = {name: value for name, value in content.items() if name != _CHECKSUM}
-    if sealed(plain_content) != content:
-        raise FormatError(f"{path}: is damaged (its checksum does not fit)")
-    return plain_content
-
-
-def is_bounded(value: Any) -> bool:
-    """Return whether all whole numbers in what JSON held fit into 64 bits."""
-    if isinstance(value, dict):
-        return all(map(is_bounded, value.values()))
-    if isinstance(value, list):
-        return all(map(is_bounded, value))
-    return not isinstance(value, int) or abs(value) < 1 << 64
-
-
 def resume_command(path: str | os.PathLike[str]) -> str:
     """Return the command that goes on with a run, to paste into a shell."""
     return f"w2v-train --resume {shell_path(path)}"
-
-
-def can_be_a_path(name: str) -> bool:
-    """Return whether the system could have a file of this name."""
-    try:
-        return b"\0" not in os.fsencode(name)
-    except UnicodeEncodeError:
-        return False
-
-
-def _is_stamp(entry: Any) -> bool:
-    """Return whether a value from JSON may be what `file_stamp` returned."""
-    match entry:
-        case [str(name), None, None] | [str(name), int(), int()]:
-            return can_be_a_path(name)
-    return False
-
-
-def file_stamp(path: str) -> list[Any]:
-    """Return a path, the size and the time of change of the file there, None for a stream."""
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        return [path, None, None]
-    return [path, status.st_size, status.st_mtime_ns]
-
-
-def check_inputs(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
-    """Refuse to read the text of a run again if it is not what the run was given.
-
-    Raises
-    ------
-    W2VError
-        If an input is a stream, gone, or has changed; names it.
-    FormatError
-        If the settings name a file to read without its size and time of change.
-    """
-    lists = [settings["text"].get(name) for name in ("stopwords", "vocab")]
-    read = [*settings["paths"], *(os.path.abspath(name) for name in lists if isinstance(name, str))]
-    if [name for name, _, _ in settings["inputs"]] != read:
-        raise FormatError(f"{path}: is damaged: its 'inputs' are not the files that it reads")
-    for entry in settings["inputs"]:
-        name, size, _ = entry
-        try:
-            if size is None:
-                reason = "is a stream, which cannot be read twice"
-            elif file_stamp(name) != entry:
-                reason = "has changed since"
-            else:
-                continue
-        except OSError as error:
-            reason = f"cannot be read ({error.strerror})"
-        raise W2VError(
-            f"{path}: reading its text was not finished, and {name!r} {reason}; start it again "
-            f"with its options: w2v-train CORPUS --run-dir {shell_path(path)}"
-        )
-
-
-def plain(value: Any) -> Any:
-    """Return a value as it comes back from JSON."""
-    return json.loads(_to_json(value))
 
 
 def sync_folder(path: Path) -> None:
@@ -615,29 +528,6 @@ def sync_folder(path: Path) -> None:
             os.close(handle)
     except OSError as error:
         raise W2VError(f"{path}: cannot be flushed to the disk ({error.strerror})") from error
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, indent=1, default=lambda it: getattr(it, "__qualname__", str(it)))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read a file that holds a JSON object."""
-    try:
-        if path.stat().st_size > _MOST_JSON_BYTES:
-            raise FormatError(f"{path}: is damaged: it is longer than {_MOST_JSON_BYTES:,} bytes")
-        content = json.loads(path.read_bytes())
-        if not is_bounded(content):
-            raise ValueError("it has numbers that no run has")
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError as error:
-        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: is damaged: {error}") from None
-    if not isinstance(content, dict):
-        raise FormatError(f"{path}: is damaged: expected a JSON object, found {content!r:.40}")
-    return content
 
 
 def of_generation(path: Path, name: str, settings: Mapping[str, Any]) -> Path:
@@ -679,7 +569,7 @@ def _whole(path: Path) -> BinaryIO:
 
 
 def _check_digest(stream: BinaryIO, n_bytes: int | None, text: Mapping[str, Any]) -> None:
-    """Compare the first bytes of a file, or all, with the checksum that vouches for them."""
+    """Compare the checksum of the first bytes of a file, or of all, with that in text.json."""
     kind = "vocabulary" if n_bytes is None else "word_ids"
     digest, left = hashlib.sha256(), math.inf if n_bytes is None else n_bytes
     while left and (piece := stream.read(int(min(_CHUNK, left)))):
@@ -690,63 +580,3 @@ def _check_digest(stream: BinaryIO, n_bytes: int | None, text: Mapping[str, Any]
             f"{stream.name}: is damaged (its checksum is not that of text.json); start a new run "
             "from the text"
         )
-
-
-_WITHOUT_LOCK = "give `lock=False`, and see to it that no other process trains in the folder"
-
-
-def _lock(path: Path) -> tuple[IO[bytes], str | None]:
-    """Lock a folder until the file returned is closed; name the process that died holding it."""
-    try:
-        import fcntl
-    except ImportError:
-        raise W2VError(
-            f"{path}: this system has no file locks (POSIX flock)",
-            _WITHOUT_LOCK,
-        ) from None
-    try:
-        stream = open(  # noqa: SIM115 (held until close)
-            path / "lock", "a+b", buffering=0, opener=_not_a_link
-        )
-    except OSError as error:
-        raise W2VError(
-            f"{path}: cannot be written ({error.strerror}); name another folder"
-        ) from error
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = _name_in(stream) or "another process"
-        stream.close()
-        if not isinstance(error, BlockingIOError):
-            raise W2VError(
-                f"{path}: its file system has no locks ({error.strerror})",
-                _WITHOUT_LOCK,
-            ) from error
-        raise W2VError(
-            f"{path}: {holder} is training in it; wait for its end, or stop it"
-        ) from None
-    dead = _name_in(stream)
-    try:
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-    except OSError as error:
-        stream.close()
-        raise W2VError(f"{path}: cannot be locked ({error.strerror}); free some room") from error
-    return stream, dead
-
-
-def _no_lock(path: Path) -> tuple[IO[bytes], None]:
-    """Open the file of the lock, and nothing more."""
-    try:
-        return open(path / "lock", "a+b", buffering=0, opener=_not_a_link), None
-    except OSError as error:
-        raise W2VError(
-            f"{path}: cannot be written ({error.strerror}); name another folder"
-        ) from error
-
-
-def _name_in(lock: IO[bytes]) -> str | None:
-    """Return the process that a lock names, if it names one."""
-    lock.seek(0)
-    name = lock.read(200).decode(errors="replace").strip()
-    return name if name and name.isprintable() else None

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import check_path
+from ..events import Event
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
-from ..text.events import Event
 from ..text.settings import TextConfig, WordList
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
@@ -82,36 +82,12 @@ def train(
         Keep other processes out of `run_dir`. False is for file systems that have no locks: no
         other process may train there then.
     on_event : callable, optional
-        Receives a dict for each event, in the caller's thread; an exception that it raises ends
-        the run, once a checkpoint is written if there is a `run_dir` and training has begun.
-        ``event`` is one of
-
-        ``folder``
-            `run_dir` is locked: path, taken_over_from (a process that died in it, or None).
-        ``warning``
-            Something went wrong that does not end the run: message.
-        ``compile``, ``read``, ``join``, ``text``, ``phrases``
-            Reading the text, as told by `text.events.read_with_events`; kernels of the training
-            are compiled first.
-        ``init``
-            Start vectors are in place: matched (words that have one), fresh (words without),
-            unused (vectors without a word); of a `Start`, moments (whether they were taken).
-        ``freeze``
-            frozen and unknown (numbers of words given), examples (up to three unknown ones).
-        ``start``
-            The first step comes next: tokens (of the whole run), words, dim, epochs, subsample,
-            steps, threads; first_step, done_tokens and done_seconds, which are 0 unless it is
-            resumed.
-        ``progress``
-            Five times a second at most, and at the end of each epoch: epoch, tokens and seconds
-            since the start; loss, pairs and tokens_per_s since the last such event; lr.
-        ``epoch``
-            epoch; its tokens, pairs, loss (None if it had no pairs) and seconds.
-        ``checkpoint``
-            One was written: step (the number of steps taken), bytes, seconds.
-        ``done``
-            train_seconds (without reading and compiling), tokens, tokens_per_s, loss,
-            peak_memory_bytes (of the process; None where unknown).
+        Receives each event, of `~w2v_sparseadam.events`, in the caller's thread; an exception that
+        it raises ends the run, once a checkpoint is written if there is a `run_dir` and training
+        has begun. In this order: `FolderLocked`, events of reading (see
+        `text.events.read_with_events`; kernels of the training are compiled first), `WordsFrozen`,
+        `Initialized`, `TrainingStarted`, then `Progressed`, `EpochEnded` and `CheckpointWritten`
+        as it goes, `TrainingDone`, and `Warned` at any time.
 
         A loss is the mean negative log likelihood per pair of a center and a context, each with
         its negatives, and always finite. Tokens are those of the vocabulary, before subsampling.
@@ -232,7 +208,7 @@ def train_by_settings(
 
 def _inputs(sources: Sequence[Source], text: TextConfig) -> list[list[Any]]:
     """Return what tells whether the files that a run reads have changed."""
-    from .run_folder import file_stamp
+    from .inputs import file_stamp
 
     lists = [
         words for words in (text.stopwords, text.vocab) if isinstance(words, str | os.PathLike)

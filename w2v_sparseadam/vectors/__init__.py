@@ -1,1 +1,1 @@
-"""Word vectors: searched, loaded and saved."""
+"""Word vectors: load, save and search."""

@@ -9,18 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...simd.arrays import width_of, zeros
 from ...simd.kernels import kernel
-from ...simd.lanes import (
-    copy_row,
-    dot,
-    dot_tile,
-    multiply,
-    prefetch_row,
-    row_product,
-    row_sum,
-    width_of,
-    zeros,
-)
+from ...simd.products import dot_tile, multiply, row_product
+from ...simd.rows import copy_row, dot, prefetch_row, row_sum
 from .plan import BLOCK, CHUNK
 
 AHEAD = 8

@@ -1,4 +1,4 @@
-"""From compressed bytes to bytes, beside whoever uses them."""
+"""Decompress bytes, in a thread that reads ahead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From bytes in any encoding to text, and to UTF-8, counting what is lost."""
+"""Decode bytes in any encoding, and encode text as UTF-8, counting invalid bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a source tell: how it is compressed, or that it is no text at all."""
+"""Detect from the first bytes how a source is compressed, or that it is not text."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def compression_of(head: bytes) -> str | None:
 
 
 def check_head(head: bytes, name: str, encoding: str) -> None:
-    """Raise TextError if data that begins so is no text in this encoding.
+    """Raise TextError if data with these first bytes is not text in this encoding.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def begins_with_json_object(head: bytes) -> bool:
 
 
 def check_controls(head: bytes, name: str) -> None:
-    """Raise TextError if text in UTF-8, or what ought to be, begins with too much that is not.
+    """Raise TextError if too many of the first bytes are control characters.
 
     Parameters
     ----------

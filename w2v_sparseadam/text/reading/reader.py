@@ -1,8 +1,7 @@
-"""From sources to chunks of bytes: UTF-8, however it was compressed, encoded or tabulated.
+"""Read sources as chunks of UTF-8: decompressed, decoded, and taken out of records.
 
-A chunk holds whole tokens and ends in white space, wherever the text happened to be cut, so that
-nothing after this module has to think about cuts. Sources are read once, from start to end, and
-never all at once.
+A chunk holds whole tokens and ends in white space, so that later steps never see part of a
+token. Sources are streamed once, from start to end.
 """
 
 from __future__ import annotations
@@ -83,10 +82,10 @@ class Chunk(NamedTuple):
 def check_sources(
     paths: Sequence[str | os.PathLike[str] | Source], config: TextConfig | None = None
 ) -> list[Source]:
-    """Return the sources that paths stand for, once all prove to be there and to be text.
+    """Return the sources of some paths, after checking that all exist and are text.
 
-    Looking at every file before reading the first spares a wait of hours for the last one. Of
-    streams nothing is read, and sources that are among ``paths`` count as checked.
+    Checking all files first avoids a failure at the last one after hours. Streams are not read, and
+    sources among ``paths`` count as checked.
 
     Parameters
     ----------
@@ -255,7 +254,7 @@ def _opened(
         owned = stack.pop_all()
 
     def made() -> Iterator[bytes]:
-        with owned:  # by the thread, which may still be reading when nobody asks any more
+        with owned:  # by the thread, which may go on reading after the consumer has stopped
             yield from blocks
 
     with closing(read_ahead(made())) as ahead:

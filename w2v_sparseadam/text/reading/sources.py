@@ -1,4 +1,4 @@
-"""From what a user names to open files: paths, directories, patterns, pipes."""
+"""Find and open sources: files, directories, patterns, pipes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def total_bytes(sources: Sequence[Source]) -> int:
 
 
 def repeated(sources: Sequence[Source]) -> tuple[str, ...]:
-    """Return the names of the files that come more than once, under this name or another."""
+    """Return the names of the files that occur more than once, even under different names."""
     times = Counter(source.identity for source in sources)
     return tuple(dict.fromkeys(s.name for s in sources if times[s.identity] > 1 and s.n_bytes))
 
@@ -177,14 +177,14 @@ def _files_below(directory: str) -> Iterator[str]:
 
 
 def _checked(path: str) -> str:
-    """Return a path that was found, not given, if it can be read without waiting for ever."""
+    """Return a path that was found, not given, if reading it cannot block."""
     try:
         is_special = not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:  # `source_at` says what is wrong
         is_special = False
     if is_special:
         raise TextError(
-            f"{path}: is a pipe, a socket or a device; take it away, or give it by its own name"
+            f"{path}: is a pipe, a socket or a device; remove it, or name it explicitly"
         )
     return path
 
@@ -207,7 +207,7 @@ def source_at(path: str) -> Source:
 
 
 class SourceFile:
-    """A source, open: its bytes as they are stored, once, from the first to the last.
+    """An open source: its bytes as stored, read once from start to end.
 
     Parameters
     ----------
@@ -221,8 +221,7 @@ class SourceFile:
     n_bytes_read : int
         Bytes read so far.
     n_bad_bytes : int
-        Bytes replaced or ignored so far, because the encoding has no such; for who decodes them
-        to count.
+        Invalid bytes replaced or ignored so far; set by the decoder.
 
     Raises
     ------
@@ -258,9 +257,9 @@ class SourceFile:
         self._file.close()
 
     def peek(self, n_bytes: int) -> bytes:
-        """Return the first bytes, fewer at the end; reading gives them again.
+        """Return the first bytes without consuming them, fewer at the end.
 
-        Nothing must have been read yet.
+        Call this before reading.
         """
         head = bytearray(n_bytes)
         filled = 0
@@ -295,17 +294,17 @@ class SourceFile:
         return iter(partial(self.read, _BLOCK_BYTES), b"")
 
     def tell_share(self, share: float) -> None:
-        """Say how much has been read by who has got the `seekable` file."""
+        """Record how much the user of the `seekable` file has read."""
         self.n_bytes_read = round(share * self._before.st_size)
         if share == 1:
             self.check_unchanged()
 
     def seekable(self) -> IO[bytes] | None:
-        """Return the file beneath, for who has to jump about in it; None for a stream."""
+        """Return the underlying file, for random access; None for a stream."""
         return None if self._is_stream else self._file
 
     def check_unchanged(self) -> None:
-        """Raise if the size or the time of change is another than at the opening."""
+        """Raise if the size or the modification time has changed since the file was opened."""
         if self._is_stream:
             return
         before, now = self._before, os.fstat(self._file.fileno())

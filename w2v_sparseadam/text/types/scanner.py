@@ -1,10 +1,10 @@
 """From bytes to type numbers.
 
 A *type* is a distinct run of bytes between ASCII white space; types are numbered in the order in
-which they first occur. A `Piece` of the text is scanned by itself, against a small table of its
-own that stays in the processor's cache, which several threads do at once. `TypeTable` then takes
-up the pieces in the order of the text and gives their types numbers that hold for the whole of it:
-the numbers do not depend on where the text was cut, nor on who scanned it.
+which they first occur. Each `Piece` of the text is scanned on its own, with a small hash
+table that fits in the processor's cache, by several threads at once. `TypeTable` then merges the
+pieces in text order and numbers the types of the whole text: the numbers depend neither on where
+the text was cut nor on which thread scanned it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DONE, _NUMBERS_FULL, _TYPES_FULL = 0, 1, 2
 _MAX_TYPES = 2**31 - 1
 
 LINE_MARK = 2**16 - 1
-"""What stands for a line end among the numbers of a piece's types, which are below it."""
+"""Marks a line end among the numbers of a piece's types, which are below it."""
 
 _Word = np.uint64
 _SPACES = _Word(0x2020202020202020)
@@ -34,12 +34,12 @@ _SPACES = _Word(0x2020202020202020)
 # A slot of a hash table: the upper 32 bits of the hash, and the row of the type + 1; 0 when free.
 _UPPER, _LOWER = _Word(0xFFFFFFFF00000000), _Word(0xFFFFFFFF)
 
-# What the tables know of a type: half a cache line.
+# The entry of a type in the tables: half a cache line.
 _ROW = np.dtype([(name, np.uint64) for name in ("key", "key_2", "count", "start")])
 _SOON = _Word(16)
 _IN_KEYS = _Word(16)  # bytes of a type that its two keys can hold
 
-# Places in the cursor that a scan leaves behind, and in that of the table of the whole text.
+# Positions in the cursor of a scan, and in that of the table of the whole text.
 _POS, _LINES, _N_TYPES, _TYPE_BYTES, _N_NUMBERS = range(5)
 _FIRST_LINE, _LONGEST_LINE, _LAST_LINE = range(5, 8)  # in tokens; the last has not ended
 _TABLE_TYPES, _TABLE_NUMBERS = range(2)
@@ -49,7 +49,7 @@ _Seeds = tuple[np.uint64, np.uint64, np.uint64]
 
 
 def draw_seeds() -> _Seeds:
-    """Draw the odd factors of the hash: who writes a text must not know which of its words collide.
+    """Draw the odd factors of the hash: no text can then be crafted to make its words collide.
 
     Type numbers do not depend on them.
     """
@@ -93,7 +93,7 @@ def _load8(data: np.ndarray, pos: np.uint64) -> np.uint64:
 
 @kernel
 def _same(data: np.ndarray, pos: np.uint64, other: np.ndarray, there: np.uint64, n: int) -> bool:
-    """Whether n bytes here and there are the same; whatever follows must be readable."""
+    """Whether n bytes at two places are equal; the 8 bytes after them must be readable."""
     eight, left = _Word(8), _Word(n)
     while left >= eight:
         if _load8(data, pos) != _load8(other, there):
@@ -109,7 +109,7 @@ def _same(data: np.ndarray, pos: np.uint64, other: np.ndarray, there: np.uint64,
 def _mixed(seeds: _Seeds, key: np.uint64, key_2: np.uint64) -> np.uint64:
     """Return a hash of two words.
 
-    Folded between the products: in a mere sum, upper bits of one could undo those of the other,
+    Folded between the products: in a plain sum, upper bits of one could cancel those of the other,
     whatever the factors.
     """
     hashed = key * seeds[0]
@@ -121,10 +121,10 @@ def _mixed(seeds: _Seeds, key: np.uint64, key_2: np.uint64) -> np.uint64:
 def _keys(
     seeds: _Seeds, data: np.ndarray, begin: np.uint64, length: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """Return two words that tell a type from others.
+    """Return two 64-bit keys of a type.
 
-    Up to 16 bytes, they are the type itself and spaces. A longer one has a hash and its length,
-    which other types may share: after a first space, so that no shorter type does.
+    Up to 16 bytes, they are the type padded with spaces. For a longer type they are a hash and the
+    length, which other long types may share; a space in front keeps them apart from short types.
     """
     one, eight, all_bits = _Word(1), _Word(8), ~_Word(0)
     if length <= eight:
@@ -173,7 +173,7 @@ def _scan(
     cursor: np.ndarray,
     numbers: np.ndarray,
 ) -> int:
-    """Write the row of each token's type from the cursor on; say why it stopped.
+    """Write the row of each token's type from the cursor on; return why it stopped.
 
     Indices are unsigned, because Numba tests a signed one for negative values at each use.
     """
@@ -304,7 +304,7 @@ def _merge(
 
 @kernel
 def _rehash(old_slots: np.ndarray, slots: np.ndarray, new_rows: np.ndarray) -> None:
-    """Put the occupied slots into an empty table, for new rows; -1 leaves one out."""
+    """Copy the occupied slots into an empty table, for new rows; -1 leaves one out."""
     one = _Word(1)
     slot_mask = _Word(slots.size - 1)
     for k in range(_Word(old_slots.size)):
@@ -338,7 +338,7 @@ def _compact(table: _Table, kept: np.ndarray) -> None:
 
 
 class Piece:
-    """Room for a piece of the text and its type numbers, used again and again.
+    """A reusable buffer for a piece of the text and its type numbers.
 
     Memory is that of the longest chunk and up to 9 MiB.
 
@@ -369,7 +369,7 @@ class Piece:
 
     @property
     def n_types(self) -> int:
-        """Types that the last scan met."""
+        """Types that the last scan found."""
         return int(self._cursor[_N_TYPES])
 
     @property
@@ -407,7 +407,7 @@ class Piece:
     def scan(self) -> Piece:
         """Number the next tokens, until the piece or its room ends; return the piece itself.
 
-        The numbers are the piece's own; `TypeTable.take_up` tells the types that they stand for.
+        The numbers are the piece's own; `TypeTable.add` maps them to those of the text.
         """
         self.types.slots.fill(0)
         with np.errstate(over="ignore"):  # interpreted, the hash warns where it wraps
@@ -418,7 +418,7 @@ class Piece:
 
 
 class TypeTable:
-    """The types of a text, taken up piece by piece.
+    """The types of a text, added piece by piece.
 
     Memory is about 64 bytes and the type's own bytes for each type, whatever the length of the
     text; twice that while the table grows.
@@ -426,7 +426,7 @@ class TypeTable:
     Parameters
     ----------
     paths : sequence of str
-        The files that pieces come from, to name them in errors.
+        Names of the sources of pieces, for errors.
 
     Attributes
     ----------
@@ -484,10 +484,10 @@ class TypeTable:
         """Where each type begins among the bytes of all, as an int64 array of shape (T + 1,)."""
         return self._table.rows["start"][: self.n_types + 1].astype(np.int64)
 
-    def take_up(self, piece: Piece) -> Iterator[np.ndarray]:
-        """Yield the type numbers of a scanned piece's types, scanning on where it had no room.
+    def add(self, piece: Piece) -> Iterator[np.ndarray]:
+        """Add the types of a scanned piece, and yield their numbers; scan on if it had no room.
 
-        `Piece.numbers` are places in what is yielded, until the next is asked for.
+        `Piece.numbers` are indices into each array, until the next is requested.
 
         Parameters
         ----------
@@ -519,7 +519,7 @@ class TypeTable:
         self.n_lines += piece.n_lines
 
     def prune(self, kept: np.ndarray) -> None:
-        """Forget types: their numbers are not given again, should they occur again.
+        """Forget types: one that occurs again gets a new number.
 
         Parameters
         ----------
@@ -573,7 +573,7 @@ class TypeTable:
         if self.n_numbers + n_types > _MAX_TYPES:
             raise TextError(
                 f"{self._paths[len(self._first_rows) - 1]}: more than {_MAX_TYPES:,} distinct "
-                "runs of bytes between white space by here; is this text?"
+                "runs of bytes between white space; is this text?"
             )
         table, n_types = self._table, self.n_types + n_types
         n_bytes += int(table.rows[self.n_types]["start"]) + PADDING_BYTES

@@ -1,8 +1,8 @@
-"""White space found 64 bytes at a time, inside kernels.
+"""Find white space 64 bytes at a time, inside kernels.
 
-Numba turns no loop into the vector comparison that makes a bit of every byte, so it is written in
-LLVM's own terms here; LLVM splits it to the width of the processor at hand. As in
-:mod:`w2v_sparseadam.simd.lanes`, a Python body serves when the JIT is off.
+Numba does not vectorize a comparison that yields one bit per byte, so it is written as LLVM
+instructions here; LLVM splits it to the vector width of the processor. As in
+:mod:`w2v_sparseadam.simd.rows`, a Python body runs when the JIT is off.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 BLOCK = 64
-"""Bytes looked at together."""
+"""Bytes examined at once."""
 
 _INT1, _INT64 = ir.IntType(1), ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), BLOCK)
@@ -58,7 +58,7 @@ def _lowest_bit(typing, word):
 
 
 def lowest_bit(word):
-    """Return the place, from 0, of the lowest bit of a 64-bit word that is set; one must be."""
+    """Return the position of the lowest set bit of a 64-bit word, which must not be 0."""
     return np.uint64((int(word) & -int(word)).bit_length() - 1)
 
 
@@ -84,7 +84,7 @@ def _prefetch(typing, array, k):
 
 
 def prefetch(array, k):
-    """Ask the processor to fetch ``array[k]``, which will be wanted soon."""
+    """Prefetch ``array[k]``, which will be read soon, into the cache."""
 
 
 @overload(prefetch)

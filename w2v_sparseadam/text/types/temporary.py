@@ -1,4 +1,4 @@
-"""Temporary files: a text while it is made into word ids, and the word ids."""
+"""Temporary files: the types of a text, and its word ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TemporaryFile:
-    """A temporary file that has no name, so that nothing can be left behind."""
+    """A temporary file without a name, so that nothing is left behind."""
 
     def __init__(self, directory: str | os.PathLike[str] | None) -> None:
         self.n_bytes = 0
@@ -41,7 +41,7 @@ class TemporaryFile:
         self._file.close()
 
     def write_at(self, place: int, arrays: Iterable[np.ndarray], n_bytes_needed: float) -> None:
-        """Write arrays one after the other; should the disk be full, say what is needed in all.
+        """Write arrays one after another; the error for a full disk says how much is needed.
 
         Several threads may write at once, each to another place.
         """
@@ -66,7 +66,7 @@ class TemporaryFile:
         with TemporaryFile(self._directory) as file:
             try:
                 if hasattr(os, "posix_fallocate"):
-                    # Else writing to the map would end the process when the disk is full.
+                    # Otherwise writing to the map would kill the process when the disk is full.
                     os.posix_fallocate(file._file.fileno(), 0, 4 * n)
                 else:
                     file._file.truncate(4 * n)

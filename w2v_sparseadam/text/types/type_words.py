@@ -28,14 +28,14 @@ _SPACES_IN_LINES = (
 )
 """What `str.split` separates at, but for line feeds."""
 
-# What there may be to report of a type.
+# Kinds of faults counted per type.
 _BAD_BYTES, _EMPTY_WORDS, _REWRITTEN_WORDS = range(3)
 _N_FAULTS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class TypeWords:
-    """The words that each of T types stands for.
+    """The words of each of T types.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class TypeWords:
     counts : ndarray of shape (W,), int64
         How often each occurs in the text.
     missed : ndarray of shape (W,), int64
-        How often each may have occurred, at most, in types that were pruned.
+        Upper bound on the occurrences of each in pruned types.
     starts : ndarray of shape (T + 1,), int64
         The words of a type are ``numbers[starts[type]:starts[type + 1]]``.
     numbers : ndarray of shape (n,), int32
@@ -53,9 +53,9 @@ class TypeWords:
         Occurrences in the text of bytes that are not UTF-8, of empty words (which are not among
         ``words``), and of words in which ``_`` replaced what a vector file cannot hold.
     n_pruned : int
-        Words, with repetition, in types that were pruned.
+        Words, with repetition, in pruned types.
     missed_by_others : int
-        How often a word that is not among ``words`` may have occurred, at most.
+        Upper bound on the occurrences of any word not among ``words``.
     """
 
     words: Collection[str]
@@ -71,16 +71,16 @@ class TypeWords:
 
 
 class TypeTokenizer:
-    """Decode and tokenize every type once, as soon as it is met.
+    """Decodes and tokenizes each type once, when it first occurs.
 
-    The words go into a table like that of the types, unless each type is one word, as it is: the
-    memory is about 80 bytes and its own bytes for a word, and 20 bytes for a type.
+    The words go into a table like that of the types, unless each type is one unchanged word. Memory
+    is about 80 bytes and its own bytes per word, and 20 bytes per type.
 
     Parameters
     ----------
     tokenizer : callable
-        Takes text, returns its words. What a caller's own returns is checked; empty words are
-        dropped, and others made `writable`.
+        Takes text, returns its words. A user's own is checked: empty words are dropped,
+        others made `writable`.
     prepare : callable
         Applied to text before the tokenizer; neither moves line feeds nor makes new ones.
     errors : {"strict", "replace", "ignore"}
@@ -93,7 +93,7 @@ class TypeTokenizer:
         self._prepare = prepare
         self._errors = errors
         self._n_types = 0
-        self._words: TypeTable | None = None  # made when they are not the types any more
+        self._words: TypeTable | None = None  # None as long as each type is a word
         self._piece = Piece()
         # One array for each call of `add`: of each type, how many words and faults it has.
         self._lengths: list[np.ndarray] = [np.empty(0, np.int32)]
@@ -105,7 +105,7 @@ class TypeTokenizer:
         self._missed = np.empty(0, np.int64)
 
     def add(self, types: TypeTable) -> None:
-        """Tokenize the types that the table did not have at the last call.
+        """Tokenize the types added to the table since the last call.
 
         Raises
         ------
@@ -128,10 +128,10 @@ class TypeTokenizer:
         self._n_types = types.n_types
 
     def prune(self, types: TypeTable, kept: np.ndarray) -> None:
-        """Forget types before the table does, and the words that no other type has.
+        """Forget types, and words that no other type has; call this before `TypeTable.prune`.
 
-        How often a word may have occurred without being counted is kept for each word there is,
-        and as one bound for all others, as in lossy counting.
+        As in lossy counting, a bound on uncounted occurrences is kept for each word, and one for
+        all words that are not in the table.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class TypeTokenizer:
         self._n_types = int(kept.sum())
 
     def type_words(self, types: TypeTable) -> TypeWords:
-        """Return what the types stand for, once all have been added."""
+        """Return the words of the types, once all have been added."""
         counts, lengths = types.counts, np.concatenate(self._lengths)
         table = self._words or types
         if self._words is None:
@@ -189,7 +189,7 @@ class TypeTokenizer:
 
     def _tokenized(self, text: str, faults: np.ndarray) -> tuple[np.ndarray, bytes]:
         """Return how many words each line has, and the words of all, a space after each."""
-        if self._tokenizer is whitespace and _is_a_word_a_line(text):
+        if self._tokenizer is whitespace and _is_one_word_per_line(text):
             return np.ones(len(faults), np.int32), text.replace("\n", " ").encode()
         lengths: list[int] = []
         words: list[str] = []
@@ -201,7 +201,7 @@ class TypeTokenizer:
         return np.array(lengths, np.int32), " ".join([*words, ""]).encode()
 
     def _number_words(self, types: TypeTable, n_types: int) -> TypeTable:
-        """Return the table of words; if it is not there, the first types are words."""
+        """Return the table of words, made from the first types if there is none."""
         if self._words is None:
             self._words = TypeTable(["words"])
             for first in range(0, n_types, _BLOCK_TYPES):
@@ -210,14 +210,14 @@ class TypeTokenizer:
         return self._words
 
     def _numbered(self, words: bytes) -> list[np.ndarray]:
-        """Return the numbers that the table of words has for some, or gives them."""
+        """Return the numbers of words, adding new ones to the table."""
         assert self._words is not None
         data = np.frombuffer(bytearray(words + bytes(PADDING_BYTES)), np.uint8)
         piece = self._piece.load(Chunk(data, len(words), 0, 0, len(words))).scan()
-        return [numbers[piece.numbers] for numbers in self._words.take_up(piece)]
+        return [numbers[piece.numbers] for numbers in self._words.add(piece)]
 
     def _all_missed(self) -> np.ndarray:
-        """Return how often each word may have been missed; a new one as often as any other."""
+        """Return the bound on missed occurrences of each word, new words included."""
         n_words = self._words.n_types if self._words else self._n_types
         n_new = n_words - self._missed.size
         return np.concatenate((self._missed, np.full(n_new, self._missed_by_others)))
@@ -252,7 +252,7 @@ def not_utf8(where: str, byte: int) -> TextError:
     return TextError(f"{where}: not UTF-8 (byte 0x{byte:02x})", OTHER_ENCODING)
 
 
-def _is_a_word_a_line(text: str) -> bool:
+def _is_one_word_per_line(text: str) -> bool:
     """Whether no line is empty, and nothing but line ends is white space."""
     return "\n\n" not in "\n" + text and not any(map(text.__contains__, _SPACES_IN_LINES))
 
@@ -281,9 +281,9 @@ def _renumbered(
 
 
 _NONE, _SEVERAL = -1, -2  # instead of the word id of a type that does not have just one
-_CLOSED, _OPEN, _UNKNOWN = range(3)  # whether words have been written of the line at hand
+_CLOSED, _OPEN, _UNKNOWN = range(3)  # whether words of the current line were written
 
-# Places in the cursor that a call leaves behind.
+# Positions in the cursor, which holds the state between calls.
 _POS, _WITHIN, _LINE, _ENDS_FIRST, _N_IDS = range(5)
 
 
@@ -298,7 +298,7 @@ def _relabel(
     cursor: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Replace numbers of types by word ids, in ``out[1:]``, until they or ``out`` end."""
+    """Replace type numbers by word ids, in ``out[1:]``, until one of the two ends."""
     one = np.uint64(1)
     n_out, room = one, np.uint64(out.size)
     pos, end = np.uint64(cursor[_POS]), np.uint64(numbers.size)
@@ -343,15 +343,15 @@ def _relabel(
 
 
 class TypedText(NamedTuple):
-    """Some tokens of the text, told by their types."""
+    """Some tokens of the text, as types."""
 
     numbers: np.ndarray  # uint16, places in ``types``, or int32, type numbers
-    line_mark: int  # what stands among them where a line ends
+    line_mark: int  # marks line ends among them
     types: np.ndarray | None = None  # int32: type numbers
 
 
 class Block:
-    """Room for some tokens of the text and the word ids that replace them."""
+    """A buffer for tokens of the text and the word ids that replace them."""
 
     def __init__(self, *, _n_word_ids: int = 1 << 19) -> None:
         self.text = TypedText(np.empty(0, np.int32), LINE_END)
@@ -370,12 +370,12 @@ class Block:
 class WordIdMap:
     """Replace type numbers by the ids of the words kept, in blocks of bounded size.
 
-    Lines without words disappear.
+    Lines without words are left out.
 
     Parameters
     ----------
     type_words : TypeWords
-        What the types stand for.
+        The words of the types.
     word_ids : ndarray of shape (W,), int32
         Word id of each of ``type_words.words``, -1 to drop it.
     """
@@ -400,8 +400,8 @@ class WordIdMap:
         )
         return block
 
-    def take_up(self, block: Block) -> Iterator[np.ndarray]:
-        """Yield the word ids of a block that has been filled, filling it again if need be.
+    def finish(self, block: Block) -> Iterator[np.ndarray]:
+        """Yield the word ids of a filled block, filling it again while tokens are left.
 
         Parameters
         ----------

@@ -1,24 +1,14 @@
-"""Lanes: products, inner products, updates and sums against NumPy at double precision."""
+"""Products, inner products, updates and sums of rows against NumPy at double precision."""
 
 import numpy as np
 import pytest
 from numba import njit
 
-from w2v_sparseadam.simd.lanes import (
-    LANES,
-    copy_row,
-    dot,
-    dot_tile,
-    multiply,
-    power,
-    prefetch_row,
-    root,
-    row_product,
-    row_sum,
-    row_update,
-    width_of,
-    zeros,
-)
+from w2v_sparseadam.simd.arithmetic import power, root
+from w2v_sparseadam.simd.arrays import LANES, width_of, zeros
+from w2v_sparseadam.simd.products import dot_tile, multiply, row_product
+from w2v_sparseadam.simd.row_update import row_update
+from w2v_sparseadam.simd.rows import copy_row, dot, row_sum
 
 # Vectors in a row: one, groups of equal and unequal size, more than a group holds.
 WIDTHS = [LANES * n for n in (1, 3, 7, 10)]
@@ -117,11 +107,6 @@ def call_copy_row(width, a, i, b, j):
     copy_row(width, a, i, b, j)
 
 
-@njit
-def call_prefetch_row(width, a, i):
-    prefetch_row(width, a, i)
-
-
 @pytest.mark.parametrize("n_dims", WIDTHS)
 def test_dot(n_dims):
     a, b = whole_numbers(5, 4, n_dims), whole_numbers(6, 6, n_dims)
@@ -130,7 +115,7 @@ def test_dot(n_dims):
         assert call_dot(width_of(n_dims), a, i, b, j) == expected
 
 
-def test_dot_goes_as_far_as_the_width():
+def test_dot_is_over_the_columns_of_the_width():
     a = np.ones((1, 20), np.float32)
     assert call_dot(width_of(20), a, 0, a, 0) == 16
 
@@ -239,7 +224,7 @@ def test_power(exponent):
     np.testing.assert_allclose(raised[0], expected, rtol=4e-6 if exponent < 1 else 8e-6)
 
 
-def test_power_takes_what_is_too_small_for_the_smallest_normal_number():
+def test_power_of_numbers_below_the_smallest_normal_one():
     values = np.array([[0, 1e-45, 1e-39, 2.0**-126]], np.float32)
     call_raise(width_of(4), np.zeros(1, np.int32), np.float32(0.25), values)
     np.testing.assert_allclose(values, 2.0**-31.5, rtol=4e-6)
@@ -281,11 +266,3 @@ def test_zeros_begin_on_a_cache_line(shape):
         assert array.flags.writeable
         assert not array.any()
         assert array.ctypes.data % 64 == 0
-
-
-def test_prefetch_row_changes_nothing():
-    a = whole_numbers(8, 5, 48)
-    before = a.tobytes()
-    for i in range(5):
-        call_prefetch_row(width_of(48), a, i)
-    assert a.tobytes() == before

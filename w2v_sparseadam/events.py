@@ -1,0 +1,218 @@
+"""What happens while a text is read and a run is trained: what `on_event` receives.
+
+Each event is a frozen dataclass. It can be read like a dict, too, in which ``"event"`` is its kind:
+so a log has it, a JSON object a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+EVENT_SECONDS = 0.2
+"""The shortest time between two events of progress of the same kind."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+    kind: ClassVar[str]
+
+    def keys(self) -> list[str]:
+        """Return the names of what is known of it."""
+        return ["event", *(field.name for field in fields(self))]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return something of it by name."""
+        if name == "event":
+            return self.kind
+        if name not in self.keys():
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return something of it by name, or a default if it has no such thing."""
+        return self[name] if name in self.keys() else default
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something is odd, or went wrong, that does not end the run.
+
+    Settings in ``advice`` stand in backquotes.
+    """
+
+    kind = "warning"
+    message: str
+    advice: str = ""
+
+    def keys(self) -> list[str]:
+        """Return the names of what is known of it."""
+        return ["event", "message", *(["advice"] if self.advice else [])]
+
+
+@dataclass(frozen=True)
+class Compiling(Event):
+    """A kernel is about to be compiled, for seconds; a later run finds it on the disk."""
+
+    kind = "compile"
+    kernel: str
+
+
+@dataclass(frozen=True)
+class Reading(Event):
+    """Progress of reading, at most five times a second."""
+
+    kind = "read"
+    bytes: int  # as they are stored
+    total_bytes: int  # 0 if a source is a stream
+    tokens: int  # before the tokenizer
+
+
+@dataclass(frozen=True)
+class Joining(Event):
+    """Progress of the search for phrases, at most five times a second."""
+
+    kind = "join"
+    words: int  # gone through so far
+    total_words: int
+
+
+@dataclass(frozen=True)
+class TextRead(Event):
+    """The text has been read; like a dict, it has the fields of its report without ``n_``."""
+
+    kind = "text"
+    min_count: int
+    report: Any  # a TextReport
+
+    def keys(self) -> list[str]:
+        """Return the names of what is known of it."""
+        return ["event", "min_count", *self.report.record()]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return something of it by name."""
+        record = self.report.record()
+        return record[name] if name in record else super().__getitem__(name)
+
+
+@dataclass(frozen=True)
+class PhrasesJoined(Event):
+    """The phrases that were joined, if any were to be."""
+
+    kind = "phrases"
+    found: Sequence[Any]  # of Phrase
+
+
+@dataclass(frozen=True)
+class FolderLocked(Event):
+    """This process has locked the folder of the run."""
+
+    kind = "folder"
+    path: str
+    taken_over_from: str | None  # a process that died in it
+
+
+@dataclass(frozen=True)
+class Initialized(Event):
+    """Start vectors are in place."""
+
+    kind = "init"
+    matched: int  # words that have one
+    fresh: int  # words without
+    unused: int  # vectors without a word
+    moments: bool | None = None  # of a Start: whether they were taken
+
+    def keys(self) -> list[str]:
+        """Return the names of what is known of it."""
+        names = super().keys()
+        return names if self.moments is not None else names[:-1]
+
+
+@dataclass(frozen=True)
+class WordsFrozen(Event):
+    """The words to freeze have been looked up."""
+
+    kind = "freeze"
+    frozen: int
+    unknown: int
+    examples: Sequence[str]  # up to three unknown ones
+
+
+@dataclass(frozen=True)
+class TrainingStarted(Event):
+    """The first step comes next."""
+
+    kind = "start"
+    tokens: int  # of the whole run
+    words: int
+    dim: int
+    epochs: int
+    subsample: float | None
+    steps: int
+    threads: int
+    first_step: int  # this and what follows is 0 unless the run is resumed
+    done_tokens: int
+    done_seconds: float
+
+
+@dataclass(frozen=True)
+class Progressed(Event):
+    """Progress of training, at most five times a second, and at the end of each epoch."""
+
+    kind = "progress"
+    epoch: int
+    tokens: int  # since the start
+    seconds: float  # since the start
+    loss: float  # per pair, since the last such event, as the next two
+    pairs: float
+    tokens_per_s: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class EpochEnded(Event):
+    """An epoch is done."""
+
+    kind = "epoch"
+    epoch: int
+    tokens: int
+    pairs: float
+    loss: float | None  # per pair; None if there was none
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckpointWritten(Event):
+    """A checkpoint is on the disk."""
+
+    kind = "checkpoint"
+    step: int  # number of steps taken
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TextAdded(Event):
+    """More text is in the folder of the run."""
+
+    kind = "add"
+    new_words: int
+    words: int  # of the vocabulary
+    new_tokens: int
+    tokens: int  # of the text
+    left_out_words: int  # of the added text, too rare or beyond the vocabulary's limit
+
+
+@dataclass(frozen=True)
+class TrainingDone(Event):
+    """The last step is done."""
+
+    kind = "done"
+    train_seconds: float  # without reading and compiling
+    tokens: int
+    tokens_per_s: float
+    loss: float
+    peak_memory_bytes: int | None  # of the process; None where unknown
