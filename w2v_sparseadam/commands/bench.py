@@ -44,7 +44,7 @@ class _Sizes(click.ParamType):
         return sizes
 
 
-_SECTION = "Options"
+_SECTION = "Options"  # the only one: this help page has no sections
 _option = in_section(_SECTION)
 _text = partial(setting, _SECTION, TextConfig)
 _model = partial(setting, _SECTION, SkipGramConfig)

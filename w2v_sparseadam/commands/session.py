@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import W2VError
 from ..events import Event
 from ..training.model import Model
+from .destination import Destination
 from .reading import phrases_to
 from .report import EventLog, TrainReport
 from .request import Request
@@ -55,7 +56,7 @@ class Session:
     def on_event(self, event: Event) -> None:
         """Report an event, and raise an exception if a signal has come that ends the run."""
         if self._request.destination:
-            self._follow(event)
+            self._follow(event, self._request.destination)
         # LLVM calls back into Python, where an exception would be printed and lost. A step
         # that is cut short cannot be kept: train() writes a checkpoint if this raises.
         signals = self._signals
@@ -85,14 +86,11 @@ class Session:
         for report in self._reports:
             report.saved(request.output)
 
-    def _follow(self, event: Event) -> None:
+    def _follow(self, event: Event, destination: Destination) -> None:
         """Note how far a run with a folder is, and what to tell the user if a signal ends it."""
-        request = self._request
-        destination = request.destination
-        assert destination
         match event["event"]:
             case "folder":
-                destination.keep(request.output, request.vectors)
+                destination.keep(self._request.output, self._request.vectors)
                 if not self._has_log:
                     self._add_log(destination.run_dir / "log.jsonl", append=True)
             case "start":
