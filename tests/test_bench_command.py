@@ -57,21 +57,21 @@ Abacus 3000, threads: 2, dimensions: 100
 Medians (lowest–highest), rounds: 2
 
 One step, 2,069 rows with a gradient; rows and MB that it moves
-    words  drawn    optimizer    ms a step                 rows     MB   time
+    words  drawn    optimizer    ms per step               rows     MB   time
 1,000,000  corpus   sparse-adam  0.460 (0.400–0.500)      2,069   6.49
                     dense-adam   100 (92.0–100)       1,000,000  2,689  × 200
 1,000,000  uniform  sparse-adam  0.460 (0.400–0.500)      2,069   6.49
                     dense-adam   100 (92.0–100)       1,000,000  2,689  × 200
 
-MB of the optimizer's state that one step makes resident, of its room
+MB of the optimizer's state in memory after one step, of those allocated
     words  sparse-adam  dense-adam
 1,000,000  7.31 of 896  896 of 896
 
-Training for 5 s: 10,000,000 tokens an epoch, 1,000,000 words
-optimizer    1,000 tokens/s       s an epoch  epochs  loss              peak MB
-sparse-adam  1,050 (1,000–1,100)        9.52   0.525  2.62 (2.50–2.75)      255
-dense-adam   60.0 (50.0–70.0)            167  0.0300  3.38 (3.25–3.50)      252
-sgd          1,300 (1,200–1,400)        7.69   0.650  none                    ?
+Training for 5 s: 10,000,000 tokens per epoch, 1,000,000 words
+optimizer    1,000 tokens/s       s per epoch  epochs  loss              peak MB
+sparse-adam  1,050 (1,000–1,100)         9.52   0.525  2.62 (2.50–2.75)      255
+dense-adam   60.0 (50.0–70.0)             167  0.0300  3.38 (3.25–3.50)      252
+sgd          1,300 (1,200–1,400)         7.69   0.650  none                    ?
 
 Left out: a step over 100,000,000 words, because it needs 268.8 GB of memory, and 2 GB are free.
 """

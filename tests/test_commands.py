@@ -64,7 +64,7 @@ def test_a_bug_keeps_its_traceback():
 CUT_SHORT = """
 import mmap, os, sys
 import numpy as np
-from w2v_sparseadam.commands import bus_errors_told
+from w2v_sparseadam.commands.signals import bus_errors_told
 with open(sys.argv[1], "w+b") as file:
     file.truncate(1 << 16)
     numbers = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
@@ -88,10 +88,10 @@ def test_a_mapped_file_that_is_cut_short_ends_the_process_with_a_line(tmp_path):
 
 COMPILING = """
 import os, signal, time
-from w2v_sparseadam.commands import StopSignals, hurry
-hurry._SECONDS = 0.01
-signals = StopSignals()
-with signals, hurry.left_soon(signals, "; no vectors were written"):
+from w2v_sparseadam.commands import signals as module
+module._SECONDS = 0.01
+signals = module.StopSignals()
+with signals, module.exit_soon(signals, "; no vectors were written"):
     os.kill(os.getpid(), signal.SIGUSR2)
     signals.deferred = signals.compiling = {compiling}
     os.kill(os.getpid(), signal.{name})

@@ -570,6 +570,9 @@ def test_add_on_the_command_line(folder):
     assert error_of("news.txt", "--add", "more.txt", exit_code=2) == (
         "--add is more text for a finished run: give --resume DIR too"
     )
+    Path("last.txt").write_bytes(b"PK\x03\x04")
+    args = ["--resume", "run", "--add", "more.txt", "--add", "last.txt", "--epochs", "+1"]
+    assert error_of(*args, exit_code=1).startswith("last.txt: is a zip archive")
     assert "Epoch 3/3" in run("--resume", "run", "--epochs", "+1").stderr
     run("--resume", "run", "--epochs", "5", "-q")  # two, two and one
 
@@ -577,10 +580,10 @@ def test_add_on_the_command_line(folder):
 def test_init_from_a_run_on_the_command_line(folder):
     run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
     said = run("news.txt", "more.txt", *SMALL, "--init", "run", "-o", "w.vec").stderr
-    assert "matched by name, 0 unused; words that start fresh: 3.\n" in said
+    assert "matched by name, 0 unused; words without one: 3.\n" in said
     assert "moments" not in said
     changed = run("news.txt", *SMALL, "--init", "run", "--optimizer", "sgd", "-o", "x.vec").stderr
-    assert "The other run had another optimizer: the moments start at 0.\n" in changed
+    assert "The other run had another optimizer, so the moments start at 0.\n" in changed
     Path("empty").mkdir()
     assert error_of("news.txt", *SMALL, "--init", "empty", exit_code=1) == (
         "empty: holds no run; start one with w2v-train CORPUS --run-dir empty"

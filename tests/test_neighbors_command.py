@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from w2v_sparseadam.commands import columns, pad, printable
+from w2v_sparseadam.commands import neighbors, printable
 from w2v_sparseadam.commands.neighbors import main
 from w2v_sparseadam.vectors.vectors import Vectors
 
@@ -151,13 +151,12 @@ def test_help_is_light():
     assert "[default: 10; x>=1]" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("text", "width"),
-    [("cat", 3), ("東京", 4), ("e\u0301te\u0301", 3), ("نمی\u200cدانم", 7), ("ｆ", 2), ("", 0)],
-)
-def test_columns(text, width):
-    assert columns(text) == width
-    assert pad(text, 8) == text + " " * (8 - width)
+def test_cosines_are_below_each_other(capsys):
+    """Wide characters fill two columns of a terminal, marks, joiners and what they join none."""
+    words = {"cat": 3, "東京": 4, "e\u0301te\u0301": 3, "نمی\u200cدانم": 7, "ｆ": 2, "क्\u200dष": 2}
+    neighbors._show([("q", [(word, 0.5) for word in words])], as_json=False)
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert lines == [f"  {word}{' ' * (7 - n)}   0.5000" for word, n in words.items()]
 
 
 def test_an_unknown_word_leaves_the_answers_for_the_others(path):

@@ -28,6 +28,7 @@ from w2v_sparseadam import (
     train,
 )
 from w2v_sparseadam.commands import train as command
+from w2v_sparseadam.commands.destination import Destination
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
 from w2v_sparseadam.training import checkpoint
@@ -484,7 +485,7 @@ def test_resume_remembers_where_the_vectors_go(folder):
     Path("v.bin").unlink()
     result = run("--resume", "run")
     assert Path("v.bin").read_bytes() == written
-    assert "Going on at step 8 of 8.\n" in result.stderr
+    assert "Resuming at step 8 of 8.\n" in result.stderr
     run("--resume", "run", "-o", "c.bin", "--vectors", "center", "-q", "--threads", "2")
     assert Path("c.bin").read_bytes() != written
     Path("c.bin").unlink()
@@ -630,8 +631,8 @@ def test_what_is_not_kept_is_not_said_to_be(folder, monkeypatch):
         patch.setattr(checkpoint, "write_checkpoint", full)
         message = error_of("news.txt", *SMALL, "--run-dir", "run", "-o", "v.bin", exit_code=1)
     assert message == (
-        "v.bin: no room left; the last checkpoint is of step 0 of 8, from where the run goes on "
-        "with: w2v-train --resume run -o PATH"
+        "v.bin: no room left; the last checkpoint is of step 0 of 8, from which to resume: "
+        "w2v-train --resume run -o PATH"
     )
 
 
@@ -751,8 +752,8 @@ def test_a_run_of_unknown_output_needs_one(folder):
 def test_without_a_home_the_output_is_named_again(folder, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/none")
     run("news.txt", *SMALL, "--run-dir", "run", "-q", "-o", "my v.vec")
-    assert command.Destination(Path("run")).kept == {}
-    destination = command.Destination(Path("run"))
+    assert Destination(Path("run")).kept == {}
+    destination = Destination(Path("run"))
     destination.keep(Path("my v.vec"), "sum")
     assert destination.how_to_resume() == f"w2v-train --resume run -o '{folder}/my v.vec'"
 
@@ -1022,7 +1023,7 @@ def test_a_signal_leaves_a_checkpoint(start, number, code, word):
     process.send_signal(number)
     errors = process.communicate(timeout=120)[1]
     assert process.returncode == code
-    found = re.fullmatch(rf"{word} at step ([\d,]+); go on with: w2v-train --resume run\n", errors)
+    found = re.fullmatch(rf"{word} at step ([\d,]+); resume with: w2v-train --resume run\n", errors)
     assert found
     last = int(checkpoints()[-1].stem.removeprefix("step-"))
     assert last == int(found[1].replace(",", ""))

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from w2v_sparseadam.commands import W2VCommand
-from w2v_sparseadam.commands.runs import asked_by_sigusr1
+from w2v_sparseadam.commands.signals import asked_by_sigusr1
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 

@@ -229,7 +229,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         ),
         (
             ["--field", "text"],
-            "--field needs records to take it from; give their --format, such as jsonl",
+            "--field applies to records only; give their --format, such as jsonl",
         ),
         (
             [".", "-o", "link.txt"],
@@ -270,11 +270,11 @@ def test_options_reach_the_configs(folder, monkeypatch):
         ),
         (
             ["--phrases-out", "p.tsv"],
-            "--phrases-out says how phrases are joined; add --phrases 1",
+            "--phrases-out has no effect without phrases; add --phrases 1",
         ),
         (
             ["--phrases", "0", "--phrase-min-count", "9"],
-            "--phrase-min-count says how phrases are joined; add --phrases 1",
+            "--phrase-min-count has no effect without phrases; add --phrases 1",
         ),
     ],
 )
@@ -383,7 +383,10 @@ def test_what_can_be_known_before_training_is(folder, no_training, args, message
     assert re.fullmatch(message, error_of("news.txt", *args, exit_code=1))
 
 
-def test_an_archive_that_is_no_text_is_refused_before_training(folder):
+def test_an_archive_that_is_no_text_is_refused_before_anything_is_read(folder, monkeypatch):
+    monkeypatch.setattr(
+        "w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled")
+    )
     Path("last.txt").write_bytes(b"PK\x03\x04")
     assert run("news.txt", "last.txt", *SMALL, exit_code=1).stderr == (
         "Error: last.txt: is a zip archive (or a docx, xlsx, epub or npz file), not text; unpack "
@@ -424,12 +427,12 @@ def test_what_the_options_of_the_text_take_away_is_reported(folder):
     lines = run("text.txt", *SMALL, *args).stderr.splitlines()
     assert Vectors.load("text.vec").words == ("a", "b_c")
     for line in (
-        "   80   50.0%  kept, 2 words",
-        "   20   12.5%  that are numbers, dropped (--digits drop)",
-        "   40   25.0%  that are --stopwords, dropped",
-        "   20   12.5%  of words that --vocab lacks",
-        "Words of --stopwords that the text lacks: 1.",
-        "Words of --vocab that the text lacks: 1, such as z.",
+        "   80   50.0%  kept; distinct words: 2",
+        "   20   12.5%  dropped as numbers (--digits drop)",
+        "   40   25.0%  dropped as --stopwords",
+        "   20   12.5%  of words not in --vocab",
+        "Words of --stopwords not in the text: 1.",
+        "Words of --vocab not in the text: 1, such as z.",
     ):
         assert line in lines
     (event,) = [event for event in read_log("log.jsonl") if event["event"] == "text"]
@@ -474,9 +477,11 @@ def test_a_dry_run_tells_and_writes_nothing(folder):
     assert shown["Tokens kept"] == "120"
     assert shown["Steps"] == "4"
     assert shown["Word ids"] == "0 MB, on the disk"
-    assert re.fullmatch(r"\d+\.\d s with --threads 1, judging by 4 steps", shown["Time to train"])
-    assert re.fullmatch(r"[\d,]+ MB", shown["Memory at the peak"])
-    assert "kept, 21 words" in result.stderr
+    assert re.fullmatch(
+        r"\d+\.\d s with --threads 1, estimated from 4 steps", shown["Time to train"]
+    )
+    assert re.fullmatch(r"[\d,]+ MB", shown["Peak memory"])
+    assert "kept; distinct words: 21" in result.stderr
 
 
 def test_start_vectors_and_frozen_words(folder):
@@ -487,7 +492,7 @@ def test_start_vectors_and_frozen_words(folder):
     assert "Words frozen: 1." in lines
     assert "Warning: words to freeze that are not in the vocabulary: 1 ('never')." in lines
     assert (
-        "Start vectors: 1 matched by name, 1 unused; words that start fresh: "
+        "Initial vectors: 1 matched by name, 1 unused; words without one: "
         f"{len(set(Path('news.txt').read_text().split())) - 1}."
     ) in lines
     assert Vectors.load("v.vec")["w1"].tolist() == [1, 2, 3]
@@ -619,7 +624,7 @@ def test_the_log_of_a_short_run_has_a_line_a_second(tmp_path, monkeypatch):
 def test_a_log_that_fills_the_disk_does_not_end_the_run(folder):
     result = run("news.txt", *SMALL, "--log", "/dev/full", "-q")
     assert result.stderr == (
-        "Warning: /dev/full: cannot be written (No space left on device); going on without it\n"
+        "Warning: /dev/full: cannot be written (No space left on device); continuing without it\n"
     )
     assert Vectors.load("news.vec").words
 
@@ -633,13 +638,13 @@ def test_what_a_run_says_off_a_terminal(folder):
     kept, rare = counts[counts >= 2], int((counts < 2).sum())
     expected = [
         r"Read 0\.0 MB from 1 source in \d+\.\d s, \d+ MB/s\.",
-        r"   15          lines, the longest 8 pieces between white space",
-        rf"  120          tokens, {counts.size} words",
+        r"   15          lines; the longest has 8 strings between white space",
+        rf"  120          tokens; distinct words: {counts.size}",
         rf" {rare:>4}  {rare / 120:>6.1%}  of words below --min-count",
-        rf" {kept.sum():>4}  {kept.sum() / 120:>6.1%}  kept, {kept.size} words",
-        r"Epoch 1/2: loss \d\.\d{4} a pair, \d+\.\d s\.",
-        r"Epoch 2/2: loss \d\.\d{4} a pair, \d+\.\d s\.",
-        r"Trained in \d+\.\d s: [\d,]+ words/s, [\d,]+ MB of memory at the peak\.",
+        rf" {kept.sum():>4}  {kept.sum() / 120:>6.1%}  kept; distinct words: {kept.size}",
+        r"Epoch 1/2: loss \d\.\d{4} per pair, \d+\.\d s\.",
+        r"Epoch 2/2: loss \d\.\d{4} per pair, \d+\.\d s\.",
+        r"Trained in \d+\.\d s: [\d,]+ words/s, [\d,]+ MB of memory at peak\.",
         rf"Wrote news\.vec: {kept.size} words, 3 dimensions\.",
     ]
     assert len(lines) == len(expected)
@@ -679,7 +684,7 @@ def test_what_a_run_says_of_its_sources(folder):
     stored = os.path.getsize("news.gz") / 1e6
     read = f"Read {stored:.1f} MB, {len(text) / 1e6:.1f} MB of text, from 3 sources in "
     assert any(line.startswith(read) for line in lines)
-    assert "Read more than once, as given: news.txt, ./news.txt." in lines
+    assert "Given more than once, and read as often: news.txt, ./news.txt." in lines
 
 
 def test_lines_of_a_long_stream_off_a_terminal(monkeypatch, capsys):
@@ -695,14 +700,14 @@ def test_a_warning_when_a_frequent_word_may_have_been_forgotten(folder):
     Path("news.txt").write_text("a a a b b b\n" * 10 + " ".join(map(str, range(60))) + "\n")
     args = ["news.txt", *SMALL[:4], "--subsample", "0", "--epochs", "1", "--max-types", "9"]
     lines = run(*args, "--min-count", "2", "--log", "log").stderr.splitlines()
-    assert "   60   50.0%  of the rarest types, beyond --max-types" in lines
+    assert "   60   50.0%  of the rarest strings, beyond --max-types" in lines
     assert not any(line.startswith("Warning") for line in lines)
     text = next(
         e for e in map(json.loads, Path("log").read_text().splitlines()) if e["event"] == "text"
     )
     assert (text["min_count"], text["pruned"], text["max_missed"]) == (2, 60, 1)
     lines = run(*args, "--min-count", "1").stderr.splitlines()
-    warning = "--max-types may have cost a word that occurs up to 1 times its place; raise it."
+    warning = "words that occur up to 1 times may be missing because of --max-types; raise it."
     assert f"Warning: {warning}" in lines
 
 

@@ -66,7 +66,7 @@ def test_the_vocabulary_to_standard_output_and_phrases_compressed(folder, capfdb
 
 def test_runs_without_white_space_that_are_dropped_are_told(folder):
     result = run("--min-count", "10", "--max-token-bytes", "3", "--top", "1", "--json")
-    assert "Runs without white space beyond --max-token-bytes, dropped: 14.\n" in result.stderr
+    assert "Dropped strings longer than --max-token-bytes: 14.\n" in result.stderr
     assert json.loads(result.stdout.splitlines()[0])["long_tokens"] == 14
 
 
@@ -150,12 +150,12 @@ def test_what_is_said_of_reading_and_phrases(folder):
     lines = [line for line in result.stderr.splitlines() if not line.startswith("Compiling")]
     assert re.fullmatch(r"Read 0\.0 MB from 1 source in \d+\.\d s, \d+ MB/s\.", lines[0])
     assert lines[1:] == [
-        "  14          lines, the longest 4 pieces between white space",
-        "  46          tokens, 8 words",
-        "   9   19.6%  joined to the word before; phrases: 1",
+        "  14          lines; the longest has 4 strings between white space",
+        "  46          tokens; distinct words: 8",
+        "   9   19.6%  joined to the previous word; phrases: 1",
         "   4    8.7%  of words below --min-count",
         "   3    6.5%  of words beyond --max-vocab",
-        "  30   65.2%  kept, 4 words",
+        "  30   65.2%  kept; distinct words: 4",
         "Phrases of pass 1: 1; the most frequent, with count and score:",
         "  new_york          9         3.22",
     ]
@@ -188,7 +188,7 @@ def test_the_most_frequent_phrases_of_each_pass_are_shown():
 def test_what_is_said_of_odd_text(folder):
     Path("text.txt").write_bytes(b"caf\xe9 \xff a a\n")
     lines = run("--errors", "ignore", "--tokenizer", "whitespace", "--min-count", "1").stderr
-    assert lines.splitlines()[-1] == "Bytes that are not text in the encoding: 2."
+    assert lines.splitlines()[-1] == "Bytes that are invalid in the encoding: 2."
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_what_is_said_of_odd_text(folder):
         (
             ["--phrase-score", "npmi"],
             2,
-            "--phrase-score says how phrases are joined; add --phrases",
+            "--phrase-score has no effect without phrases; add --phrases",
         ),
         (
             ["--phrases", "1", "--phrase-threshold", "0"],
@@ -263,6 +263,13 @@ def test_plots(folder):
         assert kept not in pictures[name, "1"].decode()
         assert caption in pictures[name, "3"].decode()
     assert "<title>w2v-vocab</title>" in pictures["z.html", "3"].decode()
+
+
+def test_an_archive_that_is_no_text_is_refused_before_anything_is_read(folder, monkeypatch):
+    Path("last.txt").write_bytes(b"PK\x03\x04")
+    monkeypatch.setattr(command, "read_with_events", lambda *_, **__: pytest.fail("reading began"))
+    result = run("last.txt", exit_code=1)
+    assert "last.txt: is a zip archive" in result.stderr
 
 
 def test_the_text_options_of_training(folder):

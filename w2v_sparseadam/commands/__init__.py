@@ -1,9 +1,8 @@
-"""What the commands share: how an error, an interrupt and a word reach the terminal."""
+"""What all commands share: how they report errors, react to signals and print words."""
 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import errno
 import gc
 import io
@@ -12,7 +11,6 @@ import os
 import re
 import signal
 import sys
-import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 with suppress(AttributeError, ValueError):  # where there is none; in another thread
-    # Before more is imported, which takes a while: SIG_DFL ends the process.
+    # Before the slow imports: by default, the signal ends the process.
     if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
@@ -29,11 +27,11 @@ import click
 
 from ..errors import SettingError, W2VError
 from ..text.reading.sources import STANDARD_INPUT
-from .hurry import left_soon
+from .signals import StopSignals, exit_soon
 
 _LONGEST_MESSAGE = 2000
 
-# As it exits, Python would look through all that Numba has made for garbage: 0.2 s and more.
+# Else Python would search all objects of Numba for garbage as it exits: 0.2 s and more.
 atexit.register(gc.freeze)
 
 
@@ -47,10 +45,10 @@ class W2VCommand(click.Command):
     """
 
     left_undone = ""
-    """What to add to ``Interrupted`` and ``Terminated``."""
+    """What to add to ``Interrupted`` and ``Terminated``, such as ``; no file was written``."""
 
     def main(self, *args: Any, **settings: Any) -> Any:
-        """Run the command, whatever happens to stderr, and report what the system refused."""
+        """Run the command, even if stderr cannot be written, and report errors of the system."""
         _guard_standard_files()
         try:
             return super().main(*args, **settings)
@@ -64,22 +62,22 @@ class W2VCommand(click.Command):
             return super().make_context(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command's function, and report what the user can mend."""
+        """Run the command's function, and report what the user can fix."""
         # A word that the terminal's encoding lacks is escaped, not a UnicodeEncodeError.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         signals = ctx.obj = StopSignals()
         try:
-            with signals, left_soon(signals, self.left_undone), _escaped_errors():
+            with signals, exit_soon(signals, self.left_undone), _escaped_errors():
                 result = super().invoke(ctx)
                 if sys.stdout is not None:
-                    sys.stdout.flush()  # a full disk shows here, not when nobody can tell any more
+                    sys.stdout.flush()  # so that a full disk is reported
                 return result
         except BaseException as error:
             if signals.received or isinstance(error, KeyboardInterrupt):
                 number = signals.received or signal.SIGINT
                 word = "Interrupted" if number == signal.SIGINT else "Terminated"
-                # No full stop after a command to paste.
+                # A note ends with a command to paste, hence without a full stop.
                 click.echo(f"{word}{signals.note or f'{self.left_undone}.'}", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
@@ -107,7 +105,7 @@ def _options() -> dict[str | None, click.Option]:
 
 
 def _with_option_names(message: str) -> str:
-    """Return what is wrong with a setting, with options for parameters: ``min_lr is 5.0``."""
+    """Return a message on a setting, such as ``min_lr is 5.0``, with options for parameters."""
     options = _options()
 
     def named(match: re.Match[str]) -> str:
@@ -137,7 +135,7 @@ def with_advice(message: str, advice: str) -> str:
 
 
 def _refusal(error: OSError | MemoryError) -> str:
-    """Say what the system refused."""
+    """Return the message for an error of the system."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory ({error})"
     what = error.strerror or str(error)
@@ -148,26 +146,26 @@ def _refusal(error: OSError | MemoryError) -> str:
     except FileNotFoundError:
         return "the current folder has been removed; change to one that exists"
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
-        return f"standard output cannot be written ({what})"  # what writes files names them
+        return f"standard output cannot be written ({what})"  # code that writes files names them
     return what
 
 
 class _Notes(io.FileIO):
-    """Standard error, of which what cannot be written is dropped: telling never stops the work."""
+    """Standard error that drops what cannot be written, so that messages never end the work."""
 
     def write(self, data: Any, /) -> int:
-        """Write, or act as if."""
+        """Write, or pretend to."""
         with suppress(OSError):
             return super().write(data) or len(data)
         return len(data)
 
 
 def _guard_standard_files() -> None:
-    """Put `_Notes` in the place of standard error, and something in that of a closed file."""
+    """Replace standard error by `_Notes`, and closed standard files by the null device."""
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:  # or else the next file that is opened would be taken for it
+        except OSError:  # else the next file opened would take its number
             os.open(os.devnull, os.O_RDONLY if number else os.O_WRONLY)
     if sys.stderr is sys.__stderr__:
         sys.stderr = io.TextIOWrapper(
@@ -178,119 +176,17 @@ def _guard_standard_files() -> None:
         )
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal asked to stop.
-
-    Not KeyboardInterrupt itself: once one has crossed an ``exec``, of which Numba has many,
-    Python ends by SIGINT whatever the exit code.
-    """
-
-
-class StopSignals:
-    """Lets Ctrl-C, SIGTERM and SIGHUP end a ``with`` block by an exception, to clean up.
-
-    Attributes
-    ----------
-    received : int or None
-        The signal that came, if one did: what interrupts Numba may come out of it as another
-        exception, or not at all.
-    deferred : bool
-        Whether to wait for the next `check` instead of raising at once.
-    compiling : bool
-        Whether a kernel is being compiled, which nothing can interrupt; see `left_soon`.
-    saves : bool
-        Whether what a signal leads to may take a while, so that it must end the process at once
-        when it comes again. Another signal, which supervisors send along, is ignored then; so are
-        all where it takes no while.
-    note : str
-        What to say of the work, in place of the command's `left_undone`.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.deferred = False
-        self.compiling = False
-        self.saves = False
-        self.note = ""
-        self._handlers: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return  # Python lets only the main thread handle signals
-        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-        if hasattr(signal, "SIGHUP"):
-            usual[signal.SIGHUP] = signal.SIG_DFL
-        for number, handler in usual.items():
-            if signal.getsignal(number) == handler:  # one that is ignored stays so
-                self._handlers[number] = handler
-                signal.signal(number, self._stop)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def handles(self, number: int) -> bool:
-        """Whether a signal ends the block."""
-        return number in self._handlers
-
-    def check(self) -> None:
-        """Raise the exception if a signal has come and the exception was deferred or lost."""
-        if self.received:
-            raise Stopped
-
-    def _stop(self, number: int, _: object) -> None:
-        # Other handlers are not set here: Python complains if one of several signals that came
-        # together finds that its own is gone.
-        if self.received is None:
-            self.received = number
-            if not self.deferred:
-                raise Stopped
-        elif self.saves and number == self.received:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        # Else it must not disturb cleaning up, which is soon done.
-
-
-@contextmanager
-def bus_errors_told() -> Iterator[None]:
-    """End the process with one line if a file that is mapped into memory is cut short in the block.
-
-    With a handler of the system's: Python's run between two of its instructions, of which none
-    comes any more.
-    """
-    if not hasattr(signal, "SIGBUS"):  # Windows
-        yield
-        return
-    system = ctypes.CDLL(None)
-    system.signal.argtypes, system.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(_end_by_bus_error)
-    before = system.signal(signal.SIGBUS, ctypes.cast(handler, ctypes.c_void_p))
-    try:
-        yield
-    finally:
-        system.signal(signal.SIGBUS, before)
-
-
-def _end_by_bus_error(_: int) -> None:
-    line = (
-        "Error: a file that is mapped into memory (word ids of the text, or a checkpoint) was cut "
-        "short, or its disk failed\n"
-    )
-    os.write(2, line.encode())
-    os._exit(1)
-
-
 def check_distinct(
     inputs: Mapping[str, Sequence[Path]], outputs: Mapping[str, Path | None]
 ) -> None:
-    """Refuse to write a file over what is read, or over another file that is written.
+    """Refuse to overwrite a file that is read, or to write two results to one file.
 
     Parameters
     ----------
     inputs : mapping of str to sequence of Path
-        What is read, by what it is, such as ``"a corpus file"``.
+        Files that are read, by what they are, such as ``"a corpus file"``.
     outputs : mapping of str to Path or None
-        What is written, if at all, under the option that names it.
+        Files that are written, if at all, by the options that name them.
     """
     written = {option: path for option, path in outputs.items() if path is not None}
     for option, path in written.items():
@@ -316,11 +212,11 @@ def _same_file(one: Path, other: Path) -> bool:
 
 @contextmanager
 def _escaped_errors() -> Iterator[None]:
-    """Escape the names in click's own errors, which may come from outside."""
+    """Escape the names in errors of click, which may be a stranger's."""
     try:
         yield
     except click.ClickException as error:
-        vars(error)["message"] = printable(error.message)  # which click does not want assigned
+        vars(error)["message"] = printable(error.message)  # click annotates it as final
         raise
 
 
@@ -329,9 +225,9 @@ _JOINERS = "\u200c\u200d"
 
 
 def printable(text: str) -> str:
-    """Return `text` with what could drive the terminal, break the line or hide escaped.
+    """Return `text` with control characters, line breaks and invisible characters escaped.
 
-    The joiners that Persian and the scripts of India have within words stay there.
+    The joiners within words of Persian and of Indian scripts are kept.
     """
     if text.isprintable():
         return text
@@ -344,7 +240,7 @@ def printable(text: str) -> str:
 
 
 def _joins(text: str, place: int) -> bool:
-    """Tell whether a character is a joiner between two letters that are not ASCII's."""
+    """Tell whether a character is a joiner between two letters outside ASCII."""
     beside = text[max(place - 1, 0) : place] + text[place + 1 : place + 2]
     return text[place] in _JOINERS and len(beside) == 2 and all(map(_is_foreign, beside))
 
@@ -354,24 +250,9 @@ def _is_foreign(char: str) -> bool:
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """Return a line of JSON that leaves a terminal alone, but is readable in any script."""
+    """Return a line of JSON, readable in any script but without control characters."""
 
     line = json.dumps(record, ensure_ascii=False)
     return "".join(
         json.dumps(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in line
     )
-
-
-def columns(text: str) -> int:
-    """Return how many terminal columns `text` fills: wide characters two, marks none."""
-    return sum(
-        0
-        if unicodedata.category(char) in {"Mn", "Me", "Cf"}
-        else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
-
-
-def pad(text: str, width: int) -> str:
-    """Return `text` followed by spaces up to `width` terminal columns."""
-    return text + " " * (width - columns(text))

@@ -1,4 +1,4 @@
-"""``w2v-bench``: what moving only the touched rows buys, on a text of one's own."""
+"""``w2v-bench``: how much faster it is to move only the touched rows, on any text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ..objectives.skip_gram.settings import SkipGramConfig
 from ..text.settings import TextConfig
 from ..training.settings import RunConfig
 from . import W2VCommand
+from .options import config_of, in_section, setting
 
 if TYPE_CHECKING:
     from ..benchmark.results import Report
@@ -42,6 +44,13 @@ class _Sizes(click.ParamType):
         return sizes
 
 
+_SECTION = "Options"  # the only one: this help page has no sections
+_option = in_section(_SECTION)
+_text = partial(setting, _SECTION, TextConfig)
+_model = partial(setting, _SECTION, SkipGramConfig)
+_run = partial(setting, _SECTION, RunConfig)
+
+
 @click.command(cls=W2VCommand)
 @click.argument(
     "corpus",
@@ -49,111 +58,90 @@ class _Sizes(click.ParamType):
     nargs=-1,
     type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
 )
-@click.option(
+@_option(
     "--synthetic",
     metavar="V",
     type=click.IntRange(1),
     help="Instead of a CORPUS, draw a text of V words by Zipf's law.",
 )
-@click.option(
+@_option(
     "--sizes",
     metavar="N,N,...",
     type=_Sizes(),
     default="10000,100000,1000000",
     show_default=True,
-    help="Time steps over matrices of so many rows, beside the text's own.",
+    help="Numbers of rows to time steps over, beside the text's own.",
 )
-@click.option(
+@_model(
     "--dim",
-    metavar="N",
     type=click.IntRange(1),
-    default=SkipGramConfig.dim,
-    show_default=True,
     help="Dimensions of a vector.",
 )
-@click.option(
+@_run(
     "--batch-size",
-    metavar="N",
     type=click.IntRange(32),
-    default=RunConfig.batch_size,
-    show_default=True,
-    help="Words that one step learns from.",
+    help="Center words per step.",
 )
-@click.option(
+@_run(
     "--threads",
-    metavar="N",
     type=click.IntRange(1),
     show_default="all processors",
     help="Threads to use.",
 )
-@click.option(
+@_option(
     "--repeat",
-    metavar="N",
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="Rounds, in which all optimizers take their turn.",
+    help="Number of rounds; each optimizer runs once in each.",
 )
-@click.option(
+@_option(
     "--seconds",
-    metavar="X",
     type=click.FloatRange(0),
     default=5.0,
     show_default=True,
     help="How long each optimizer trains in each round; 0 for none.",
 )
-@click.option(
+@_run(
     "--seed",
-    metavar="N",
     type=click.IntRange(0),
-    default=RunConfig.seed,
-    show_default=True,
-    help="Start of every random draw.",
+    help="Seed of all random numbers.",
 )
-@click.option(
+@_text(
     "--tokenizer",
     metavar="NAME",
-    default=TextConfig.tokenizer,
-    show_default=True,
-    help="What finds the words, as in w2v-train.",
+    help="Tokenizer, as in w2v-train.",
 )
-@click.option(
+@_text(
     "--min-count",
-    metavar="N",
     type=click.IntRange(1),
-    default=TextConfig.min_count,
-    show_default=True,
     help="Leave out words that occur less often.",
 )
-@click.option(
+@_option(
     "--plot",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the results, too: .png, .svg or .html. Needs the extra 'plot'.",
+    help="Also plot the results: .png, .svg or .html. Needs the extra 'plot'.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
+@_option("--json", "as_json", is_flag=True, help="Print JSON objects, one per line.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
     ctx: click.Context,
+    /,
     corpus: tuple[Path, ...],
     synthetic: int | None,
     sizes: tuple[int, ...],
-    dim: int,
-    batch_size: int,
-    threads: int | None,
     repeat: int,
     seconds: float,
-    seed: int,
-    tokenizer: str,
-    min_count: int,
     plot: Path | None,
     as_json: bool,
+    **settings: Any,
 ) -> None:
-    """Measure what SparseAdam buys against dense Adam and SGD on the text files CORPUS.
+    """Compare SparseAdam with dense Adam and SGD on the text files CORPUS.
 
-    First an optimizer's step alone, over matrices of several sizes; then training, each
-    optimizer for the same time. Takes two or three minutes.
+    It first times a single step of each optimizer, over matrices of several sizes, and then
+    trains with each for the same time. It takes two or three minutes.
 
     \b
     w2v-bench corpus.txt
@@ -182,10 +170,10 @@ def main(
         check_plot(plot)
     with ExitStack() as stack:
         if synthetic is not None:
-            word_ids, counts = draw_text(synthetic, seed)
+            word_ids, counts = draw_text(synthetic, settings["seed"])
         else:
             click.echo("Reading the text ...", err=True)
-            config = TextConfig(tokenizer=tokenizer, min_count=min_count)
+            config = config_of(TextConfig, settings)
             text = stack.enter_context(read_corpus(corpus, config))
             word_ids, counts = text.word_ids, text.vocabulary.counts
         report = benchmark(
@@ -194,8 +182,8 @@ def main(
             sizes=sizes,
             repeat=repeat,
             seconds=seconds,
-            skip_gram=SkipGramConfig(dim=dim),
-            run=RunConfig(batch_size=batch_size, seed=seed, threads=threads),
+            skip_gram=config_of(SkipGramConfig, settings),
+            run=config_of(RunConfig, settings),
             on_event=on_event,
         )
     for line in _json_lines(report) if as_json else _tables(report):
@@ -205,7 +193,7 @@ def main(
 
 
 def _message(event: Event) -> str:
-    """Return what to say of what comes next."""
+    """Return the line that announces what comes next."""
     if event["event"] == "compile":
         return "Compiling for this machine; the next run will start at once ..."
     if event["event"] == "warning":
@@ -229,11 +217,11 @@ def _tables(report: Report) -> Iterator[str]:
         n_rows = report.steps[0].n_rows_touched
         yield f"\nOne step, {n_rows:,} rows with a gradient; rows and MB that it moves"
         yield from _aligned(_step_rows(report), "><<<>>>")
-        yield "\nMB of the optimizer's state that one step makes resident, of its room"
+        yield "\nMB of the optimizer's state in memory after one step, of those allocated"
         yield from _aligned(_state_rows(report), ">>>")
     if report.training:
         yield (
-            f"\nTraining for {settings['seconds']:g} s: {settings['n_tokens']:,} tokens an epoch, "
+            f"\nTraining for {settings['seconds']:g} s: {settings['n_tokens']:,} tokens per epoch, "
             f"{settings['n_words']:,} words"
         )
         yield from _aligned(_training_rows(report), "<<>><>")
@@ -244,7 +232,7 @@ def _tables(report: Report) -> Iterator[str]:
 
 
 def _aligned(rows: Iterable[Sequence[str]], sides: str) -> Iterator[str]:
-    """Yield lines with the cells in columns, each kept to its side."""
+    """Yield lines with the cells in columns, aligned to the left (<) or right (>)."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -253,8 +241,8 @@ def _aligned(rows: Iterable[Sequence[str]], sides: str) -> Iterator[str]:
 
 
 def _step_rows(report: Report) -> Iterator[Sequence[str]]:
-    """Yield the cells of the steps, the size and the draw once for all optimizers."""
-    yield "words", "drawn", "optimizer", "ms a step", "rows", "MB", "time"
+    """Yield the rows of the table of steps; optimizers share the cells of size and draw."""
+    yield "words", "drawn", "optimizer", "ms per step", "rows", "MB", "time"
     for group in report.step_groups():
         for timing in group:
             first = timing is group[0]
@@ -270,7 +258,7 @@ def _step_rows(report: Report) -> Iterator[Sequence[str]]:
 
 
 def _state_rows(report: Report) -> Iterator[Sequence[str]]:
-    """Yield the cells of the state's memory, a row for each size."""
+    """Yield the rows of the table of the state's memory, one per size."""
     groups = {group[0].n_words: group for group in report.step_groups()}
     yield "words", *(timing.optimizer for timing in next(iter(groups.values())))
     for n_words, group in groups.items():
@@ -284,8 +272,8 @@ def _state_rows(report: Report) -> Iterator[Sequence[str]]:
 
 
 def _training_rows(report: Report) -> Iterator[Sequence[str]]:
-    """Yield the cells of the training, a row for each optimizer."""
-    yield "optimizer", "1,000 tokens/s", "s an epoch", "epochs", "loss", "peak MB"
+    """Yield the rows of the table of training, one per optimizer."""
+    yield "optimizer", "1,000 tokens/s", "s per epoch", "epochs", "loss", "peak MB"
     n_tokens = report.settings["n_tokens"]
     for name, runs in report.training_runs().items():
         speed = statistics.median(run.tokens_per_s for run in runs)
@@ -312,7 +300,7 @@ def _megabytes(n_bytes: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a positive number with three digits, or all before the point."""
+    """Return a positive number with three digits, or with all before the decimal point."""
     decimals = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
     return f"{value:,.{min(decimals, 6)}f}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import W2VCommand, columns, pad, printable, to_json
+from . import W2VCommand, printable, to_json
 
 if TYPE_CHECKING:
     from ..evaluation.scores import Report
@@ -30,13 +30,13 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 @click.option(
     "--keep-case",
     is_flag=True,
-    help="Look words up as the data sets spell them, instead of in lower case.",
+    help="Look words up as the data sets spell them, not in lower case.",
 )
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON object a line for each data set, with analogy scores by section.",
+    help="Print one JSON object per line for each data set, with analogy scores by section.",
 )
 def main(
     vectors: str, datasets: tuple[str, ...], restrict_vocab: int, keep_case: bool, as_json: bool
@@ -50,7 +50,7 @@ def main(
     from ..evaluation.scores import evaluate, read_dataset
     from ..vectors.vectors import Vectors
 
-    # All are read before the first is scored: a broken one should not show after minutes.
+    # All are read before the first is scored, so that a broken one shows at once.
     tests = [read_dataset(path) for path in datasets]
     loaded = Vectors.load(vectors)
     reports = (
@@ -64,14 +64,16 @@ def main(
 
 
 def _print_table(reports: list[Report]) -> None:
-    """Print a line a report, then how each kind was scored, then why any score is missing."""
+    """Print one line per report, how each kind was scored, and why a score is missing."""
+    import wcwidth
+
     names = [printable(report.dataset) for report in reports]
-    width = max(columns(name) for name in ["data set", *names])
-    click.echo(f"{pad('data set', width)}  kind        score  covered / items")
+    width = max(map(wcwidth.width, ["data set", *names]))
+    click.echo(f"{wcwidth.ljust('data set', width)}  kind        score  covered / items")
     for name, report in zip(names, reports, strict=True):
         score = "-" if report.score is None else f"{report.score:.1f}"
         click.echo(
-            f"{pad(name, width)}  {report.kind:10}  {score:>5}  "
+            f"{wcwidth.ljust(name, width)}  {report.kind:10}  {score:>5}  "
             f"{report.covered:>7,} / {report.items:>6,}"
         )
     click.echo()

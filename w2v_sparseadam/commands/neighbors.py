@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from . import W2VCommand, columns, pad, printable, to_json, with_advice
+from . import W2VCommand, printable, to_json, with_advice
 
 
 @click.command(cls=W2VCommand)
@@ -29,7 +29,7 @@ from . import W2VCommand, columns, pad, printable, to_json, with_advice
     metavar="A B C",
     help="Answer 'A is to B as C is to what?' by the highest cosine with B - A + C.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line instead.")
 def main(
     vectors: str,
     words: tuple[str, ...],
@@ -76,14 +76,16 @@ def _show(answers: Sequence[tuple[str, list[tuple[str, float]]]], as_json: bool)
             neighbors = [{"word": word, "cosine": cosine} for word, cosine in nearest]
             click.echo(to_json({"query": query, "neighbors": neighbors}))
         return
+    import wcwidth
+
     shown = [printable(word) for _, nearest in answers for word, _ in nearest]
-    width = max(map(columns, shown), default=0)
+    width = max(map(wcwidth.width, shown), default=0)
     for place, (query, nearest) in enumerate(answers):
         if place:
             click.echo()
         click.echo(printable(query))
         for word, cosine in nearest:
-            click.echo(f"  {pad(printable(word), width)}  {cosine:7.4f}")
+            click.echo(f"  {wcwidth.ljust(printable(word), width)}  {cosine:7.4f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a command shows that it reads text, and what came of it."""
+"""The progress and the result of reading text, for the terminal."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ import click
 
 from ..events import Event
 from ..system.files import check_text_ending, check_writable
-from . import StopSignals, columns, pad, printable, with_advice
+from . import printable, with_advice
+from .signals import StopSignals
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
     from ..text.phrases import Phrase
 
-# Off a terminal, a line comes no sooner than after so many seconds and such a share of the work.
+# If stderr is no terminal, lines of progress are at least so many seconds and such a share of the
+# work apart.
 _LINE_SECONDS, _LINE_SHARE = 10, 0.01
 
 _PHRASES_SHOWN = 5  # of each pass
 
-# What became of the tokens: the key of the event, and what to say.
+# What became of the tokens: the key of the event, and the text of its line.
 _OUTCOMES = (
-    ("joined_tokens", "joined to the word before; phrases: {phrases:,}"),
-    ("numbers", "that are numbers, dropped (--digits drop)"),
-    ("stopwords", "that are --stopwords, dropped"),
-    ("outside_vocab", "of words that --vocab lacks"),
+    ("joined_tokens", "joined to the previous word; phrases: {phrases:,}"),
+    ("numbers", "dropped as numbers (--digits drop)"),
+    ("stopwords", "dropped as --stopwords"),
+    ("outside_vocab", "of words not in --vocab"),
     ("below_min_count", "of words below --min-count"),
     ("beyond_max_vocab", "of words beyond --max-vocab"),
-    ("pruned", "of the rarest types, beyond --max-types"),
-    ("kept_tokens", "kept, {words:,} words"),
+    ("pruned", "of the rarest strings, beyond --max-types"),
+    ("kept_tokens", "kept; distinct words: {words:,}"),
 )
 _NOTES = (
-    ("long_tokens", "Runs without white space beyond --max-token-bytes, dropped"),
-    ("bad_bytes", "Bytes that are not text in the encoding"),
-    ("empty_words", "Empty words of the tokenizer, dropped"),
-    ("rewritten_words", "Words of the tokenizer with white space, for which _ stands"),
-    ("unseen_stopwords", "Words of --stopwords that the text lacks"),
-    ("unseen_vocab", "Words of --vocab that the text lacks"),
+    ("long_tokens", "Dropped strings longer than --max-token-bytes"),
+    ("bad_bytes", "Bytes that are invalid in the encoding"),
+    ("empty_words", "Dropped empty words from the tokenizer"),
+    ("rewritten_words", "Words from the tokenizer with white space, replaced by _"),
+    ("unseen_stopwords", "Words of --stopwords not in the text"),
+    ("unseen_vocab", "Words of --vocab not in the text"),
 )
 
 
 def teller(
     signals: StopSignals, listeners: Sequence[Callable[[Event], None]]
 ) -> Callable[[Event], None]:
-    """Return a function that hands events on, and lets a signal end the work at the next one."""
+    """Return a function that hands events on, but raises an exception if a signal has come."""
 
     def tell(event: Event) -> None:
         # LLVM calls back into Python, where an exception would be printed and lost.
@@ -63,7 +65,7 @@ def teller(
 
 
 def phrases_to(path: Path) -> Callable[[Event], None]:
-    """Return a listener that writes the phrases to a file; find out first whether it can."""
+    """Return a listener that writes the phrases to a file, which is checked now."""
     check_text_ending(path)
     check_writable(path)
 
@@ -77,14 +79,14 @@ def phrases_to(path: Path) -> Callable[[Event], None]:
 
 
 class Pace:
-    """Says when a line is due: some seconds after the last, and a share of the work."""
+    """Decides when the next line of progress is due: some seconds and a share of the work later."""
 
     def __init__(self, seconds: float = _LINE_SECONDS, share: float = _LINE_SHARE) -> None:
         self._seconds, self._share = seconds, share
         self._last_time, self._last_share = time.monotonic(), 0.0
 
     def due(self, done: float, whole: float) -> bool:
-        """Whether a line should come now; if so, it is the last one from now on."""
+        """Tell whether a line is due now; if so, count from it."""
         now, share = time.monotonic(), done / max(whole, 1)
         if now < self._last_time + self._seconds or share < self._last_share + self._share:
             return False
@@ -93,9 +95,9 @@ class Pace:
 
 
 class ReadingReport:
-    """Shows the events of reading on stderr: bars on a terminal, now and then a line elsewhere.
+    """Shows the events of reading on stderr: bars on a terminal, else a line now and then.
 
-    A quiet one shows warnings only.
+    If quiet, it shows only warnings.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -110,7 +112,7 @@ class ReadingReport:
         getattr(self, f"_show_{event['event']}")(event)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -182,8 +184,8 @@ def _text_block(event: Event) -> Iterator[str]:
     )
     n_tokens = event["tokens"]
     rows = [
-        (event["lines"], "", "lines, the longest {longest_line:,} pieces between white space"),
-        (n_tokens, "", "tokens, {distinct_words:,} words"),
+        (event["lines"], "", "lines; the longest has {longest_line:,} strings between white space"),
+        (n_tokens, "", "tokens; distinct words: {distinct_words:,}"),
         *(
             (event[key], f"{event[key] / n_tokens:.1%}", what)
             for key, what in _OUTCOMES
@@ -201,15 +203,17 @@ def _text_block(event: Event) -> Iterator[str]:
             yield f"{what}: {event[key]:,}{such}."
     if event["max_missed"] >= event["min_count"]:
         yield (
-            f"Warning: --max-types may have cost a word that occurs up to "
-            f"{event['max_missed']:,} times its place; raise it."
+            f"Warning: words that occur up to "
+            f"{event['max_missed']:,} times may be missing because of --max-types; raise it."
         )
     if event["repeated_sources"]:
-        yield f"Read more than once, as given: {', '.join(event['repeated_sources'])}."
+        yield f"Given more than once, and read as often: {', '.join(event['repeated_sources'])}."
 
 
 def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
     """Yield the lines that show the most frequent phrases."""
+    import wcwidth
+
     if not phrases:
         yield "Found no phrases; a lower --phrase-threshold or --phrase-min-count finds more."
     for number, of_pass in groupby(phrases, attrgetter("pass_number")):
@@ -217,9 +221,9 @@ def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
         often = sorted(found, key=lambda phrase: -phrase.pair_count)[:_PHRASES_SHOWN]
         texts = [printable(phrase.text) for phrase in often]
         yield f"Phrases of pass {number}: {len(found):,}; the most frequent, with count and score:"
-        width = max(map(columns, texts))
+        width = max(map(wcwidth.width, texts))
         for text, phrase in zip(texts, often, strict=True):
-            yield f"  {pad(text, width)}  {phrase.pair_count:>9,}  {phrase.score:>11,.2f}"
+            yield f"  {wcwidth.ljust(text, width)}  {phrase.pair_count:>9,}  {phrase.score:>11,.2f}"
 
 
 def new_bar(total: int, unit: str, description: str, details: str) -> tqdm[Any]:
@@ -227,7 +231,7 @@ def new_bar(total: int, unit: str, description: str, details: str) -> tqdm[Any]:
     from tqdm import tqdm
 
     return tqdm(
-        total=total or None,  # of a pipe, nobody knows
+        total=total or None,  # unknown, as of a pipe
         unit=unit,
         unit_scale=True,
         desc=description,
@@ -239,7 +243,7 @@ def new_bar(total: int, unit: str, description: str, details: str) -> tqdm[Any]:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as a person says them: ``4.2 s``, ``3:07`` or ``11:03:07``."""
+    """Return seconds in a readable form: ``4.2 s``, ``3:07`` or ``11:03:07``."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

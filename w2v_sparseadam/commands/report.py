@@ -1,12 +1,13 @@
-"""What ``w2v-train`` tells of a run: to a person, and to a log."""
+"""The progress and the result of a run, for the terminal and for the log."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +16,16 @@ from ..system.files import STANDARD_OUTPUT, compression_ending, open_descriptor
 from . import printable
 from .reading import Pace, ReadingReport, duration, new_bar
 
+if TYPE_CHECKING:
+    from ..training.dry_run import Forecast
+
 
 class EventLog:
     """Writes events to a file, one JSON object a line.
 
     ``read``, ``join`` and ``progress`` come at most once a second and a thousand times in a run,
     so that the log of a long run stays small. A ``progress`` left out is merged into the next one,
-    and ``done`` waits for the vectors to be saved.
+    and ``done`` is written once the vectors are saved.
     """
 
     def __init__(self, path: Path, append: bool = False) -> None:
@@ -106,20 +110,20 @@ class EventLog:
             self.close()
             click.echo(
                 f"Warning: {printable(str(self._path))}: cannot be written ({error.strerror}); "
-                "going on without it",
+                "continuing without it",
                 err=True,
             )
 
 
 class TrainReport(ReadingReport):
-    """Shows events on stderr: bars on a terminal, now and then a line elsewhere."""
+    """Shows events on stderr: bars on a terminal, else a line now and then."""
 
     def __init__(self, quiet: bool = False) -> None:
         super().__init__(quiet)
         self._start: dict[str, Any] = {}
 
     def saved(self, target: Path) -> None:
-        """Show that the file is there."""
+        """Report the file that was written."""
         words, dim = self._start["words"], self._start["dim"]
         name = "standard output" if str(target) == STANDARD_OUTPUT else target
         self._say(f"Wrote {name}: {words:,} words, {dim} dimensions.")
@@ -127,7 +131,7 @@ class TrainReport(ReadingReport):
     def _show_folder(self, event: Event) -> None:
         if event["taken_over_from"]:
             self._say(
-                f"Took over {event['path']}: {event['taken_over_from']} ended without leaving it."
+                f"Took over {event['path']}: {event['taken_over_from']} ended without releasing it."
             )
 
     def _show_checkpoint(self, event: Event) -> None:
@@ -138,11 +142,11 @@ class TrainReport(ReadingReport):
 
     def _show_init(self, event: Event) -> None:
         self._say(
-            f"Start vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
-            f"words that start fresh: {event['fresh']:,}."
+            f"Initial vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
+            f"words without one: {event['fresh']:,}."
         )
         if not event.get("moments", True):
-            self._say("The other run had another optimizer: the moments start at 0.")
+            self._say("The other run had another optimizer, so the moments start at 0.")
 
     def _show_add(self, event: Event) -> None:
         self._say(
@@ -165,7 +169,7 @@ class TrainReport(ReadingReport):
         self._start = dict(event)
         self._pace = Pace()
         if event["first_step"]:
-            self._say(f"Going on at step {event['first_step']:,} of {event['steps']:,}.")
+            self._say(f"Resuming at step {event['first_step']:,} of {event['steps']:,}.")
         if self._on_terminal:
             self._bar = new_bar(
                 event["tokens"], " words", self._epoch(1), "{rate_fmt}, {remaining} left{postfix}"
@@ -188,7 +192,7 @@ class TrainReport(ReadingReport):
 
     def _show_epoch(self, event: Event) -> None:
         loss = event["loss"]
-        told = "no line had two words left" if loss is None else f"loss {loss:.4f} a pair"
+        told = "no line had two words left" if loss is None else f"loss {loss:.4f} per pair"
         self._say(f"{self._epoch(event['epoch'])}: {told}, {duration(event['seconds'])}.")
 
     def _epoch(self, number: int) -> str:
@@ -199,5 +203,33 @@ class TrainReport(ReadingReport):
         memory = event["peak_memory_bytes"]
         self._say(
             f"Trained in {duration(event['train_seconds'])}: {event['tokens_per_s']:,.0f} words/s"
-            + (f", {memory / 1e6:,.0f} MB of memory at the peak." if memory else ".")
+            + (f", {memory / 1e6:,.0f} MB of memory at peak." if memory else ".")
         )
+
+
+def forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """Yield the lines of a dry run."""
+
+    def megabytes(n_bytes: int) -> str:
+        return f"{n_bytes / 1e6:,.0f} MB"
+
+    rows = [
+        ("Words", f"{forecast.n_words:,}"),
+        ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
+        ("Subsampling", f"words more frequent than {forecast.subsample:.2g}"),
+        ("Epochs", f"{forecast.epochs:,}"),
+        ("Steps", f"{forecast.n_steps:,}"),
+        ("Model", megabytes(forecast.model_bytes)),
+        ("Optimizer's state", megabytes(forecast.state_bytes)),
+        ("Buffers", megabytes(forecast.buffer_bytes)),
+        ("Word ids", f"{megabytes(forecast.word_id_bytes)}, on the disk"),
+        ("Peak memory", megabytes(forecast.peak_bytes)),
+        ("Memory available", megabytes(forecast.available_bytes)),
+        (
+            "Time to train",
+            f"{duration(forecast.train_seconds)} with --threads {forecast.n_threads}, estimated "
+            f"from {forecast.n_measured_steps:,} steps",
+        ),
+    ]
+    for name, value in rows:
+        yield f"{name:20}{value}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +15,10 @@ from ..system.files import check_text_ending, check_writable, is_standard_output
 from ..system.machine import usable_processors
 from ..text.events import read_with_events
 from ..text.settings import TextConfig
-from . import columns, pad, printable, to_json
+from . import printable, to_json
+from .options import OUTPUT_FILE, SectionedCommand, corpus_argument, in_section
 from .reading import ReadingReport, phrases_to, teller
-from .text_options import (
-    SectionedCommand,
-    SectionOption,
-    checked_sources,
-    corpus_argument,
-    text_config,
-    text_options,
-)
+from .text_options import checked_sources, text_config, text_options
 
 if TYPE_CHECKING:
     from ..text.corpus import Corpus
@@ -33,8 +26,7 @@ if TYPE_CHECKING:
 
 _MIN_COUNTS = {1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000}
 
-_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-_output = partial(click.option, cls=SectionOption, section="Output")
+_output = in_section("Output")
 
 
 @click.command(cls=SectionedCommand)
@@ -42,7 +34,6 @@ _output = partial(click.option, cls=SectionOption, section="Output")
 @text_options
 @_output(
     "--top",
-    metavar="N",
     type=click.IntRange(0),
     default=20,
     show_default=True,
@@ -52,18 +43,18 @@ _output = partial(click.option, cls=SectionOption, section="Output")
     "-o",
     "--output",
     metavar="FILE",
-    type=_FILE,
-    help="Write the whole vocabulary: 'word count', a line each; - writes it to standard output, "
-    "in place of the tables.",
+    type=OUTPUT_FILE,
+    help="Write the whole vocabulary, one 'word count' per line; - writes it to standard "
+    "output instead of the tables.",
 )
 @_output(
     "--plot",
     metavar="FILE",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Draw counts against ranks: .png, .svg or .html. Needs the extra 'plot'.",
 )
-@_output("--json", "as_json", is_flag=True, help="Print JSON objects, one a line.")
-@_output("-q", "--quiet", is_flag=True, help="Print the result only, warnings and errors.")
+@_output("--json", "as_json", is_flag=True, help="Print JSON objects, one per line.")
+@_output("-q", "--quiet", is_flag=True, help="Print only the result, warnings and errors.")
 @click.version_option(__version__)
 @click.pass_context
 def main(
@@ -85,7 +76,7 @@ def main(
     """
     config = text_config(ctx)
     outputs = {"-o": output, "--plot": plot, "--phrases-out": phrases_out}
-    sources = checked_sources(ctx, outputs)
+    sources = checked_sources(ctx, config, outputs)
     if output:
         check_text_ending(output)
         check_writable(output)
@@ -113,7 +104,7 @@ def main(
 
 
 def _rows(read: Corpus, config: TextConfig) -> list[Coverage]:
-    """Return what each min-count keeps, up to one that keeps nothing; the one in force, too."""
+    """Return what each min-count would keep, the one in force among them."""
     from ..text.vocabulary import coverage
 
     largest = int(read.vocabulary.counts[0])
@@ -156,10 +147,12 @@ def _tables(read: Corpus, config: TextConfig, top: int) -> Iterator[str]:
 
 def _aligned(rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
     """Yield lines with the cells in columns, each kept to its side."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    import wcwidth
+
+    widths = [max(map(wcwidth.width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(
-            pad(cell, width) if side == "<" else " " * (width - columns(cell)) + cell
+            (wcwidth.ljust if side == "<" else wcwidth.rjust)(cell, width)
             for cell, side, width in zip(row, sides, widths, strict=True)
         ).rstrip()
 

@@ -1,0 +1,124 @@
+"""Where the vectors of a run with a folder go: kept in the folder, and signed by its user."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from ..objectives.skip_gram.settings import SkipGramConfig
+from ..system.files import STANDARD_OUTPUT, shell_path
+from . import printable
+
+_MOST_BYTES = 1 << 16
+
+
+class Destination:
+    """Where the vectors of a run go, and which: stored in its folder as ``command.json``.
+
+    The folder may come from a stranger, who could name a file of this user to overwrite. So the
+    file is signed with a key that only this user has, on this machine. The signature covers the
+    path of the folder: a copy elsewhere is not trusted.
+
+    Attributes
+    ----------
+    run_dir : Path
+        The folder.
+    kept : dict
+        ``output`` and ``vectors``, if this user kept them.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        from ..training.run_folder import refuse_links
+
+        self.run_dir = run_dir
+        self._path = run_dir / "command.json"
+        self._is_signed = False
+        self._claimed = ""
+        self.kept: dict[str, str] = {}
+        refuse_links(run_dir)
+        try:
+            with open(self._path, "rb") as stream:
+                content = json.loads(stream.read(_MOST_BYTES))  # if truncated, it is not JSON
+            found = {name: str(content[name]) for name in ("output", "vectors")}
+            signature = str(content.get("signature"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return  # a run started from Python, or killed as it started
+        key = _own_key()
+        own = self._signature(key, found) if key else ""
+        if key and hmac.compare_digest(own.encode(), signature.encode(errors="replace")):
+            if found["vectors"] in SkipGramConfig.kinds:
+                self.kept, self._is_signed = found, True
+        else:
+            self._claimed = found["output"]
+
+    def output(self) -> Path:
+        """Return where the vectors go.
+
+        Raises
+        ------
+        UsageError
+            If the folder does not say, or the signature is not of this user.
+        """
+        if self._claimed:
+            raise click.UsageError(
+                f"the folder says that its vectors go to '{printable(self._claimed)}', but not "
+                "that this user, on this machine, told it so in this place; name a file with -o"
+            )
+        if not self.kept:
+            raise click.UsageError(
+                f"{self.run_dir} does not say where its vectors go; name a file with -o"
+            )
+        return Path(self.kept["output"])
+
+    def keep(self, output: Path, vectors: str) -> None:
+        """Store the output and the kind of vectors, if they have changed."""
+        from ..system.files import replace_file
+
+        is_named = str(output) != STANDARD_OUTPUT
+        path = os.path.abspath(output) if is_named else STANDARD_OUTPUT
+        new = {"output": path, "vectors": vectors}
+        if new == self.kept:
+            return
+        key = _own_key(make=True)
+        signed = {**new, "signature": self._signature(key, new)} if key else new
+        with replace_file(self._path) as stream:
+            stream.write(json.dumps(signed).encode() + b"\n")
+        self.kept, self._is_signed = new, key is not None
+
+    def _signature(self, key: bytes, kept: Mapping[str, str]) -> str:
+        told = [os.path.realpath(self.run_dir), kept["output"], kept["vectors"]]
+        return hmac.new(key, json.dumps(told).encode(), hashlib.sha256).hexdigest()
+
+    def how_to_resume(self) -> str:
+        """Return the command that resumes the run; it names the output if the folder cannot."""
+        from ..training.run_folder import resume_command
+
+        command = resume_command(self.run_dir)
+        if self.kept and not self._is_signed:
+            command += f" -o {shell_path(self.kept['output'])}"
+        return command
+
+
+def _own_key(make: bool = False) -> bytes | None:
+    """Return the key of this user on this machine; None if there is none and none can be made."""
+    try:
+        state = os.environ.get("XDG_STATE_HOME", "")
+        if not os.path.isabs(state):  # as its specification says
+            state = os.fspath(Path.home() / ".local" / "state")
+        path = Path(state) / "w2v-sparseadam" / "key"
+        if make and not path.exists():
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "wb") as stream:
+                stream.write(secrets.token_bytes(32))
+        key = path.read_bytes()
+    except (OSError, RuntimeError):  # as where there is no home folder
+        return None
+    return key if len(key) == 32 else None

@@ -1,0 +1,173 @@
+"""What the command line of ``w2v-train`` asks for: a new run, or one to resume."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..objectives.skip_gram.settings import SkipGramConfig
+from ..optimizers.settings import OptimizerConfig
+from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
+from ..training.settings import RunConfig
+from . import check_distinct
+from .destination import Destination
+from .options import config_of, flag_of, given
+from .runs import MoreEpochs, TotalEpochs, check_outside, check_resumable
+from .text_options import checked_sources, text_config
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be done, once nothing in it contradicts anything else.
+
+    Attributes
+    ----------
+    arguments : dict
+        What `train` or `forecast` are to be given, or `resume`.
+    output : Path
+        The file that the vectors go to.
+    vectors : str
+        Which vectors are written.
+    destination : Destination or None
+        The folder of the run, if it has one.
+    resumes : bool
+        Whether the run has begun before.
+    """
+
+    arguments: dict[str, Any]
+    output: Path
+    vectors: str
+    destination: Destination | None
+    resumes: bool = False
+
+
+def new_run(ctx: click.Context) -> Request:
+    """Return what a command line without ``--resume`` asks for."""
+    options = _options(ctx)
+    _check_new_run(ctx, options)
+    run_dir = options["run_dir"]
+    destination = Destination(run_dir) if run_dir else None
+    output = options["output"] or _named_after(options["corpus"][0])
+    outputs = _outputs(options, output)
+    if run_dir:
+        check_outside(run_dir, outputs)
+    text = text_config(ctx)
+    init, freeze = options["init"], options["freeze"]
+    inputs = {"the --init file": init, "the --freeze file": freeze}
+    arguments = {
+        "paths": checked_sources(ctx, text, outputs, inputs),
+        "text": text,
+        "skip_gram": config_of(SkipGramConfig, options),
+        "optimizer": _optimizer_config(ctx, options),
+        "run": config_of(RunConfig, options),
+        **_load_start(init, freeze),
+    }
+    return Request(arguments, output, options["vectors"], destination)
+
+
+def resumed_run(ctx: click.Context) -> Request:
+    """Return what a command line with ``--resume`` asks for."""
+    from ..training.run_folder import read_settings
+
+    options = _options(ctx)
+    run_dir, epochs = options["resume_dir"], options["epochs"]
+    kept = read_settings(run_dir)
+    check_resumable(ctx, run_dir, kept, options)
+    if options["add"] and not isinstance(epochs, MoreEpochs):
+        raise click.UsageError("--add needs --epochs +N: so many passes over old and new text")
+    destination = Destination(run_dir)
+    output = options["output"] or destination.output()
+    vectors = options["vectors"]
+    if not given(ctx, "vectors"):
+        vectors = destination.kept.get("vectors", vectors)
+    outputs = _outputs(options, output)
+    check_outside(run_dir, outputs)
+    added = find_sources(options["add"]) if options["add"] else []
+    paths = [*kept["paths"], *(source.path for source in added)]
+    check_distinct({"a corpus file": list(map(Path, paths))}, outputs)
+    arguments = {
+        "more_epochs": int(epochs) if isinstance(epochs, MoreEpochs) else 0,
+        "total_epochs": int(epochs) if isinstance(epochs, TotalEpochs) else None,
+        "add": options["add"],  # resume() looks into the files, which takes the run's settings
+        "trust": options["trust"] or given(ctx, "tokenizer"),  # which is that of the folder
+        "threads": options["threads"],
+    }
+    return Request(arguments, output, vectors, destination, resumes=True)
+
+
+def _options(ctx: click.Context) -> dict[str, Any]:
+    """Return the values of the options, with ``--dense-adam`` as an optimizer."""
+    options = dict(ctx.params)
+    if options["dense_adam"]:
+        if given(ctx, "optimizer") and options["optimizer"] != "dense-adam":
+            raise click.UsageError(
+                f"--dense-adam contradicts --optimizer {options['optimizer']}; give one of them"
+            )
+        options["optimizer"] = "dense-adam"
+    return options
+
+
+def _check_new_run(ctx: click.Context, options: Mapping[str, Any]) -> None:
+    """Refuse a new run without a corpus, or with options of runs that have begun or a folder."""
+    epochs, run_dir = options["epochs"], options["run_dir"]
+    if options["add"]:
+        raise click.UsageError("--add is more text for a finished run: give --resume DIR too")
+    if not options["corpus"]:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
+    if isinstance(epochs, MoreEpochs | TotalEpochs):
+        raise click.UsageError(
+            f"--epochs {epochs.sign}{epochs} adds to a run: give --resume DIR, or leave "
+            f"'{epochs.sign}' out"
+        )
+    if options["trust"]:
+        raise click.UsageError("--trust is for the folder of a run: give --resume DIR too")
+    if given(ctx, "checkpoint_every") and not run_dir:
+        raise click.UsageError("--checkpoint-every needs a folder: give --run-dir DIR too")
+    if options["no_lock"] and not run_dir:
+        raise click.UsageError("--no-lock is for a folder: give --run-dir DIR too")
+
+
+def _optimizer_config(ctx: click.Context, options: Mapping[str, Any]) -> OptimizerConfig:
+    """Return the settings of the optimizer; refuse those of another."""
+    config = config_of(OptimizerConfig, options)
+    for field in fields(config):
+        if field.name not in {"optimizer", *config.used} and given(ctx, field.name):
+            flag = flag_of(ctx, field.name)
+            raise click.UsageError(f"--optimizer {config.optimizer} has no {flag}")
+    return config
+
+
+def _outputs(options: Mapping[str, Any], output: Path) -> dict[str, Path | None]:
+    """Return the files that are written, by the options that name them."""
+    return {"-o": output, "--log": options["log"], "--phrases-out": options["phrases_out"]}
+
+
+def _named_after(corpus: str) -> Path:
+    """Return the file for the vectors that is named after a corpus."""
+    name = Path(corpus).name
+    for suffix in (".gz", ".bz2", ".xz", ".zst"):
+        name = name.removesuffix(suffix)
+    is_path = corpus != STANDARD_INPUT and (os.path.exists(corpus) or not is_pattern(corpus))
+    if not is_path or not name.strip(".") or corpus.startswith("/dev/"):
+        raise click.UsageError(f"'{corpus}' gives the vectors no name; give one with -o")
+    return Path(name).with_suffix(".vec")
+
+
+def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
+    """Load the vectors that a run starts from, and the words to freeze, if there are any."""
+    loaded: dict[str, Any] = {}
+    if init:
+        from ..training.initialize import Start
+        from ..vectors.vectors import Vectors
+
+        loaded["init"] = Start.load(init) if init.is_dir() else Vectors.load(init)
+    if freeze:
+        from ..training.initialize import read_words
+
+        loaded["freeze"] = read_words(freeze)
+    return loaded

@@ -1,0 +1,109 @@
+"""While ``w2v-train`` works: its events reach the terminal and files, and signals can end it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from ..errors import W2VError
+from ..events import Event
+from ..training.model import Model
+from .destination import Destination
+from .reading import phrases_to
+from .report import EventLog, TrainReport
+from .request import Request
+from .signals import StopSignals
+
+
+class Session:
+    """A run in the terminal: reports its events, lets signals end it, writes its vectors.
+
+    Parameters
+    ----------
+    stack : ExitStack
+        Closes what is opened here.
+    signals : StopSignals
+        Those of the command.
+    request : Request
+        The run.
+    quiet : bool
+        Show warnings only.
+    log, phrases_out : Path or None
+        Files for the events and for the phrases. Without a log, the events of a run with a folder
+        go to a log there.
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        signals: StopSignals,
+        request: Request,
+        *,
+        quiet: bool,
+        log: Path | None,
+        phrases_out: Path | None,
+    ) -> None:
+        self._stack, self._signals, self._request = stack, signals, request
+        self._reports: list[TrainReport | EventLog] = []
+        self._reports.append(stack.enter_context(closing(TrainReport(quiet))))
+        self._has_log = log is not None
+        if log:
+            self._add_log(log, append=request.resumes)
+        self._writers = [phrases_to(phrases_out)] if phrases_out else []
+        self._is_training = False
+        self._n_steps = self._n_kept_steps = 0  # of the run, and of its last checkpoint
+
+    def on_event(self, event: Event) -> None:
+        """Report an event, and raise an exception if a signal has come that ends the run."""
+        if self._request.destination:
+            self._follow(event, self._request.destination)
+        # LLVM calls back into Python, where an exception would be printed and lost. A step
+        # that is cut short cannot be kept: train() writes a checkpoint if this raises.
+        signals = self._signals
+        signals.compiling = event["event"] == "compile" and not self._is_training
+        signals.deferred = self._is_training or signals.compiling
+        for listener in [*self._reports, *self._writers]:
+            listener(event)
+        signals.check()
+
+    def save(self, model: Model) -> None:
+        """Write the vectors of the finished run."""
+        request = self._request
+        try:
+            model.vectors(request.vectors).save(request.output)
+        except W2VError as error:
+            if not request.destination:
+                raise
+            from ..training.run_folder import resume_command
+
+            how = f"{resume_command(request.destination.run_dir)} -o PATH"
+            if self._n_kept_steps == self._n_steps:
+                raise W2VError(f"{error}; the trained vectors are kept: {how}") from error
+            raise W2VError(
+                f"{error}; the last checkpoint is of step {self._n_kept_steps:,} of "
+                f"{self._n_steps:,}, from which to resume: {how}"
+            ) from error
+        for report in self._reports:
+            report.saved(request.output)
+
+    def _follow(self, event: Event, destination: Destination) -> None:
+        """Note how far a run with a folder is, and what to tell the user if a signal ends it."""
+        match event["event"]:
+            case "folder":
+                destination.keep(self._request.output, self._request.vectors)
+                if not self._has_log:
+                    self._add_log(destination.run_dir / "log.jsonl", append=True)
+            case "start":
+                self._is_training = self._signals.saves = True
+                self._n_steps, self._n_kept_steps = event["steps"], event["first_step"]
+                self._signals.note = f"; resume with: {destination.how_to_resume()}"
+            case "checkpoint":
+                self._n_kept_steps = event["step"]
+                self._signals.note = (
+                    f" at step {event['step']:,}; resume with: {destination.how_to_resume()}"
+                )
+            case "done":
+                self._is_training = False
+
+    def _add_log(self, path: Path, append: bool) -> None:
+        self._reports.append(self._stack.enter_context(closing(EventLog(path, append=append))))
