@@ -550,3 +550,44 @@ def test_defaults_that_follow_the_text_are_kept_with_the_run(text, tmp_path):
     kept = read_settings(tmp_path / "run")
     assert (kept["run"]["epochs"], kept["skip_gram"]["subsample"]) == (40, 1e-3)
     assert resume(tmp_path / "run").vectors().matrix.tobytes() == model.vectors().matrix.tobytes()
+
+
+BOUNDED = """
+import resource, sys
+import numpy as np
+from w2v_sparseadam.simd.arrays import zeros
+from w2v_sparseadam.system.workers import Workers
+from w2v_sparseadam.training.build import build_engine, compile_run
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.training.settings import Settings
+
+settings = Settings(objective=SkipGramConfig(dim=16))
+compile_run(settings, lambda event: None)
+word_ids = np.memmap(sys.argv[1], np.int32, "r")
+counts = np.full(1000, word_ids.size // 1000)
+with Workers(2) as workers:
+    held = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+    limit = held + 200_000_000
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    try:
+        np.ones(word_ids.nbytes, np.uint8)
+    except MemoryError:
+        print("the text would not fit")
+    engine = build_engine(word_ids, counts, settings, workers)
+    for first in (0, engine.n_batches // 2, engine.n_batches - 50):
+        engine.run(first, [0.01] * 50)
+print("done")
+"""
+
+
+@compiled_only
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux")
+def test_a_text_larger_than_the_memory_is_trained_on(tmp_path):
+    """The word ids, here 400 MB in a sparse file, are mapped, not held."""
+    path = tmp_path / "word_ids.i32"
+    with open(path, "wb") as stream:
+        stream.truncate(400_000_000)
+    result = subprocess.run(
+        [sys.executable, "-c", BOUNDED, path], capture_output=True, text=True, check=False
+    )
+    assert (result.stdout, result.stderr) == ("the text would not fit\ndone\n", "")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .run_folder import RunFolder
 
 
+# More than eight parameters: this is what people type, and each is a thing of its own.
 def resume(
     run_dir: str | os.PathLike[str],
     *,

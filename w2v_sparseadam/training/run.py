@@ -82,6 +82,23 @@ def settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Sett
     return settings
 
 
+def _started(
+    n_words: int, n_tokens: int, epochs: int, n_steps: int, settings: Settings, progress: Progress
+) -> TrainingStarted:
+    return TrainingStarted(
+        tokens=n_tokens,
+        words=n_words,
+        dim=settings.objective.dim,
+        epochs=epochs,
+        subsample=vars(settings.objective).get("subsample"),
+        steps=n_steps,
+        threads=settings.run.n_threads,
+        first_step=progress.step,
+        done_tokens=progress.run.n_tokens,
+        done_seconds=progress.done_seconds,
+    )
+
+
 def run_training(
     vocabulary: Vocabulary,
     word_ids: np.ndarray,
@@ -130,20 +147,7 @@ def run_training(
             policy.keep_start(progress)
         if policy and progress.step < schedule.n_steps:
             policy.tell_of_version()
-        emit(
-            TrainingStarted(
-                tokens=n_tokens,
-                words=len(vocabulary),
-                dim=dim,
-                epochs=sum(stages),
-                subsample=vars(settings.objective).get("subsample"),
-                steps=schedule.n_steps,
-                threads=settings.run.n_threads,
-                first_step=progress.step,
-                done_tokens=progress.run.n_tokens,
-                done_seconds=progress.done_seconds,
-            )
-        )
+        emit(_started(len(vocabulary), n_tokens, sum(stages), schedule.n_steps, settings, progress))
         progress.start_clocks()
         # An lr beyond float32 shows in the loss.
         with (

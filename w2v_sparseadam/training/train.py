@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .initialize import Start
 
 
+# More than eight parameters: this is what people type, and each is a thing of its own.
 def train(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
     *,
