@@ -6,7 +6,7 @@ so a log has it, a JSON object a line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -31,6 +31,10 @@ class Event:
         if name not in self.keys():
             raise KeyError(name)
         return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names, as of a dict."""
+        return iter(self.keys())
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return something of it by name, or a default if it has no such thing."""

@@ -1,7 +1,7 @@
 """Adagrad for the rows with a gradient."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from ..simd.kernels import kernel
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
 from .base import AHEAD, Optimizer, register, require
-
-if TYPE_CHECKING:
-    from .settings import OptimizerConfig
 
 
 class AdagradRule(NamedTuple):
@@ -78,11 +75,6 @@ class Adagrad(Optimizer):
         """Count a step, and return its scalars: shape (6,), float64."""
         self.step_count += 1
         return np.array([0.0, 0.0, self.eps, lr, 1.0, 0.0])
-
-    @classmethod
-    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
-        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
-        return cls(param, settings.start_lr, settings.eps)
 
 
 register(AdagradRule, _move_adagrad)

@@ -12,7 +12,7 @@ power p of the second moment.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
@@ -20,9 +20,6 @@ from numba.extending import overload
 from ..errors import SettingError, ShapeError
 from ..simd.kernels import kernel
 from .groups import Groups, group_rows
-
-if TYPE_CHECKING:
-    from .settings import OptimizerConfig
 
 AHEAD = 4
 """How many rows before its turn a row is asked for."""
@@ -165,11 +162,6 @@ class Optimizer(ABC):
     @abstractmethod
     def next_scalars(self, lr: float) -> np.ndarray:
         """Count a step, and return its scalars: shape (6,), float64."""
-
-    @classmethod
-    @abstractmethod
-    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
-        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
 
 
 def require(name: str, value: float, condition: bool, range_: str) -> None:

@@ -1,6 +1,9 @@
 """From settings to an optimizer, and what it takes of memory."""
 
 import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +25,17 @@ def build_optimizer(settings: OptimizerConfig, param: np.ndarray, n_columns: int
     """
     entry = OPTIMIZERS[settings.optimizer]
     module = importlib.import_module(f".{entry.module}", __package__)
-    optimizer: type[Optimizer] = getattr(module, entry.name)
-    return optimizer.of_settings(param, settings, n_columns)
+    optimizer: Callable[..., Optimizer] = getattr(module, entry.name)
+    known: dict[str, Callable[[], Any]] = {
+        "lr": lambda: settings.start_lr,
+        "betas": lambda: settings.betas,
+        "eps": lambda: settings.eps,
+        "bias_correction": lambda: settings.bias_correction,
+        "power": lambda: settings.start_power,
+        "n_columns": lambda: n_columns,
+    }
+    wanted = inspect.signature(optimizer).parameters
+    return optimizer(param, **{name: get() for name, get in known.items() if name in wanted})
 
 
 def row_bytes(settings: OptimizerConfig, dim: int) -> int:

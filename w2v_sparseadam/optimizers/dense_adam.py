@@ -1,7 +1,7 @@
 """Adam for all rows of a matrix, for comparison."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,9 +10,6 @@ from ..simd.kernels import kernel
 from ..simd.row_update import row_update
 from .adam import Adam, decays, in_use, power_of, to_power
 from .base import register
-
-if TYPE_CHECKING:
-    from .settings import OptimizerConfig
 
 
 class DenseAdamRule(NamedTuple):
@@ -115,11 +112,6 @@ class DenseAdam(Adam):
         factor = (1 - beta2**self.step_count) ** self.power
         size = lr / (1 - beta1**self.step_count)
         return np.array([beta1, beta2, self.eps, size, factor, self.power])
-
-    @classmethod
-    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
-        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
-        return cls(param, settings.start_lr, settings.betas, settings.eps, settings.start_power)
 
 
 register(DenseAdamRule, _move_dense_adam, _prepare_all_rows)

@@ -1,7 +1,7 @@
 """Adam for the rows with a gradient, with one second moment a row."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from ..simd.row_update import row_update
 from ..simd.rows import dot, prefetch_row
 from .adam import Adam, decays, in_use, power_of, step_size, to_power
 from .base import AHEAD, register
-
-if TYPE_CHECKING:
-    from .settings import OptimizerConfig
 
 
 class RowwiseAdamRule(NamedTuple):
@@ -120,19 +117,6 @@ class RowwiseAdam(Adam):
         """What is kept for each row, as views."""
         _, _, _, exp_avg, exp_avg_sq, row_steps, _ = self.rule
         return in_use(exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, step=row_steps)
-
-    @classmethod
-    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
-        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
-        return cls(
-            param,
-            settings.start_lr,
-            settings.betas,
-            settings.eps,
-            settings.bias_correction,
-            settings.start_power,
-            n_columns,
-        )
 
 
 register(RowwiseAdamRule, _move_rowwise_adam)

@@ -1,6 +1,6 @@
 """Stochastic gradient descent."""
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,9 +9,6 @@ from ..simd.kernels import kernel
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
 from .base import AHEAD, Optimizer, register
-
-if TYPE_CHECKING:
-    from .settings import OptimizerConfig
 
 
 class SGDRule(NamedTuple):
@@ -57,11 +54,6 @@ class SGD(Optimizer):
         """Count a step, and return its scalars: shape (6,), float64."""
         self.step_count += 1
         return np.array([0.0, 0.0, 0.0, lr, 1.0, 0.0])
-
-    @classmethod
-    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
-        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
-        return cls(param, settings.start_lr)
 
 
 register(SGDRule, _move_sgd)

@@ -1,7 +1,7 @@
 """Adam for the rows with a gradient."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
 from .adam import Adam, decays, in_use, power_of, step_size, to_power
 from .base import AHEAD, register
-
-if TYPE_CHECKING:
-    from .settings import OptimizerConfig
 
 
 class SparseAdamRule(NamedTuple):
@@ -161,18 +158,6 @@ class SparseAdam(Adam):
         """What is kept for each row, as views."""
         _, _, _, exp_avg, exp_avg_sq, row_steps = self.rule
         return in_use(exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, step=row_steps)
-
-    @classmethod
-    def of_settings(cls, param: np.ndarray, settings: "OptimizerConfig", n_columns: int) -> Self:
-        """Return the optimizer that settings ask for; ``n_columns`` of the matrix are in use."""
-        return cls(
-            param,
-            settings.start_lr,
-            settings.betas,
-            settings.eps,
-            settings.bias_correction,
-            settings.start_power,
-        )
 
 
 register(SparseAdamRule, _move_sparse_adam)
