@@ -757,6 +757,8 @@ MAIN = (
 def start():
     """Start the command in a process of its own, which does not outlive the test."""
     environment = {**os.environ, "PYTHONPATH": str(Path(w2v_sparseadam.__file__).parents[1])}
+    if config.DISABLE_JIT:
+        environment["PYTHONWARNINGS"] = "ignore"  # of hashes that wrap around
     with contextlib.ExitStack() as stack:
 
         def start(*args, **kwargs):
