@@ -13,6 +13,8 @@ from .base import Optimizer, require
 if TYPE_CHECKING:
     pass
 
+# Row updates of this family have over eight parameters: each is a number of the equation.
+
 BIAS_CORRECTIONS = ("global", "row")
 
 

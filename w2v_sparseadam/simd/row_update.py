@@ -24,6 +24,7 @@ from .instructions import (
 )
 
 
+# Over 60 lines: the generator and what it closes over, a dozen values that parts would hand on.
 def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None]:
     """Make a function for kernels that sums gradients of a row and updates the row.
 

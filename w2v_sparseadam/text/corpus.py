@@ -110,6 +110,7 @@ class Corpus:
         self.close()
 
 
+# More than eight parameters: each callback and option is a thing of its own.
 def read_corpus(
     paths: Sequence[str | os.PathLike[str] | Source],
     config: TextConfig | None = None,

@@ -165,6 +165,7 @@ def _probe(
         i = (i + one) & slot_mask
 
 
+# Over 60 lines: a loop over bytes whose state must stay in registers.
 @kernel
 def _scan(
     data: np.ndarray,
