@@ -725,6 +725,15 @@ def test_hostile_notes_of_the_command(strangers, content):
     assert [path.name for path in strangers.glob("*.vec")] == ["v.vec"]
 
 
+def test_a_state_folder_that_is_relative_is_not_used(folder, monkeypatch):
+    """Or else the key would be taken from the current folder, which may be a stranger's."""
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", "state")
+    run("news.txt", *SMALL, "--run-dir", "run", "-q", "-o", "v.vec")
+    assert not Path("state").exists()
+    assert Path("home/.local/state/w2v-sparseadam/key").exists()
+
+
 def test_a_long_note_of_the_command_is_not_read(strangers):
     with open("run/command.json", "ab") as stream:
         stream.truncate(1 << 40)

@@ -1032,3 +1032,19 @@ def test_what_comes_from_outside_does_not_drive_the_terminal(event, capsys):
     told = capsys.readouterr().err
     assert "\\x1b[2J\\u202e" in told
     assert told.replace("\n", "").isprintable()
+
+
+def test_start_vectors_from_standard_input(start, folder):
+    run("news.txt", *SMALL, "-o", "start.vec", "-q")
+    again = [*SMALL, "--lr", "1e-30", "-q"]
+    run("news.txt", *again, "--init", "start.vec", "-o", "by_name.vec")
+    process = start("news.txt", *again, "--init", "-", "-o", "v.vec", stdin=subprocess.PIPE)
+    process.communicate(Path("start.vec").read_bytes(), timeout=600)
+    assert process.returncode == 0
+    assert Path("v.vec").read_bytes() == Path("by_name.vec").read_bytes()
+
+
+def test_a_very_long_value_does_not_flood_the_terminal(folder):
+    said = error_of("news.txt", "--tokenizer", "python:" + "x" * 100_000, exit_code=1)
+    assert said.startswith("--tokenizer must be ")
+    assert len(said) < 2100

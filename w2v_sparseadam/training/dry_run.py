@@ -21,8 +21,8 @@ from ..text.reading.reader import check_sources
 from ..text.settings import TextConfig, WordList
 from .build import compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
-from .run import check_kinds
-from .settings import RunConfig, Settings
+from .run import skip_gram_settings
+from .settings import RunConfig
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -120,13 +120,7 @@ def forecast(
     >>> forecast("corpus.txt").train_seconds  # doctest: +SKIP
     """
     emit = on_event or (lambda event: None)
-    check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
-    settings = Settings(
-        text or TextConfig(),
-        skip_gram or SkipGramConfig(),
-        optimizer or OptimizerConfig(),
-        run or RunConfig(),
-    )
+    settings = skip_gram_settings(text, skip_gram, optimizer, run)
     paths = [paths] if isinstance(paths, str | os.PathLike) else paths
     sources = check_sources(paths, settings.text)
     if init is not None:

@@ -45,17 +45,34 @@ def check_calls(on_event: object, checkpoint_now: object) -> None:
         raise wrong_type("checkpoint_now", "a threading.Event, or like one", checkpoint_now)
 
 
-def check_kinds(**configs: object) -> None:
-    """Refuse settings that are no settings, or those of something else."""
-    kinds = {
-        "text": TextConfig,
-        "skip_gram": SkipGramConfig,
-        "optimizer": OptimizerConfig,
-        "run": RunConfig,
+def skip_gram_settings(
+    text: TextConfig | None,
+    skip_gram: SkipGramConfig | None,
+    optimizer: OptimizerConfig | None,
+    run: RunConfig | None,
+) -> Settings:
+    """Return the settings that were given, with the defaults for None.
+
+    Raises
+    ------
+    WrongTypeError
+        If one is none of that kind.
+    """
+    given: dict[str, tuple[object, type]] = {
+        "text": (text, TextConfig),
+        "skip_gram": (skip_gram, SkipGramConfig),
+        "optimizer": (optimizer, OptimizerConfig),
+        "run": (run, RunConfig),
     }
-    for name, config in configs.items():
-        if config is not None and not isinstance(config, kinds[name]):
-            raise wrong_type(name, f"{kinds[name].__name__} or None", config)
+    for name, (config, kind) in given.items():
+        if config is not None and not isinstance(config, kind):
+            raise wrong_type(name, f"{kind.__name__} or None", config)
+    return Settings(
+        text or TextConfig(),
+        skip_gram or SkipGramConfig(),
+        optimizer or OptimizerConfig(),
+        run or RunConfig(),
+    )
 
 
 def check_minutes(minutes: float) -> None:

@@ -19,11 +19,11 @@ from .model import Model
 from .run import (
     CHECKPOINT_MINUTES,
     check_calls,
-    check_kinds,
     check_minutes,
     folder_event,
     run_training,
     settle,
+    skip_gram_settings,
 )
 from .settings import RunConfig, Settings
 
@@ -119,13 +119,7 @@ def train(
     >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
-    check_kinds(text=text, skip_gram=skip_gram, optimizer=optimizer, run=run)
-    settings = Settings(
-        text or TextConfig(),
-        skip_gram or SkipGramConfig(),
-        optimizer or OptimizerConfig(),
-        run or RunConfig(),
-    )
+    settings = skip_gram_settings(text, skip_gram, optimizer, run)
     return train_by_settings(
         paths,
         settings,
