@@ -28,7 +28,6 @@ from typing import no_type_check
 
 import numpy as np
 
-from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig
 from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
@@ -41,15 +40,18 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
     fill_plan,
 )
 from w2v_sparseadam.objectives.skip_gram.sampler import Sampler
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.base import move, prepare
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.simd.arrays import zeros
 from w2v_sparseadam.simd.kernels import kernel
 from w2v_sparseadam.simd.products import dot_tile, multiply
 from w2v_sparseadam.simd.random import draw_key
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text.corpus import Corpus, read_corpus
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.training.build import build_engine
-from w2v_sparseadam.training.settings import Settings
+from w2v_sparseadam.training.settings import RunConfig, Settings
 
 STAGES = ("plan", "gradients", "center rows", "context rows")
 WARM_BATCHES = 20

@@ -28,13 +28,14 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["w2v_sparseadam"]):
-    from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig
     from w2v_sparseadam.errors import W2VError
+    from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+    from w2v_sparseadam.optimizers.settings import OptimizerConfig
     from w2v_sparseadam.text.vocabulary import Vocabulary
     from w2v_sparseadam.training import checkpoint, inputs, run_folder, sealed_json
     from w2v_sparseadam.training.initialize import Start
     from w2v_sparseadam.training.progress import Progress, RunState
-    from w2v_sparseadam.training.settings import Settings, text_of
+    from w2v_sparseadam.training.settings import RunConfig, Settings, text_of
     from w2v_sparseadam.vectors.vectors import Vectors
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from runs import forecast, train
 
-from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, train
 from w2v_sparseadam.errors import SettingError, W2VError
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.system import memory
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.training.build import check_model_fits
-from w2v_sparseadam.training.dry_run import forecast
-from w2v_sparseadam.training.settings import Settings
+from w2v_sparseadam.training.settings import RunConfig, Settings
 from w2v_sparseadam.vectors.vectors import Vectors
 
 SETTINGS = {

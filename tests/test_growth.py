@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import train
 from test_resume import (
     OPTIMIZERS,
     SMALL,
@@ -24,9 +25,12 @@ from test_resume import (
 )
 
 import w2v_sparseadam
-from w2v_sparseadam import OptimizerConfig, PhraseConfig, SkipGramConfig, TextConfig, resume, train
+from w2v_sparseadam import resume
 from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.build import build_optimizer
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 from w2v_sparseadam.training import run_folder
 from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from w2v_sparseadam import OptimizerConfig
 from w2v_sparseadam.errors import W2VError
 from w2v_sparseadam.optimizers.build import build_optimizer, row_bytes
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.system import memory
 
 

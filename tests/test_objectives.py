@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from runs import train
 from trigram import TrigramConfig, reference_step
 
 from w2v_sparseadam.errors import FormatError, SettingError
@@ -21,7 +22,7 @@ from w2v_sparseadam.training.initialize import Start
 from w2v_sparseadam.training.resume import resume
 from w2v_sparseadam.training.run_folder import read_settings
 from w2v_sparseadam.training.settings import RunConfig, Settings
-from w2v_sparseadam.training.train import train, train_by_settings
+from w2v_sparseadam.training.train import train_by_settings
 
 
 @pytest.fixture(autouse=True)

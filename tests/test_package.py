@@ -21,6 +21,7 @@ PACKAGE = ROOT / "w2v_sparseadam"
 ORDER = [
     "errors",
     "events",
+    "fields",
     "version",
     "system",
     "simd",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from numba import config as numba_config
 
-from w2v_sparseadam import TextConfig
 from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.settings import TextConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

@@ -16,28 +16,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from runs import train
 
 import w2v_sparseadam
-from w2v_sparseadam import (
-    OptimizerConfig,
-    PhraseConfig,
-    RunConfig,
-    SkipGramConfig,
-    TextConfig,
-    resume,
-    train,
-)
+from w2v_sparseadam import resume
 from w2v_sparseadam.commands import train as command
 from w2v_sparseadam.commands.destination import Destination
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.training import checkpoint
 from w2v_sparseadam.training.loop import Interrupts
 from w2v_sparseadam.training.progress import Progress, RunState
 from w2v_sparseadam.training.run_folder import RunFolder, read_settings
 from w2v_sparseadam.training.schedule import Schedule
 from w2v_sparseadam.training.sealed_json import sealed
-from w2v_sparseadam.training.settings import text_of
+from w2v_sparseadam.training.settings import RunConfig, text_of
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
 

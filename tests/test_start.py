@@ -7,14 +7,16 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from runs import forecast, train
 
-from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, TextConfig, resume, train
+from w2v_sparseadam import resume
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
 from w2v_sparseadam.evaluation.scores import read_dataset
-from w2v_sparseadam.optimizers.settings import START_LR
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.optimizers.settings import START_LR, OptimizerConfig
 from w2v_sparseadam.text.filters import WordFilter
+from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.training import initialize as start
-from w2v_sparseadam.training.dry_run import forecast
 from w2v_sparseadam.training.initialize import (
     Start,
     find_frozen,
@@ -23,6 +25,7 @@ from w2v_sparseadam.training.initialize import (
     read_words,
 )
 from w2v_sparseadam.training.model import Model
+from w2v_sparseadam.training.settings import RunConfig
 from w2v_sparseadam.vectors.vectors import Vectors
 
 SETTINGS = {

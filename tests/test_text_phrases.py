@@ -338,7 +338,7 @@ def test_progress_ends_with_the_whole(tmp_path):
 ADDED = """
 import sys
 from numba.core.dispatcher import Dispatcher
-from w2v_sparseadam import PhraseConfig, TextConfig
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text import corpus, phrases
 from w2v_sparseadam.text.types import scanner, type_words
 

@@ -18,20 +18,16 @@ from click.testing import CliRunner
 from numba import config
 
 import w2v_sparseadam
-from w2v_sparseadam import (
-    OptimizerConfig,
-    RunConfig,
-    SkipGramConfig,
-    TextConfig,
-    Vectors,
-    __version__,
-)
+from w2v_sparseadam import Vectors, __version__
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
 from w2v_sparseadam.commands.report import EventLog, TrainReport
 from w2v_sparseadam.errors import SettingError
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.system import machine
-from w2v_sparseadam.text.settings import PhraseConfig
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
+from w2v_sparseadam.training.settings import RunConfig
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 

@@ -12,30 +12,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numba import config, njit
+from runs import train
 
-from w2v_sparseadam import (
-    OptimizerConfig,
-    PhraseConfig,
-    RunConfig,
-    SkipGramConfig,
-    TextConfig,
-    resume,
-    train,
-)
+from w2v_sparseadam import resume
 from w2v_sparseadam.engine import engine
 from w2v_sparseadam.errors import DivergenceError, SettingError, TextError, W2VError
 from w2v_sparseadam.events import Compiling
-from w2v_sparseadam.objectives.skip_gram.settings import MAX_WINDOW, default_subsample
-from w2v_sparseadam.optimizers.settings import START_LR
+from w2v_sparseadam.objectives.skip_gram.settings import (
+    MAX_WINDOW,
+    SkipGramConfig,
+    default_subsample,
+)
+from w2v_sparseadam.optimizers.settings import START_LR, OptimizerConfig
 from w2v_sparseadam.system import machine, memory
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training import train as training
 from w2v_sparseadam.training.build import build_engine, start_engine
 from w2v_sparseadam.training.run_folder import read_settings
-from w2v_sparseadam.training.settings import MAX_BATCH_SIZE, Settings, default_epochs
+from w2v_sparseadam.training.settings import MAX_BATCH_SIZE, RunConfig, Settings, default_epochs
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 # Compiled code says nothing; interpreted, NumPy warns.
@@ -471,7 +469,7 @@ def test_compiling_is_announced_and_before_any_clock(text, monkeypatch):
 ADDED = """
 import sys
 from numba.core.dispatcher import Dispatcher
-from w2v_sparseadam import OptimizerConfig, RunConfig, SkipGramConfig, train
+from w2v_sparseadam import train
 
 def compiled():
     return {
@@ -486,9 +484,7 @@ def on_event(event):
         before.append(compiled())
 
 before = []
-run = RunConfig(epochs=1)
-sizes, optimizer = SkipGramConfig(dim=3), OptimizerConfig(sys.argv[2])
-train(sys.argv[1], skip_gram=sizes, optimizer=optimizer, run=run, on_event=on_event)
+train(sys.argv[1], dim=3, epochs=1, optimizer=sys.argv[2], on_event=on_event)
 print(len(before[0]) > 8, sorted(compiled() - before[0]))
 """
 

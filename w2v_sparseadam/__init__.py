@@ -1,10 +1,9 @@
 """word2vec on a CPU: skip-gram with a SparseAdam that moves only the touched rows.
 
-`train` makes a model of text files, with settings in `TextConfig` (and its `PhraseConfig`),
-`SkipGramConfig`, `OptimizerConfig` and `RunConfig`; `resume` goes on with a run that was
-interrupted, or adds to it. `Start` is what a run came to, for another to start from. `Vectors`
-loads, saves and searches word vectors. `SparseAdam`, `DenseAdam` and `SGD` move the rows of any
-float32 matrix.
+`train` makes a model of a text, `resume` goes on with a run that was interrupted or adds to it, and
+`Start` is what another run came to, to start from. `Vectors` loads, saves and searches word
+vectors. `SparseAdam`, `RowwiseAdam`, `DenseAdam`, `Adagrad` and `SGD` move the rows of any float32
+matrix. What goes wrong is a `W2VError`.
 """
 
 from __future__ import annotations
@@ -14,19 +13,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .errors import W2VError as W2VError
-    from .objectives.skip_gram.settings import SkipGramConfig as SkipGramConfig
     from .optimizers.adagrad import Adagrad as Adagrad
     from .optimizers.dense_adam import DenseAdam as DenseAdam
     from .optimizers.rowwise_adam import RowwiseAdam as RowwiseAdam
-    from .optimizers.settings import OptimizerConfig as OptimizerConfig
     from .optimizers.sgd import SGD as SGD
     from .optimizers.sparse_adam import SparseAdam as SparseAdam
-    from .text.settings import PhraseConfig as PhraseConfig
-    from .text.settings import TextConfig as TextConfig
     from .training.initialize import Start as Start
     from .training.model import Model as Model
     from .training.resume import resume as resume
-    from .training.settings import RunConfig as RunConfig
     from .training.train import train as train
     from .vectors.vectors import Vectors as Vectors
 
@@ -36,15 +30,10 @@ _HOMES = {
     "Adagrad": "optimizers.adagrad",
     "DenseAdam": "optimizers.dense_adam",
     "Model": "training.model",
-    "OptimizerConfig": "optimizers.settings",
-    "PhraseConfig": "text.settings",
     "RowwiseAdam": "optimizers.rowwise_adam",
-    "RunConfig": "training.settings",
     "SGD": "optimizers.sgd",
-    "SkipGramConfig": "objectives.skip_gram.settings",
     "SparseAdam": "optimizers.sparse_adam",
     "Start": "training.initialize",
-    "TextConfig": "text.settings",
     "Vectors": "vectors.vectors",
     "W2VError": "errors",
     "resume": "training.resume",

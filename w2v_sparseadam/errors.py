@@ -5,11 +5,8 @@ commands print it after ``Error:``, with option names in place of parameters, an
 its ``exit_code``.
 """
 
-import math
 import os
-from collections.abc import Callable, Collection, Hashable
-from numbers import Integral, Real
-from typing import Any
+from collections.abc import Collection, Hashable
 
 
 class W2VError(Exception):
@@ -90,34 +87,11 @@ def wrong_type(name: str, expected: str, value: object) -> WrongTypeError:
     return WrongTypeError(f"{name} must be {expected}, got {got}")
 
 
-def check_whole(config: object, name: str, low: int, high: float = math.inf) -> None:
-    """Refuse a setting that is not a whole number from ``low`` to ``high``."""
-    value = getattr(config, name)
-    if not isinstance(value, Integral) or not low <= int(value) <= high:
-        range_ = f"{low} or more" if high == math.inf else f"from {low} to {high}"
-        raise SettingError(f"{name} is {value!r}, but must be a whole number, {range_}")
-
-
-def check_number(config: object, name: str, fits: Callable[[Any], bool], range_: str) -> None:
-    """Refuse a setting that is not a number in its range."""
-    value = getattr(config, name)
-    if not isinstance(value, Real) or not fits(value):
-        raise SettingError(f"{name} is {value!r}, but must be a number, {range_}")
-
-
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Refuse an argument outside its range."""
     if not low <= value <= high:
         range_ = f"from {low} to {high}" if high < 2**64 else f"{low} or more"
         raise SettingError(f"{name} is {value}, but must be {range_}")
-
-
-def check_most(config: object, **most: float) -> None:
-    """Refuse settings above their maximum, given by name."""
-    for name, high in most.items():
-        value = getattr(config, name)
-        if value is not None and value > high:
-            raise SettingError(f"{name} is {value!r}, but must be at most {high}")
 
 
 def check_choice(name: str, value: object, choices: Collection[object]) -> None:

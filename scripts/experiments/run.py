@@ -47,19 +47,10 @@ import numpy as np
 from w2v_sparseadam import Vectors
 from w2v_sparseadam.errors import DivergenceError
 from w2v_sparseadam.evaluation.scores import SimilaritySet, read_dataset, spearman
-from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
-from w2v_sparseadam.optimizers.settings import OptimizerConfig
-from w2v_sparseadam.text.settings import TextConfig
-from w2v_sparseadam.training.settings import RunConfig
 
 BANDS = {"rare": (0, 100), "middle": (100, 1000), "frequent": (1000, 1 << 62)}
 RESTRICT_VOCAB = 30_000
-CONFIGS = {
-    "skip_gram": SkipGramConfig,
-    "optimizer": OptimizerConfig,
-    "run": RunConfig,
-    "text": TextConfig,
-}
+CONFIGS = ("skip_gram", "optimizer", "run", "text")
 
 
 @dataclass(frozen=True)
@@ -85,13 +76,11 @@ def train_ours(corpus: str, setting: dict[str, Any], seed: int, folder: Path) ->
     from w2v_sparseadam import train
 
     told: dict[str, Any] = {}
-    configs = {
-        name: kind(**setting.get(name, {})) for name, kind in CONFIGS.items() if name != "run"
+    settings: Any = {
+        name: value for config in CONFIGS for name, value in setting.get(config, {}).items()
     }
-    run = RunConfig(**{**setting.get("run", {}), "seed": seed})
-    model = train(
-        [corpus], **configs, run=run, on_event=lambda event: told.update({event["event"]: event})
-    )
+    settings["seed"] = seed
+    model = train(corpus, **settings, on_event=lambda event: told.update({event["event"]: event}))
     save(folder, model.words, model.counts, model.center_vectors, model.context_vectors)
     return {
         "loss": model.loss,

@@ -81,11 +81,7 @@ class W2VCommand(click.Command):
                 click.echo(f"{word}{signals.note or f'{self.left_undone}.'}", err=True)
                 raise click.exceptions.Exit(128 + number) from None
             if isinstance(error, W2VError):
-                message = error.message
-                if isinstance(error, SettingError):  # which begins with the name of the setting
-                    message = _with_option_names(message)
-                text = with_advice(_shortened(message), error.advice)
-                click.ClickException(printable(text)).show()
+                click.ClickException(printable(in_options(error))).show()
                 raise click.exceptions.Exit(error.exit_code) from error
             raise
 
@@ -95,6 +91,14 @@ def _shortened(message: str) -> str:
     if len(message) <= _LONGEST_MESSAGE:
         return message
     return f"{message[: _LONGEST_MESSAGE // 2]} … {message[-_LONGEST_MESSAGE // 2 :]}"
+
+
+def in_options(error: W2VError) -> str:
+    """Return what an error says, with the command's options in place of parameters."""
+    message = error.message
+    if isinstance(error, SettingError):  # which begins with the name of the setting
+        message = _with_option_names(message)
+    return with_advice(_shortened(message), error.advice)
 
 
 def _options() -> dict[str | None, click.Option]:

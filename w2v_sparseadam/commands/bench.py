@@ -7,7 +7,6 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,8 @@ import click
 
 from .. import __version__
 from ..objectives.skip_gram.settings import SkipGramConfig
-from ..text.settings import TextConfig
-from ..training.settings import RunConfig
 from . import W2VCommand
-from .options import config_of, in_section, setting
+from .options import in_section, option_of, settings_given
 
 if TYPE_CHECKING:
     from ..benchmark.results import Report
@@ -46,9 +43,6 @@ class _Sizes(click.ParamType):
 
 _SECTION = "Options"  # the only one: this help page has no sections
 _option = in_section(_SECTION)
-_text = partial(setting, _SECTION, TextConfig)
-_model = partial(setting, _SECTION, SkipGramConfig)
-_run = partial(setting, _SECTION, RunConfig)
 
 
 @click.command(cls=W2VCommand)
@@ -72,22 +66,9 @@ _run = partial(setting, _SECTION, RunConfig)
     show_default=True,
     help="Numbers of rows to time steps over, beside the text's own.",
 )
-@_model(
-    "--dim",
-    type=click.IntRange(1),
-    help="Dimensions of a vector.",
-)
-@_run(
-    "--batch-size",
-    type=click.IntRange(32),
-    help="Center words per step.",
-)
-@_run(
-    "--threads",
-    type=click.IntRange(1),
-    show_default="all processors",
-    help="Threads to use.",
-)
+@option_of("dim", _SECTION)
+@option_of("batch_size", _SECTION)
+@option_of("threads", _SECTION, help="Threads to use.")
 @_option(
     "--repeat",
     type=click.IntRange(1),
@@ -102,21 +83,9 @@ _run = partial(setting, _SECTION, RunConfig)
     show_default=True,
     help="How long each optimizer trains in each round; 0 for none.",
 )
-@_run(
-    "--seed",
-    type=click.IntRange(0),
-    help="Seed of all random numbers.",
-)
-@_text(
-    "--tokenizer",
-    metavar="NAME",
-    help="Tokenizer, as in w2v-train.",
-)
-@_text(
-    "--min-count",
-    type=click.IntRange(1),
-    help="Leave out words that occur less often.",
-)
+@option_of("seed", _SECTION)
+@option_of("tokenizer", _SECTION, help="Tokenizer, as in w2v-train.")
+@option_of("min_count", _SECTION)
 @_option(
     "--plot",
     metavar="FILE",
@@ -136,7 +105,8 @@ def main(
     seconds: float,
     plot: Path | None,
     as_json: bool,
-    **settings: Any,
+    seed: int,
+    **_: Any,
 ) -> None:
     """Compare SparseAdam with dense Adam and SGD on the text files CORPUS.
 
@@ -155,6 +125,8 @@ def main(
     from ..report.plots import check_plot, save_plot
     from ..text.corpus import read_corpus
 
+    settings = settings_given(ctx)
+    assert isinstance(settings.objective, SkipGramConfig)
     said: set[str] = set()  # every kernel that is compiled gives an event
 
     def on_event(event: Event) -> None:
@@ -170,11 +142,10 @@ def main(
         check_plot(plot)
     with ExitStack() as stack:
         if synthetic is not None:
-            word_ids, counts = draw_text(synthetic, settings["seed"])
+            word_ids, counts = draw_text(synthetic, seed)
         else:
             click.echo("Reading the text ...", err=True)
-            config = config_of(TextConfig, settings)
-            text = stack.enter_context(read_corpus(corpus, config))
+            text = stack.enter_context(read_corpus(corpus, settings.text))
             word_ids, counts = text.word_ids, text.vocabulary.counts
         report = benchmark(
             word_ids,
@@ -182,8 +153,8 @@ def main(
             sizes=sizes,
             repeat=repeat,
             seconds=seconds,
-            skip_gram=config_of(SkipGramConfig, settings),
-            run=config_of(RunConfig, settings),
+            skip_gram=settings.objective,
+            run=settings.run,
             on_event=on_event,
         )
     for line in _json_lines(report) if as_json else _tables(report):

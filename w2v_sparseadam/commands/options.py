@@ -1,23 +1,27 @@
-"""Options that know their section of the help page, and those that set a field of a config."""
+"""Options that know their section of the help page, and those that are made of settings."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from . import W2VCommand
+from ..errors import SettingError
+from ..fields import Setting
+from ..training.keywords import KEYWORDS, settings_from
+from ..training.settings import Settings
+from . import W2VCommand, in_options
 
 Decorator = Callable[[Any], Any]
 """What gives the function of a command an option."""
 
-_Config = TypeVar("_Config")
+_UNTOLD = 10**9
+"""Help pages do not tell of limits that nobody meets; the settings know them."""
 
 INPUT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -50,9 +54,9 @@ class SectionedCommand(W2VCommand):
 
 
 class SectionOption(click.Option):
-    """An option that knows its section of the help page, and calls numbers N or X there."""
+    """An option that knows its place on the help page, and calls numbers N or X there."""
 
-    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, section: str, common: bool = False, **kwargs: Any) -> None:
         kind = kwargs.get("type")
         if isinstance(kind, click.IntRange):
             kwargs.setdefault("metavar", "N")
@@ -60,6 +64,7 @@ class SectionOption(click.Option):
             kwargs.setdefault("metavar", "X")
         super().__init__(*args, **kwargs)
         self.section = section
+        self.common = common
 
 
 def in_section(section: str) -> Callable[..., Decorator]:
@@ -67,38 +72,83 @@ def in_section(section: str) -> Callable[..., Decorator]:
     return partial(click.option, cls=SectionOption, section=section)
 
 
-def setting(
-    section: str, config: type, flag: str, field: str | None = None, **attributes: Any
-) -> Decorator:
-    """Return an option for a field of a config, with the same default.
+def option_of(name: str, section: str = "", **attributes: Any) -> Decorator:
+    """Return the option for a setting, made of what its field knows.
 
     Parameters
     ----------
-    section : str
-        The section of the help page that lists it.
-    config : type
-        A dataclass.
-    flag : str
-        Such as ``--min-count`` or ``--lowercase/--no-lowercase``.
-    field : str, optional
-        The field of the config; by default the one with the flag's name.
+    name : str
+        One of `KEYWORDS`.
+    section : str, optional
+        The section of the help page that lists it; by default that of its class.
     **attributes
-        Passed on to `click.option`.
+        For `click.option`, instead of those that the field gives.
 
     Returns
     -------
     callable
         A decorator for the function of a command.
     """
-    name = field or flag.split("/")[0].strip().removeprefix("--").replace("-", "_")
-    attributes = {"show_default": True, "default": getattr(config, name), **attributes}
-    return in_section(section)(flag, **attributes)
+    keyword = KEYWORDS[name]
+    known = keyword.setting
+    attributes = {
+        "type": _type_of(known, keyword.default),
+        "default": keyword.default,
+        "show_default": known.default_help or True,
+        **({"metavar": known.metavar} if known.metavar else {}),
+        "help": known.help,
+        "common": known.common,
+        **attributes,
+    }
+    flag = known.flag or option_name(name)
+    return in_section(section or keyword.config.section)(flag, name, **attributes)
 
 
-def config_of(kind: type[_Config], settings: Mapping[str, Any]) -> _Config:
-    """Return the config whose fields options have set; one without an option has its default."""
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: settings[name] for name in names & settings.keys()})
+def option_name(name: str) -> str:
+    """Return the option for a parameter."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _type_of(known: Setting, default: Any) -> Any:
+    """Return the type of the option for a setting."""
+    if known.kind is bool:
+        return None
+    if known.choices:
+        return click.Choice(known.choices)
+    if known.kind is os.PathLike:
+        return INPUT_FILE
+    if known.kind is int:
+        low = known.low if default is None else min(known.low or 0, default)  # 0 is for none
+        is_told = known.high is not None and known.high < _UNTOLD
+        return click.IntRange(low, known.high if is_told else None)
+    if known.kind is float and known.is_bounded:
+        return click.FloatRange(
+            known.low if known.above is None else known.above,
+            known.high if known.below is None else known.below,
+            min_open=known.above is not None,
+            max_open=known.below is not None,
+        )
+    return known.kind
+
+
+def options_of(config: type) -> Decorator:
+    """Return a decorator that gives a command the options of a settings class."""
+    return all_of(*(option_of(name) for name, key in KEYWORDS.items() if key.config is config))
+
+
+def settings_given(ctx: click.Context, **chosen: Any) -> Settings:
+    """Return the settings that the options of a command ask for, some of them ``chosen`` here.
+
+    Raises
+    ------
+    click.UsageError
+        If they contradict each other, or one is out of range.
+    """
+    asked = {name: ctx.params[name] for name in KEYWORDS if given(ctx, name)}
+    try:
+        return settings_from({**asked, **chosen})
+    except SettingError as error:
+        raise click.UsageError(in_options(error)) from None
 
 
 def all_of(*options: Decorator) -> Decorator:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..objectives.skip_gram.settings import SkipGramConfig
-from ..optimizers.settings import OptimizerConfig
 from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
-from ..training.settings import RunConfig
 from . import check_distinct
 from .destination import Destination
-from .options import config_of, flag_of, given
+from .options import given, settings_given
 from .runs import MoreEpochs, TotalEpochs, check_outside, check_resumable
-from .text_options import checked_sources, text_config
+from .text_options import checked_sources, checked_text
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Request:
     Attributes
     ----------
     arguments : dict
-        What `train` or `forecast` are to be given, or `resume`.
+        What `train_by_settings` or `forecast` are to be given, or `resume`.
     output : Path
         The file that the vectors go to.
     vectors : str
@@ -56,15 +53,13 @@ def new_run(ctx: click.Context) -> Request:
     outputs = _outputs(options, output)
     if run_dir:
         check_outside(run_dir, outputs)
-    text = text_config(ctx)
+    settings = settings_given(ctx, **({"optimizer": "dense-adam"} if options["dense_adam"] else {}))
+    text = checked_text(ctx, settings.text)
     init, freeze = options["init"], options["freeze"]
     inputs = {"the --init file": init, "the --freeze file": freeze}
     arguments = {
-        "paths": checked_sources(ctx, text, outputs, inputs),
-        "text": text,
-        "skip_gram": config_of(SkipGramConfig, options),
-        "optimizer": _optimizer_config(ctx, options),
-        "run": config_of(RunConfig, options),
+        "corpus": checked_sources(ctx, text, outputs, inputs),
+        "settings": settings,
         **_load_start(init, freeze),
     }
     return Request(arguments, output, options["vectors"], destination)
@@ -130,16 +125,6 @@ def _check_new_run(ctx: click.Context, options: Mapping[str, Any]) -> None:
         raise click.UsageError("--checkpoint-every needs a folder: give --run-dir DIR too")
     if options["no_lock"] and not run_dir:
         raise click.UsageError("--no-lock is for a folder: give --run-dir DIR too")
-
-
-def _optimizer_config(ctx: click.Context, options: Mapping[str, Any]) -> OptimizerConfig:
-    """Return the settings of the optimizer; refuse those of another."""
-    config = config_of(OptimizerConfig, options)
-    for field in fields(config):
-        if field.name not in {"optimizer", *config.used} and given(ctx, field.name):
-            flag = flag_of(ctx, field.name)
-            raise click.UsageError(f"--optimizer {config.optimizer} has no {flag}")
-    return config
 
 
 def _outputs(options: Mapping[str, Any], output: Path) -> dict[str, Path | None]:

@@ -11,7 +11,7 @@ import click
 from .. import __version__
 from ..system.files import check_writable
 from ..training.resume import resume
-from ..training.train import train
+from ..training.train import train_by_settings
 from .options import SectionedCommand, corpus_argument
 from .report import forecast_lines
 from .request import new_run, resumed_run
@@ -73,7 +73,7 @@ def main(
             arguments["checkpoint_minutes"] = checkpoint_every
             arguments["checkpoint_now"] = stack.enter_context(asked_by_sigusr1())
             arguments["lock"] = not no_lock
-        session.save(resume(**arguments) if request.resumes else train(**arguments))
+        session.save(resume(**arguments) if request.resumes else train_by_settings(**arguments))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
-from ..errors import SettingError, check_choice, check_most, check_number
+from ..errors import SettingError
+from ..fields import check_settings, setting
 
 
 class Entry(NamedTuple):
@@ -45,62 +45,70 @@ _LEAST_FLOAT32 = 1e-45  # what is smaller becomes 0
 class OptimizerConfig:
     """How a step moves the rows.
 
-    Attributes
-    ----------
-    optimizer : {"sparse-adam", "rowwise-adam", "dense-adam", "adagrad", "sgd"}
-        See :mod:`w2v_sparseadam.optimizers.classes`.
-    lr : float or None
-        Highest learning rate, above 0; see `lr_schedule`. None takes it from `START_LR`.
-    beta1 : float
-        Decay of Adam's first moment, in [0, 1); at 0 none is stored.
-    beta2 : float
-        Decay of Adam's second moment, in [0, 1).
-    eps : float
-        Added to the denominator of Adam and Adagrad, above 0.
-    bias_correction : {"global", "row"}
-        Whether Adam's corrections count the steps of the run or of each row; dense Adam, which
-        moves every row at every step, knows only the former.
-    power : float or None
-        Power p of Adam's second moment, from 0 to 0.5: rows move by lr · m̂ / (v̂ᵖ + ε). At 0.5 it
-        is Adam, at 0 SGD. None takes it from `START_POWER`.
-    lr_schedule : {"linear", "cosine", "constant"}
-        How the learning rate falls from `lr` to `min_lr`; see `training.loop.Schedule`.
-    warmup : float
-        Share of the steps, at least 0 and below 1, in which the learning rate first rises to `lr`.
-    min_lr : float
-        Learning rate that it falls to, from 0 to `lr`.
+    ``lr`` of None comes from `START_LR`, ``power`` of None from `START_POWER`. The power p of
+    Adam's second moment moves rows by lr · m̂ / (v̂ᵖ + ε). Dense Adam, which moves every row at
+    every step, knows only ``bias_correction="global"``. :mod:`w2v_sparseadam.training.schedule` has
+    the schedules.
     """
 
-    optimizer: str = "sparse-adam"
-    lr: float | None = None
-    beta1: float = 0.0
-    beta2: float = 0.999
-    eps: float = 1e-8
-    bias_correction: str = "global"
-    power: float | None = None
-    lr_schedule: str = "linear"
-    warmup: float = 0.0
-    min_lr: float = 0.0
+    section: ClassVar[str] = "Optimizer"
+
+    optimizer: str = setting(
+        "sparse-adam", str, "Rule that updates the vectors.", choices=tuple(OPTIMIZERS), common=True
+    )
+    lr: float | None = setting(
+        None,
+        float,
+        "Highest learning rate.",
+        above=0,
+        default_help=", ".join(f"{name} {lr}" for name, lr in START_LR.items()),
+    )
+    beta1: float = setting(
+        0.0, float, "Decay of Adam's first moment; 0 stores none.", low=0, below=1
+    )
+    beta2: float = setting(0.999, float, "Decay of Adam's second moment.", low=0, below=1)
+    eps: float = setting(
+        1e-8, float, "Added to the denominator of Adam and Adagrad.", above=0, high=1e38
+    )
+    bias_correction: str = setting(
+        "global",
+        str,
+        "Count Adam's steps for the whole run, or for each row.",
+        choices=("global", "row"),
+    )
+    power: float | None = setting(
+        None,
+        float,
+        "Power of Adam's second moment in the denominator: 0.5 is Adam, 0 is SGD.",
+        low=0,
+        high=0.5,
+        default_help=", ".join(f"{name} {power}" for name, power in START_POWER.items()),
+    )
+    lr_schedule: str = setting(
+        "linear",
+        str,
+        "How the learning rate falls to min-lr; if constant, it does not.",
+        choices=LR_SCHEDULES,
+    )
+    warmup: float = setting(
+        0.0,
+        float,
+        "Share of the steps in which the learning rate first rises to its highest.",
+        low=0,
+        below=1,
+    )
+    min_lr: float = setting(0.0, float, "Learning rate at the end.", low=0)
 
     def __post_init__(self) -> None:
         """Check every value."""
-        check_choice("optimizer", self.optimizer, START_LR)
-        check_choice("bias_correction", self.bias_correction, ("global", "row"))
-        if self.lr is not None:
-            check_number(self, "lr", lambda value: 0 < value < math.inf, "above 0")
-        for name in ("beta1", "beta2"):
-            check_number(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
-        check_number(self, "eps", lambda value: 0 < value < math.inf, "above 0")
-        check_most(self, eps=1e38)
+        check_settings(self)
         for name, value in (("lr", self.start_lr), ("eps", self.eps)):
             if value < _LEAST_FLOAT32:
                 raise SettingError(f"{name} is {value!r}, but must be at least {_LEAST_FLOAT32}")
-        if self.power is not None:
-            check_number(self, "power", lambda value: 0 <= value <= 0.5, "from 0 to 0.5")
-        check_choice("lr_schedule", self.lr_schedule, LR_SCHEDULES)
-        check_number(self, "warmup", lambda value: 0 <= value < 1, "at least 0 and below 1")
-        lr = self.start_lr
-        check_number(self, "min_lr", lambda value: 0 <= value <= lr, f"from 0 to lr, {lr:g}")
+        if self.min_lr > self.start_lr:
+            raise SettingError(
+                f"min_lr is {self.min_lr!r}, but must be at most lr, {self.start_lr:g}"
+            )
 
     @property
     def start_lr(self) -> float:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import math
 import os
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import SettingError
+from ..fields import check_settings, setting
 from .tokenizers import LINES, Tokenizer, check_tokenizer_name, named_tokenizer
 
 ON_BAD_BYTES = ("strict", "replace", "ignore")
@@ -25,6 +24,9 @@ NORMAL_FORMS = ("nfc", "nfkc", "none")
 
 DIGITS = ("keep", "zero", "drop")
 """What to do with decimal digits."""
+
+_MOST = 10**12
+"""More than any text has; compiled code counts in 64 bits."""
 
 WordList = str | os.PathLike[str] | Collection[str]
 """A file of words, or the words themselves."""
@@ -47,21 +49,12 @@ START_THRESHOLD = {"word2phrase": 100.0, "npmi": 0.5}
 class PhraseConfig:
     """How neighbours are joined into phrases; `join_phrases` has the equations.
 
-    Attributes
-    ----------
-    passes : int
-        How many times neighbours are joined; 1 or more. Two passes find phrases of up to four
-        words.
-    score : {"word2phrase", "npmi"}
-        How much more often than by chance words are neighbours. ``"word2phrase"`` is the ratio,
-        after ``min_count`` is subtracted from their count; ``"npmi"`` the normalized pointwise
-        mutual information, from -1 (never) to 1 (always).
-    threshold : float or None
-        Only pairs with a higher score are joined; above 0 for ``"word2phrase"``, from -1 to 1 for
-        ``"npmi"``. None means 100 and 0.5.
-    min_count : int or None
-        Pairs that occur less often are not joined; 1 or more. None means 5, or the
-        ``min_count`` of words if that is higher: a rarer phrase would be dropped as a word.
+    Two ``passes`` find phrases of up to four words. ``score`` says how much more often than by
+    chance words are neighbours: ``"word2phrase"`` is the ratio, after ``min_count`` is subtracted
+    from their count; ``"npmi"`` the normalized pointwise mutual information, from -1 (never) to 1
+    (always). Only pairs with a score above ``threshold`` are joined, which is above 0 for
+    ``"word2phrase"``, and from -1 to 1 for ``"npmi"``. A ``min_count`` of None is 5, or that of
+    words if it is higher: a rarer phrase would be dropped as a word.
 
     Raises
     ------
@@ -69,27 +62,51 @@ class PhraseConfig:
         If a value is not one of those.
     """
 
-    passes: int = 1
-    score: str = "word2phrase"
-    threshold: float | None = None
-    min_count: int | None = None
+    section: ClassVar[str] = "Phrases"
+
+    passes: int = setting(
+        1,
+        int,
+        "Join neighbours such as new_york, in this many passes.",
+        keyword="phrases",
+        low=1,
+        high=_MOST,
+    )
+    score: str = setting(
+        "word2phrase",
+        str,
+        "Measure of how much more often than by chance words are neighbours.",
+        keyword="phrase_score",
+        choices=tuple(START_THRESHOLD),
+    )
+    threshold: float | None = setting(
+        None,
+        float,
+        "Join neighbours with a higher score.",
+        keyword="phrase_threshold",
+        default_help=", ".join(f"{score} {least:g}" for score, least in START_THRESHOLD.items()),
+    )
+    min_count: int | None = setting(
+        None,
+        int,
+        "Join neighbours that occur together at least this often.",
+        keyword="phrase_min_count",
+        low=1,
+        high=_MOST,
+        default_help="5, or min-count if more",
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_count("passes", self.passes)
-        if self.score not in START_THRESHOLD:
-            names = ", ".join(map(repr, START_THRESHOLD))
-            raise SettingError(f"score must be one of {names}, got {self.score!r}")
+        check_settings(self)
         if self.threshold is not None:
-            low, high = (-1, 1) if self.score == "npmi" else (0, math.inf)
-            fits = isinstance(self.threshold, Real) and low <= self.threshold <= high
-            if not fits or self.threshold == low == 0:
+            low = -1 if self.score == "npmi" else 0
+            if self.threshold < low or (self.threshold > 1 and low) or self.threshold == low == 0:
                 expected = "a number from -1 to 1" if self.score == "npmi" else "a number above 0"
                 raise SettingError(
-                    f"threshold of score {self.score!r} must be {expected}, got {self.threshold!r}"
+                    f"threshold is {self.threshold!r}, but must be {expected} with score "
+                    f"{self.score!r}"
                 )
-        if self.min_count is not None:
-            _check_count("min_count", self.min_count)
 
     @property
     def lowest_score(self) -> float:
@@ -115,61 +132,35 @@ class TextConfig:
 
     A word that is dropped leaves no gap: those around it become neighbours.
 
-    Attributes
-    ----------
-    tokenizer : str or callable
-        Finds the words: ``"word"`` (for prose), ``"whitespace"`` (for text that is already
-        tokenized), ``"char"``, or any other name of `named_tokenizer`. A callable takes a str
-        without ASCII white space (though ``"nfkc"`` may put spaces into it) and returns a list of
-        str. It
-        runs once for each distinct run of characters between white space, so it must always return
-        the same words for the same text. The distinct runs are kept in memory, so text without
-        spaces, such as Chinese, needs ``"python-lines:MODULE:FUNCTION"``: a function that runs for
-        each line, including its white space.
-    lowercase : bool or None
-        Apply `str.lower` (the full Unicode mapping, of no particular language: İ becomes i and a
-        combining dot) before the tokenizer. None means True with ``"word"``, else False.
-    normalize : {"nfc", "nfkc", "none"} or None
-        The normal form: ``"nfc"`` makes é one character however it is written, ``"nfkc"`` also
-        replaces ﬁ by fi, ｗ by w and ² by 2. None means ``"nfc"`` with ``"word"``, else
-        ``"none"``.
-    digits : {"keep", "zero", "drop"}
-        ``"zero"`` replaces each decimal digit, of any script, by 0 (1984 and 2001 become one word);
-        ``"drop"`` drops words that have a decimal digit and no letter (``3.14`` and ``50%``, but
-        not ``mp3``).
-    stopwords : path, collection of str, or None
-        Words to drop. A file is UTF-8 and has one word per line; a count after a word is ignored.
-    vocab : path, collection of str, or None
-        Words to keep, in a file of the same format, such as word2vec's ``word count`` lines. All
-        counts are those of the text, and ``min_count`` and ``max_vocab`` still apply. Words of both
-        lists go through steps 2, 3 and 5 as the text does, but one that the tokenizer splits into
-        several words, or none, stays unchanged.
-    min_count : int
-        Words that occur less often have no vector; 1 or more.
-    max_vocab : int or None
-        Keep only the most frequent words; 1 or more.
-    max_types : int or None
-        How many distinct runs of characters between white space are kept in memory; 1 or more.
-        When there are more, the rarest are forgotten, until half as many are left, and the loss is
-        reported. None means as many as fill a quarter of the memory.
-    max_token_bytes : int
-        Runs of characters between white space that are longer, in bytes of UTF-8, are dropped and
-        counted, so that a file without white space does not fill the memory; 1 or more. Not used
-        with a tokenizer of whole lines.
-    errors : {"strict", "replace", "ignore"}
-        What to do with bytes that are invalid in the encoding: stop with an error, replace them by
-        U+FFFD, or drop them; as in `bytes.decode`.
-    encoding : str
-        Of all files: any that Python can decode to text. Parquet is always UTF-8.
-    format : {"lines", "jsonl", "csv", "tsv", "parquet"}
-        Format of the files. ``"lines"`` is plain text. The others have records, of which one field
-        is read; a record ends a line, and so does a line feed in the field. In ``"csv"`` and
-        ``"tsv"`` the first row names the fields.
-    field : str or None
-        The field to read, a string in every record. None means ``"text"``; with ``"lines"`` it
-        must be None.
-    phrases : PhraseConfig or None
-        How to join neighbours into phrases, such as new_york, after tokenizing; None does not.
+    ``tokenizer`` finds the words: ``"word"`` (for prose), ``"whitespace"`` (for text that is
+    already tokenized), ``"char"``, or any other name of `named_tokenizer`. A callable takes a str
+    without ASCII white space (though ``"nfkc"`` may put spaces into it) and returns a list of str.
+    It runs once for each distinct run of characters between white space, so it must always return
+    the same words for the same text. The distinct runs are kept in memory, so text without spaces,
+    such as Chinese, needs ``"python-lines:MODULE:FUNCTION"``: a function that runs for each line,
+    including its white space.
+
+    ``lowercase`` applies `str.lower` (the full Unicode mapping, of no particular language: İ
+    becomes i and a combining dot) before the tokenizer. Of normal forms, ``"nfc"`` makes é one
+    character however it is written, ``"nfkc"`` also replaces ﬁ by fi, ｗ by w and ² by 2. With
+    digits ``"zero"``, each decimal digit of any script becomes 0 (1984 and 2001 become one word);
+    ``"drop"`` drops words that have a decimal digit and no letter (``3.14`` and ``50%``, but not
+    ``mp3``).
+
+    ``stopwords`` are dropped, and if there is a ``vocab``, all but its words: a path, or the words
+    themselves. A file is UTF-8 and has one word per line; a count after a word is ignored, as in
+    word2vec's ``word count`` lines. All counts are those of the text, and ``min_count`` and
+    ``max_vocab`` still apply. Words of both lists go through steps 2, 3 and 5 as the text does, but
+    one that the tokenizer splits into several words, or none, stays unchanged.
+
+    When there are more than ``max_types`` distinct runs of characters between white space, the
+    rarest are forgotten, until half as many are left, and the loss is reported. Runs longer than
+    ``max_token_bytes``, in UTF-8, are dropped and counted, so that a file without white space does
+    not fill the memory; this is not used with a tokenizer of whole lines.
+
+    ``encoding`` is that of all files, but Parquet's is always UTF-8. A record of ``"jsonl"``,
+    ``"csv"``, ``"tsv"`` or ``"parquet"`` ends a line, and so does a line feed in its ``field``,
+    which is a string in every record. In ``"csv"`` and ``"tsv"`` the first row names the fields.
 
     Raises
     ------
@@ -178,28 +169,98 @@ class TextConfig:
         imported raises when it is first used.
     """
 
-    tokenizer: str | Tokenizer = "word"
-    lowercase: bool | None = None
-    normalize: str | None = None
-    digits: str = "keep"
-    stopwords: WordList | None = None
-    vocab: WordList | None = None
-    min_count: int = 5
-    max_vocab: int | None = None
-    max_types: int | None = None
-    max_token_bytes: int = 1 << 20
-    errors: str = "strict"
-    encoding: str = "utf-8"
-    format: str = "lines"
-    field: str | None = None
+    section: ClassVar[str] = "Text"
+
+    tokenizer: str | Tokenizer = setting(
+        "word",
+        str,
+        "'word' for prose; 'whitespace' for text that is tokenized already; 'char'; "
+        "'regex:PATTERN'; 'python:MODULE:FUNCTION' for one of your own, or "
+        "'python-lines:MODULE:FUNCTION' if it needs whole lines.",
+        metavar="NAME",
+        common=True,
+    )
+    lowercase: bool | None = setting(
+        None,
+        bool,
+        "Lower-case the text.",
+        flag="--lowercase/--no-lowercase",
+        default_help="with 'word' only",
+    )
+    normalize: str | None = setting(
+        None,
+        str,
+        "Bring the text into a normal form of Unicode.",
+        choices=NORMAL_FORMS,
+        default_help="nfc with 'word', else none",
+    )
+    digits: str = setting(
+        "keep",
+        str,
+        "Keep digits, make each a 0, or drop words that have digits and no letters.",
+        choices=DIGITS,
+    )
+    stopwords: WordList | None = setting(
+        None, os.PathLike, "Drop the words of this file, one per line.", metavar="FILE"
+    )
+    vocab: WordList | None = setting(
+        None,
+        os.PathLike,
+        "Keep only the words of this file, one per line; a count may follow.",
+        metavar="FILE",
+    )
+    min_count: int = setting(
+        5, int, "Leave out words that occur less often.", low=1, high=_MOST, common=True
+    )
+    max_vocab: int | None = setting(
+        None,
+        int,
+        "Keep only this many words, the most frequent.",
+        low=1,
+        high=_MOST,
+        default_help="all",
+    )
+    max_types: int | None = setting(
+        None,
+        int,
+        "Hold at most this many distinct strings between white space in memory; beyond that, "
+        "forget the rarest.",
+        low=1,
+        high=_MOST,
+        default_help="a quarter of the memory",
+    )
+    max_token_bytes: int = setting(
+        1 << 20, int, "Drop longer strings between white space.", low=1, high=_MOST
+    )
+    errors: str = setting(
+        "strict",
+        str,
+        "On bytes that are invalid in the encoding: stop, put U+FFFD, or drop them.",
+        choices=ON_BAD_BYTES,
+    )
+    encoding: str = setting(
+        "utf-8", str, "Encoding of the text, of those that Python has.", metavar="NAME"
+    )
+    format: str = setting(
+        "lines",
+        str,
+        "Text as it is, or a field of JSON Lines, CSV, tab-separated values or Parquet.",
+        choices=FORMATS,
+    )
+    field: str | None = setting(
+        None,
+        str,
+        "The field to read.",
+        metavar="NAME",
+        default_help="text, unless the format is lines",
+    )
     phrases: PhraseConfig | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
+        check_settings(self, but={"tokenizer", "stopwords", "vocab", "encoding"})
         if not callable(self.tokenizer):
             check_tokenizer_name(self.tokenizer)
-        if self.lowercase not in (None, True, False):
-            raise SettingError(f"lowercase must be True, False or None, got {self.lowercase!r}")
         for name, words in (("stopwords", self.stopwords), ("vocab", self.vocab)):
             if words is None or isinstance(words, str | os.PathLike):
                 continue
@@ -207,25 +268,12 @@ class TextConfig:
                 raise SettingError(
                     f"{name} must be a path, a collection of str or None, got {words!r:.80}"
                 )
-        _check_count("min_count", self.min_count)
-        _check_count("max_token_bytes", self.max_token_bytes)
-        for name, limit in (("max_vocab", self.max_vocab), ("max_types", self.max_types)):
-            if limit is not None:
-                _check_count(name, limit)
-        for name, choice, choices in (
-            ("normalize", self.normalize, (*NORMAL_FORMS, None)),
-            ("digits", self.digits, DIGITS),
-            ("errors", self.errors, ON_BAD_BYTES),
-            ("format", self.format, FORMATS),
-        ):
-            if choice not in choices:
-                names = ", ".join(map(repr, choices))
-                raise SettingError(f"{name} must be one of {names}, got {choice!r}")
         codec = self.codec
-        if self.field is not None and not isinstance(self.field, str):
-            raise SettingError(f"field must be a str or None, got {self.field!r}")
         if self.field is not None and self.format == "lines":
-            raise SettingError(f"format 'lines' has no fields, got field {self.field!r}")
+            raise SettingError(
+                f"field is {self.field!r}, but format 'lines' has no fields",
+                "leave it out, or give a format that has them, such as `format=jsonl`",
+            )
         if self.format == "parquet" and codec != "utf-8":
             raise SettingError(f"Parquet is always UTF-8, got encoding {self.encoding!r}")
         if self.phrases is not None and not isinstance(self.phrases, PhraseConfig):
@@ -303,11 +351,3 @@ class TextConfig:
             case "nfkc":
                 return unicodedata.normalize("NFKC", text)
         return text
-
-
-def _check_count(name: str, value: object) -> None:
-    """Refuse a value that is not a whole number from 1 to below 10 ** 18."""
-    if not isinstance(value, Integral) or value < 1:
-        raise SettingError(f"{name} must be a whole number, 1 or more, got {value!r}")
-    if int(value) >= 10**18:
-        raise SettingError(f"{name} must be below 10 ** 18, got {value!r}")

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..events import Event
-from ..objectives.skip_gram.settings import SkipGramConfig
-from ..optimizers.settings import OptimizerConfig
 from ..system.machine import available_memory, peak_memory, resident_memory
 from ..system.workers import Workers
 from ..text.events import read_with_events
 from ..text.reading.reader import check_sources
-from ..text.settings import TextConfig, WordList
+from ..text.settings import WordList
 from .build import compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
-from .run import skip_gram_settings
-from .settings import RunConfig
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -87,12 +84,9 @@ class Forecast:
 
 
 def forecast(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    settings: Settings | None = None,
     *,
-    text: TextConfig | None = None,
-    skip_gram: SkipGramConfig | None = None,
-    optimizer: OptimizerConfig | None = None,
-    run: RunConfig | None = None,
     init: Vectors | Start | None = None,
     freeze: WordList = (),
     on_event: Callable[[Event], None] | None = None,
@@ -103,8 +97,10 @@ def forecast(
 
     Parameters
     ----------
-    paths, text, skip_gram, optimizer, run, init, freeze, on_event
-        As for :func:`~w2v_sparseadam.training.train`, up to its event ``start``.
+    corpus, init, freeze, on_event
+        As for :func:`~w2v_sparseadam.training.train.train`, up to its event ``start``.
+    settings : Settings, optional
+        Those of the run; by default the defaults.
 
     Returns
     -------
@@ -120,8 +116,8 @@ def forecast(
     >>> forecast("corpus.txt").train_seconds  # doctest: +SKIP
     """
     emit = on_event or (lambda event: None)
-    settings = skip_gram_settings(text, skip_gram, optimizer, run)
-    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+    settings = Settings() if settings is None else settings
+    paths = [corpus] if isinstance(corpus, str | os.PathLike) else corpus
     sources = check_sources(paths, settings.text)
     if init is not None:
         check_dim(init, settings.objective.dim)
@@ -129,10 +125,10 @@ def forecast(
     compile_run(settings, emit)
     n_threads = settings.run.n_threads
     with (
-        read_with_events(sources, settings.text, emit, threads=n_threads) as corpus,
+        read_with_events(sources, settings.text, emit, threads=n_threads) as read,
         Workers(n_threads) as workers,
     ):
-        vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
+        vocabulary, word_ids = read.vocabulary, read.word_ids
         settings = settings.for_text(int(vocabulary.counts.sum()))
         model_bytes, state_bytes = model_memory(len(vocabulary), settings)
         reading_peak, process_bytes = peak_memory() or 0, resident_memory()
@@ -148,7 +144,7 @@ def forecast(
         writing = model_bytes + len(vocabulary) * settings.objective.dim * 4
         return Forecast(
             n_words=len(vocabulary),
-            n_kept_tokens=corpus.report.n_kept_tokens,
+            n_kept_tokens=read.report.n_kept_tokens,
             epochs=epochs,
             subsample=vars(settings.objective).get("subsample", 0.0),
             n_steps=n_steps,

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING
 from ..errors import SettingError, wrong_type
 from ..events import EpochEnded, Event, FolderLocked, TrainingDone, TrainingStarted
 from ..objectives.registry import name_of
-from ..objectives.skip_gram.settings import SkipGramConfig
-from ..optimizers.settings import OptimizerConfig
 from ..system.machine import peak_memory
-from ..text.settings import TextConfig
 from .build import start_engine
 from .checkpoint_policy import CheckpointPolicy
 from .loop import Interrupts, take_steps
 from .model import Model
 from .progress import Progress
 from .schedule import Schedule
-from .settings import RunConfig, Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,36 +40,6 @@ def check_calls(on_event: object, checkpoint_now: object) -> None:
         raise wrong_type("on_event", "a function of an event", on_event)
     if checkpoint_now is not None and not hasattr(checkpoint_now, "is_set"):
         raise wrong_type("checkpoint_now", "a threading.Event, or like one", checkpoint_now)
-
-
-def skip_gram_settings(
-    text: TextConfig | None,
-    skip_gram: SkipGramConfig | None,
-    optimizer: OptimizerConfig | None,
-    run: RunConfig | None,
-) -> Settings:
-    """Return the settings that were given, with the defaults for None.
-
-    Raises
-    ------
-    WrongTypeError
-        If one is none of that kind.
-    """
-    given: dict[str, tuple[object, type]] = {
-        "text": (text, TextConfig),
-        "skip_gram": (skip_gram, SkipGramConfig),
-        "optimizer": (optimizer, OptimizerConfig),
-        "run": (run, RunConfig),
-    }
-    for name, (config, kind) in given.items():
-        if config is not None and not isinstance(config, kind):
-            raise wrong_type(name, f"{kind.__name__} or None", config)
-    return Settings(
-        text or TextConfig(),
-        skip_gram or SkipGramConfig(),
-        optimizer or OptimizerConfig(),
-        run or RunConfig(),
-    )
 
 
 def check_minutes(minutes: float) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
-from ..errors import FormatError, SettingError, W2VError, check_most, check_whole
+from ..errors import FormatError, SettingError, W2VError
+from ..fields import check_settings, setting
 from ..objectives.registry import OBJECTIVES, name_of
 from ..objectives.settings import ObjectiveSettings
 from ..objectives.skip_gram.settings import SkipGramConfig
@@ -22,38 +23,53 @@ MAX_BATCH_SIZE = 1 << 17
 """A step is not interrupted, and its parts are counted in 20 bits."""
 
 
+EPOCHS_BELOW = ((300_000, 40), (5_000_000, 15), (50_000_000, 9), (500_000_000, 5))
+"""The default of epochs for texts of less than so many tokens."""
+
+EPOCHS_BEYOND = 3
+
+_EPOCHS_HELP = (
+    ", ".join(f"{epochs} below {limit:,} words" for limit, epochs in EPOCHS_BELOW)
+    + f", else {EPOCHS_BEYOND}"
+)
+
+
 @dataclass(frozen=True)
 class RunConfig:
-    """How long and on what a run works.
+    """How long a run is, and how its steps are taken.
 
-    Attributes
-    ----------
-    epochs : int or None
-        Passes over the text, 1 or more. None takes them from :func:`default_epochs`, once the text
-        is read.
-    batch_size : int
-        Centers that a step is expected to have, 32 to `MAX_BATCH_SIZE`.
-    seed : int
-        Start of every random draw, 0 or more.
-    threads : int or None
-        Threads to use at most; None, or more than that, is one for each processor that this
-        process may use. The result does not depend on it.
+    ``epochs`` of None become :func:`default_epochs`, once the text is read. More ``threads`` than
+    the processors that this process may use, or None, are one for each of those; the result does
+    not depend on their number.
     """
 
-    epochs: int | None = None
-    batch_size: int = 1024
-    seed: int = 1
-    threads: int | None = None
+    section: ClassVar[str] = "Run"
+
+    epochs: int | None = setting(
+        None,
+        int,
+        "Passes over the text.",
+        low=1,
+        high=MAX_EPOCHS,
+        default_help=_EPOCHS_HELP,
+        common=True,
+    )
+    batch_size: int = setting(
+        1024, int, "Center words per step, after subsampling.", low=32, high=MAX_BATCH_SIZE
+    )
+    seed: int = setting(1, int, "Seed of all random numbers.", low=0, high=2**64 - 1, common=True)
+    threads: int | None = setting(
+        None,
+        int,
+        "Threads to use, at most one for each processor; the result does not depend on it.",
+        low=1,
+        default_help="all processors",
+        common=True,
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
-        if self.epochs is not None:
-            check_whole(self, "epochs", 1)
-        check_whole(self, "batch_size", 32)
-        check_whole(self, "seed", 0, 2**64 - 1)
-        check_most(self, epochs=MAX_EPOCHS, batch_size=MAX_BATCH_SIZE)
-        if self.threads is not None:
-            check_whole(self, "threads", 1)
+        check_settings(self)
 
     @property
     def n_threads(self) -> int:
@@ -66,12 +82,6 @@ class RunConfig:
     def for_text(self, n_tokens: int) -> RunConfig:
         """Return the same with epochs that are None replaced by the default for so many tokens."""
         return self if self.epochs else replace(self, epochs=default_epochs(n_tokens))
-
-
-EPOCHS_BELOW = ((300_000, 40), (5_000_000, 15), (50_000_000, 9), (500_000_000, 5))
-"""The default of epochs for texts of less than so many tokens."""
-
-EPOCHS_BEYOND = 3
 
 
 def default_epochs(n_tokens: int) -> int:

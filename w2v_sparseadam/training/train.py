@@ -6,15 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..errors import check_path
 from ..events import Event
-from ..objectives.skip_gram.settings import SkipGramConfig
-from ..optimizers.settings import OptimizerConfig
 from ..text.settings import TextConfig, WordList
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
+from .keywords import Keywords, settings_from, takes_settings
 from .model import Model
 from .run import (
     CHECKPOINT_MINUTES,
@@ -23,9 +22,8 @@ from .run import (
     folder_event,
     run_training,
     settle,
-    skip_gram_settings,
 )
-from .settings import RunConfig, Settings
+from .settings import Settings
 
 if TYPE_CHECKING:
     from ..text.reading.sources import Source
@@ -34,13 +32,10 @@ if TYPE_CHECKING:
 
 
 # More than eight parameters: this is what people type, and each is a thing of its own.
+@takes_settings
 def train(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
     *,
-    text: TextConfig | None = None,
-    skip_gram: SkipGramConfig | None = None,
-    optimizer: OptimizerConfig | None = None,
-    run: RunConfig | None = None,
     init: Vectors | Start | None = None,
     freeze: WordList = (),
     run_dir: str | os.PathLike[str] | None = None,
@@ -48,6 +43,7 @@ def train(
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
     on_event: Callable[[Event], None] | None = None,
+    **settings: Unpack[Keywords],
 ) -> Model:
     """Train word vectors on text files.
 
@@ -56,11 +52,9 @@ def train(
 
     Parameters
     ----------
-    paths : path or sequence of paths
+    corpus : path or sequence of paths
         Text, one sentence or paragraph a line: files, compressed or not, directories, patterns,
         or ``"-"`` for standard input; see `text.sources.find_sources`.
-    text, skip_gram, optimizer, run : optional
-        Settings; None takes the defaults.
     init : Vectors or Start, optional
         What to start from, of `dim` dimensions, by the names of the words; other words start
         fresh. `Vectors` are center vectors; context vectors and the optimizer's moments start at
@@ -93,6 +87,9 @@ def train(
         A loss is the mean negative log likelihood per pair of a center and a context, each with
         its negatives, and always finite. Tokens are those of the vocabulary, before subsampling.
 
+    **settings
+        Each is an option of ``w2v-train``, too.
+
     Returns
     -------
     Model
@@ -104,9 +101,10 @@ def train(
     W2VError
         If `run_dir` cannot take a new run.
     WrongTypeError
-        If an argument is not of a type named above.
+        If an argument is not of a type named above, or there is no such setting.
     SettingError
-        If `init` has other dimensions than the model, or `init` or `freeze` none of its words.
+        If a setting is out of range, or has no effect without another; if `init` has other
+        dimensions than the model, or `init` or `freeze` none of its words.
     W2VError
         If the model and the optimizer's state are more than the memory there is: says what would
         help, and how much.
@@ -116,13 +114,12 @@ def train(
 
     Examples
     --------
-    >>> model = train("corpus.txt", run=RunConfig(epochs=5))  # doctest: +SKIP
+    >>> model = train("corpus.txt", dim=200, epochs=5)  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
-    settings = skip_gram_settings(text, skip_gram, optimizer, run)
     return train_by_settings(
-        paths,
-        settings,
+        corpus,
+        settings_from(settings),
         init=init,
         freeze=freeze,
         run_dir=run_dir,
@@ -134,7 +131,7 @@ def train(
 
 
 def train_by_settings(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
     settings: Settings,
     *,
     init: Vectors | Start | None = None,
@@ -156,7 +153,7 @@ def train_by_settings(
         check_path("run_dir", run_dir)
     check_minutes(checkpoint_minutes)
     # A misspelt name should not show after compiling.
-    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+    paths = [corpus] if isinstance(corpus, str | os.PathLike) else corpus
     sources = check_sources(paths, settings.text)
     if init is not None:
         check_dim(init, settings.objective.dim)
@@ -181,9 +178,9 @@ def train_by_settings(
             emit(folder_event(folder))
         compile_run(settings, emit)
         n_threads = settings.run.n_threads
-        with read_with_events(sources, settings.text, emit, threads=n_threads) as corpus:
-            vocabulary, word_ids = corpus.vocabulary, corpus.word_ids
-            settings = settle(corpus, settings, folder)
+        with read_with_events(sources, settings.text, emit, threads=n_threads) as read:
+            vocabulary, word_ids = read.vocabulary, read.word_ids
+            settings = settle(read, settings, folder)
         policy = None
         if folder:
             vocabulary, word_ids = folder.load_text()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ...errors import check_choice, check_most, check_number, check_whole
+from ...fields import check_settings, setting
 from ..settings import Table
 
 if TYPE_CHECKING:
@@ -22,47 +21,66 @@ MAX_WINDOW = 100_000
 """Each chunk of a batch has room for all contexts of its centers."""
 
 
+SUBSAMPLE_RANGE = 5e-5, 1e-3
+"""The least and the most that subsampling is by default."""
+
+OFTEN_ENOUGH = 850
+"""Between them, by default it thins out words that occur more often than this."""
+
+_SUBSAMPLE_HELP = (
+    f"{OFTEN_ENOUGH:,} / words of the text, from {SUBSAMPLE_RANGE[0]:g} to {SUBSAMPLE_RANGE[1]:g}"
+)
+
+
 @dataclass(frozen=True)
 class SkipGramConfig:
     """The model and what it learns from.
 
-    Attributes
-    ----------
-    dim : int
-        Dimensions of a vector, 1 to `MAX_DIM`.
-    window : int
-        Contexts are at most this many kept tokens away, 1 to `MAX_WINDOW`.
-    dynamic_window : bool
-        Let near words count more: a pair at distance d weighs (window + 1 − d) / window, as often
-        as word2vec, which draws a reach from 1 … window for each center, would learn from it.
-    negative : int
-        Negative samples expected for each pair, 1 to 10,000.
-    noise_exponent : float
-        Negatives are drawn with probability proportional to count ** this, 0 to 10; 0 is uniform.
-    subsample : float or None
-        Tokens of words more frequent than this are dropped at random (see `plan.Sampler.build`), 0
-        to 1; both keep all. None takes it from :func:`default_subsample`, once the text is read.
+    With ``dynamic_window``, a pair at distance d weighs (window + 1 − d) / window, as often as
+    word2vec, which draws a reach from 1 … window for each center, would learn from it. Negatives
+    are drawn in proportion to count ** ``noise_exponent``; 0 is uniform. ``subsample`` (see
+    `plan.Sampler.build`) of None becomes :func:`default_subsample`, once the text is read; 0 and 1
+    keep all tokens.
     """
 
+    section: ClassVar[str] = "Model"
     kinds: ClassVar[tuple[str, ...]] = ("center", "context", "sum")
 
-    dim: int = 100
-    window: int = 4
-    dynamic_window: bool = True
-    negative: int = 5
-    noise_exponent: float = 0.75
-    subsample: float | None = None
+    dim: int = setting(100, int, "Dimensions of a vector.", low=1, high=MAX_DIM, common=True)
+    window: int = setting(
+        4,
+        int,
+        "Contexts are at most this many words away.",
+        low=1,
+        high=MAX_WINDOW,
+        common=True,
+    )
+    dynamic_window: bool = setting(
+        True,
+        bool,
+        "Weight near contexts more, falling linearly with distance, or all contexts alike.",
+        flag="--dynamic-window/--fixed-window",
+    )
+    negative: int = setting(5, int, "Negative samples for each pair.", low=1, high=10_000)
+    noise_exponent: float = setting(
+        0.75,
+        float,
+        "Draw negatives in proportion to their count raised to this power.",
+        low=0,
+        high=10,
+    )
+    subsample: float | None = setting(
+        None,
+        float,
+        "Subsample words of a higher relative frequency; 0 keeps all.",
+        low=0,
+        high=1,
+        default_help=_SUBSAMPLE_HELP,
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name in ("dim", "window", "negative"):
-            check_whole(self, name, 1)
-        for name in ("noise_exponent", "subsample"):
-            if name == "noise_exponent" or self.subsample is not None:
-                check_number(self, name, lambda value: 0 <= value < math.inf, "0 or more")
-        check_most(self, dim=MAX_DIM, window=MAX_WINDOW, negative=10_000)
-        check_most(self, noise_exponent=10, subsample=1)
-        check_choice("dynamic_window", self.dynamic_window, (True, False))
+        check_settings(self)
 
     def for_text(self, n_tokens: int) -> SkipGramConfig:
         """Return the same with a subsample of None replaced by the default for so many tokens."""
@@ -87,13 +105,6 @@ class SkipGramConfig:
         from .objective import SkipGram
 
         return SkipGram(self.for_text(int(counts.sum())), counts, frozen)
-
-
-SUBSAMPLE_RANGE = 5e-5, 1e-3
-"""The least and the most that subsampling is by default."""
-
-OFTEN_ENOUGH = 850
-"""Between them, by default it thins out words that occur more often than this."""
 
 
 def default_subsample(n_tokens: int) -> float:
