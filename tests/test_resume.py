@@ -639,7 +639,9 @@ OWN += ["log.jsonl", "checkpoints/step-000000000008.safetensors"]
 @pytest.mark.parametrize("name", OWN)
 def test_files_of_the_run_are_not_overwritten(folder, monkeypatch, name):
     Path("link").symlink_to("run")
-    monkeypatch.setattr(command, "train", lambda *_, **__: pytest.fail("training began"))
+    monkeypatch.setattr(
+        command, "train_by_settings", lambda *_, **__: pytest.fail("training began")
+    )
     with pytest.raises(StopError):
         train("news.txt", **settings(), run_dir="run", on_event=raise_at("folder"))
     for option in ("-o", "--log"):

@@ -259,12 +259,9 @@ def test_a_start_of_an_optimizer_without_a_name_is_refused(tmp_path, text, monke
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"paths": Series()}, "paths must be a path or a list of paths to files, got Series"),
-        ({"paths": [["a", "b"]]}, "each of paths must be a path to a file, got list"),
-        ({"paths": 5}, "paths must be a path or a list of paths to files, got 5"),
-        ({"optimizer": "sgd"}, "optimizer must be OptimizerConfig or None, got 'sgd'"),
-        ({"text": {"min_count": 1}}, "text must be TextConfig or None, got dict"),
-        ({"run": SkipGramConfig()}, "run must be RunConfig or None, got SkipGramConfig"),
+        ({"corpus": Series()}, "paths must be a path or a list of paths to files, got Series"),
+        ({"corpus": [["a", "b"]]}, "each of paths must be a path to a file, got list"),
+        ({"corpus": 5}, "paths must be a path or a list of paths to files, got 5"),
         ({"init": object()}, "init must be Vectors (as of model.vectors()), a Start or None, got"),
         ({"freeze": 3}, "freeze must be a path or a collection of str, got 3"),
         ({"freeze": [3]}, "freeze must be a path or a collection of str, got list"),
@@ -273,7 +270,7 @@ def test_a_start_of_an_optimizer_without_a_name_is_refused(tmp_path, text, monke
 @pytest.mark.parametrize("function", [train, forecast])
 def test_an_argument_of_a_wrong_type_is_one_clear_line(text, function, arguments, message):
     with pytest.raises(TypeError, match=f"^{re.escape(message)}") as caught:
-        function(**{"paths": text, **arguments})
+        function(**{"corpus": text, **arguments})
     assert isinstance(caught.value, W2VError)
 
 

@@ -822,26 +822,35 @@ def test_no_words(tmp_path, text):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"min_count": 0}, "min_count must be a whole number, 1 or more, got 0"),
-        ({"min_count": 1.5}, "min_count must be a whole number, 1 or more, got 1.5"),
-        ({"max_vocab": 0}, "max_vocab must be a whole number, 1 or more, got 0"),
+        (
+            {"min_count": 0},
+            "min_count is 0, but must be a whole number from 1 to 1,000,000,000,000",
+        ),
+        (
+            {"min_count": 1.5},
+            "min_count is 1.5, but must be a whole number from 1 to 1,000,000,000,000",
+        ),
+        (
+            {"max_vocab": 0},
+            "max_vocab is 0, but must be a whole number from 1 to 1,000,000,000,000",
+        ),
         (
             {"normalize": "nfd"},
-            "normalize must be one of 'nfc', 'nfkc', 'none', None, got 'nfd'",
+            "normalize is 'nfd', but must be one of 'nfc', 'nfkc', 'none'",
         ),
-        ({"digits": "no"}, "digits must be one of 'keep', 'zero', 'drop', got 'no'"),
+        ({"digits": "no"}, "digits is 'no', but must be one of 'keep', 'zero', 'drop'"),
         (
             {"stopwords": ["a", 1]},
             "stopwords must be a path, a collection of str or None, got ['a', 1]",
         ),
         ({"vocab": 7}, "vocab must be a path, a collection of str or None, got 7"),
-        ({"errors": "warn"}, "errors must be one of 'strict', 'replace', 'ignore', got 'warn'"),
+        ({"errors": "warn"}, "errors is 'warn', but must be one of 'strict', 'replace', 'ignore'"),
         (
             {"tokenizer": "words"},
             "tokenizer must be 'word', 'whitespace', 'char', 'regex:PATTERN', "
             "'python:MODULE:FUNCTION', 'python-lines:MODULE:FUNCTION' or a callable, got 'words'",
         ),
-        ({"lowercase": "yes"}, "lowercase must be True, False or None, got 'yes'"),
+        ({"lowercase": "yes"}, "lowercase is 'yes', but must be one of True, False"),
     ],
 )
 def test_settings_are_checked(settings, message):

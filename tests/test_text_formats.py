@@ -386,10 +386,14 @@ def test_a_missing_pyarrow_names_the_extra(tmp_path, monkeypatch):
     [
         (
             {"format": "json"},
-            "format must be one of 'lines', 'jsonl', 'csv', 'tsv', 'parquet', got 'json'",
+            "format is 'json', but must be one of 'lines', 'jsonl', 'csv', 'tsv', 'parquet'",
         ),
-        ({"field": 5, "format": "jsonl"}, "field must be a str or None, got 5"),
-        ({"field": "text"}, "format 'lines' has no fields, got field 'text'"),
+        ({"field": 5, "format": "jsonl"}, "field is 5, but must be a str"),
+        (
+            {"field": "text"},
+            "field is 'text', but format 'lines' has no fields; leave it out, or give a format "
+            "that has them, such as format=jsonl",
+        ),
         (
             {"format": "parquet", "encoding": "cp1252"},
             "Parquet is always UTF-8, got encoding 'cp1252'",

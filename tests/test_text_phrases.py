@@ -298,21 +298,24 @@ def test_pairs_must_be_as_frequent_as_words_at_least(min_count, given, resolved)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"passes": 0}, "passes must be a whole number, 1 or more, got 0"),
-        ({"score": "pmi"}, "score must be one of 'word2phrase', 'npmi', got 'pmi'"),
+        ({"passes": 0}, "passes is 0, but must be a whole number from 1 to 1,000,000,000,000"),
+        ({"score": "pmi"}, "score is 'pmi', but must be one of 'word2phrase', 'npmi'"),
         (
             {"threshold": 0},
-            "threshold of score 'word2phrase' must be a number above 0, got 0",
+            "threshold is 0, but must be a number above 0 with score 'word2phrase'",
         ),
         (
             {"threshold": float("nan")},
-            "threshold of score 'word2phrase' must be a number above 0, got nan",
+            "threshold is nan, but must be a number",
         ),
         (
             {"score": "npmi", "threshold": 1.5},
-            "threshold of score 'npmi' must be a number from -1 to 1, got 1.5",
+            "threshold is 1.5, but must be a number from -1 to 1 with score 'npmi'",
         ),
-        ({"min_count": 0}, "min_count must be a whole number, 1 or more, got 0"),
+        (
+            {"min_count": 0},
+            "min_count is 0, but must be a whole number from 1 to 1,000,000,000,000",
+        ),
     ],
 )
 def test_settings_are_checked(settings, message):

@@ -67,7 +67,9 @@ def error_of(*args, exit_code):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr(command, "train", lambda *_, **__: pytest.fail("training began"))
+    monkeypatch.setattr(
+        command, "train_by_settings", lambda *_, **__: pytest.fail("training began")
+    )
 
 
 def test_default_output_is_named_after_the_first_corpus(folder):
@@ -128,11 +130,12 @@ def test_options_reach_the_configs(folder, monkeypatch):
     """Every option but those of the output is a field of a config, and gets there."""
     seen = {}
 
-    def train(paths, *, text, skip_gram, optimizer, run, on_event):
-        seen.update({**vars(text), **vars(skip_gram), **vars(optimizer), **vars(run)})
+    def train(corpus, settings, on_event):
+        for part in (settings.text, settings.objective, settings.optimizer, settings.run):
+            seen.update(vars(part))
         raise SettingError("enough")
 
-    monkeypatch.setattr(command, "train", train)
+    monkeypatch.setattr(command, "train_by_settings", train)
     run("news.txt", exit_code=1)
     defaults = dict(seen)
     for settings in (
@@ -200,7 +203,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--dim", "0"], "Invalid value for '--dim': 0 is not in the range x>=1."),
+        (["--dim", "0"], "Invalid value for '--dim': 0 is not in the range 1<=x<=4096."),
         (["--beta1", "1"], "Invalid value for '--beta1': 1.0 is not in the range 0<=x<1."),
         (
             ["--dense-adam", "--optimizer", "sgd"],
@@ -212,20 +215,24 @@ def test_options_reach_the_configs(folder, monkeypatch):
         ),
         (
             ["--optimizer", "sgd", "--beta2", "0.999"],
-            "--optimizer sgd has no --beta2",
+            "--beta2 has no effect with optimizer 'sgd'; leave it out",
         ),
-        (["--optimizer", "sgd", "--power", "0.25"], "--optimizer sgd has no --power"),
+        (
+            ["--optimizer", "sgd", "--power", "0.25"],
+            "--power has no effect with optimizer 'sgd'; leave it out",
+        ),
         (
             ["--optimizer", "adagrad", "--beta1", "0"],
-            "--optimizer adagrad has no --beta1",
+            "--beta1 has no effect with optimizer 'adagrad'; leave it out",
         ),
         (
             ["--dense-adam", "--bias-correction", "row"],
-            "--optimizer dense-adam has no --bias-correction",
+            "--bias-correction has no effect with optimizer 'dense-adam'; leave it out",
         ),
         (
             ["--field", "text"],
-            "--field applies to records only; give their --format, such as jsonl",
+            "--field is 'text', but format 'lines' has no fields; leave it out, or give a format "
+            "that has them, such as --format jsonl",
         ),
         (
             [".", "-o", "link.txt"],
@@ -347,36 +354,41 @@ def test_no_corpus_at_all(folder, no_training):
 
 
 @pytest.mark.parametrize(
-    ("args", "message"),
+    ("args", "exit_code", "message"),
     [
         (
             ["-o", "no/v.vec"],
+            1,
             r"no/v\.vec: the folder '.*no' does not exist; create it, or write elsewhere",
         ),
-        (["gone.txt"], r"gone\.txt: cannot be read: No such file or directory"),
-        (["*.gz"], r"\*\.gz: no file matches this pattern"),
+        (["gone.txt"], 1, r"gone\.txt: cannot be read: No such file or directory"),
+        (["*.gz"], 1, r"\*\.gz: no file matches this pattern"),
         (
             ["--format", "parquet", "--encoding", "latin-1"],
+            2,
             "Parquet is always UTF-8, got encoding 'latin-1'",
         ),
         (
             ["--encoding", "latin-99"],
+            2,
             "--encoding must be one that Python can decode to text, got 'latin-99'",
         ),
         (
             ["--log", "no/log.jsonl"],
+            1,
             r"no/log\.jsonl: cannot be written \(No such file or directory\); "
             "write the log elsewhere",
         ),
         (
             ["--seed", str(2**64)],
-            "--seed is 18446744073709551616, but must be a whole number, "
-            "from 0 to 18446744073709551615",
+            2,
+            "--seed is 18446744073709551616, but must be a whole number "
+            "from 0 to 18,446,744,073,709,551,615",
         ),
     ],
 )
-def test_what_can_be_known_before_training_is(folder, no_training, args, message):
-    assert re.fullmatch(message, error_of("news.txt", *args, exit_code=1))
+def test_what_can_be_known_before_training_is(folder, no_training, args, exit_code, message):
+    assert re.fullmatch(message, error_of("news.txt", *args, exit_code=exit_code))
 
 
 def test_an_archive_that_is_no_text_is_refused_before_anything_is_read(folder, monkeypatch):
@@ -391,18 +403,18 @@ def test_an_archive_that_is_no_text_is_refused_before_anything_is_read(folder, m
 
 
 @pytest.mark.parametrize(
-    ("args", "message"),
+    ("args", "exit_code", "message"),
     [
-        (["--tokenizer", "regex:["], "--tokenizer 'regex:[' is not a regular expression: "),
-        (["--tokenizer", "python:nowhere:f"], "--tokenizer 'python:nowhere:f': cannot import "),
-        (["--tokenizer", "sentences"], "--tokenizer must be 'word', 'whitespace', 'char', "),
+        (["--tokenizer", "regex:["], 2, "--tokenizer 'regex:[' is not a regular expression: "),
+        (["--tokenizer", "python:nowhere:f"], 1, "--tokenizer 'python:nowhere:f': cannot import "),
+        (["--tokenizer", "sentences"], 2, "--tokenizer must be 'word', 'whitespace', 'char', "),
     ],
 )
-def test_a_tokenizer_that_is_not_there(folder, monkeypatch, args, message):
+def test_a_tokenizer_that_is_not_there(folder, monkeypatch, args, exit_code, message):
     monkeypatch.setattr(
         "w2v_sparseadam.training.train.compile_run", lambda *_: pytest.fail("compiled")
     )
-    assert error_of("news.txt", *args, exit_code=1).startswith(message)
+    assert error_of("news.txt", *args, exit_code=exit_code).startswith(message)
 
 
 def test_a_fault_of_a_word_list(folder):
@@ -730,7 +742,7 @@ def test_help(folder):
     text, phrases, model, optimizer, run_, safety, output, other = sections[2::2]
     assert "--min-count N" in text
     assert "[default: (word2phrase 100, npmi 0.5)]" in " ".join(phrases.split())
-    assert "[default: 100; x>=1]" in " ".join(model.split())
+    assert "[default: 100; 1<=x<=4096]" in " ".join(model.split())
     assert "--dense-adam" in optimizer
     assert "[default: (all processors); x>=1]" in " ".join(run_.split())
     assert "--resume DIR" in safety
@@ -849,7 +861,9 @@ def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
 def test_sigusr1_ends_nothing(folder, monkeypatch):
     """Before there is a folder to write a checkpoint to, and once there is none any more."""
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN  # since the command was imported
-    monkeypatch.setattr(command, "train", lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1))
+    monkeypatch.setattr(
+        command, "train_by_settings", lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1)
+    )
     result = CliRunner().invoke(command.main, ["news.txt"])
     assert isinstance(result.exception, AttributeError)  # no model came
     os.kill(os.getpid(), signal.SIGUSR1)
@@ -865,7 +879,7 @@ def test_an_error_caused_by_a_signal_is_no_error(folder, monkeypatch):
         except KeyboardInterrupt as error:
             raise RuntimeError("no compiled object yet") from error
 
-    monkeypatch.setattr(command, "train", train)
+    monkeypatch.setattr(command, "train_by_settings", train)
     assert run("news.txt", exit_code=130).stderr == "Interrupted; no vectors were written.\n"
 
 
@@ -878,7 +892,7 @@ def test_a_signal_that_was_swallowed_stops_at_the_next_event(folder, monkeypatch
             os.kill(os.getpid(), signal.SIGTERM)
         on_event({"event": "text"})
 
-    monkeypatch.setattr(command, "train", train)
+    monkeypatch.setattr(command, "train_by_settings", train)
     assert run("news.txt", exit_code=143).stderr == "Terminated; no vectors were written.\n"
 
 
@@ -890,14 +904,14 @@ def test_a_signal_while_compiling_waits_for_the_next_event(folder, monkeypatch):
         print("compiled")
         on_event({"event": "text"})
 
-    monkeypatch.setattr(command, "train", train)
+    monkeypatch.setattr(command, "train_by_settings", train)
     result = run("news.txt", exit_code=130)
     assert result.stdout == "compiled\n"
     assert result.stderr.splitlines()[-1] == "Interrupted; no vectors were written."
 
 
 def test_a_bug_keeps_its_traceback(folder, monkeypatch):
-    monkeypatch.setattr(command, "train", lambda *_, **__: [][0])
+    monkeypatch.setattr(command, "train_by_settings", lambda *_, **__: [][0])
     assert isinstance(CliRunner().invoke(command.main, ["news.txt"]).exception, IndexError)
 
 
@@ -1041,6 +1055,6 @@ def test_start_vectors_from_standard_input(start, folder):
 
 
 def test_a_very_long_value_does_not_flood_the_terminal(folder):
-    said = error_of("news.txt", "--tokenizer", "python:" + "x" * 100_000, exit_code=1)
+    said = error_of("news.txt", "--tokenizer", "python:" + "x" * 100_000, exit_code=2)
     assert said.startswith("--tokenizer must be ")
     assert len(said) < 2100

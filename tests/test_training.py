@@ -70,27 +70,30 @@ def events_of(path, **settings):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SkipGramConfig(dim=0), "dim is 0, but must be a whole number, 1 or more"),
-        (lambda: SkipGramConfig(dim=2.5), "dim is 2.5, but must be a whole number, 1 or more"),
+        (lambda: SkipGramConfig(dim=0), "dim is 0, but must be a whole number from 1 to 4,096"),
+        (lambda: SkipGramConfig(dim=2.5), "dim is 2.5, but must be a whole number from 1 to 4,096"),
         (
             lambda: SkipGramConfig(window="5"),
-            "window is '5', but must be a whole number, 1 or more",
+            "window is '5', but must be a whole number from 1 to 100,000",
         ),
         (
             lambda: SkipGramConfig(dynamic_window="no"),
             "dynamic_window is 'no', but must be one of True, False",
         ),
-        (lambda: SkipGramConfig(subsample=-1), "subsample is -1, but must be a number, 0 or more"),
+        (lambda: SkipGramConfig(subsample=-1), "subsample is -1, but must be a number from 0 to 1"),
         (
             lambda: SkipGramConfig(noise_exponent=math.inf),
-            "noise_exponent is inf, but must be a number, 0 or more",
+            "noise_exponent is inf, but must be a number from 0 to 10",
         ),
         (
             lambda: OptimizerConfig("adam"),
             "optimizer is 'adam', but must be one of 'sparse-adam', 'rowwise-adam', 'dense-adam', "
             "'adagrad', 'sgd'",
         ),
-        (lambda: SkipGramConfig(dim=4097), "dim is 4097, but must be at most 4096"),
+        (
+            lambda: SkipGramConfig(dim=4097),
+            "dim is 4097, but must be a whole number from 1 to 4,096",
+        ),
         (lambda: OptimizerConfig(lr=0), "lr is 0, but must be a number, above 0"),
         (
             lambda: OptimizerConfig(beta1=1),
@@ -104,10 +107,13 @@ def events_of(path, **settings):
             lambda: OptimizerConfig(beta2=math.nan),
             "beta2 is nan, but must be a number, at least 0 and below 1",
         ),
-        (lambda: OptimizerConfig(eps=0), "eps is 0, but must be a number, above 0"),
+        (
+            lambda: OptimizerConfig(eps=0),
+            "eps is 0, but must be a number, above 0 and at most 1e+38",
+        ),
         (
             lambda: OptimizerConfig(power=0.75),
-            "power is 0.75, but must be a number, from 0 to 0.5",
+            "power is 0.75, but must be a number from 0 to 0.5",
         ),
         (
             lambda: OptimizerConfig(lr_schedule="step"),
@@ -119,36 +125,51 @@ def events_of(path, **settings):
         ),
         (
             lambda: OptimizerConfig(lr=0.5, min_lr=0.6),
-            "min_lr is 0.6, but must be a number, from 0 to lr, 0.5",
+            "min_lr is 0.6, but must be at most lr, 0.5",
         ),
-        (lambda: RunConfig(epochs=0), "epochs is 0, but must be a whole number, 1 or more"),
+        (
+            lambda: RunConfig(epochs=0),
+            "epochs is 0, but must be a whole number from 1 to 1,000,000,000",
+        ),
         (
             lambda: RunConfig(batch_size=31),
-            "batch_size is 31, but must be a whole number, 32 or more",
+            "batch_size is 31, but must be a whole number from 32 to 131,072",
         ),
         (
             lambda: RunConfig(seed=2**64),
-            "seed is 18446744073709551616, but must be a whole number, "
-            "from 0 to 18446744073709551615",
+            "seed is 18446744073709551616, but must be a whole number "
+            "from 0 to 18,446,744,073,709,551,615",
         ),
         (lambda: RunConfig(threads=0), "threads is 0, but must be a whole number, 1 or more"),
-        (lambda: SkipGramConfig(window=10**9), "window is 1000000000, but must be at most 100000"),
+        (
+            lambda: SkipGramConfig(window=10**9),
+            "window is 1000000000, but must be a whole number from 1 to 100,000",
+        ),
         (
             lambda: SkipGramConfig(negative=10**30),
-            f"negative is {10**30}, but must be at most 10000",
+            f"negative is {10**30}, but must be a whole number from 1 to 10,000",
         ),
-        (lambda: SkipGramConfig(subsample=1e308), "subsample is 1e+308, but must be at most 1"),
+        (
+            lambda: SkipGramConfig(subsample=1e308),
+            "subsample is 1e+308, but must be a number from 0 to 1",
+        ),
         (
             lambda: SkipGramConfig(noise_exponent=1000),
-            "noise_exponent is 1000, but must be at most 10",
+            "noise_exponent is 1000, but must be a number from 0 to 10",
         ),
         (lambda: OptimizerConfig(eps=1e-46), "eps is 1e-46, but must be at least 1e-45"),
-        (lambda: OptimizerConfig(eps=1e39), "eps is 1e+39, but must be at most 1e+38"),
+        (
+            lambda: OptimizerConfig(eps=1e39),
+            "eps is 1e+39, but must be a number, above 0 and at most 1e+38",
+        ),
         (lambda: OptimizerConfig(lr=1e-46), "lr is 1e-46, but must be at least 1e-45"),
-        (lambda: RunConfig(epochs=10**30), f"epochs is {10**30}, but must be at most 1000000000"),
+        (
+            lambda: RunConfig(epochs=10**30),
+            f"epochs is {10**30}, but must be a whole number from 1 to 1,000,000,000",
+        ),
         (
             lambda: RunConfig(batch_size=2 * 10**9),
-            "batch_size is 2000000000, but must be at most 131072",
+            "batch_size is 2000000000, but must be a whole number from 32 to 131,072",
         ),
     ],
 )

@@ -208,13 +208,13 @@ def test_what_is_said_of_odd_text(folder):
         ),
         (
             ["--phrases", "1", "--phrase-threshold", "0"],
-            1,
-            "threshold of score 'word2phrase' must be a number above 0, got 0.0",
+            2,
+            "--phrase-threshold is 0.0, but must be a number above 0 with score 'word2phrase'",
         ),
         (
             ["--phrases", "1", "--phrase-score", "npmi", "--phrase-threshold", "100"],
-            1,
-            "threshold of score 'npmi' must be a number from -1 to 1, got 100.0",
+            2,
+            "--phrase-threshold is 100.0, but must be a number from -1 to 1 with score 'npmi'",
         ),
         (["-o", "no/v.txt"], 1, "no/v.txt: the folder '"),
         (["--phrases", "1", "--phrases-out", "no/p.tsv"], 1, "no/p.tsv: the folder '"),

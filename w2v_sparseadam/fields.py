@@ -69,6 +69,8 @@ class Setting:
         number = {int: "a whole number", float: "a number"}.get(self.kind, "a str")
         if self.low is not None and self.high is not None:
             return f"{number} from {_shown(self.low)} to {_shown(self.high)}"
+        if self.low is not None and self.below is None:
+            return f"{number}, {_shown(self.low)} or more"
         bounds = {
             "at least {}": self.low,
             "above {}": self.above,
