@@ -36,6 +36,7 @@ ORDER = [
     "report",
     "",  # the package itself, which gives its public names
     "commands",
+    "__main__",
 ]
 
 

@@ -733,7 +733,7 @@ def test_durations(seconds, text):
 
 
 def test_help(folder):
-    page = CliRunner().invoke(command.main, ["--help"], terminal_width=80).output
+    page = CliRunner().invoke(command.main, ["--help-all"], terminal_width=80).output
     assert max(map(len, page.splitlines())) <= 80
     sections = re.split(r"\n\n(\w+):\n", page)
     assert sections[1::2] == [
@@ -747,7 +747,46 @@ def test_help(folder):
     assert "[default: (all processors); x>=1]" in " ".join(run_.split())
     assert "--resume DIR" in safety
     assert "CORPUS" not in output.replace("CORPUS' name", "")
-    assert re.findall(r"--\w+", other) == ["--version", "--help"]
+    assert re.findall(r"--[\w-]+", other) == ["--version", "--help-all", "--help"]
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_short_help(flag):
+    page = CliRunner().invoke(command.main, [flag], terminal_width=80).output
+    assert re.findall(r"^  (?:-\w, )?(--[\w-]+)", page, re.MULTILINE) == [
+        *("--tokenizer", "--min-count", "--dim", "--window", "--optimizer", "--epochs", "--seed"),
+        *("--threads", "--run-dir", "--resume", "--output", "--version", "--help-all", "--help"),
+    ]
+    assert len(page.splitlines()) < 70
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["-size", "50"], "No such option '-size'; use --dim."),
+        (["--size=50"], "No such option '--size'; use --dim."),
+        (["--vector-size", "50"], "No such option '--vector-size'; use --dim."),
+        (["--workers", "2"], "No such option '--workers'; use --threads."),
+        (["-minCount", "2"], "No such option '-minCount'; use --min-count."),
+        (["-min-count", "2"], "No such option '-min-count'; use --min-count."),
+        (["-output", "v.vec"], "No such option '-output'; use --output."),
+        (["-cbow", "1"], "No such option '-cbow'; the model is skip-gram."),
+        (
+            ["-input", "news.txt"],
+            "No such option '-input'; the text is the argument CORPUS, without an option.",
+        ),
+        (["-binary", "1"], "No such option '-binary'; name the output FILE.bin."),
+    ],
+)
+def test_options_of_other_tools_lead_to_ours(folder, no_training, args, message):
+    assert error_of("news.txt", *args, exit_code=2) == message
+
+
+def test_values_are_no_options(folder):
+    """A value may begin with a dash, and after ``--`` all are arguments."""
+    run("news.txt", *SMALL, "--tokenizer", "regex:x", "--log", "-size", exit_code=1)
+    assert Path("-size").exists()
+    assert error_of("--", "-output", exit_code=1).startswith("-output: cannot be read")
 
 
 def test_version():

@@ -25,8 +25,10 @@ with suppress(AttributeError, ValueError):  # where there is none; in another th
 
 import click
 
+from .. import __version__
 from ..errors import SettingError, W2VError
 from ..text.reading.sources import STANDARD_INPUT
+from .other_names import check_names
 from .signals import StopSignals, exit_soon
 
 _LONGEST_MESSAGE = 2000
@@ -35,7 +37,26 @@ _LONGEST_MESSAGE = 2000
 atexit.register(gc.freeze)
 
 
-class W2VCommand(click.Command):
+class Guarded(click.Command):
+    """A click command or group that writes to guarded standard files, and knows ``-h``."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        known = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        settings["context_settings"] = {**known, **settings.get("context_settings", {})}
+        super().__init__(*args, **settings)
+        click.version_option(__version__)(self)
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        """Run the command, even if stderr cannot be written, and report errors of the system."""
+        _guard_standard_files()
+        try:
+            return super().main(*args, **settings)
+        except (OSError, MemoryError) as error:
+            click.ClickException(printable(_refusal(error))).show()
+            sys.exit(1)
+
+
+class W2VCommand(Guarded):
     """A click command that reports the library's errors in one line.
 
     Use it as ``@click.command(cls=W2VCommand)``. A ``W2VError`` becomes ``Error: …`` on stderr
@@ -47,19 +68,15 @@ class W2VCommand(click.Command):
     left_undone = ""
     """What to add to ``Interrupted`` and ``Terminated``, such as ``; no file was written``."""
 
-    def main(self, *args: Any, **settings: Any) -> Any:
-        """Run the command, even if stderr cannot be written, and report errors of the system."""
-        _guard_standard_files()
-        try:
-            return super().main(*args, **settings)
-        except (OSError, MemoryError) as error:
-            click.ClickException(printable(_refusal(error))).show()
-            sys.exit(1)
-
     def make_context(self, *args: Any, **settings: Any) -> click.Context:
         """Read the command line."""
         with _escaped_errors():
             return super().make_context(*args, **settings)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse an option of another tool, or with one dash too few, before it is taken apart."""
+        check_names(ctx, args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, and report what the user can fix."""

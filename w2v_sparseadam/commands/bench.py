@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import __version__
 from ..objectives.skip_gram.settings import SkipGramConfig
 from . import W2VCommand
 from .options import in_section, option_of, settings_given
@@ -45,7 +44,7 @@ _SECTION = "Options"  # the only one: this help page has no sections
 _option = in_section(_SECTION)
 
 
-@click.command(cls=W2VCommand)
+@click.command(cls=W2VCommand, short_help="Compare SparseAdam with dense Adam and SGD.")
 @click.argument(
     "corpus",
     metavar="[CORPUS]...",
@@ -93,7 +92,6 @@ _option = in_section(_SECTION)
     help="Also plot the results: .png, .svg or .html. Needs the extra 'plot'.",
 )
 @_option("--json", "as_json", is_flag=True, help="Print JSON objects, one per line.")
-@click.version_option(__version__)
 @click.pass_context
 def main(
     ctx: click.Context,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
 
-@click.command(cls=W2VCommand)
+@click.command(cls=W2VCommand, short_help="Score vectors on similarity and analogy sets.")
 @click.argument("vectors", type=_FILE)
 @click.argument("datasets", metavar="DATASET...", type=_FILE, nargs=-1, required=True)
 @click.option(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from . import W2VCommand, printable, to_json, with_advice
 
+if TYPE_CHECKING:
+    from ..vectors.vectors import Vectors
 
-@click.command(cls=W2VCommand)
+Answer = tuple[str, list[tuple[str, float]]]
+"""A question, and words with their cosines."""
+
+
+@click.command(cls=W2VCommand, short_help="Print the words nearest to a word.")
 @click.argument(
     "vectors", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 )
@@ -49,27 +56,37 @@ def main(
     from ..vectors.vectors import Vectors
 
     loaded = Vectors.load(vectors)
-    answers: list[tuple[str, list[tuple[str, float]]]] = []
+    answers: list[Answer] = []
     unknown: list[UnknownWordError] = []
     for question in (*((word,) for word in words), *([analogy] if analogy else [])):
         try:
-            known = [loaded.find(word) or word for word in question]
-            if len(known) == 1:
-                answers.append((known[0], loaded.most_similar(known[0], number)))
-            else:
-                a, b, c = known
-                answers.append((f"{a} : {b} = {c} : ?", loaded.analogy(a, b, c, number)))
+            answers.append(answer(loaded, question, number))
         except UnknownWordError as error:
             unknown.append(error)
 
-    _show(answers, as_json)
+    show(answers, as_json)
     for failure in unknown:
         click.ClickException(printable(with_advice(failure.message, failure.advice))).show()
     if unknown:
         raise click.exceptions.Exit(1)
 
 
-def _show(answers: Sequence[tuple[str, list[tuple[str, float]]]], as_json: bool) -> None:
+def answer(vectors: Vectors, question: Sequence[str], number: int) -> Answer:
+    """Return the words nearest to a word, or the answers to an analogy of three.
+
+    Raises
+    ------
+    UnknownWordError
+        If a word has no vector, not even in lower case.
+    """
+    known = [vectors.find(word) or word for word in question]
+    if len(known) == 1:
+        return known[0], vectors.most_similar(known[0], number)
+    a, b, c = known
+    return f"{a} : {b} = {c} : ?", vectors.analogy(a, b, c, number)
+
+
+def show(answers: Sequence[Answer], as_json: bool = False) -> None:
     """Print the words for each question."""
     if as_json:
         for query, nearest in answers:

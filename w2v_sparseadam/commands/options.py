@@ -32,7 +32,10 @@ corpus_argument = partial(
 
 
 class SectionedCommand(W2VCommand):
-    """Lists the options in sections, in the order in which they are declared."""
+    """Lists the options in sections, in the order in which they are declared.
+
+    If some are common, ``--help`` shows those alone, and ``--help-all`` all of them.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; NumPy is not imported before."""
@@ -41,16 +44,53 @@ class SectionedCommand(W2VCommand):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         return super().invoke(ctx)
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, with ``--help-all`` if help is short without it."""
+        params = super().get_params(ctx)
+        if any(_is_common(param) for param in params):
+            everything = click.Option(
+                ["--help-all"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                help="Show all options and exit.",
+                callback=_show_all,
+            )
+            params.insert(-1, everything)
+        return params
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections of the help page."""
+        """Write the options that people use first, or the sections with all."""
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        is_short = any(map(_is_common, params)) and not ctx.meta.get(_ALL)
         sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
-                section = param.section if isinstance(param, SectionOption) else "Other"
-                sections.setdefault(section, []).append(record)
+        for param in params:
+            if not (record := param.get_help_record(ctx)):
+                continue
+            if not isinstance(param, SectionOption):
+                sections.setdefault("Other", []).append(record)
+            elif not is_short:
+                sections.setdefault(param.section, []).append(record)
+            elif param.common:
+                sections.setdefault("Options", []).append(record)
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records)
+
+
+_ALL = "w2v_sparseadam.help_all"
+
+
+def _is_common(param: click.Parameter) -> bool:
+    return isinstance(param, SectionOption) and param.common
+
+
+def _show_all(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
+    """Print the help page with all options."""
+    if is_given and not ctx.resilient_parsing:
+        ctx.meta[_ALL] = True
+        click.echo(ctx.get_help())
+        ctx.exit()
 
 
 class SectionOption(click.Option):

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from .. import __version__
 from ..system.files import check_writable
 from ..training.resume import resume
 from ..training.train import train_by_settings
@@ -25,11 +24,10 @@ class _TrainCommand(SectionedCommand):
     left_undone = "; no vectors were written"
 
 
-@click.command(cls=_TrainCommand)
+@click.command(cls=_TrainCommand, short_help="Train word vectors on text files.")
 @corpus_argument(required=False)
 @text_options
 @train_options
-@click.version_option(__version__)
 @click.pass_context
 def main(
     ctx: click.Context,
@@ -51,6 +49,8 @@ def main(
     w2v-train news.txt.gz books/ --dim 200 --epochs 5 -o all.bin
     w2v-train news.txt --run-dir runs/news; w2v-train --resume runs/news
     w2v-neighbors corpus.vec river
+
+    Only the options that people use first are listed here; --help-all shows the others.
     """
     request = resumed_run(ctx) if ctx.params["resume_dir"] else new_run(ctx)
     if not dry_run:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import __version__
 from ..system.files import check_text_ending, check_writable, is_standard_output
 from ..system.machine import usable_processors
 from ..text.events import read_with_events
@@ -29,7 +28,7 @@ _MIN_COUNTS = {1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000}
 _output = in_section("Output")
 
 
-@click.command(cls=SectionedCommand)
+@click.command(cls=SectionedCommand, short_help="Count the words of text files.")
 @corpus_argument()
 @text_options
 @_output(
@@ -55,7 +54,6 @@ _output = in_section("Output")
 )
 @_output("--json", "as_json", is_flag=True, help="Print JSON objects, one per line.")
 @_output("-q", "--quiet", is_flag=True, help="Print only the result, warnings and errors.")
-@click.version_option(__version__)
 @click.pass_context
 def main(
     ctx: click.Context,

@@ -1,0 +1,82 @@
+"""``w2v demo``: train on a small text that comes with the package, and look at the vectors."""
+
+from __future__ import annotations
+
+import importlib.resources
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import UnknownWordError
+from ..training.settings import Settings
+from ..training.train import train_by_settings
+from . import W2VCommand, printable
+from .neighbors import answer, show
+from .options import OUTPUT_FILE
+from .reading import teller
+from .report import TrainReport
+
+if TYPE_CHECKING:
+    from ..vectors.vectors import Vectors
+
+_TEXT = "demo_text.txt.xz"
+_WORDS = ("france", "puppy", "seven")
+_ANALOGIES = (("france", "paris", "italy"), ("man", "woman", "king"), ("walk", "walked", "sing"))
+
+
+@click.command(cls=W2VCommand, short_help="Train on a small text that comes with the package.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=OUTPUT_FILE,
+    help="Keep the vectors in this file.",
+)
+@click.pass_context
+def main(ctx: click.Context, /, output: Path | None) -> None:
+    """Train on a small text that comes with the package, and look at the vectors.
+
+    The text has half a million words of simple English on countries, animals, numbers and the like.
+    Afterwards, in a terminal, ask for words of your own.
+    """
+    with ExitStack() as stack:
+        report = TrainReport()
+        stack.callback(report.close)
+        source = importlib.resources.files(__package__) / _TEXT
+        path = stack.enter_context(importlib.resources.as_file(source))
+        model = train_by_settings(path, Settings(), on_event=teller(ctx.obj, [report]))
+    ctx.obj.deferred = False
+    vectors = model.vectors()
+    if output:
+        vectors.save(output)
+    click.echo("\nWords near a word, with their cosines:\n")
+    show([answer(vectors, [word], 3) for word in _WORDS])
+    click.echo("\nParis is to France as what is to Italy, and the like:\n")
+    show([answer(vectors, question, 1) for question in _ANALOGIES])
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        _ask(vectors)
+    click.echo("\nNow with a text of your own:  w2v train YOUR.txt; w2v neighbors YOUR.vec WORD")
+
+
+def _ask(vectors: Vectors) -> None:
+    """Answer questions from the terminal until an empty line or the end of the input."""
+    click.echo("\nYour turn: a word, or three words for an analogy; an empty line ends.")
+    while words := _line().split():
+        if len(words) not in (1, 3):
+            click.echo("One word, or three as in: france paris italy")
+            continue
+        try:
+            show([answer(vectors, words, 5)])
+        except UnknownWordError as error:
+            click.echo(printable(str(error)))
+
+
+def _line() -> str:
+    """Return the next line of the terminal; none at its end."""
+    try:
+        return input("> ")
+    except EOFError:
+        return ""
