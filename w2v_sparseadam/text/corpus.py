@@ -247,7 +247,8 @@ def default_max_types() -> int:
 
 def compile_kernels() -> None:
     """Compile the kernels of `read_corpus`, or load them from the cache, before timing starts."""
-    from .types.scanner import LINE_MARK, Piece, TypeTable
+    from .types.scanner import LINE_MARK, Piece
+    from .types.type_table import TypeTable
     from .types.type_words import Block, TypedText, TypeTokenizer, WordIdMap
     from .words import compile_word_kernels
 
@@ -294,7 +295,7 @@ class _FirstPass:
         from .filters import WordFilter
         from .line_tokenizer import LineTokenizer
         from .phrases import compile_phrase_kernels
-        from .types.scanner import TypeTable
+        from .types.type_table import TypeTable
         from .types.type_words import TypeTokenizer
 
         if not isinstance(threads, int) or threads < 1:

@@ -18,7 +18,8 @@ from ..reading.encodings import OTHER_ENCODING
 from ..reading.reader import PADDING_BYTES, Chunk
 from ..tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, writable
 from ..vocabulary import LINE_END
-from .scanner import Piece, TypeTable
+from .scanner import Piece
+from .type_table import TypeTable
 
 _BLOCK_TYPES = 1 << 16  # decoded at a time
 
