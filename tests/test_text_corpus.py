@@ -24,10 +24,11 @@ from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.reading.reader import read_chunks
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.tokenizers import whitespace, word
-from w2v_sparseadam.text.types import type_words as typewords
+from w2v_sparseadam.text.types import type_words
 from w2v_sparseadam.text.types.scanner import LINE_MARK
 from w2v_sparseadam.text.types.temporary import TypeFile
-from w2v_sparseadam.text.types.type_words import Block, TypedText, TypeWords, WordIdMap
+from w2v_sparseadam.text.types.type_words import TypeWords
+from w2v_sparseadam.text.types.word_id_map import Block, TypedText, WordIdMap
 from w2v_sparseadam.text.vocabulary import LINE_END
 from w2v_sparseadam.text.words import Words
 
@@ -851,7 +852,7 @@ def test_settings_are_checked(settings, message):
 
 
 def test_many_types_are_tokenized_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(typewords, "_BLOCK_TYPES", 3)
+    monkeypatch.setattr(type_words, "_BLOCK_TYPES", 3)
     check_against_reference(tmp_path, [b"a B b c\nd a\xc3\xa9 b f", b"g f E"], ALL_WORDS, 1 << 10)
     paths = write(tmp_path, b"a b c d\ne caf\xe9")
     with pytest.raises(TextError) as caught:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from .filters import FilteredWords
     from .phrases import Phrase
     from .types.scanner import Piece
-    from .types.type_words import TypedText, TypeWords
+    from .types.type_words import TypeWords
+    from .types.word_id_map import TypedText
 
 PIECE_BYTES = 1 << 21
 """Bytes that a thread scans at a time: few enough for their types to fit in the cache."""
@@ -249,7 +250,8 @@ def compile_kernels() -> None:
     """Compile the kernels of `read_corpus`, or load them from the cache, before timing starts."""
     from .types.scanner import LINE_MARK, Piece
     from .types.type_table import TypeTable
-    from .types.type_words import Block, TypedText, TypeTokenizer, WordIdMap
+    from .types.type_words import TypeTokenizer
+    from .types.word_id_map import Block, TypedText, WordIdMap
     from .words import compile_word_kernels
 
     text = b"a b\n"
@@ -498,7 +500,7 @@ class _TypeText(NamedTuple):
     def word_ids(self, word_ids: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the word ids of the text, given those of the words; see `WordIdMap.finish`."""
         from ..system.workers import Pipeline
-        from .types.type_words import Block, WordIdMap
+        from .types.word_id_map import Block, WordIdMap
 
         type_words, rows = self.type_words, self.rows
         if rows is not None:  # row 0, without words, stands for pruned types

@@ -19,7 +19,8 @@ import numpy as np
 from ..simd.kernels import kernel
 from ..system.files import write_result
 from .settings import PhraseConfig
-from .types.type_words import Block, TypedText, TypeWords, WordIdMap
+from .types.type_words import TypeWords
+from .types.word_id_map import Block, TypedText, WordIdMap
 from .vocabulary import LINE_END
 
 _BLOCK_IDS = 1 << 19
