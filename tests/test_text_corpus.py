@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from texts import begins_as_text
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text import corpus
+from w2v_sparseadam.text import first_pass
 from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.reading.reader import read_chunks
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
@@ -569,8 +569,8 @@ def test_a_text_of_which_all_is_forgotten(tmp_path):
 
 def test_the_default_number_of_types_fits_the_memory(monkeypatch, tmp_path):
     limit = 1 << 28
-    monkeypatch.setattr(corpus, "memory_limit", lambda: limit)
-    assert 100_000 < corpus.default_max_types() < limit / 1000
+    monkeypatch.setattr(first_pass, "memory_limit", lambda: limit)
+    assert 100_000 < first_pass.default_max_types() < limit / 1000
 
 
 def test_a_failure_comes_where_it_is_in_the_text(tmp_path):

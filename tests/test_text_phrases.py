@@ -340,7 +340,7 @@ ADDED = """
 import sys
 from numba.core.dispatcher import Dispatcher
 from w2v_sparseadam import PhraseConfig, TextConfig
-from w2v_sparseadam.text import corpus, pairs, phrases, words
+from w2v_sparseadam.text import compilation, corpus, pairs, phrases, words
 from w2v_sparseadam.text.types import hash_table, scanner, type_table, word_id_map
 
 def compiled():
@@ -351,7 +351,7 @@ def compiled():
         for signature in kernel.signatures
     }
 
-corpus.compile_kernels()
+compilation.compile_kernels()
 phrases.compile_phrase_kernels()
 before = compiled()
 pairs._MIN_SLOTS, pairs._MAX_SLOTS = 2, 4
