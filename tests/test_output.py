@@ -15,13 +15,8 @@ import pytest
 
 from w2v_sparseadam.errors import SettingError, W2VError
 from w2v_sparseadam.system import files as output
-from w2v_sparseadam.system.files import (
-    check_text_ending,
-    check_writable,
-    replace_file,
-    shell_path,
-    write_result,
-)
+from w2v_sparseadam.system.files import check_writable, replace_file, write_result
+from w2v_sparseadam.system.paths import check_text_ending, shell_path
 from w2v_sparseadam.system.zstd import zstd_module
 
 

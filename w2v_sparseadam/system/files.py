@@ -14,7 +14,6 @@ import lzma
 import os
 import re
 import secrets
-import shlex
 import shutil
 import stat
 import tempfile
@@ -23,19 +22,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import SettingError, W2VError
+from ..errors import W2VError
+from .paths import compression_ending, open_descriptor
 from .zstd import zstd_module
 
-STANDARD_OUTPUT = "-"
-"""The path that stands for standard output."""
-
-COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
-"""The endings of names of results that are compressed."""
-
-_NOT_TEXT_ENDINGS = (
-    *(".npy", ".npz", ".safetensors", ".parquet", ".json", ".jsonl", ".csv", ".bin", ".kv"),
-    *(".model", ".pkl", ".h5", ".zip", ".7z", ".lz4", ".zstd"),
-)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # The folder, not the disk, is what forbids it: a mount point, a sticky or read-only folder.
 _NOT_IN_FOLDER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
@@ -43,7 +33,6 @@ _CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, err
 _GZIP_LEVEL = 6  # as gzip(1); the default of Python's takes three times as long for 1 %
 _PREFIX = 32
 _TEMPORARY = re.compile(rf"\.(.{{1,{_PREFIX}}})\.[0-9a-f]{{12}}\.tmp", re.DOTALL)
-_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 @contextmanager
@@ -176,70 +165,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise _write_protected(path)
 
 
-def is_standard_output(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a result goes to standard output, under whatever name."""
-    return open_descriptor(path) == 1
-
-
-def open_descriptor(path: str | os.PathLike[str]) -> int | None:
-    """Return the number of the open descriptor that `path` names, None if it names none.
-
-    To open ``/dev/stdout`` is, on Linux, to open the file behind it anew, at its start.
-    """
-    name = os.fspath(path)
-    if name == STANDARD_OUTPUT:
-        return 1
-    if match := _DESCRIPTOR.fullmatch(name):
-        return int(match[1])
-    for number in (1, 2):
-        with suppress(OSError, ValueError):
-            if os.path.samestat(os.stat(name), os.fstat(number)):
-                return number
-    return None
-
-
 def not_a_link(path: str, flags: int) -> int:
     """Open a file, unless it is a symbolic link."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
-
-
-def shell_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as it can be pasted into a shell's command line, whatever is in its name."""
-    name = os.fspath(path)
-    if name.startswith("-"):  # or else it would be taken for an option
-        name = f"./{name}"
-    if name.isprintable():
-        return shlex.quote(name)
-    escaped = (
-        char
-        if char.isprintable() and char not in "'\\"
-        else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
-        for char in name
-    )
-    return f"$'{''.join(escaped)}'"
-
-
-def compression_ending(path: str | os.PathLike[str]) -> str:
-    """Return which of `COMPRESSED_ENDINGS` a name has, "" for none."""
-    suffix = Path(path).suffix.lower()
-    return suffix if suffix in COMPRESSED_ENDINGS else ""
-
-
-def check_text_ending(path: str | os.PathLike[str]) -> None:
-    """Refuse a name that asks for a format which a table of words is not written in.
-
-    Raises
-    ------
-    SettingError
-        Names the endings that say text.
-    """
-    ending = compression_ending(path)
-    inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
-    if inner in _NOT_TEXT_ENDINGS:
-        raise SettingError(
-            f"{path}: is written as text, not as {inner!r}; end the name in .txt or .tsv, then "
-            f"{', '.join(COMPRESSED_ENDINGS)} to compress, or in none"
-        )
 
 
 def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
