@@ -14,7 +14,7 @@ STANDARD_OUTPUT = "-"
 """The path that stands for standard output."""
 
 COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
-"""The endings of names of results that are compressed."""
+"""Endings of names that compress what is written."""
 
 _NOT_TEXT_ENDINGS = (
     *(".npy", ".npz", ".safetensors", ".parquet", ".json", ".jsonl", ".csv", ".bin", ".kv"),
@@ -24,14 +24,14 @@ _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 def is_standard_output(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a result goes to standard output, under whatever name."""
+    """Tell whether a path is standard output, whatever its name."""
     return open_descriptor(path) == 1
 
 
 def open_descriptor(path: str | os.PathLike[str]) -> int | None:
     """Return the number of the open descriptor that `path` names, None if it names none.
 
-    To open ``/dev/stdout`` is, on Linux, to open the file behind it anew, at its start.
+    On Linux, opening ``/dev/stdout`` would open the file behind it again, at its start.
     """
     name = os.fspath(path)
     if name == STANDARD_OUTPUT:
@@ -46,32 +46,32 @@ def open_descriptor(path: str | os.PathLike[str]) -> int | None:
 
 
 def compression_ending(path: str | os.PathLike[str]) -> str:
-    """Return which of `COMPRESSED_ENDINGS` a name has, "" for none."""
+    """Return the one of `COMPRESSED_ENDINGS` that a name has, "" for none."""
     suffix = Path(path).suffix.lower()
     return suffix if suffix in COMPRESSED_ENDINGS else ""
 
 
 def check_text_ending(path: str | os.PathLike[str]) -> None:
-    """Refuse a name that asks for a format which a table of words is not written in.
+    """Refuse a name whose ending asks for another format than text.
 
     Raises
     ------
     SettingError
-        Names the endings that say text.
+        Names the endings that are allowed.
     """
     ending = compression_ending(path)
     inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
     if inner in _NOT_TEXT_ENDINGS:
         raise SettingError(
-            f"{path}: is written as text, not as {inner!r}; end the name in .txt or .tsv, then "
-            f"{', '.join(COMPRESSED_ENDINGS)} to compress, or in none"
+            f"{path}: is written as text, not as {inner!r}; end the name in .txt, .tsv or nothing, "
+            f"and in {', '.join(COMPRESSED_ENDINGS)} to compress"
         )
 
 
 def shell_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as it can be pasted into a shell's command line, whatever is in its name."""
+    """Return a path quoted for a shell's command line, whatever characters it has."""
     name = os.fspath(path)
-    if name.startswith("-"):  # or else it would be taken for an option
+    if name.startswith("-"):  # otherwise it would be taken for an option
         name = f"./{name}"
     if name.isprintable():
         return shlex.quote(name)

@@ -2,6 +2,9 @@
 
 Each pass counts the pairs of neighbours, scores them, and joins the best: first a text's
 ``new york`` becomes ``new_york``, then ``new_york times`` ``new_york_times``.
+
+Done by hand, because gensim's ``Phrases`` counts in a Python dictionary that it prunes when it is
+full: it is slow, and its counts depend on the order of the text.
 """
 
 from __future__ import annotations
