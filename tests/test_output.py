@@ -15,13 +15,8 @@ import pytest
 
 from w2v_sparseadam.errors import SettingError, W2VError
 from w2v_sparseadam.system import files as output
-from w2v_sparseadam.system.files import (
-    check_text_ending,
-    check_writable,
-    replace_file,
-    shell_path,
-    write_result,
-)
+from w2v_sparseadam.system.files import check_writable, replace_file, write_result
+from w2v_sparseadam.system.paths import check_text_ending, shell_path
 from w2v_sparseadam.system.zstd import zstd_module
 
 
@@ -135,7 +130,7 @@ def test_a_result_goes_straight_into_a_pipe(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_device(tmp_path):
     with (
-        pytest.raises(W2VError, match=r"/dev/full: no room left to write \(No space left"),
+        pytest.raises(W2VError, match=r"/dev/full: no space left \(No space left"),
         write_result("/dev/full") as stream,
     ):
         stream.write(b"x")
@@ -207,7 +202,7 @@ def test_a_file_in_a_folder_that_takes_no_other_is_overwritten(tmp_path, monkeyp
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize(
     ("call", "what"),
-    [("fsync", "what the disk took of it is"), ("replace", "the result is kept")],
+    [("fsync", "what could be written is"), ("replace", "the result is kept")],
 )
 def test_a_result_that_cannot_be_put_in_place_is_kept(tmp_path, monkeypatch, call, what, number):
     target = tmp_path / "out.vec"
@@ -283,7 +278,7 @@ def test_a_result_is_compressed_as_its_name_says(tmp_path, ending, module):
 
 
 def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
-    message = "no room left to write (No space left on device); free some, or write elsewhere"
+    message = "no space left (No space left on device); free some, or write elsewhere"
     with (
         pytest.raises(W2VError, match=re.escape(f"out.vec: {message}")),
         write_result(tmp_path / "out.vec"),
@@ -378,7 +373,7 @@ class TestRefusals:
     def test_folder_is_a_file(self, tmp_path, attempt):
         (tmp_path / "file").touch()
         path = tmp_path / "file" / "out.vec"
-        message = f"{path}: a file stands where its folder should be"
+        message = f"{path}: a folder in this path is a file; write elsewhere"
         with pytest.raises(W2VError, match=f"^{re.escape(message)}$"):
             attempt(path)
 

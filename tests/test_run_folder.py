@@ -252,7 +252,7 @@ def test_a_full_disk_leaves_a_run_that_can_start_again(tmp_path, monkeypatch):
             patch.setattr(os, "fsync", fsync)
             message = message_of(folder.keep_text, VOCABULARY, WORD_IDS)
     assert message == (
-        f"{path}/word_ids.i32: no room left to write (No space left on device); free some, or "
+        f"{path}/word_ids.i32: no space left (No space left on device); free some, or "
         "write elsewhere"
     )
     assert names(path) == {"settings.json", "checkpoints", "lock"}

@@ -86,11 +86,10 @@ def test_every_truncation_is_an_error(tmp_path, kind):
             continue
         message = error_of(tmp_path, data[:n_bytes], kind)
         truncated = (
-            f": ends at byte {n_bytes}, amid {kind} data: it is truncated; fetch or compress it "
-            "again"
+            f": truncated {kind} data, which ends at byte {n_bytes}; download or compress it again"
         )
         # Of the second member's magic number, a part may be left.
-        garbage = f": {kind} data ends at byte {first}, but something else follows"
+        garbage = f": {kind} data ends at byte {first}, but other data follows"
         assert message == truncated or (n_bytes < first + 10 and message.startswith(garbage))
 
 
@@ -102,15 +101,15 @@ def test_corruption_is_an_error_with_its_place(tmp_path, kind):
     end = min(len(data), begin + compression._IN_BYTES)
     data[begin + 1000 : begin + 1100] = bytes(100)
     message = error_of(tmp_path, bytes(data), kind)
-    assert message.startswith(f": corrupt {kind} data, noticed between bytes {begin} and {end} (")
-    assert message.endswith("); fetch or compress it again")
+    assert message.startswith(f": corrupt {kind} data, detected between bytes {begin} and {end} (")
+    assert message.endswith("); download or compress it again")
 
 
 def test_a_block_that_gzip_does_not_know_is_an_error(tmp_path):
     data = bytearray(gzip.compress(NUMBERS))
     data[10] |= 0b110
     assert error_of(tmp_path, bytes(data), "gzip").startswith(
-        f": corrupt gzip data, noticed between bytes 0 and {HEAD_BYTES} (Error -3 "
+        f": corrupt gzip data, detected between bytes 0 and {HEAD_BYTES} (Error -3 "
     )
 
 
@@ -118,8 +117,8 @@ def test_a_wrong_check_sum_is_an_error(tmp_path):
     data = bytearray(gzip.compress(b"words"))
     data[-8] ^= 1
     assert error_of(tmp_path, bytes(data), "gzip") == (
-        f": corrupt gzip data, noticed between bytes 0 and {len(data)} (Error -3 while "
-        "decompressing data: incorrect data check); fetch or compress it again"
+        f": corrupt gzip data, detected between bytes 0 and {len(data)} (Error -3 while "
+        "decompressing data: incorrect data check); download or compress it again"
     )
 
 
@@ -128,8 +127,8 @@ def test_a_wrong_check_sum_is_an_error(tmp_path):
 def test_what_follows_an_archive_is_an_error(tmp_path, kind, garbage):
     data = COMPRESS[kind](b"words") + bytes(3)
     assert error_of(tmp_path, data + garbage, kind) == (
-        f": {kind} data ends at byte {len(data)}, but something else follows (bytes "
-        f"{garbage[:4].hex(' ')}); cut it off (head -c {len(data)})"
+        f": {kind} data ends at byte {len(data)}, but other data follows (bytes "
+        f"{garbage[:4].hex(' ')}); remove it (head -c {len(data)})"
     )
 
 
@@ -159,8 +158,8 @@ def test_a_window_that_takes_too_much_memory(tmp_path, monkeypatch, kind):
         packer = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 24})
         data = packer.compress(b"words") + packer.flush()
     assert error_of(tmp_path, data, kind) == (
-        f": to unpack this {kind} data needs more than 0 GiB of memory; compress it with a smaller "
-        "window"
+        f": decompressing this {kind} data needs more than 0 GiB of memory; compress it with a "
+        "smaller window"
     )
 
 

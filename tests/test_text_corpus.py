@@ -19,15 +19,16 @@ from hypothesis import strategies as st
 from texts import begins_as_text
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text import corpus
+from w2v_sparseadam.text import first_pass
 from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.reading.reader import read_chunks
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.tokenizers import whitespace, word
-from w2v_sparseadam.text.types import type_words as typewords
+from w2v_sparseadam.text.types import type_words
 from w2v_sparseadam.text.types.scanner import LINE_MARK
 from w2v_sparseadam.text.types.temporary import TypeFile
-from w2v_sparseadam.text.types.type_words import Block, TypedText, TypeWords, WordIdMap
+from w2v_sparseadam.text.types.type_words import TypeWords
+from w2v_sparseadam.text.types.word_id_map import Block, TypedText, WordIdMap
 from w2v_sparseadam.text.vocabulary import LINE_END
 from w2v_sparseadam.text.words import Words
 
@@ -568,8 +569,8 @@ def test_a_text_of_which_all_is_forgotten(tmp_path):
 
 def test_the_default_number_of_types_fits_the_memory(monkeypatch, tmp_path):
     limit = 1 << 28
-    monkeypatch.setattr(corpus, "memory_limit", lambda: limit)
-    assert 100_000 < corpus.default_max_types() < limit / 1000
+    monkeypatch.setattr(first_pass, "memory_limit", lambda: limit)
+    assert 100_000 < first_pass.default_max_types() < limit / 1000
 
 
 def test_a_failure_comes_where_it_is_in_the_text(tmp_path):
@@ -860,7 +861,7 @@ def test_settings_are_checked(settings, message):
 
 
 def test_many_types_are_tokenized_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(typewords, "_BLOCK_TYPES", 3)
+    monkeypatch.setattr(type_words, "_BLOCK_TYPES", 3)
     check_against_reference(tmp_path, [b"a B b c\nd a\xc3\xa9 b f", b"g f E"], ALL_WORDS, 1 << 10)
     paths = write(tmp_path, b"a b c d\ne caf\xe9")
     with pytest.raises(TextError) as caught:

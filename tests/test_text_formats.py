@@ -127,27 +127,27 @@ def test_another_field(tmp_path):
         (
             "jsonl",
             b'{"text": "a"}\n{"id": 1, "body": "a"}',
-            ", line 2: no field 'text' (there are 'id', 'body'); name one as field",
+            ", line 2: no field 'text' (there are 'id', 'body'); pass one as field",
         ),
         (
             "jsonl",
             b"{}",
-            ", line 1: no field 'text' (there are none); name one as field",
+            ", line 1: no field 'text' (there are none); pass one as field",
         ),
         (
             "jsonl",
             b'{"text": null}',
-            ", line 1: field 'text' is null, expected a string; leave such records out",
+            ", line 1: field 'text' is null, expected a string; remove such records",
         ),
         (
             "jsonl",
             b'{"text": ["' + b"a" * 99 + b'"]}',
-            f", line 1: field 'text' is [\"{'a' * 78}…, expected a string; leave such records out",
+            f", line 1: field 'text' is [\"{'a' * 78}…, expected a string; remove such records",
         ),
         (
             "jsonl",
             b'{"text": "a \\ud83d b"}',
-            ", line 1: half a surrogate pair (\\ud83d) is not a character; pass errors=replace "
+            ", line 1: lone surrogate (\\ud83d), which is not a character; pass errors=replace "
             "or ignore",
         ),
         (
@@ -159,7 +159,7 @@ def test_another_field(tmp_path):
         (
             "csv",
             b"id,title\n",
-            ", line 1: no field 'text' (there are 'id', 'title'); name one as field",
+            ", line 1: no field 'text' (there are 'id', 'title'); pass one as field",
         ),
         ("csv", b'text\n"a\nb"\n"c",d\n', ", line 4: 2 columns, but the header has 1"),
         (
@@ -178,7 +178,7 @@ def test_another_field(tmp_path):
         (
             "tsv",
             b"id,text\n",
-            ", line 1: no field 'text' (there are 'id,text'); name one as field",
+            ", line 1: no field 'text' (there are 'id,text'); pass one as field",
         ),
     ],
 )
@@ -189,7 +189,7 @@ def test_broken_records(tmp_path, format_, data, message):
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "_MAX_CHARACTERS", 1000)
     assert error_of(tmp_path, b'text\n"a\n' + b"b\n" * 10_000, "csv").startswith(
-        ", line 502: not CSV (a field of more than 1000 characters, maybe an open quote); "
+        ", line 502: not CSV (a field of more than 1000 characters, maybe an unclosed quote); "
     )
     csv.field_size_limit(1 << 27)
 
@@ -199,7 +199,7 @@ def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch, f
     monkeypatch.setattr(formats, "_MAX_CHARACTERS", 2_000_000)
     head = b'{"text": "a"}\n' if format_ == "jsonl" else b"text\n"
     assert error_of(tmp_path, head + b"b" * 4_000_000, format_) == (
-        ", line 2: is longer than 2000000 characters, too much for a record"
+        ", line 2: is longer than 2000000 characters, too long for a record"
     )
 
 
@@ -314,7 +314,7 @@ class TestParquet:
         with pytest.raises(TextError) as caught:
             list(read_chunks([path], config, directory=tmp_path / "gone"))
         assert str(caught.value) == (
-            f"{tmp_path}/gone: cannot hold a copy of {path}, which has to be sought in: No such "
+            f"{tmp_path}/gone: cannot hold a copy of {path}, which needs random access: No such "
             "file or directory; set TMPDIR to a directory with room"
         )
 
@@ -324,7 +324,7 @@ class TestParquet:
         with pytest.raises(TextError) as caught:
             check_sources([path], config)
         assert str(caught.value) == (
-            f"{path}: no field 'text' (there are 'n', 'body'); name one as field"
+            f"{path}: no field 'text' (there are 'n', 'body'); pass one as field"
         )
         with pytest.raises(TextError) as caught:
             check_sources([path], TextConfig(format="parquet", field="n"))
@@ -338,7 +338,7 @@ class TestParquet:
         with pytest.raises(TextError) as caught:
             text_of(path, "parquet")
         assert str(caught.value) == (
-            f"{path}, row 701: 'text' is null, expected a string; leave such rows out"
+            f"{path}, row 701: 'text' is null, expected a string; remove such rows"
         )
 
     def test_strings_that_are_no_utf8(self, tmp_path):
@@ -377,7 +377,7 @@ class TestParquet:
 def test_a_missing_pyarrow_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert error_of(tmp_path, b"", "parquet") == (
-        ": a package is missing to read Parquet; pip install 'w2v-sparseadam[parquet]'"
+        ": Parquet needs the package pyarrow; pip install 'w2v-sparseadam[parquet]'"
     )
 
 

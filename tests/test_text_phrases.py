@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import SettingError, TextError
-from w2v_sparseadam.text import phrases as module
+from w2v_sparseadam.text import pairs, phrases
 from w2v_sparseadam.text.corpus import read_corpus
 from w2v_sparseadam.text.phrases import join_phrases
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
@@ -120,9 +120,10 @@ def test_neither_blocks_nor_the_size_of_the_table_change_anything(lines, config,
     """The smallest table holds one pair, and the text is gone through once for each."""
     expected = join(lines, config, 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_BLOCK_IDS", block)
-        patch.setattr(module, "_MIN_SLOTS", 2)
-        patch.setattr(module, "_MAX_SLOTS", 2 << log_slots)
+        for module in (pairs, phrases):
+            patch.setattr(module, "BLOCK_IDS", block)
+        patch.setattr(pairs, "_MIN_SLOTS", 2)
+        patch.setattr(pairs, "_MAX_SLOTS", 2 << log_slots)
         result = join(lines, config, 1)
     assert lines_of(result) == lines_of(expected)
     assert result.phrases == expected.phrases
@@ -254,7 +255,7 @@ def test_the_seed_of_the_hash_changes_nothing(tmp_path, monkeypatch):
     text = "".join(" ".join(line) + "\n" for line in zipf_lines(4, 60))
     found = []
     for seed in (1, 2):
-        monkeypatch.setattr(module, "_SEED", np.uint64(seed))
+        monkeypatch.setattr(pairs, "_SEED", np.uint64(seed))
         config = PhraseConfig(passes=2, threshold=1, min_count=2)
         with read(tmp_path, text, phrases=config) as corpus:
             words = corpus.vocabulary.words
@@ -342,21 +343,21 @@ ADDED = """
 import sys
 from numba.core.dispatcher import Dispatcher
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
-from w2v_sparseadam.text import corpus, phrases
-from w2v_sparseadam.text.types import scanner, type_words
+from w2v_sparseadam.text import compilation, corpus, pairs, phrases, words
+from w2v_sparseadam.text.types import hash_table, scanner, type_table, word_id_map
 
 def compiled():
     return {
         (name, str(signature))
-        for module in (phrases, scanner, type_words)
+        for module in (pairs, words, hash_table, scanner, type_table, word_id_map)
         for name, kernel in vars(module).items() if isinstance(kernel, Dispatcher)
         for signature in kernel.signatures
     }
 
-corpus.compile_kernels()
+compilation.compile_kernels()
 phrases.compile_phrase_kernels()
 before = compiled()
-phrases._MIN_SLOTS, phrases._MAX_SLOTS = 2, 4
+pairs._MIN_SLOTS, pairs._MAX_SLOTS = 2, 4
 config = TextConfig(min_count=1, phrases=PhraseConfig(2, threshold=0.1, min_count=1))
 report = corpus.read_corpus([sys.argv[1]], config).report
 print(report.n_phrases > 1, sorted(compiled() - before))

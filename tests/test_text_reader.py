@@ -216,7 +216,7 @@ def test_lone_surrogates(tmp_path):
     with pytest.raises(TextError) as caught:
         text_of(path, encoding="utf-7")
     assert str(caught.value) == (
-        f"{path}: half a surrogate pair (\\ud800) is not a character; pass errors=replace or ignore"
+        f"{path}: lone surrogate (\\ud800), which is not a character; pass errors=replace or ignore"
     )
     found, last = text_of(path, encoding="utf-7", errors="replace")
     assert (found.decode(), last.n_bad_bytes) == ("a \ufffd b\n", 1)
@@ -234,19 +234,23 @@ def test_bad_bytes_of_all_sources_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("head", "encoding", "message"),
     [
-        (b"%PDF-1.7\n", "utf-8", "is a PDF, not text; give the text in it"),
+        (b"%PDF-1.7\n", "utf-8", "is a PDF, not text; extract its text first"),
         (
             b"PK\x03\x04",
             "utf-8",
-            "is a zip archive (or a docx, xlsx, epub or npz file), not text; unpack it, or pipe in "
-            "what it holds (unzip -p)",
+            "is a zip archive (or a docx, xlsx, epub or npz file), not text; unpack it, or pipe "
+            "its content in (unzip -p)",
         ),
-        (b"\x7fELF\x02", "latin-1", "is an ELF program or library, not text; give the text in it"),
+        (
+            b"\x7fELF\x02",
+            "latin-1",
+            "is an ELF program or library, not text; extract its text first",
+        ),
         (b"PAR1\x15\x04", "utf-8", "is a Parquet file, not text; pass format=parquet"),
         (
             gzip.compress(b"", mtime=0),
             "utf-8",
-            "is gzip data, once decompressed, not text; give the text in it",
+            "is gzip data even after decompression, not text; extract its text first",
         ),
         (
             b"\xff\xfea\0",
@@ -318,8 +322,8 @@ def test_a_text_may_have_some_control_characters_but_not_many():
     with pytest.raises(TextError) as caught:
         check_controls(b"\0" * 33 + b"a" * 479, "x")
     assert str(caught.value) == (
-        "x: is binary, not text (33 of its first 512 bytes are control characters); give the text "
-        "in it, or its encoding"
+        "x: is binary, not text (33 of its first 512 bytes are control characters); extract its "
+        "text first, or pass its encoding"
     )
 
 
@@ -341,7 +345,7 @@ def test_what_is_no_text_is_refused_before_the_first_file_is_read(tmp_path, tar,
     with pytest.raises(TextError) as caught:
         check_sources([good, archive])
     assert str(caught.value) == (
-        f"{archive}: is a tar archive, not text; unpack it, or pipe in what it holds (tar -xOf)"
+        f"{archive}: is a tar archive, not text; unpack it, or pipe its content in (tar -xOf)"
     )
 
 

@@ -11,9 +11,11 @@ from texts import begins_as_text
 from w2v_sparseadam.errors import TextError
 from w2v_sparseadam.simd.kernels import kernel
 from w2v_sparseadam.text.reading.reader import Chunk, read_chunks
-from w2v_sparseadam.text.types import scanner
-from w2v_sparseadam.text.types.scanner import LINE_MARK, Piece, TypeTable, _scan, draw_seeds
+from w2v_sparseadam.text.types import scanner, type_table
+from w2v_sparseadam.text.types.hash_table import draw_seeds
+from w2v_sparseadam.text.types.scanner import LINE_MARK, Piece, _scan
 from w2v_sparseadam.text.types.spaces import BLOCK, lowest_bit, white_space
+from w2v_sparseadam.text.types.type_table import TypeTable
 from w2v_sparseadam.text.vocabulary import LINE_END
 
 SPACES = b" \t\n\r\v\f"
@@ -26,7 +28,8 @@ def seeds(monkeypatch):
     """Use known factors of the hash; return a function that sets others."""
 
     def use(factors):
-        monkeypatch.setattr(scanner, "_SEEDS", tuple(map(np.uint64, factors)))
+        for module in (scanner, type_table):
+            monkeypatch.setattr(module, "SEEDS", tuple(map(np.uint64, factors)))
 
     use(SEEDS)
     return use
@@ -314,7 +317,7 @@ def test_types_that_are_pruned_get_new_numbers(tmp_path):
 
 
 def test_more_types_than_numbers(tmp_path, monkeypatch):
-    monkeypatch.setattr(scanner, "_MAX_TYPES", 3)
+    monkeypatch.setattr(type_table, "_MAX_TYPES", 3)
     with pytest.raises(TextError) as caught:
         scan(tmp_path, [b"a b", b"b c d"], chunk_bytes=64)
     assert str(caught.value) == (

@@ -242,7 +242,7 @@ def test_a_file_that_changes_while_it_is_read(folder, change):
         with pytest.raises(TextError) as caught:
             list(file.blocks())
     assert str(caught.value) == (
-        f"b.txt: changed while it was read (from 5 bytes to {size}); wait until it is written, or "
+        f"b.txt: changed while it was read (from 5 bytes to {size}); wait until it is complete, or "
         "copy it first"
     )
 

@@ -398,7 +398,7 @@ def test_an_archive_that_is_no_text_is_refused_before_anything_is_read(folder, m
     Path("last.txt").write_bytes(b"PK\x03\x04")
     assert run("news.txt", "last.txt", *SMALL, exit_code=1).stderr == (
         "Error: last.txt: is a zip archive (or a docx, xlsx, epub or npz file), not text; unpack "
-        "it, or pipe in what it holds (unzip -p)\n"
+        "it, or pipe its content in (unzip -p)\n"
     )
 
 

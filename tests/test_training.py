@@ -26,8 +26,8 @@ from w2v_sparseadam.objectives.skip_gram.settings import (
 from w2v_sparseadam.optimizers.settings import START_LR, OptimizerConfig
 from w2v_sparseadam.system import machine, memory
 from w2v_sparseadam.system.workers import Workers
-from w2v_sparseadam.text import corpus
 from w2v_sparseadam.text import events as text_events
+from w2v_sparseadam.text import first_pass
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training import train as training
@@ -478,7 +478,7 @@ def test_compiling_is_announced_and_before_any_clock(text, monkeypatch):
         return 2 * x
 
     events_of(text)  # so that double alone is left to compile
-    monkeypatch.setattr(corpus, "compile_kernels", lambda: njit(double)(1))
+    monkeypatch.setattr(first_pass, "compile_kernels", lambda: njit(double)(1))
     # A busy machine would tell of reading, too.
     monkeypatch.setattr("w2v_sparseadam.text.events.EVENT_SECONDS", math.inf)
     events = events_of(text)[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from ..objectives.skip_gram.settings import SkipGramConfig
-from ..system.files import STANDARD_OUTPUT, shell_path
+from ..system.paths import STANDARD_OUTPUT, shell_path
 from . import printable
 
 _MOST_BYTES = 1 << 16

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..events import Event
-from ..system.files import check_text_ending, check_writable
+from ..system.files import check_writable
+from ..system.paths import check_text_ending
 from . import printable, with_advice
 from .signals import StopSignals
 

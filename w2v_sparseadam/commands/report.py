@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..events import Event
-from ..system.files import STANDARD_OUTPUT, compression_ending, open_descriptor
+from ..system.paths import STANDARD_OUTPUT, compression_ending, open_descriptor
 from . import printable
 from .reading import Pace, ReadingReport, duration, new_bar
 

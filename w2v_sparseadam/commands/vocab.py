@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..system.files import check_text_ending, check_writable, is_standard_output
+from ..system.files import check_writable
 from ..system.machine import usable_processors
+from ..system.paths import check_text_ending, is_standard_output
 from ..text.events import read_with_events
 from ..text.settings import TextConfig
 from . import printable, to_json

@@ -1,7 +1,9 @@
 """Write files whole or not at all.
 
 A file is written beside its target under a temporary name and renamed when it is complete, so
-that a full disk, a crash or Ctrl-C never leaves half a file, nor harms the one that was there.
+that a full disk, a crash or Ctrl-C never leaves half a file or damages an existing one. This is
+done by hand, because the packages for it neither tell leftovers from files that are being written
+nor keep a result that cannot be put in place.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import lzma
 import os
 import re
 import secrets
-import shlex
 import shutil
 import stat
 import tempfile
@@ -23,35 +24,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import SettingError, W2VError
+from ..errors import W2VError
+from .paths import compression_ending, open_descriptor
 from .zstd import zstd_module
 
-STANDARD_OUTPUT = "-"
-"""The path that stands for standard output."""
-
-COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
-"""The endings of names of results that are compressed."""
-
-_NOT_TEXT_ENDINGS = (
-    *(".npy", ".npz", ".safetensors", ".parquet", ".json", ".jsonl", ".csv", ".bin", ".kv"),
-    *(".model", ".pkl", ".h5", ".zip", ".7z", ".lz4", ".zstd"),
-)
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# The folder, not the disk, is what forbids it: a mount point, a sticky or read-only folder.
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# The folder forbids it, not the disk: a mount point, a sticky or a read-only folder.
 _NOT_IN_FOLDER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EROFS}
-_GZIP_LEVEL = 6  # as gzip(1); the default of Python's takes three times as long for 1 %
+_GZIP_LEVEL = 6  # as gzip(1); Python's default takes three times as long to save 1 %
 _PREFIX = 32
 _TEMPORARY = re.compile(rf"\.(.{{1,{_PREFIX}}})\.[0-9a-f]{{12}}\.tmp", re.DOTALL)
-_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that replaces `path` when the block ends without an exception.
 
-    After any exception, ``KeyboardInterrupt`` among them, the temporary file is gone and `path`
-    is as it was. A symbolic link is replaced, not followed.
+    After any exception, ``KeyboardInterrupt`` included, the temporary file is removed and `path` is
+    unchanged. A symbolic link is replaced, not followed.
 
     Parameters
     ----------
@@ -68,7 +59,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
         If the folder is missing or is a file, if writing is not permitted, if `path` is a
         folder, or if the disk is full.
     """
-    with _no_room_told(path):
+    with _full_disk_reported(path):
         stream, temporary = _open_temporary(path, path)
         try:
             with stream:
@@ -77,7 +68,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             os.replace(temporary, path)
         except BaseException as error:
             temporary.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+            if isinstance(error, OSError) and error.errno not in _NO_SPACE:
                 raise W2VError(
                     f"{path}: cannot be written ({error.strerror}); write elsewhere"
                 ) from error
@@ -86,31 +77,31 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a binary file for a result, which must not be lost at the last moment.
+    """Open a binary file for the result of a long run, which must not be lost.
 
-    After any exception before all is written, the temporary file is gone and `path` is as it was. A
-    symbolic link stays and its target is replaced; an existing file keeps its permissions
-    where possible, a new one takes them from the umask. Temporary files that a killed process left
-    of `path` are removed. And
+    After any exception before everything is written, the temporary file is removed and `path` is
+    unchanged. A symbolic link stays and its target is replaced. An existing file keeps its
+    permissions where possible, a new one takes them from the umask. Temporary files of `path` that
+    a killed process left are removed.
 
-    - ``"-"``, and any other name of an open descriptor such as ``/dev/stdout``, is written
-      where that stands; a device or a pipe is written straight;
-    - a name that ends in one of `COMPRESSED_ENDINGS` is compressed;
-    - where the folder does not let the file be replaced (a file that is mounted by itself, a
-      sticky or read-only folder), it is overwritten once all is written elsewhere;
-    - if it cannot be put in place at all, the complete result is kept under another name.
+    - ``"-"`` and other names of an open descriptor, such as ``/dev/stdout``, are written at its
+      current position; a device or a pipe is written directly.
+    - A name that ends in one of `COMPRESSED_ENDINGS` is compressed.
+    - If the folder does not allow replacing the file (a sticky or read-only folder, a file that
+      is a mount point), the file is overwritten once everything is written elsewhere.
+    - If that fails, too, the complete result is kept under another name.
 
     Raises
     ------
     W2VError
-        As `replace_file`; if a package to compress is missing; or if the result could not be put
-        in place: says where it is.
+        As `replace_file`; if a package to compress is missing; or if the result cannot be put in
+        place: the message says where it is.
     """
     compress = _compressor(path)
-    with _no_room_told(path):
-        straight = _straight(path)
-        if straight is not None:
-            with _open_straight(path, straight) as file, compress(file) as stream:
+    with _full_disk_reported(path):
+        direct = _written_directly(path)
+        if direct is not None:
+            with _open_directly(path, direct) as file, compress(file) as stream:
                 yield stream
             return
         target = Path(os.path.realpath(path))
@@ -136,10 +127,10 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             if failure.errno not in _NOT_IN_FOLDER:
                 raise failure
             _overwrite(target, temporary)
-        except BaseException as error:  # what was there may be half overwritten
+        except BaseException as error:  # the existing file may be half overwritten
             kept = _kept(temporary)
             if isinstance(error, OSError):
-                what = "the result is kept" if flushed else "what the disk took of it is"
+                what = "the result is kept" if flushed else "what could be written is"
                 raise W2VError(
                     f"{path}: cannot be written ({error.strerror}); {what} in {kept}"
                 ) from error
@@ -148,9 +139,9 @@ def write_result(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Find out before a long run whether `write_result` can write to `path`.
+    """Check before a long run that `write_result` can write to `path`.
 
-    Creates and removes an empty temporary file; what is at `path` is not touched.
+    Creates and removes an empty temporary file; an existing file is not touched.
 
     Raises
     ------
@@ -158,10 +149,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         As `write_result`.
     """
     _compressor(path)
-    straight = _straight(path)
-    if isinstance(straight, int):
-        _open_straight(path, straight).close()
-    elif straight is None:
+    direct = _written_directly(path)
+    if isinstance(direct, int):
+        _open_directly(path, direct).close()
+    elif direct is None:
         target = Path(os.path.realpath(path))
         stream, temporary = _open_temporary(path, target, or_elsewhere=True)
         try:
@@ -172,30 +163,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             ) from error
         finally:
             temporary.unlink()
-    elif not os.access(straight, os.W_OK):  # opening a pipe would wait for who reads it
+    elif not os.access(direct, os.W_OK):  # opening a pipe would wait for its reader
         raise _write_protected(path)
-
-
-def is_standard_output(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a result goes to standard output, under whatever name."""
-    return open_descriptor(path) == 1
-
-
-def open_descriptor(path: str | os.PathLike[str]) -> int | None:
-    """Return the number of the open descriptor that `path` names, None if it names none.
-
-    To open ``/dev/stdout`` is, on Linux, to open the file behind it anew, at its start.
-    """
-    name = os.fspath(path)
-    if name == STANDARD_OUTPUT:
-        return 1
-    if match := _DESCRIPTOR.fullmatch(name):
-        return int(match[1])
-    for number in (1, 2):
-        with suppress(OSError, ValueError):
-            if os.path.samestat(os.stat(name), os.fstat(number)):
-                return number
-    return None
 
 
 def not_a_link(path: str, flags: int) -> int:
@@ -203,47 +172,8 @@ def not_a_link(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)
 
 
-def shell_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as it can be pasted into a shell's command line, whatever is in its name."""
-    name = os.fspath(path)
-    if name.startswith("-"):  # or else it would be taken for an option
-        name = f"./{name}"
-    if name.isprintable():
-        return shlex.quote(name)
-    escaped = (
-        char
-        if char.isprintable() and char not in "'\\"
-        else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
-        for char in name
-    )
-    return f"$'{''.join(escaped)}'"
-
-
-def compression_ending(path: str | os.PathLike[str]) -> str:
-    """Return which of `COMPRESSED_ENDINGS` a name has, "" for none."""
-    suffix = Path(path).suffix.lower()
-    return suffix if suffix in COMPRESSED_ENDINGS else ""
-
-
-def check_text_ending(path: str | os.PathLike[str]) -> None:
-    """Refuse a name that asks for a format which a table of words is not written in.
-
-    Raises
-    ------
-    SettingError
-        Names the endings that say text.
-    """
-    ending = compression_ending(path)
-    inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
-    if inner in _NOT_TEXT_ENDINGS:
-        raise SettingError(
-            f"{path}: is written as text, not as {inner!r}; end the name in .txt or .tsv, then "
-            f"{', '.join(COMPRESSED_ENDINGS)} to compress, or in none"
-        )
-
-
 def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
-    """Return what makes a context manager that compresses into a file, or leaves it as it is."""
+    """Return a function that opens a stream into a file, which compresses by the name of `path`."""
     ending = compression_ending(path)
     zstd = zstd_module(path) if ending == ".zst" else None
 
@@ -253,7 +183,7 @@ def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
             case "":
                 yield file
                 return
-            case ".gz":  # without a time, so that equal results are equal files
+            case ".gz":  # no time in it, so that equal results are equal files
                 packed: Any = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, 0)
             case ".bz2":
                 packed = bz2.BZ2File(file, "wb")
@@ -268,20 +198,20 @@ def _compressor(path: str | os.PathLike[str]) -> Callable[[Any], Any]:
 
 
 @contextmanager
-def _no_room_told(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn the error of a full disk into one that says so."""
+def _full_disk_reported(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise a clear error if the disk is full."""
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in _NO_SPACE:
             raise W2VError(
-                f"{path}: no room left to write ({error.strerror}); free some, or write elsewhere"
+                f"{path}: no space left ({error.strerror}); free some, or write elsewhere"
             ) from error
         raise
 
 
-def _straight(path: str | os.PathLike[str]) -> int | str | None:
-    """Return what to open if it cannot be replaced: an open descriptor, a device or a pipe."""
+def _written_directly(path: str | os.PathLike[str]) -> int | str | None:
+    """Return what to write directly: an open descriptor, a device or a pipe; None for a file."""
     number = open_descriptor(path)
     if number is not None:
         return number
@@ -292,13 +222,13 @@ def _straight(path: str | os.PathLike[str]) -> int | str | None:
     return None
 
 
-def _open_straight(path: str | os.PathLike[str], straight: int | str) -> BinaryIO:
-    """Open what `_straight` found; a descriptor stays open when the file is closed."""
+def _open_directly(path: str | os.PathLike[str], direct: int | str) -> BinaryIO:
+    """Open what `_written_directly` found; a descriptor stays open when the file is closed."""
     try:
-        if isinstance(straight, int):
-            os.write(straight, b"")  # is it open, and for writing?
-            return open(os.dup(straight), "wb")
-        return open(straight, "wb")
+        if isinstance(direct, int):
+            os.write(direct, b"")  # raises if it is not open for writing
+            return open(os.dup(direct), "wb")
+        return open(direct, "wb")
     except OSError as error:
         raise W2VError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
 
@@ -306,9 +236,10 @@ def _open_straight(path: str | os.PathLike[str], straight: int | str) -> BinaryI
 def _open_temporary(
     path: str | os.PathLike[str], target: Path, or_elsewhere: bool = False
 ) -> tuple[BinaryIO, Path]:
-    """Open a temporary file beside a target, or elsewhere if that is there but its folder is shut.
+    """Open a temporary file beside a target.
 
-    ``path`` is the name that the user gave the target.
+    ``or_elsewhere`` opens it in the temporary directory if the target exists, but its folder does
+    not allow new files. ``path`` is the name that the user gave the target.
     """
     name = f"{_prefix(target)}{secrets.token_hex(6)}.tmp"
     try:
@@ -336,18 +267,18 @@ def _open_temporary(
             f"{path}: the folder '{target.parent}' does not exist; create it, or write elsewhere"
         ) from None
     except NotADirectoryError:
-        raise W2VError(f"{path}: a file stands where its folder should be") from None
+        raise W2VError(f"{path}: a folder in this path is a file; write elsewhere") from None
     except OSError as error:
         raise W2VError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
 
 
 def _prefix(target: Path) -> str:
-    """Return how temporary names begin; cut short, so that the longest name has one, too."""
+    """Return the start of temporary names, cut so that even the longest target has room for one."""
     return f".{target.name[:_PREFIX]}."
 
 
 def _locked(path: Path) -> tuple[BinaryIO, Path]:
-    """Create a file, and lock it as long as it is open: a lock tells it from a leftover."""
+    """Create a file and lock it while it is open; the lock tells it from a leftover."""
     while True:
         # Not by tempfile: its files are private to the user, whatever the umask says.
         stream = open(path, "xb")  # noqa: SIM115 (the caller closes it)
@@ -358,7 +289,7 @@ def _locked(path: Path) -> tuple[BinaryIO, Path]:
 
 
 def _try_lock(handle: int) -> bool:
-    """Lock an open file; return whether nobody else has."""
+    """Lock an open file; return False if another process has locked it."""
     try:
         import fcntl
 
@@ -369,7 +300,7 @@ def _try_lock(handle: int) -> bool:
 
 
 def leftover_of(name: str) -> str | None:
-    """Return how the name of the file begins that a temporary name was for; None for others."""
+    """Return the start of the target's name, given a temporary name; None for other names."""
     match = _TEMPORARY.fullmatch(name)
     return match[1] if match else None
 
@@ -386,7 +317,7 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def _flush(stream: BinaryIO) -> None:
-    """Bring all that was written to the disk."""
+    """Flush everything that was written to the disk."""
     stream.flush()
     sync(stream.fileno())
 
@@ -403,7 +334,7 @@ def sync(handle: int) -> None:
 def _overwrite(target: Path, source: Path) -> None:
     """Overwrite a file with the bytes of another."""
     try:
-        # Not created: in a sticky folder, Linux forbids that even for files that are there.
+        # Without O_CREAT, which Linux forbids in a sticky folder even for existing files.
         number = os.open(target, os.O_WRONLY | os.O_TRUNC)
     except FileNotFoundError:
         number = os.open(target, os.O_WRONLY | os.O_CREAT, 0o666)
@@ -417,11 +348,11 @@ def _write_protected(path: str | os.PathLike[str]) -> W2VError:
 
 
 def _kept(temporary: Path) -> Path:
-    """Give a temporary file a name that shows, if it can be had; return where it is."""
+    """Give a temporary file a visible name if possible; return its path."""
     visible = temporary.with_name(temporary.name.removeprefix(".").removesuffix(".tmp"))
     with suppress(OSError):
         return temporary.rename(visible)
-    with suppress(OSError):  # or else the next command would remove it as a leftover
+    with suppress(OSError):  # otherwise the next command would remove it as a leftover
         shutil.copyfile(temporary, visible)
         temporary.unlink()
         return visible

@@ -154,7 +154,7 @@ def compile_run(settings: Settings, emit: Callable[[Event], None]) -> None:
 
     from ..simd.kernels import compiling_told
     from ..system.workers import Workers
-    from ..text.corpus import compile_kernels
+    from ..text.compilation import compile_kernels
 
     word_ids = np.array([0, 1, -1], np.int32)
     word_ids.flags.writeable = False

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import FormatError, W2VError
-from ..system.files import shell_path
+from ..system.paths import shell_path
 
 
 def can_be_a_path(name: str) -> bool:

@@ -34,8 +34,9 @@ import numpy as np
 
 from ..errors import FormatError, W2VError
 from ..objectives.registry import OBJECTIVES
-from ..system.files import leftover_of, not_a_link, replace_file, shell_path, sync
+from ..system.files import leftover_of, not_a_link, replace_file, sync
 from ..system.locks import lock_folder, open_lock
+from ..system.paths import shell_path
 from ..text.vocabulary import Vocabulary
 from .inputs import can_be_a_path, is_stamp
 from .sealed_json import read_json, sealed, to_json, unsealed

@@ -1,4 +1,4 @@
-"""Decompress bytes, in a thread that reads ahead."""
+"""Decompress bytes in a thread that reads ahead."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _BLOCKS_AHEAD = 4
 _PEEK_BYTES = 1 << 16
 _LONGEST_LINE = 1 << 20
 _MOST_WINDOW = 1 << 31
-_XZ_BYTES = 1 << 20  # beside the window
+_XZ_BYTES = 1 << 20  # that xz needs besides the window
 
 
 class _Decompressor(Protocol):
-    """What the decompressors of the standard library have in common."""
+    """The interface that the decompressors of the standard library share."""
 
     @property
     def eof(self) -> bool:
@@ -38,18 +38,18 @@ class _Decompressor(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """What came behind the member."""
+        """Bytes found after the end of the member."""
 
     @property
     def needs_input(self) -> bool:
-        """Whether there is nothing more to be had without data."""
+        """Whether more data is needed before more can be returned."""
 
     def decompress(self, data: bytes, /, max_length: int) -> bytes:
-        """Return at most so many bytes."""
+        """Return at most ``max_length`` bytes."""
 
 
 class _GzipDecompressor:
-    """Reads one member of gzip data and checks its sum."""
+    """Reads one member of gzip data and verifies its checksum."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -73,25 +73,25 @@ class _GzipDecompressor:
 def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
     """Yield the decompressed bytes of a file, in blocks of at most 1 MiB.
 
-    Members that follow each other are read as one. Zero bytes between and behind them are
-    padding, as for gzip(1) and xz(1).
+    Consecutive members are concatenated. Zero bytes between and after them are padding, as for
+    gzip(1) and xz(1).
 
     Parameters
     ----------
     file : SourceFile
-        At its start.
+        Positioned at its start.
     kind : {"gzip", "bzip2", "xz", "zstd"}
-        As `compression_of` says.
+        As `compression_of` returns it.
 
     Raises
     ------
     TextError
-        If the data is corrupt, ends too soon, or is followed by other data: names the place in
-        the file.
+        If the data is corrupt, truncated, or followed by other data; the message says where in the
+        file.
     """
     new, errors = _decompressor(kind, file.name)
     decompressor: _Decompressor | None = None  # None between members
-    n_bytes_in = HEAD_BYTES  # so that to look at what a file holds costs little
+    n_bytes_in = HEAD_BYTES  # few at first, so that checking a file is cheap
     while block := file.read(n_bytes_in):
         n_bytes_in = _IN_BYTES
         while True:
@@ -104,8 +104,8 @@ def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
                 if compression_of(block) != kind:
                     place = file.n_bytes_read - len(block)
                     raise TextError(
-                        f"{file.name}: {kind} data ends at byte {place}, but something else "
-                        f"follows (bytes {block[:4].hex(' ')}); cut it off (head -c {place})"
+                        f"{file.name}: {kind} data ends at byte {place}, but other data follows "
+                        f"(bytes {block[:4].hex(' ')}); remove it (head -c {place})"
                     )
                 decompressor = new()
             if block:
@@ -115,12 +115,12 @@ def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
             except errors as error:
                 if "emory" in str(error):
                     raise TextError(
-                        f"{file.name}: to unpack this {kind} data needs more than "
+                        f"{file.name}: decompressing this {kind} data needs more than "
                         f"{_MOST_WINDOW >> 30} GiB of memory; compress it with a smaller window"
                     ) from error
                 raise TextError(
-                    f"{file.name}: corrupt {kind} data, noticed between bytes {begin} and "
-                    f"{file.n_bytes_read} ({error}); fetch or compress it again"
+                    f"{file.name}: corrupt {kind} data, detected between bytes {begin} and "
+                    f"{file.n_bytes_read} ({error}); download or compress it again"
                 ) from error
             block = b""
             if text:
@@ -131,15 +131,15 @@ def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
                 break
     if decompressor is not None:
         raise TextError(
-            f"{file.name}: ends at byte {file.n_bytes_read}, amid {kind} data: it is truncated; "
-            "fetch or compress it again"
+            f"{file.name}: truncated {kind} data, which ends at byte {file.n_bytes_read}; download "
+            "or compress it again"
         )
 
 
 def _decompressor(
     kind: str, name: str
 ) -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
-    """Return what makes a decompressor, and what that raises on corrupt data."""
+    """Return a function that makes decompressors, and what they raise on corrupt data."""
     if kind == "gzip":
         return _GzipDecompressor, (zlib.error,)
     if kind == "bzip2":
@@ -150,20 +150,20 @@ def _decompressor(
             (lzma.LZMAError,),
         )
     zstd = zstd_module(name)
-    # zstd --long=31 needs as much; its own limit of 2**27 would refuse many a published dump.
+    # As for zstd --long=31; zstd's default limit of 2**27 would refuse many published dumps.
     options = {zstd.DecompressionParameter.window_log_max: _MOST_WINDOW.bit_length() - 1}
     return lambda: zstd.ZstdDecompressor(options=options), (zstd.ZstdError,)
 
 
 class BlockReader(io.RawIOBase):
-    """Blocks of bytes, to be read as a file."""
+    """A file object that reads from blocks of bytes."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
         self._left = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, view: Any, /) -> int:
@@ -193,11 +193,11 @@ def open_unpacked(
     Yields
     ------
     stream : io.BufferedReader
-        Of which a first ``peek`` returns 64 KiB, unless there are fewer.
+        Its first ``peek`` returns 64 KiB, or everything if there is less.
     name : str
-        What to call it in messages.
+        Its name in messages.
     n_bytes : int or None
-        Its size, unless it is a stream or compressed.
+        Its size; None if it is a stream or compressed.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _filled(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in blocks of at least `_PEEK_BYTES`, but for the last."""
+    """Yield the same bytes in blocks of at least `_PEEK_BYTES`, except the last."""
     parts = bytearray()
     for block in blocks:
         parts += block
@@ -248,9 +248,9 @@ def _filled(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """Yield the same blocks, made by a thread that is a few of them ahead.
+    """Yield the same blocks, made by another thread, a few of them ahead.
 
-    Decompressors and kernels do not hold the interpreter lock, so that they run side by side.
+    Decompressors and kernels release the interpreter lock, so they run at the same time.
     """
     ready: Queue[bytes | BaseException | None] = Queue(_BLOCKS_AHEAD)
     stopped = threading.Event()
@@ -277,4 +277,4 @@ def read_ahead(blocks: Iterator[bytes]) -> Generator[bytes, None, None]:
         stopped.set()
         with suppress(Empty):
             while True:
-                ready.get_nowait()  # a place for the thread to put its block and see the end
+                ready.get_nowait()  # makes room: the thread puts its block and stops

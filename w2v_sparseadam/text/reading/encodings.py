@@ -13,29 +13,29 @@ from .sources import SourceFile
 _BYTE_ORDER_MARK = "\ufeff"
 
 NOT_STRICT = "pass `errors=replace` or ignore"
-"""Advice against what is not text."""
+"""Advice for text that is invalid."""
 
 OTHER_ENCODING = "pass another `encoding`, or `errors=replace` or ignore"
-"""Advice against bytes that are not text in this encoding."""
+"""Advice for bytes that are invalid in this encoding."""
 
-_lost = threading.local()  # by the call that decodes or encodes at the moment
+_lost = threading.local()  # n: invalid bytes in the current call
 
 
 def _handler(replacement: str) -> Callable[[UnicodeError], tuple[str | bytes, int]]:
-    """Return a handler of errors that puts something in place of what is bad, and counts it."""
+    """Return an error handler for codecs that replaces invalid bytes and counts them."""
 
     def handle(error: UnicodeError) -> tuple[str | bytes, int]:
         if not isinstance(error, UnicodeDecodeError | UnicodeEncodeError):
             raise error
         _lost.n += error.end - error.start
-        # The encoder of UTF-8 takes a str only if it is ASCII.
+        # The UTF-8 encoder accepts a str only if it is ASCII.
         decoding = isinstance(error, UnicodeDecodeError)
         return replacement if decoding else replacement.encode(), error.end
 
     return handle
 
 
-# Codecs ask for a handler by its name.
+# Codecs find a handler by its name.
 _HANDLERS = {
     "strict": "strict",
     "replace": "w2v_sparseadam.replace",
@@ -46,23 +46,23 @@ codecs.register_error(_HANDLERS["ignore"], _handler(""))
 
 
 def decoded(blocks: Iterator[bytes], file: SourceFile, encoding: str, errors: str) -> Iterator[str]:
-    """Yield bytes as text; a byte order mark at the start is left out.
+    """Decode bytes; a byte order mark at the start is dropped.
 
     Parameters
     ----------
     blocks : iterator of bytes
-        The text, cut anywhere.
+        The bytes, split anywhere.
     file : SourceFile
-        Where it comes from: named in errors, and its ``n_bad_bytes`` count what is not text.
+        Where they come from: named in errors; its ``n_bad_bytes`` counts invalid bytes.
     encoding : str
-        Of a codec that decodes bytes to str.
+        A codec that decodes bytes to str.
     errors : {"strict", "replace", "ignore"}
-        What to do with what is not text.
+        What to do with invalid bytes.
 
     Raises
     ------
     TextError
-        If something is not text and ``errors`` is "strict": names its place.
+        If bytes are invalid and ``errors`` is "strict"; the message says where.
     """
     decoder = codecs.getincrementaldecoder(encoding)(_HANDLERS[errors])
     n_fed = 0
@@ -84,7 +84,7 @@ def decoded(blocks: Iterator[bytes], file: SourceFile, encoding: str, errors: st
 
 
 def _undecodable(error: UnicodeError, begin: int, end: int, name: str, encoding: str) -> TextError:
-    """Return the error for something in the block from ``begin`` to ``end`` that is not text."""
+    """Return the error for invalid bytes in the block from ``begin`` to ``end``."""
     what = str(error)
     if isinstance(error, UnicodeDecodeError):
         # A decoder may have kept some bytes from the block before.
@@ -96,18 +96,18 @@ def _undecodable(error: UnicodeError, begin: int, end: int, name: str, encoding:
 
 
 def encoded(text: str, file: SourceFile, errors: str, line: int | None = None) -> bytes:
-    """Return text as UTF-8.
+    """Encode text as UTF-8.
 
     Parameters
     ----------
     text : str
-        Lone surrogates are all that UTF-8 cannot hold.
+        UTF-8 can encode everything but lone surrogates.
     file : SourceFile
         As in `decoded`.
     errors : {"strict", "replace", "ignore"}
         As in `decoded`.
     line : int, optional
-        Where in the file the text stands.
+        Its line in the file, for the message.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def encoded(text: str, file: SourceFile, errors: str, line: int | None = None) -
     except UnicodeEncodeError as error:
         place = file.name if line is None else f"{file.name}, line {line}"
         raise TextError(
-            f"{place}: half a surrogate pair ({ascii(text[error.start])[1:-1]}) is not a character",
+            f"{place}: lone surrogate ({ascii(text[error.start])[1:-1]}), which is not a character",
             NOT_STRICT,
         ) from error
     file.n_bad_bytes += _lost.n

@@ -1,6 +1,6 @@
 """From tables to lines of text: one field of each record of JSON Lines, CSV, TSV or Parquet.
 
-A record ends a line; so does a line feed in the field, whose lines are sentences of their own.
+Each record becomes a line. A line feed in the field ends a line, too.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .sources import SourceFile
 _BLOCK_BYTES = 1 << 20
 _BATCH_ROWS = 256
 
-# A line without an end, or a quote that is never closed, would take all that follows into memory.
+# A line that never ends, or a quote that is never closed, would read the whole file into memory.
 _MAX_CHARACTERS = 1 << 27
 
 Records = Iterator[tuple[int, str]]
-"""The field of each record, with the number of the line where the record ends."""
+"""The field of each record, with the number of the line that ends the record."""
 
 
 def json_records(text: Iterator[str], name: str, field: str) -> Records:
-    """Yield a field of JSON Lines: an object on each line that is not blank."""
+    """Yield a field of JSON Lines, which have an object on each line that is not blank."""
     for number, line in enumerate(_lines(text, name), 1):
         if not line or line.isspace():
             continue
@@ -54,23 +54,26 @@ def json_records(text: Iterator[str], name: str, field: str) -> Records:
                 raise _no_field(f"{name}, line {number}", field, record)
             raise TextError(
                 f"{name}, line {number}: field {field!r} is {_cut(json.dumps(value))}, expected a "
-                "string; leave such records out"
+                "string; remove such records"
             )
         yield number, value
 
 
 def csv_records(text: Iterator[str], name: str, field: str) -> Records:
-    """Yield a field of CSV as of RFC 4180: the first row names the columns."""
-    csv.field_size_limit(_MAX_CHARACTERS)  # of the whole process; nobody needs the default
+    """Yield a field of CSV, as defined by RFC 4180; the first row names the columns.
+
+    By the csv module, because other readers do not tell the line of each record.
+    """
+    csv.field_size_limit(_MAX_CHARACTERS)  # for the whole process; nobody needs the default
     rows = csv.reader((line + "\n" for line in _lines(text, name)), strict=True)
     try:
         yield from _column(((rows.line_num, row) for row in rows), name, field)
     except csv.Error as error:
         reason = str(error)
-        if "new-line" in reason:  # its words are for programmers
+        if "new-line" in reason:  # its advice is about calls of open()
             reason = "a carriage return without a line feed"
         elif "field limit" in reason:
-            reason = f"a field of more than {_MAX_CHARACTERS} characters, maybe an open quote"
+            reason = f"a field of more than {_MAX_CHARACTERS} characters, maybe an unclosed quote"
         raise TextError(
             f"{name}, line {rows.line_num}: not CSV ({reason})",
             "quote fields as RFC 4180 says, or pass `format=tsv` if tabs separate them",
@@ -78,7 +81,7 @@ def csv_records(text: Iterator[str], name: str, field: str) -> Records:
 
 
 def tsv_records(text: Iterator[str], name: str, field: str) -> Records:
-    """Yield a field of tab-separated values: the first row names the columns, quotes are text."""
+    """Yield a field of tab-separated values; the first row names the columns, quotes are text."""
     lines = (line.removesuffix("\r") for line in _lines(text, name))
     rows = ((number, line.split("\t")) for number, line in enumerate(lines, 1) if line)
     yield from _column(rows, name, field)
@@ -89,11 +92,11 @@ RECORDS: dict[str, Callable[[Iterator[str], str, str], Records]] = {
     "csv": csv_records,
     "tsv": tsv_records,
 }
-"""The formats that are text: from text cut anywhere, its name and a field to records."""
+"""Readers of text formats, which take text split anywhere, its name and a field."""
 
 
 def record_lines(records: Records, file: SourceFile, errors: str) -> Iterator[bytes]:
-    """Yield the fields of records as UTF-8, a line feed after each, in blocks of 1 MiB or so."""
+    """Yield the fields of records as UTF-8, a line feed after each, in blocks of about 1 MiB."""
     return _blocks(encoded(value, file, errors, number) for number, value in records)
 
 
@@ -106,26 +109,27 @@ def parquet_lines(
 ) -> Iterator[bytes]:
     """Yield a column of strings of a Parquet file as UTF-8, a line feed after each.
 
-    Memory is that of some rows, not of a row group. What can be known from the schema is checked
-    by the call itself, the rest as blocks are asked for.
+    Memory is that of a few rows, not of a row group. The schema is checked by the call itself, the
+    values as blocks are requested.
 
     Parameters
     ----------
     table : file object
-        The file, which must be seekable.
+        A seekable file.
     field : str
         Name of the column.
     name : str
-        Where it comes from.
+        Its name in messages.
     errors : {"strict", "replace", "ignore"}
-        On "strict", strings that are not UTF-8 are an error; else they are left as they are.
+        With "strict", strings that are not UTF-8 are an error; otherwise they are passed on as they
+        are.
     on_share : callable, optional
         Called with the share of the rows that has been read, from 0 to 1.
 
     Raises
     ------
     TextError
-        If the package pyarrow is missing or cannot read the file, or if the column is not there,
+        If the package pyarrow is missing or cannot read the file, or if the column is missing, is
         not of strings, or has nulls.
     """
     try:
@@ -133,13 +137,13 @@ def parquet_lines(
         from pyarrow import parquet
     except ImportError as error:
         raise TextError(
-            f"{name}: a package is missing to read Parquet; pip install 'w2v-sparseadam[parquet]'"
+            f"{name}: Parquet needs the package pyarrow; pip install 'w2v-sparseadam[parquet]'"
         ) from error
 
     try:
         reader = parquet.ParquetFile(table, buffer_size=_BLOCK_BYTES)
         if _repeats_much(reader.metadata, field):
-            # Slower, but a long string that a thousand rows repeat is in memory once.
+            # Slower, but a long string that a thousand rows share is in memory once.
             reader = parquet.ParquetFile(table, buffer_size=_BLOCK_BYTES, read_dictionary=[field])
         schema = reader.schema_arrow
     except (pyarrow.ArrowException, OSError) as error:
@@ -174,7 +178,7 @@ def parquet_lines(
             if None in values:
                 raise TextError(
                     f"{name}, row {n_rows + values.index(None) + 1}: {field!r} is null, expected "
-                    "a string; leave such rows out"
+                    "a string; remove such rows"
                 )
             if errors == "strict":
                 _check_utf8(values, n_rows, name)
@@ -186,12 +190,12 @@ def parquet_lines(
 
 
 def _repeats_much(metadata: Any, field: str) -> bool:
-    """Tell whether rows of a Parquet file may be far larger than what is stored of them."""
+    """Tell whether rows of a Parquet file may be far larger in memory than on disk."""
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
             if column.path_in_schema != field or not column.has_dictionary_page:
                 continue
-            # Writers end a dictionary at 1 MiB or so; text shrinks to a tenth at best.
+            # Writers limit a dictionary to about 1 MiB; text is compressed to a tenth at best.
             n_dictionary = column.data_page_offset - column.dictionary_page_offset
             is_dense = column.total_uncompressed_size > 100 * column.total_compressed_size
             if is_dense or n_dictionary > 2 * _BLOCK_BYTES:
@@ -200,7 +204,7 @@ def _repeats_much(metadata: Any, field: str) -> bool:
 
 
 def _blocks(values: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield values, a line feed after each, in blocks of 1 MiB or so."""
+    """Yield values, a line feed after each, in blocks of about 1 MiB."""
     parts: list[bytes] = []
     n_bytes = 0
     for value in values:
@@ -227,7 +231,7 @@ def _check_utf8(values: list[bytes], n_rows_before: int, name: str) -> None:
 def spooled(
     blocks: Iterator[bytes], name: str, directory: str | os.PathLike[str] | None
 ) -> IO[bytes]:
-    """Return a temporary file without a name that holds what can be read only once."""
+    """Copy blocks to a temporary file without a name, for random access."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(tempfile.TemporaryFile(dir=directory))
@@ -236,15 +240,15 @@ def spooled(
             file.seek(0)
         except OSError as error:
             raise TextError(
-                f"{directory or tempfile.gettempdir()}: cannot hold a copy of {name}, which has "
-                f"to be sought in: {error.strerror}; set TMPDIR to a directory with room"
+                f"{directory or tempfile.gettempdir()}: cannot hold a copy of {name}, which needs "
+                f"random access: {error.strerror}; set TMPDIR to a directory with room"
             ) from error
         stack.pop_all()
     return file
 
 
 def _lines(text: Iterator[str], name: str) -> Iterator[str]:
-    """Yield the lines of a text that is cut anywhere, without their line feeds."""
+    """Yield the lines of text that is split anywhere, without their line feeds."""
     begun: list[str] = []
     n_characters = n_lines = 0
     for block in text:
@@ -254,7 +258,7 @@ def _lines(text: Iterator[str], name: str) -> Iterator[str]:
         if n_characters > _MAX_CHARACTERS:
             raise TextError(
                 f"{name}, line {n_lines + 1}: is longer than {_MAX_CHARACTERS} characters, too "
-                "much for a record"
+                "long for a record"
             )
         if others:
             yield "".join(begun)
@@ -267,7 +271,7 @@ def _lines(text: Iterator[str], name: str) -> Iterator[str]:
 
 
 def _column(rows: Iterator[tuple[int, list[str]]], name: str, field: str) -> Records:
-    """Yield one column of the rows below the header; rows without columns are no rows."""
+    """Yield one column of the rows after the header; empty rows are skipped."""
     header: list[str] | None = None
     for number, row in rows:
         if not row:
@@ -286,16 +290,16 @@ def _column(rows: Iterator[tuple[int, list[str]]], name: str, field: str) -> Rec
 
 
 def _no_field(place: str, field: str, there: Iterable[str]) -> TextError:
-    """Return the error for a field that is not there."""
+    """Return the error for a missing field."""
     names = _cut(", ".join(map(repr, there)) or "none")
-    return TextError(f"{place}: no field {field!r} (there are {names})", "name one as `field`")
+    return TextError(f"{place}: no field {field!r} (there are {names})", "pass one as `field`")
 
 
 def _no_parquet(error: Exception, name: str) -> TextError:
-    """Return the error for what pyarrow cannot read."""
+    """Return the error for a file that pyarrow cannot read."""
     return TextError(f"{name}: cannot be read as Parquet: {str(error).splitlines()[0]}")
 
 
 def _cut(text: str) -> str:
-    """Return text cut to the width of a line."""
+    """Return text, cut to the width of a line."""
     return text if len(text) <= 80 else f"{text[:80]}…"

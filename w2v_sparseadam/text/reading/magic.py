@@ -1,4 +1,4 @@
-"""Detect from the first bytes how a source is compressed, or that it is not text."""
+"""Detect by its first bytes how a source is compressed, or that it is not text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import re
 from ...errors import TextError
 
 HEAD_BYTES = 4096
-"""How many first bytes are looked at."""
+"""How many of the first bytes are checked."""
 
 _BZIP2_BLOCK, _BZIP2_END = bytes.fromhex("314159265359"), bytes.fromhex("177245385090")
 
-# The first two bytes of bzip2 data could be those of a text; the others are no UTF-8, or control
+# Only the first bytes of bzip2 data could be text; the others are invalid UTF-8 or control
 # characters.
 _COMPRESSED = {
     "gzip": (b"\x1f\x8b\x08",),
@@ -21,11 +21,11 @@ _COMPRESSED = {
         b"BZh%d" % level + block for level in range(1, 10) for block in (_BZIP2_BLOCK, _BZIP2_END)
     ),
     "xz": (b"\xfd7zXZ\0",),
-    # A frame, or one that is to be skipped, which pzstd puts first.
+    # A frame, or a skippable frame, which pzstd writes first.
     "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))),
 }
 
-# What begins like this, at this place, is not text. None could begin a text in UTF-8 but the PDF.
+# Bytes, their offset, and what has them. Only the PDF's could begin a text in UTF-8.
 _NOT_TEXT = (
     (b"%PDF-", 0, "a PDF"),
     (b"PK\x03\x04", 0, "a zip archive (or a docx, xlsx, epub or npz file)"),
@@ -54,11 +54,11 @@ _NOT_TEXT = (
 )
 _ADVICE = {
     "a Parquet file": "pass `format=parquet`",
-    "a tar archive": "unpack it, or pipe in what it holds (tar -xOf)",
-    "a zip archive": "unpack it, or pipe in what it holds (unzip -p)",
+    "a tar archive": "unpack it, or pipe its content in (tar -xOf)",
+    "a zip archive": "unpack it, or pipe its content in (unzip -p)",
 }
 
-# Longest first: UTF-16's begins UTF-32's.
+# Longest first: that of UTF-16 is the beginning of that of UTF-32.
 _MARKS = (
     ("utf-32", codecs.BOM_UTF32_LE),
     ("utf-32", codecs.BOM_UTF32_BE),
@@ -67,19 +67,19 @@ _MARKS = (
     ("utf-16", codecs.BOM_UTF16_BE),
 )
 
-# What file(1) does not expect in text, NUL among it. A text may have some; of random bytes a
-# tenth are such, so a sixteenth is too many, if there are enough bytes to tell.
+# The control characters that file(1) does not expect in text, NUL included. Text may have a few;
+# a tenth of random bytes are such, so a sixteenth is too many, if there are enough bytes.
 _CONTROLS = bytes({*range(32), 127} - {7, 8, 9, 10, 11, 12, 13, 27})
 _MAX_CONTROL_SHARE = 1 / 16
 _ENOUGH_BYTES = 512
 
-_FEW_NUMBERS = 16  # a line of a table may have so many
+_FEW_NUMBERS = 16  # an ordinary table may have as many in a line
 _VECTORS_HEADER = re.compile(rb"\d{1,12} (\d{1,7})[ \r]*\n")
 _NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?(e[-+]?\d+)?|[-+]?\.\d+(e[-+]?\d+)?", re.IGNORECASE)
 
 
 def compression_of(head: bytes) -> str | None:
-    """Return ``"gzip"``, ``"bzip2"``, ``"xz"`` or ``"zstd"``; None if none of them begins so."""
+    """Return ``"gzip"``, ``"bzip2"``, ``"xz"`` or ``"zstd"``, None if it is none of them."""
     for name, magics in _COMPRESSED.items():
         if head.startswith(magics):
             return name
@@ -94,15 +94,15 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
     head : bytes
         The first bytes, decompressed; `HEAD_BYTES` suffice.
     name : str
-        Where they come from.
+        Their source, for the message.
     encoding : str
-        As `codecs.lookup` calls it.
+        Its name by `codecs.lookup`.
     """
     kind = next((what for magic, at, what in _NOT_TEXT if head.startswith(magic, at)), None)
     if kind is None and (compression := compression_of(head)):
-        kind = f"{compression} data, once decompressed"
+        kind = f"{compression} data even after decompression"
     if kind:
-        advice = _ADVICE.get(kind.split(" (")[0], "give the text in it")
+        advice = _ADVICE.get(kind.split(" (")[0], "extract its text first")
         raise TextError(f"{name}: is {kind}, not text", advice)
     family, mark = next((pair for pair in _MARKS if head.startswith(pair[1])), ("", b""))
     if not encoding.startswith(family):
@@ -119,14 +119,14 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
 
 
 def check_not_vectors(head: bytes, name: str) -> None:
-    """Raise TextError if data begins as a file of word vectors of word2vec's, text or binary.
+    """Raise TextError if data begins like word vectors of word2vec, text or binary, or GloVe.
 
     Parameters
     ----------
     head : bytes
         The first bytes, decompressed; `HEAD_BYTES` suffice.
     name : str
-        Where they come from.
+        Their source, for the message.
     """
     header = _VECTORS_HEADER.match(head)
     if not header:
@@ -135,7 +135,7 @@ def check_not_vectors(head: bytes, name: str) -> None:
         return
     dim = int(header[1])
     line, end, _ = head[header.end() :].partition(b"\n")
-    numbers = line.split()[1:] if end else line.split()[1:-1]  # the last one may be cut
+    numbers = line.split()[1:] if end else line.split()[1:-1]  # the last one may be incomplete
     is_text = len(numbers) >= min(dim, 2) and all(map(_NUMBER.fullmatch, numbers))
     is_binary = len(line) - len(line.translate(None, _CONTROLS)) > 0
     if is_binary or (is_text and (len(numbers) == dim or not end)):
@@ -147,10 +147,10 @@ def _vectors(name: str) -> TextError:
 
 
 def _are_rows_of_vectors(head: bytes) -> bool:
-    """Whether the first lines are a word and many decimal fractions each, as GloVe writes them."""
+    """Whether each of the first lines is a word and many decimal fractions, as GloVe writes."""
     lines = [line.split() for line in head.split(b"\n")[:2]]
     if b"\n" not in head[head.find(b"\n") + 1 :]:
-        lines = [line[:-1] for line in lines]  # the last one is cut
+        lines = [line[:-1] for line in lines]  # the last one is incomplete
     numbers = [line[1:] for line in lines if len(line) > _FEW_NUMBERS]
     return len(numbers) == len(lines) and all(
         b"." in number and _NUMBER.fullmatch(number) for line in numbers for number in line
@@ -160,7 +160,7 @@ def _are_rows_of_vectors(head: bytes) -> bool:
 def begins_with_json_object(head: bytes) -> bool:
     """Whether the first line that is not blank is a JSON object, such as in JSON Lines.
 
-    One that is longer than the head is taken for an object by its beginning.
+    If the line is longer than the head, its beginning decides.
     """
     head = head.lstrip()
     if not re.match(rb'\{\s*"', head):
@@ -182,7 +182,7 @@ def check_controls(head: bytes, name: str) -> None:
     head : bytes
         The first bytes, decompressed and decoded; `HEAD_BYTES` suffice.
     name : str
-        Where they come from.
+        Their source, for the message.
     """
     head = head[:HEAD_BYTES]
     n_controls = len(head) - len(head.translate(None, _CONTROLS))
@@ -190,5 +190,5 @@ def check_controls(head: bytes, name: str) -> None:
         raise TextError(
             f"{name}: is binary, not text ({n_controls} of its first {len(head)} bytes are "
             "control characters)",
-            "give the text in it, or its `encoding`",
+            "extract its text first, or pass its `encoding`",
         )

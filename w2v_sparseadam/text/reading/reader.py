@@ -1,4 +1,4 @@
-"""Read sources as chunks of UTF-8: decompressed, decoded, and taken out of records.
+"""Read sources as chunks of UTF-8: decompress, decode, and take one field of records.
 
 A chunk holds whole tokens and ends in white space, so that later steps never see part of a
 token. Sources are streamed once, from start to end.
@@ -28,18 +28,18 @@ from .magic import (
 from .sources import Source, SourceFile, find_sources
 
 WHITE_SPACE = b" \n\t\r\v\f"
-"""What separates tokens: the ASCII white space of `bytes.split`, commonest first."""
+"""The bytes that separate tokens: the ASCII white space of `bytes.split`, most common first."""
 
 CHUNK_BYTES = 1 << 20
 
 PADDING_BYTES = 8
-"""Readable bytes of any value behind a chunk, so that its reader may look 8 bytes ahead."""
+"""Readable bytes after a chunk, of any value: kernels load 8 bytes at a time."""
 
 LONGEST_LINE = 1 << 27
-"""What a tokenizer of whole lines is given at most, in bytes."""
+"""The longest line, in bytes, that a tokenizer of whole lines is given."""
 
 _LINE_FEED = 0x0A
-_SPARE_BYTES = 1 + PADDING_BYTES  # behind what is read; 1 for a line feed that a file lacks
+_SPARE_BYTES = 1 + PADDING_BYTES  # after what is read; 1 for a line feed that is missing at the end
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 _Piece = TypeVar("_Piece", str, bytes)
@@ -51,22 +51,22 @@ class Chunk(NamedTuple):
     Attributes
     ----------
     data : ndarray of shape (n_bytes + PADDING_BYTES,), uint8
-        The bytes, then padding. Valid until the next chunk is asked for.
+        The bytes, then padding. Valid until the next chunk is requested.
     n_bytes : int
-        Bytes before the padding; the last is white space, and the last of a source is a line feed
-        (added where it has none). 0 only at the end of a source.
+        Bytes before the padding. The last one is white space, and the last one of a source is a
+        line feed (added if it is missing). 0 only at the end of a source.
     file_number : int
-        Place of the source among all.
+        Index of the source.
     offset : int
-        Where ``data`` begins in the source's text, in bytes of UTF-8.
+        Position of ``data`` in the source's text, in bytes of UTF-8.
     n_bytes_read : int
         Bytes read from all sources so far, as they are stored.
     n_text_bytes : int
-        Bytes in the chunks so far, this one among them.
+        Bytes in all chunks so far, this one included.
     n_bad_bytes : int
-        Bytes replaced or ignored so far, in making UTF-8 of other text.
+        Invalid bytes replaced or ignored so far, during the conversion to UTF-8.
     n_long_tokens : int
-        Tokens left out so far because they were too long.
+        Tokens dropped so far because they were too long.
     """
 
     data: np.ndarray
@@ -84,15 +84,15 @@ def check_sources(
 ) -> list[Source]:
     """Return the sources of some paths, after checking that all exist and are text.
 
-    Checking all files first avoids a failure at the last one after hours. Streams are not read, and
-    sources among ``paths`` count as checked.
+    All files are checked first, so that a bad last file does not fail after hours. Streams are not
+    read. A `Source` in ``paths`` has been checked before.
 
     Parameters
     ----------
     paths : sequence of path-like or Source
         As in `find_sources`.
     config : TextConfig, optional
-        How they hold text.
+        How the files store text.
 
     Returns
     -------
@@ -101,11 +101,11 @@ def check_sources(
     Raises
     ------
     SettingError, TextError
-        As in `find_sources`, and if a file cannot be read or does not begin as it should, or the
-        tokenizer cannot be imported.
+        As in `find_sources`, and if a file cannot be read or its first bytes do not fit its format,
+        or if the tokenizer cannot be imported.
     """
     config = TextConfig() if config is None else config
-    _ = config.tokenize  # one that cannot be imported should not show later, either
+    _ = config.tokenize  # raises now if it cannot be imported
     sources = find_sources(paths)
     checked = {path for path in paths if isinstance(path, Source)}
     for source in dict.fromkeys(sources):
@@ -125,20 +125,20 @@ def read_chunks(
     """Yield the text of the sources as UTF-8, in order, as chunks of whole tokens.
 
     A byte order mark at the start of a source is skipped. Memory is one buffer of
-    ``chunk_bytes``, larger only while a single token fills it; tokens longer than the config's
-    ``max_token_bytes`` (if its tokenizer takes lines, than `LONGEST_LINE`) are left out. Text
-    that is compressed, in another encoding or in records is made by a thread of its own, some
-    blocks of about 1 MiB ahead; a record is held whole.
+    ``chunk_bytes``, larger only while a single token fills it. Tokens longer than the config's
+    ``max_token_bytes`` (or `LONGEST_LINE`, if its tokenizer takes lines) are dropped. Text that is
+    compressed, in another encoding or in records is converted by a separate thread, a few blocks
+    of about 1 MiB ahead; a record is held in memory as a whole.
 
     Parameters
     ----------
     paths : sequence of path-like or Source
         As in `find_sources`.
     config : TextConfig, optional
-        Of which the encoding, the format, its field, ``errors`` and ``max_token_bytes`` are
-        heeded.
+        Only the encoding, the format, its field, ``errors``, ``max_token_bytes`` and ``by_line``
+        are used.
     directory : path-like, optional
-        Where to keep a copy of Parquet that comes as a stream or compressed, while it is read.
+        Where Parquet that is compressed or comes as a stream is copied while it is read.
     chunk_bytes : int
         How much to read at a time.
 
@@ -149,7 +149,7 @@ def read_chunks(
     """
     config = TextConfig() if config is None else config
     n_text_bytes = 0
-    n_bytes_read = n_bad_bytes = 0  # of the sources before
+    n_bytes_read = n_bad_bytes = 0  # of earlier sources
     long_tokens = _LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
     for file_number, source in enumerate(find_sources(paths)):
         with _opened(source, config, directory) as (file, text):
@@ -199,14 +199,14 @@ def read_chunks(
 
 
 class _LongTokens:
-    """Takes tokens that are too long out of a text that comes buffer by buffer.
+    """Drops tokens that are too long from a text that is read buffer by buffer.
 
     Attributes
     ----------
     n : int
-        How many there were.
+        Tokens dropped so far.
     is_within : bool
-        Whether one goes on in the next buffer.
+        Whether the last one continues in the next buffer.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -215,7 +215,7 @@ class _LongTokens:
         self._most_bytes = most_bytes
 
     def drop(self, buffer: bytearray, filled: int) -> int:
-        """Take them out of ``buffer[:filled]``, where a token begins; return how many bytes."""
+        """Drop them from ``buffer[:filled]``, which starts with a token; return how many bytes."""
         begin, end = 0, filled
         while self.is_within or end - begin > self._most_bytes:
             if not self.is_within:
@@ -234,7 +234,7 @@ class _LongTokens:
 
 
 class _Readable(Protocol):
-    """What text can be read from."""
+    """A stream of bytes."""
 
     def readinto(self, view: memoryview, /) -> int:
         """Read some bytes into ``view``; return how many, 0 at the end."""
@@ -244,7 +244,7 @@ class _Readable(Protocol):
 def _opened(
     source: Source, config: TextConfig, directory: str | os.PathLike[str] | None
 ) -> Iterator[tuple[SourceFile, _Readable]]:
-    """Open a source, and what its text can be read from: itself, if it is plain UTF-8."""
+    """Open a source; yield it and the stream of its text: itself, if it is plain UTF-8."""
     with ExitStack() as stack:
         file = stack.enter_context(SourceFile(source))
         blocks = _text_blocks(file, config, directory)
@@ -254,7 +254,7 @@ def _opened(
         owned = stack.pop_all()
 
     def made() -> Iterator[bytes]:
-        with owned:  # by the thread, which may go on reading after the consumer has stopped
+        with owned:  # closed by the thread, which may still read when the consumer stops
             yield from blocks
 
     with closing(read_ahead(made())) as ahead:
@@ -264,7 +264,7 @@ def _opened(
 def _text_blocks(
     file: SourceFile, config: TextConfig, directory: str | os.PathLike[str] | None
 ) -> Iterator[bytes] | None:
-    """Look at a file's head; return its text as blocks of UTF-8, or None if it holds just that."""
+    """Check a file's first bytes; return its text as UTF-8, None if the file is just that."""
     head = file.peek(HEAD_BYTES)
     blocks = file.blocks()
     kind = compression_of(head)
@@ -292,7 +292,7 @@ def _parquet_blocks(
     unpacked: Iterator[bytes] | None,
     directory: str | os.PathLike[str] | None,
 ) -> Iterator[bytes]:
-    """Return a column of a Parquet file, which may have been unpacked, as blocks of UTF-8."""
+    """Return a column of a Parquet file, maybe decompressed before, as blocks of UTF-8."""
     table = file.seekable()
     if unpacked is None and table is not None:
         return parquet_lines(
@@ -307,13 +307,13 @@ def _parquet_blocks(
 
 
 def _peeked(pieces: Iterator[_Piece], none: _Piece) -> tuple[_Piece, Iterator[_Piece]]:
-    """Return the first of some pieces, or ``none`` if there is none, and all of them."""
+    """Return the first piece, ``none`` if there is none, and an iterator over all pieces."""
     first = next(pieces, none)
     return first, chain([first], pieces)
 
 
 def _fill(text: _Readable, buffer: bytearray, begin: int, end: int) -> int:
-    """Read into ``buffer[begin:end]`` until it is full or the text ends; return where that is."""
+    """Read into ``buffer[begin:end]`` until it is full or the text ends; return the place."""
     with memoryview(buffer) as view:
         while begin < end and (n_read := text.readinto(view[begin:end])):
             begin += n_read
@@ -337,7 +337,7 @@ def _first_space(buffer: bytearray, begin: int, end: int) -> int:
 
 
 def _starting_with(rest: bytearray, buffer: bytearray, chunk_bytes: int) -> bytearray:
-    """Put the bytes that were cut off first in a buffer with at least as much room behind them."""
+    """Return a buffer that begins with ``rest`` and has at least as much room after it."""
     size = chunk_bytes
     while size < 2 * len(rest):
         size *= 2

@@ -45,13 +45,13 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What to call it in messages."""
+        """Its name in messages."""
         return _name_of(self.path)
 
     @property
     def is_stream(self) -> bool:
-        """Whether it can be read only once, and from where it stands."""
-        # To open /dev/fd/N is on some systems to share N's position, even that of a plain file.
+        """Whether it can be read only once, from its current position."""
+        # On some systems, opening /dev/fd/N shares the position of N, even for a regular file.
         shared = self.path == STANDARD_INPUT or self.path.startswith(("/dev/fd/", "/dev/stdin"))
         return self.n_bytes is None or shared
 
@@ -59,10 +59,10 @@ class Source:
 def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Source]:
     """Return the files and streams that paths stand for, in the order in which they are read.
 
-    A directory stands for all files in it and below, in the order of their names' code points,
-    but hidden ones (``.name``); links are followed. A path that does not exist but has ``*``,
-    ``?`` or ``[`` is a pattern, as of `glob.glob`, ``**`` included; a directory that it matches
-    stands for its files, each of them once. ``"-"`` is standard input.
+    A directory stands for all files in it and in its subdirectories, sorted by the code points of
+    their names, except hidden ones (``.name``); links are followed. A path that does not exist but
+    has ``*``, ``?`` or ``[`` is a pattern, as in `glob.glob` (``**`` included). A directory that
+    matches it stands for its files; a pattern lists each file once. ``"-"`` is standard input.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Sourc
     Raises
     ------
     WrongTypeError
-        If ``paths`` is no sequence of paths.
+        If ``paths`` is not a sequence of paths.
     SettingError
         If ``paths`` is a single path, or empty.
     TextError
@@ -110,7 +110,7 @@ def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Sourc
 
 
 def total_bytes(sources: Sequence[Source]) -> int:
-    """Return the size of all sources together, 0 if it is not known."""
+    """Return the total size of all sources, 0 if it is unknown."""
     sizes = [source.n_bytes for source in sources]
     return 0 if None in sizes else sum(size or 0 for size in sizes)
 
@@ -122,7 +122,7 @@ def repeated(sources: Sequence[Source]) -> tuple[str, ...]:
 
 
 def _name_of(path: str) -> str:
-    """Return what to call a path in messages."""
+    """Return the name of a path in messages."""
     return "standard input" if path == STANDARD_INPUT else path
 
 
@@ -142,7 +142,7 @@ def _expanded(path: str) -> list[str]:
         lists = [
             _files_below(match) if os.path.isdir(match) else [_checked(match)] for match in matches
         ]
-        # ** matches a directory as well as what is in it.
+        # ** matches a directory and also the files in it.
         files = list(dict.fromkeys(os.path.normpath(file) for files in lists for file in files))
     except (OSError, ValueError) as error:
         raise unreadable(getattr(error, "filename", None) or path, error) from error
@@ -157,10 +157,10 @@ def is_pattern(path: str) -> bool:
 
 
 def _files_below(directory: str) -> Iterator[str]:
-    """Yield the files of a directory and its directories, in order, but hidden ones."""
-    # Not by recursion: folders may be nested more deeply than Python's calls.
-    above: list[os.stat_result] = []  # of the directories that contain the path in hand
-    left = [(directory, 0)]  # with the number of directories above; the next one is the last
+    """Yield the files of a directory and its subdirectories, in order, except hidden ones."""
+    # Not recursive: folders may be nested deeper than Python's recursion limit.
+    above: list[os.stat_result] = []  # of the directories that contain the current path
+    left = [(directory, 0)]  # a stack of paths, each with the number of directories above it
     while left:
         path, depth = left.pop()
         if not os.path.isdir(path):
@@ -177,10 +177,10 @@ def _files_below(directory: str) -> Iterator[str]:
 
 
 def _checked(path: str) -> str:
-    """Return a path that was found, not given, if reading it cannot block."""
+    """Return a path found in a directory or by a pattern, if reading it cannot block."""
     try:
         is_special = not stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:  # `source_at` says what is wrong
+    except OSError:  # `source_at` reports it
         is_special = False
     if is_special:
         raise TextError(
@@ -212,12 +212,12 @@ class SourceFile:
     Parameters
     ----------
     source : Source
-        What to open.
+        The source to open.
 
     Attributes
     ----------
     name : str
-        What to call it in messages.
+        Its name in messages.
     n_bytes_read : int
         Bytes read so far.
     n_bad_bytes : int
@@ -226,7 +226,7 @@ class SourceFile:
     Raises
     ------
     TextError
-        By this and every method, if the file cannot be opened or read, or has changed since it
+        Here and by every method, if the file cannot be opened or read, or has changed since it
         was opened.
     """
 
@@ -290,11 +290,11 @@ class SourceFile:
         return bytes(block[:n_read])
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield all that is left."""
+        """Yield the remaining bytes."""
         return iter(partial(self.read, _BLOCK_BYTES), b"")
 
     def tell_share(self, share: float) -> None:
-        """Record how much the user of the `seekable` file has read."""
+        """Record what share of the `seekable` file has been read."""
         self.n_bytes_read = round(share * self._before.st_size)
         if share == 1:
             self.check_unchanged()
@@ -311,7 +311,7 @@ class SourceFile:
         if (before.st_size, before.st_mtime_ns) != (now.st_size, now.st_mtime_ns):
             raise TextError(
                 f"{self.name}: changed while it was read (from {before.st_size:,} bytes to "
-                f"{now.st_size:,}); wait until it is written, or copy it first"
+                f"{now.st_size:,}); wait until it is complete, or copy it first"
             )
 
     def _read_into(self, view: memoryview) -> int:
@@ -323,6 +323,6 @@ class SourceFile:
 
 
 def unreadable(name: str, error: Exception) -> TextError:
-    """Return the error that says why a source cannot be read."""
+    """Return the error for a source that cannot be read."""
     reason = getattr(error, "strerror", None) or str(error)
     return TextError(f"{name}: cannot be read: {reason}")

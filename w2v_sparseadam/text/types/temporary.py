@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import TextError
 
 if TYPE_CHECKING:
-    from .type_words import TypedText
+    from .word_id_map import TypedText
 
 
 class TemporaryFile:
@@ -102,7 +102,7 @@ class TypeFile(TemporaryFile):
     def pieces(self) -> Iterator[TypedText]:
         """Yield what was written, from its start."""
         from .scanner import LINE_MARK
-        from .type_words import TypedText
+        from .word_id_map import TypedText
 
         self._file.seek(0)
         while (sizes := np.fromfile(self._file, np.int32, 2)).size:

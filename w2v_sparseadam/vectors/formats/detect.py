@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import SettingError
-from ...system.files import COMPRESSED_ENDINGS, compression_ending
+from ...system.paths import COMPRESSED_ENDINGS, compression_ending
 from .word2vec_binary import binary_numbers, records_end_in_newlines
 from .word2vec_text import is_number, is_row
 

@@ -1,0 +1,326 @@
+"""The table that numbers the types of the whole text."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...errors import TextError
+from ...simd.kernels import kernel
+from ..reading.reader import PADDING_BYTES
+from ..words import Words
+from .hash_table import (
+    IN_KEYS,
+    LOWER,
+    SEEDS,
+    UPPER,
+    Seeds,
+    aligned_rows,
+    hash_keys,
+    probe,
+    same_bytes,
+)
+from .scanner import Piece, PieceTypes
+from .spaces import prefetch
+
+_Word = np.uint64
+_MAX_TYPES = 2**31 - 1
+_SOON = _Word(16)
+
+# Positions in the cursor, which holds the state between calls.
+_TABLE_TYPES, _TABLE_NUMBERS = range(2)
+
+
+class _Table(NamedTuple):
+    """The types of the whole text, as the kernels see them."""
+
+    seeds: Seeds  # those of the pieces
+    slots: np.ndarray  # (power of 2,) uint64
+    rows: np.ndarray  # (T + 1,) ROW; a type starts where its bytes are in the arena
+    arena: np.ndarray  # uint8: the bytes of every type, a space after each
+    numbers: np.ndarray  # (T,) int32: type numbers, rising
+    first_offset: np.ndarray  # (T,) int64: byte offset of the first occurrence in its file
+    first_line: np.ndarray  # (T,) int64: and its line, from 1
+
+
+@kernel
+def _merge(
+    data: np.ndarray,
+    types: PieceTypes,
+    n_types: int,
+    offset: int,
+    line: int,
+    table: _Table,
+    cursor: np.ndarray,
+    numbers: np.ndarray,
+) -> None:
+    """Find the types of a piece in the table, which has room for them, or add them.
+
+    ``numbers`` gets their type numbers; ``cursor`` holds how many types the table has, and how
+    many numbers have been given.
+    """
+    seeds, slots, rows, arena = table.seeds, table.slots, table.rows, table.arena
+    one, slot_mask = _Word(1), _Word(slots.size - 1)
+    for k in range(_Word(n_types)):
+        if k + _SOON < n_types:
+            ahead = types.rows[k + _SOON]
+            prefetch(slots, hash_keys(seeds, ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask)
+            ahead = types.rows[k + _SOON // _Word(2)]
+            slot = slots[hash_keys(seeds, ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask]
+            likely = (slot & LOWER) - _Word(slot != _Word(0))
+            prefetch(rows, likely)
+            prefetch(table.numbers, likely)
+        key, key_2 = types.rows[k]["key"], types.rows[k]["key_2"]
+        begin, length = types.rows[k]["start"], _Word(types.lengths[k])
+        hashed = hash_keys(seeds, key, key_2)
+        upper = hashed & UPPER
+        i, slot = probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+        while length > IN_KEYS and slot != _Word(0):
+            row = (slot & LOWER) - one
+            there = rows[row]["start"]
+            same_length = rows[row + one]["start"] - there == length + one
+            if same_length and same_bytes(data, begin, arena, there, length):
+                break
+            i, slot = probe(slots, rows, key, key_2, upper, i + one)
+        row = (slot & LOWER) - one
+        if slot == _Word(0):
+            row = _Word(cursor[_TABLE_TYPES])
+            slots[i] = upper | (row + one)
+            there = rows[row]["start"]
+            for j in range(length):
+                arena[there + j] = data[begin + j]
+            arena[there + length] = 32
+            rows[row]["key"] = key
+            rows[row]["key_2"] = key_2
+            rows[row]["count"] = _Word(0)
+            rows[row + one]["start"] = there + length + one
+            table.numbers[row] = cursor[_TABLE_NUMBERS]
+            table.first_offset[row] = offset + np.int64(begin)
+            table.first_line[row] = line + types.lines[k]
+            cursor[_TABLE_TYPES] += 1
+            cursor[_TABLE_NUMBERS] += 1
+        rows[row]["count"] += types.rows[k]["count"]
+        numbers[k] = table.numbers[row]
+
+
+@kernel
+def _rehash(old_slots: np.ndarray, slots: np.ndarray, new_rows: np.ndarray) -> None:
+    """Copy the occupied slots into an empty table, for new rows; -1 leaves one out."""
+    one = _Word(1)
+    slot_mask = _Word(slots.size - 1)
+    for k in range(_Word(old_slots.size)):
+        slot = old_slots[k]
+        if slot == _Word(0):
+            continue
+        row = new_rows[(slot & LOWER) - one]
+        if row >= 0:
+            i = (slot >> _Word(32)) & slot_mask
+            while slots[i] != _Word(0):
+                i = (i + one) & slot_mask
+            slots[i] = (slot & UPPER) | (_Word(row) + one)
+
+
+@kernel
+def _compact(table: _Table, kept: np.ndarray) -> None:
+    """Move the types kept, given by their rows, to the front of the table, but for its slots."""
+    end = _Word(0)
+    for k in range(kept.size):
+        row = kept[k]
+        begin, stop = table.rows[row]["start"], table.rows[row + 1]["start"]
+        table.rows[k] = table.rows[row]
+        table.rows[k]["start"] = end
+        table.numbers[k] = table.numbers[row]
+        table.first_offset[k] = table.first_offset[row]
+        table.first_line[k] = table.first_line[row]
+        for j in range(begin, stop):
+            table.arena[end] = table.arena[j]
+            end += _Word(1)
+    table.rows[kept.size]["start"] = end
+
+
+class TypeTable:
+    """The types of a text, added piece by piece.
+
+    Memory is about 64 bytes and the type's own bytes for each type, whatever the length of the
+    text; twice that while the table grows.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Names of the sources of pieces, for errors.
+
+    Attributes
+    ----------
+    n_types : int
+        Types in the table, T, whose rows are in the order of first occurrence.
+    n_numbers : int
+        Type numbers given, in the same order; more than T only if types have been pruned.
+    n_lines : int
+        Lines ended so far.
+    n_longest_line : int
+        Most tokens in one of them.
+    """
+
+    def __init__(
+        self, paths: Sequence[str], *, _n_types: int = 1 << 18, _arena_bytes: int = 1 << 22
+    ) -> None:
+        self.n_lines = self.n_longest_line = 0
+        self._paths = paths
+        self._first_rows: list[int] = []  # for each file begun, the number of types before it
+        self._line = 1  # of the current file
+        self._line_tokens = 0  # of that line, before the current piece
+        self._cursor = np.zeros(2, np.int64)
+        self._table = _Table(
+            seeds=SEEDS,
+            slots=np.zeros(1 << (2 * _n_types - 1).bit_length(), np.uint64),
+            arena=np.empty(_arena_bytes, np.uint8),
+            rows=aligned_rows(_n_types + 1),
+            numbers=np.empty(_n_types, np.int32),
+            first_offset=np.empty(_n_types, np.int64),
+            first_line=np.empty(_n_types, np.int64),
+        )
+
+    @property
+    def n_types(self) -> int:
+        """Types in the table."""
+        return int(self._cursor[_TABLE_TYPES])
+
+    @property
+    def n_numbers(self) -> int:
+        """Type numbers given so far."""
+        return int(self._cursor[_TABLE_NUMBERS])
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How often each type has occurred, as an int64 array of shape (T,)."""
+        return self._table.rows["count"][: self.n_types].astype(np.int64)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of each type, rising, as an int32 array of shape (T,)."""
+        return self._table.numbers[: self.n_types]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each type begins among the bytes of all, as an int64 array of shape (T + 1,)."""
+        return self._table.rows["start"][: self.n_types + 1].astype(np.int64)
+
+    def add(self, piece: Piece) -> Iterator[np.ndarray]:
+        """Add the types of a scanned piece, and yield their numbers; scan on if it had no room.
+
+        `Piece.numbers` are indices into each array, until the next is requested.
+
+        Parameters
+        ----------
+        piece : Piece
+            Scanned; of the same file as the last piece, or of a later one.
+
+        Yields
+        ------
+        ndarray of shape (n,), int32
+            The type number of each of the types that the last scan met.
+
+        Raises
+        ------
+        TextError
+            If the text has more types than int32 has numbers.
+        """
+        while len(self._first_rows) <= piece.chunk.file_number:
+            self._first_rows.append(self.n_types)
+            self._line = 1
+        yield self._merged(piece)
+        while not piece.is_done:
+            yield self._merged(piece.scan())
+        first, longest, last = piece.line_lengths
+        if piece.n_lines:
+            self.n_longest_line = max(self.n_longest_line, self._line_tokens + first, longest)
+            self._line_tokens = 0
+        self._line_tokens += last
+        self._line += piece.n_lines
+        self.n_lines += piece.n_lines
+
+    def prune(self, kept: np.ndarray) -> None:
+        """Forget types: one that occurs again gets a new number.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (T,), bool
+            Whether each type stays.
+        """
+        n_kept_before = np.concatenate(([0], np.cumsum(kept)))
+        slots = np.zeros_like(self._table.slots)
+        _rehash(self._table.slots, slots, np.where(kept, n_kept_before[:-1], -1))
+        self._table = self._table._replace(slots=slots)
+        _compact(self._table, np.flatnonzero(kept))
+        self._first_rows = n_kept_before[self._first_rows].tolist()
+        self._cursor[_TABLE_TYPES] = n_kept_before[-1]
+
+    def types_as_bytes(self, first: int, last: int) -> bytes:
+        """Return the types of rows ``first`` to ``last - 1``, a space after each."""
+        begin, end = self._table.rows["start"][[first, last]].tolist()
+        return self._table.arena[begin:end].tobytes()
+
+    def as_words(self) -> Words:
+        """Return the types as words; they must be UTF-8."""
+        starts = self.starts
+        return Words(self._table.arena[: starts[-1]], starts)
+
+    def place_of(self, row: int, byte: int) -> str:
+        """Name where a byte of a type first occurred: file, line from 1, offset from 0."""
+        path = self._paths[bisect_right(self._first_rows, row) - 1]
+        line = self._table.first_line[row]
+        offset = self._table.first_offset[row] + byte
+        return f"{path}, line {line}, byte offset {offset}"
+
+    def _merged(self, piece: Piece) -> np.ndarray:
+        """Give the types of a piece type numbers."""
+        self._make_room(piece.n_types, piece.n_type_bytes)
+        new_numbers = np.empty(piece.n_types, np.int32)
+        with np.errstate(over="ignore"):
+            _merge(
+                piece.chunk.data,
+                piece.types,
+                piece.n_types,
+                piece.chunk.offset,
+                self._line,
+                self._table,
+                self._cursor,
+                new_numbers,
+            )
+        return new_numbers
+
+    def _make_room(self, n_types: int, n_bytes: int) -> None:
+        """Make room for so many more types, and their bytes, doubling what is too small."""
+        if self.n_numbers + n_types > _MAX_TYPES:
+            raise TextError(
+                f"{self._paths[len(self._first_rows) - 1]}: more than {_MAX_TYPES:,} distinct "
+                "runs of bytes between white space; is this text?"
+            )
+        table, n_types = self._table, self.n_types + n_types
+        n_bytes += int(table.rows[self.n_types]["start"]) + PADDING_BYTES
+        if n_bytes > table.arena.size:
+            table = table._replace(arena=_enlarged(table.arena, max(n_bytes, 2 * table.arena.size)))
+        if n_types > table.numbers.size:
+            size = max(n_types, 2 * table.numbers.size)
+            slots = np.zeros(1 << (2 * size - 1).bit_length(), np.uint64)
+            _rehash(table.slots, slots, np.arange(self.n_types))
+            rows = aligned_rows(size + 1)
+            rows[: self.n_types + 1] = table.rows[: self.n_types + 1]
+            table = table._replace(
+                slots=slots,
+                rows=rows,
+                numbers=_enlarged(table.numbers, size),
+                first_offset=_enlarged(table.first_offset, size),
+                first_line=_enlarged(table.first_line, size),
+            )
+        self._table = table
+
+
+def _enlarged(array: np.ndarray, size: int) -> np.ndarray:
+    """Return a copy with room for ``size`` entries."""
+    larger = np.empty(size, array.dtype)
+    larger[: array.size] = array
+    return larger
