@@ -15,6 +15,7 @@ from ..optimizers.settings import OptimizerConfig
 from ..text.settings import TextConfig, WordList
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
+from .event_log import LOG_NAME, Log, check_log, logged
 from .model import Model
 from .run import (
     CHECKPOINT_MINUTES,
@@ -47,6 +48,7 @@ def train(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    log: Log = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Train word vectors on text files.
@@ -82,6 +84,9 @@ def train(
     lock : bool
         Keep other processes out of `run_dir`. False is for file systems that have no locks: no
         other process may train there then.
+    log : path or False, optional
+        A file for the events, one JSON object a line. Default:
+        ``log.jsonl`` in `run_dir`, if there is one; False: none.
     on_event : callable, optional
         Receives each event, of `~w2v_sparseadam.events`, in the caller's thread; an exception that
         it raises ends the run, once a checkpoint is written if there is a `run_dir` and training
@@ -129,6 +134,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         checkpoint_now=checkpoint_now,
         lock=lock,
+        log=log,
         on_event=on_event,
     )
 
@@ -143,6 +149,7 @@ def train_by_settings(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    log: Log = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Train any objective; the other parameters are those of :func:`train`."""
@@ -155,6 +162,7 @@ def train_by_settings(
     if run_dir is not None:
         check_path("run_dir", run_dir)
     check_minutes(checkpoint_minutes)
+    check_log(log)
     # A misspelt name should not show after compiling.
     paths = [paths] if isinstance(paths, str | os.PathLike) else paths
     sources = check_sources(paths, settings.text)
@@ -164,6 +172,8 @@ def train_by_settings(
 
     with ExitStack() as stack:
         folder = None
+        if log:
+            emit = stack.enter_context(logged(log, emit))
         if run_dir is not None:
             from .run_folder import RunFolder
 
@@ -178,6 +188,9 @@ def train_by_settings(
                 "added_epochs": [],
             }
             folder = stack.enter_context(RunFolder.create(run_dir, kept, lock=lock))
+            if log is None:
+                path = folder.path / LOG_NAME
+                emit = stack.enter_context(logged(path, emit, append=True))
             emit(folder_event(folder))
         compile_run(settings, emit)
         n_threads = settings.run.n_threads
