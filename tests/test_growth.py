@@ -30,12 +30,14 @@ from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.build import build_optimizer
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.text.reading import sources
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 from w2v_sparseadam.training import run_folder
 from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.training.initialize import Start, place
-from w2v_sparseadam.training.run_folder import RunFolder, read_settings
+from w2v_sparseadam.training.run_folder import RunFolder
+from w2v_sparseadam.training.run_settings import read_settings
 from w2v_sparseadam.training.sealed_json import sealed
 from w2v_sparseadam.version import training_version
 
@@ -81,7 +83,7 @@ def contents(path):
     return {
         str(file.relative_to(path)): file.read_bytes()
         for file in sorted(path.rglob("*"))
-        if file.is_file() and file.name != "lock"
+        if file.is_file() and file.name not in {"lock", "log.jsonl"}
     }
 
 
@@ -132,7 +134,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
     (report,) = listener.of("text")
     assert (report["kept_tokens"], report["below_min_count"]) == (n_added, 12 - n_added)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "checkpoints-1", "lock", "settings.json", "text-1.json", "vocabulary-1.txt",
+        "checkpoints-1", "lock", "log.jsonl", "settings.json", "text-1.json", "vocabulary-1.txt",
         "word_ids.i32",
     ]  # fmt: skip
     first = Start.load(tmp_path / "run")
@@ -316,7 +318,7 @@ def test_added_word_ids_are_flushed_before_they_are_vouched_for(text, more, tmp_
     assert contents(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("place", ["_write_ids", "_write_text_json", "write_checkpoint"])
+@pytest.mark.parametrize("place", ["write_ids", "_write_text_json", "write_checkpoint"])
 def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
@@ -326,7 +328,7 @@ def test_no_room_for_more_text(text, more, tmp_path, monkeypatch, place):
 
     with monkeypatch.context() as patch:
         match place:
-            case "_write_ids":
+            case "write_ids":
                 patch.setattr(run_folder, place, full)
             case "_write_text_json":
                 patch.setattr(RunFolder, place, full)
@@ -549,11 +551,16 @@ def test_a_checkpoint_of_another_version_is_told_of(text, more, tmp_path, monkey
 # The command.
 
 
-def test_add_on_the_command_line(folder):
+def test_add_on_the_command_line(folder, monkeypatch):
     run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
     shutil.copytree("run", "other")
     args = ["--resume", "other", "--add", "more.txt", "--epochs", "+2", "--threads", "2", "-q"]
+    expanded, found = sources._expanded, []
+    monkeypatch.setattr(
+        sources, "_expanded", lambda path: [found.append(path), *expanded(path)][1:]
+    )
     said = run("--resume", "run", "--add", "more.txt", "--epochs", "+2").stderr
+    assert found == ["more.txt"]  # once: a pattern may match other files a moment later
     assert re.search(
         r"^Added 12 tokens and 3 new words, now 132 tokens of \d+ words; words left out: 0\.$",
         said,

@@ -154,7 +154,7 @@ def test_help_is_light():
 def test_cosines_are_below_each_other(capsys):
     """Wide characters fill two columns of a terminal, marks, joiners and what they join none."""
     words = {"cat": 3, "東京": 4, "e\u0301te\u0301": 3, "نمی\u200cدانم": 7, "ｆ": 2, "क्\u200dष": 2}
-    neighbors._show([("q", [(word, 0.5) for word in words])], as_json=False)
+    neighbors.show([("q", [(word, 0.5) for word in words])], as_json=False)
     lines = capsys.readouterr().out.splitlines()[1:]
     assert lines == [f"  {word}{' ' * (7 - n)}   0.5000" for word, n in words.items()]
 

@@ -20,7 +20,7 @@ from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.training.build import build_engine, model_memory
 from w2v_sparseadam.training.initialize import Start
 from w2v_sparseadam.training.resume import resume
-from w2v_sparseadam.training.run_folder import read_settings
+from w2v_sparseadam.training.run_settings import read_settings
 from w2v_sparseadam.training.settings import RunConfig, Settings
 from w2v_sparseadam.training.train import train_by_settings
 

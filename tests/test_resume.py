@@ -30,7 +30,8 @@ from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.training import checkpoint
 from w2v_sparseadam.training.loop import Interrupts
 from w2v_sparseadam.training.progress import Progress, RunState
-from w2v_sparseadam.training.run_folder import RunFolder, read_settings
+from w2v_sparseadam.training.run_folder import RunFolder
+from w2v_sparseadam.training.run_settings import read_settings
 from w2v_sparseadam.training.schedule import Schedule
 from w2v_sparseadam.training.sealed_json import sealed
 from w2v_sparseadam.training.settings import RunConfig, text_of

@@ -18,7 +18,9 @@ from w2v_sparseadam.errors import FormatError, W2VError
 from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training import run_folder
 from w2v_sparseadam.training.inputs import check_inputs, file_stamp
-from w2v_sparseadam.training.run_folder import RunFolder, read_settings, resume_command
+from w2v_sparseadam.training.run_folder import RunFolder
+from w2v_sparseadam.training.run_names import resume_command
+from w2v_sparseadam.training.run_settings import read_settings
 
 fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 

@@ -21,7 +21,7 @@ import w2v_sparseadam
 from w2v_sparseadam import Vectors, __version__
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
-from w2v_sparseadam.commands.report import EventLog, TrainReport
+from w2v_sparseadam.commands.report import TrainReport
 from w2v_sparseadam.errors import SettingError
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
@@ -589,50 +589,11 @@ def test_phrases(folder):
     assert "phrases" not in {event["event"] for event in read_log("log.jsonl")}
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-def test_the_log_of_a_long_run_stays_small(tmp_path, monkeypatch):
-    """Two days of five events a second make a thousand lines, in which no pair is lost."""
-    monkeypatch.setattr(time, "monotonic", clock := Clock())
-    log = EventLog(tmp_path / "log.jsonl")
-    n_events, rng = 5 * 2 * 24 * 3600, np.random.default_rng(1)
-    log({"event": "start", "tokens": 10 * n_events, "done_tokens": 0, "done_seconds": 0.0})
-    losses, pairs = rng.random(n_events), rng.integers(1, 50, n_events)
-    for k in range(n_events):
-        clock.now += 0.2
-        tokens, seconds = 10 * (k + 1), 0.2 * (k + 1)
-        part = {"loss": losses[k], "pairs": int(pairs[k]), "tokens_per_s": 0.0, "epoch": 1}
-        log({"event": "progress", **part, "tokens": tokens, "seconds": seconds, "lr": 0.1})
-    log({"event": "epoch"})
-    log.close()
-    _, *progress, _ = read_log(tmp_path / "log.jsonl")
-    assert 990 <= len(progress) <= 1001
-    assert sum(event["pairs"] for event in progress) == pairs.sum()
-    total = sum(event["pairs"] * event["loss"] for event in progress)
-    assert total == pytest.approx(pairs @ losses)
-    assert {round(event["tokens_per_s"], 6) for event in progress} == {50.0}
-
-
-def test_the_log_of_a_short_run_has_a_line_a_second(tmp_path, monkeypatch):
-    monkeypatch.setattr(time, "monotonic", clock := Clock())
-    log = EventLog(tmp_path / "log.jsonl")
-    for k in range(1, 51):
-        clock.now += 0.2
-        log({"event": "read", "bytes": k, "total_bytes": 50})
-    log.close()
-    assert 9 <= len(read_log(tmp_path / "log.jsonl")) <= 10
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_log_that_fills_the_disk_does_not_end_the_run(folder):
     result = run("news.txt", *SMALL, "--log", "/dev/full", "-q")
     assert result.stderr == (
-        "Warning: /dev/full: cannot be written (No space left on device); continuing without it\n"
+        "Warning: /dev/full: cannot be written (No space left on device); continuing without it.\n"
     )
     assert Vectors.load("news.vec").words
 
@@ -659,6 +620,13 @@ def test_what_a_run_says_off_a_terminal(folder):
     for line, pattern in zip(lines, expected, strict=True):
         assert re.fullmatch(pattern, line)
     assert result.stdout == ""
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
 
 
 def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):
@@ -981,7 +949,7 @@ def test_a_bar_on_a_terminal(start, folder):
     assert re.search(r"Epoch 3/3 100%\|█+\| .* words/s, 00:00 left, loss \d\.\d{3}, lr ", bars[-1])
     assert max(map(len, bars)) <= 80
     # A busy machine also shows how far reading is.
-    others = {"", *bars, *(frame for frame in frames if re.search(r"\breading\b", frame))}
+    others = {"", *bars, *(frame for frame in frames if re.search(r"\b[Rr]eading\b", frame))}
     lines = [frame for frame in frames if frame.strip() not in others and frame not in others]
     assert [line.split()[0] for line in lines if line.split()[0] != "Compiling"] == (
         ["Read", "400", "3,200", "3,200", "Epoch", "Epoch", "Epoch", "Trained", "Wrote"]

@@ -32,7 +32,7 @@ from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training import train as training
 from w2v_sparseadam.training.build import build_engine, start_engine
-from w2v_sparseadam.training.run_folder import read_settings
+from w2v_sparseadam.training.run_settings import read_settings
 from w2v_sparseadam.training.settings import MAX_BATCH_SIZE, RunConfig, Settings, default_epochs
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")

@@ -282,7 +282,7 @@ def test_the_text_options_of_training(folder):
 
 
 def test_help_in_sections(folder):
-    page = CliRunner().invoke(command.main, ["--help"], terminal_width=80).output
+    page = CliRunner().invoke(command.main, ["--help-all"], terminal_width=80).output
     assert max(map(len, page.splitlines())) <= 80
     assert re.split(r"\n\n(\w+):\n", page)[1::2] == ["Text", "Phrases", "Output", "Other"]
 

@@ -6,12 +6,29 @@ so a log has it, a JSON object a line.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 EVENT_SECONDS = 0.2
 """The shortest time between two events of progress of the same kind."""
+
+
+class Pace:
+    """Decides when progress is told next: some seconds and a share of the work later."""
+
+    def __init__(self, seconds: float, share: float) -> None:
+        self._seconds, self._share = seconds, share
+        self._last_time, self._last_share = time.monotonic(), 0.0
+
+    def due(self, done: float, whole: float) -> bool:
+        """Tell whether it is due now; if so, count from it."""
+        now, share = time.monotonic(), done / max(whole, 1)
+        if now < self._last_time + self._seconds or share < self._last_share + self._share:
+            return False
+        self._last_time, self._last_share = now, share
+        return True
 
 
 @dataclass(frozen=True)

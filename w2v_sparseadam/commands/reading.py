@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..events import Event
+from ..events import Event, Pace
 from ..system.files import check_writable
 from ..system.paths import check_text_ending
 from . import printable, with_advice
@@ -79,20 +78,9 @@ def phrases_to(path: Path) -> Callable[[Event], None]:
     return write
 
 
-class Pace:
-    """Decides when the next line of progress is due: some seconds and a share of the work later."""
-
-    def __init__(self, seconds: float = _LINE_SECONDS, share: float = _LINE_SHARE) -> None:
-        self._seconds, self._share = seconds, share
-        self._last_time, self._last_share = time.monotonic(), 0.0
-
-    def due(self, done: float, whole: float) -> bool:
-        """Tell whether a line is due now; if so, count from it."""
-        now, share = time.monotonic(), done / max(whole, 1)
-        if now < self._last_time + self._seconds or share < self._last_share + self._share:
-            return False
-        self._last_time, self._last_share = now, share
-        return True
+def line_pace() -> Pace:
+    """Return the pace of lines of progress."""
+    return Pace(_LINE_SECONDS, _LINE_SHARE)
 
 
 class ReadingReport:
@@ -105,7 +93,7 @@ class ReadingReport:
         self._quiet = quiet
         self._on_terminal = sys.stderr.isatty() and not quiet
         self._bar: tqdm[Any] | None = None
-        self._pace = Pace()
+        self._pace = line_pace()
         self._joining = self._compiling = False
 
     def __call__(self, event: Event) -> None:
@@ -155,7 +143,7 @@ class ReadingReport:
         if not self._joining:
             self._joining = True
             self.close()
-            self._pace = Pace()
+            self._pace = line_pace()
         if self._on_terminal:
             if self._bar is None:
                 self._bar = new_bar(whole, " words", "Joining", "{rate_fmt}, {remaining} left")

@@ -1,118 +1,17 @@
-"""The progress and the result of a run, for the terminal and for the log."""
+"""The progress and the result of a run, for the terminal."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..events import Event
-from ..system.paths import STANDARD_OUTPUT, compression_ending, open_descriptor
-from . import printable
-from .reading import Pace, ReadingReport, duration, new_bar
+from ..system.paths import STANDARD_OUTPUT
+from .reading import ReadingReport, duration, line_pace, new_bar
 
 if TYPE_CHECKING:
     from ..training.dry_run import Forecast
-
-
-class EventLog:
-    """Writes events to a file, one JSON object a line.
-
-    ``read``, ``join`` and ``progress`` come at most once a second and a thousand times in a run,
-    so that the log of a long run stays small. A ``progress`` left out is merged into the next one,
-    and ``done`` is written once the vectors are saved.
-    """
-
-    def __init__(self, path: Path, append: bool = False) -> None:
-        self._path = path
-        if compression_ending(path):
-            raise click.UsageError(f"{path}: a log is not compressed; name another with --log")
-        number = open_descriptor(path)
-        try:
-            self._file: FileIO | None = (
-                path.open("ab" if append else "wb", buffering=0)
-                if number is None
-                else FileIO(os.dup(number), "wb")
-            )
-        except OSError as error:
-            raise click.ClickException(
-                f"{path}: cannot be written ({error.strerror}); write the log elsewhere"
-            ) from error
-        self._pace, self._join_pace = Pace(1, 1e-3), Pace(1, 1e-3)
-        self._n_tokens = 0
-        self._waiting: list[Event] = []
-        self._last = 0, 0.0  # tokens and seconds
-        self._done: dict[str, Any] = {}
-
-    def __call__(self, event: Event) -> None:
-        """Write an event, or note it for later."""
-        match event["event"]:
-            case "read":
-                if self._pace.due(event["bytes"], event["total_bytes"]):
-                    self._write(dict(event))
-            case "join":
-                if self._join_pace.due(event["words"], event["total_words"]):
-                    self._write(dict(event))
-            case "phrases":
-                pass  # their number is in ``text``, and there may be a million of them
-            case "start":
-                self._pace = Pace(1, 1e-3)
-                self._n_tokens = event["tokens"]
-                self._last = event["done_tokens"], event["done_seconds"]
-                self._write(dict(event))
-            case "progress":
-                self._waiting.append(event)
-                if self._pace.due(event["tokens"], self._n_tokens):
-                    self._write_progress()
-            case "epoch":
-                self._write_progress()
-                self._write(dict(event))
-            case "done":
-                self._done = dict(event)
-            case _:
-                self._write(dict(event))
-
-    def saved(self, target: Path) -> None:
-        """Write the last line."""
-        self._write({**self._done, "output": str(target)})
-
-    def close(self) -> None:
-        """Close the file, if it is open."""
-        if self._file:
-            self._file.close()
-            self._file = None
-
-    def _write_progress(self) -> None:
-        """Write the events that wait as one, with the loss of all their pairs."""
-        if not self._waiting:
-            return
-        event = self._waiting[-1]
-        pairs = sum(part["pairs"] for part in self._waiting)
-        loss = sum(part["loss"] * part["pairs"] for part in self._waiting) / pairs
-        n_tokens = event["tokens"] - self._last[0]
-        speed = n_tokens / (event["seconds"] - self._last[1])
-        self._write({**event, "pairs": pairs, "loss": loss, "tokens_per_s": speed})
-        self._last = event["tokens"], event["seconds"]
-        self._waiting = []
-
-    def _write(self, event: dict[str, Any]) -> None:
-        """Write a line; a full disk must not end a long run."""
-        if not self._file:
-            return
-        try:
-            self._file.write(json.dumps(event, allow_nan=False).encode() + b"\n")
-        except OSError as error:
-            self.close()
-            click.echo(
-                f"Warning: {printable(str(self._path))}: cannot be written ({error.strerror}); "
-                "continuing without it",
-                err=True,
-            )
 
 
 class TrainReport(ReadingReport):
@@ -167,7 +66,7 @@ class TrainReport(ReadingReport):
 
     def _show_start(self, event: Event) -> None:
         self._start = dict(event)
-        self._pace = Pace()
+        self._pace = line_pace()
         if event["first_step"]:
             self._say(f"Resuming at step {event['first_step']:,} of {event['steps']:,}.")
         if self._on_terminal:

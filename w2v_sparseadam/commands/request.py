@@ -67,7 +67,7 @@ def new_run(ctx: click.Context) -> Request:
 
 def resumed_run(ctx: click.Context) -> Request:
     """Return what a command line with ``--resume`` asks for."""
-    from ..training.run_folder import read_settings
+    from ..training.run_settings import read_settings
 
     options = _options(ctx)
     run_dir, epochs = options["resume_dir"], options["epochs"]
@@ -88,7 +88,7 @@ def resumed_run(ctx: click.Context) -> Request:
     arguments = {
         "more_epochs": int(epochs) if isinstance(epochs, MoreEpochs) else 0,
         "total_epochs": int(epochs) if isinstance(epochs, TotalEpochs) else None,
-        "add": options["add"],  # resume() looks into the files, which takes the run's settings
+        "add": added,
         "trust": options["trust"] or given(ctx, "tokenizer"),  # which is that of the folder
         "threads": options["threads"],
     }

@@ -104,7 +104,7 @@ def check_resumable(
 
 def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
     """Refuse to overwrite files of the run in its folder; other paths there are allowed."""
-    from ..training.run_folder import is_of_the_run
+    from ..training.run_names import is_of_the_run
 
     folder = os.path.realpath(run_dir)
     for option, path in outputs.items():

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..errors import W2VError
 from ..events import Event
+from ..training.event_log import LOG_NAME, EventLog
 from ..training.model import Model
 from .destination import Destination
 from .reading import phrases_to
-from .report import EventLog, TrainReport
+from .report import TrainReport
 from .request import Request
 from .signals import StopSignals
 
@@ -44,12 +45,9 @@ class Session:
         phrases_out: Path | None,
     ) -> None:
         self._stack, self._signals, self._request = stack, signals, request
-        self._reports: list[TrainReport | EventLog] = []
-        self._reports.append(stack.enter_context(closing(TrainReport(quiet))))
-        self._has_log = log is not None
-        if log:
-            self._add_log(log, append=request.resumes)
-        self._writers = [phrases_to(phrases_out)] if phrases_out else []
+        self._report = stack.enter_context(closing(TrainReport(quiet)))
+        self._log = self._open_log(log, append=request.resumes) if log else None
+        self._write_phrases = phrases_to(phrases_out) if phrases_out else None
         self._is_training = False
         self._n_steps = self._n_kept_steps = 0  # of the run, and of its last checkpoint
 
@@ -62,8 +60,11 @@ class Session:
         signals = self._signals
         signals.compiling = event["event"] == "compile" and not self._is_training
         signals.deferred = self._is_training or signals.compiling
-        for listener in [*self._reports, *self._writers]:
-            listener(event)
+        self._report(event)
+        if self._log:
+            self._log(event)
+        if self._write_phrases:
+            self._write_phrases(event)
         signals.check()
 
     def save(self, model: Model) -> None:
@@ -74,7 +75,7 @@ class Session:
         except W2VError as error:
             if not request.destination:
                 raise
-            from ..training.run_folder import resume_command
+            from ..training.run_names import resume_command
 
             how = f"{resume_command(request.destination.run_dir)} -o PATH"
             if self._n_kept_steps == self._n_steps:
@@ -83,16 +84,17 @@ class Session:
                 f"{error}; the last checkpoint is of step {self._n_kept_steps:,} of "
                 f"{self._n_steps:,}, from which to resume: {how}"
             ) from error
-        for report in self._reports:
-            report.saved(request.output)
+        self._report.saved(request.output)
+        if self._log:
+            self._log.finish(output=str(request.output))
 
     def _follow(self, event: Event, destination: Destination) -> None:
         """Note how far a run with a folder is, and what to tell the user if a signal ends it."""
         match event["event"]:
             case "folder":
                 destination.keep(self._request.output, self._request.vectors)
-                if not self._has_log:
-                    self._add_log(destination.run_dir / "log.jsonl", append=True)
+                if not self._log:
+                    self._log = self._open_log(destination.run_dir / LOG_NAME, append=True)
             case "start":
                 self._is_training = self._signals.saves = True
                 self._n_steps, self._n_kept_steps = event["steps"], event["first_step"]
@@ -105,5 +107,6 @@ class Session:
             case "done":
                 self._is_training = False
 
-    def _add_log(self, path: Path, append: bool) -> None:
-        self._reports.append(self._stack.enter_context(closing(EventLog(path, append=append))))
+    def _open_log(self, path: Path, append: bool) -> EventLog:
+        log = EventLog(path, self._report, append=append)
+        return self._stack.enter_context(closing(log))

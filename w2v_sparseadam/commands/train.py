@@ -73,6 +73,7 @@ def main(
             arguments["checkpoint_minutes"] = checkpoint_every
             arguments["checkpoint_now"] = stack.enter_context(asked_by_sigusr1())
             arguments["lock"] = not no_lock
+            arguments["log"] = False  # the session's also says where the vectors are
         session.save(resume(**arguments) if request.resumes else train_by_settings(**arguments))
 
 

@@ -34,6 +34,7 @@ _output = in_section("Output")
 @text_options
 @_output(
     "--top",
+    common=True,
     type=click.IntRange(0),
     default=20,
     show_default=True,
@@ -42,6 +43,7 @@ _output = in_section("Output")
 @_output(
     "-o",
     "--output",
+    common=True,
     metavar="FILE",
     type=OUTPUT_FILE,
     help="Write the whole vocabulary, one 'word count' per line; - writes it to standard "
@@ -49,11 +51,12 @@ _output = in_section("Output")
 )
 @_output(
     "--plot",
+    common=True,
     metavar="FILE",
     type=OUTPUT_FILE,
     help="Draw counts against ranks: .png, .svg or .html. Needs the extra 'plot'.",
 )
-@_output("--json", "as_json", is_flag=True, help="Print JSON objects, one per line.")
+@_output("--json", "as_json", common=True, is_flag=True, help="Print JSON objects, one per line.")
 @_output("-q", "--quiet", is_flag=True, help="Print only the result, warnings and errors.")
 @click.pass_context
 def main(

@@ -1,4 +1,8 @@
-"""A lock on a folder, held by one process at a time."""
+"""A lock on a folder, held by one process at a time.
+
+Not by filelock 4.3 or portalocker 4.4: each would replace the one call of ``flock``, and leave the
+holder's name, the refusal of links and all messages to be written here.
+"""
 
 from __future__ import annotations
 

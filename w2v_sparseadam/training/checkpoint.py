@@ -33,7 +33,7 @@ from ..events import CheckpointWritten, Event, Warned
 from ..system.files import replace_file
 from ..system.machine import available_memory
 from ..system.workers import start_thread
-from .run_folder import resume_command, sync_folder
+from .run_names import resume_command, sync_folder
 from .sealed_json import is_bounded
 
 _TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}

@@ -19,7 +19,8 @@ from ..text.vocabulary import Vocabulary
 from .build import build_engine, check_model_fits, compile_run
 from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
 from .progress import Progress, RunState, run_arrays, run_state, tell_of_version
-from .run_folder import RunFolder, resume_command
+from .run_folder import RunFolder
+from .run_names import resume_command
 from .settings import Settings, epochs_of, text_of
 
 

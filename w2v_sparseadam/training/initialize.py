@@ -16,7 +16,9 @@ from ..text.reading.compression import read_lines
 from ..text.settings import TextConfig, WordList
 from ..vectors.vectors import Vectors
 from .checkpoint import last_checkpoint
-from .run_folder import of_generation, read_settings, read_vocabulary
+from .run_names import of_generation
+from .run_settings import read_settings
+from .run_text import read_vocabulary
 from .settings import Settings
 
 if TYPE_CHECKING:

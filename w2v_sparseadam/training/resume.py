@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from ..errors import SettingError, W2VError, check_path
 from ..events import Event
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
+from .event_log import LOG_NAME, Log, check_log, logged
 from .model import Model
 from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, run_training, settle
 from .settings import MAX_EPOCHS, Settings, epochs_of, text_of
@@ -32,6 +34,7 @@ def resume(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    log: Log = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Go on with a run from its last good checkpoint; return the model that it would have made.
@@ -60,9 +63,9 @@ def resume(
         Import the tokenizer that the folder names, if it is Python code and text is read.
     threads : int, optional
         Default: as the run was told.
-    checkpoint_minutes, checkpoint_now, lock, on_event
-        As for :func:`train`; events of reading come if text is read, and with `add`
-        then `TextAdded`.
+    checkpoint_minutes, checkpoint_now, lock, log, on_event
+        As for :func:`train`; what is in the log stays. Events of reading come if text is read, and
+        with `add` then `TextAdded`.
 
     Returns
     -------
@@ -89,6 +92,7 @@ def resume(
     check_path("run_dir", run_dir)
     check_calls(on_event, checkpoint_now)
     check_minutes(checkpoint_minutes)
+    check_log(log)
     if not isinstance(more_epochs, Integral) or more_epochs < 0:
         raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
     if total_epochs is not None:
@@ -100,7 +104,10 @@ def resume(
             raise SettingError("total_epochs goes with neither more_epochs nor add")
     if add and not more_epochs:
         raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
-    with RunFolder.open(run_dir, lock=lock) as folder:
+    with RunFolder.open(run_dir, lock=lock) as folder, ExitStack() as stack:
+        if log is not False:
+            path = folder.path / LOG_NAME if log is None else log
+            emit = stack.enter_context(logged(path, emit, append=True))
         emit(folder_event(folder))
         asked = Settings.read(folder.settings, run_dir)
         # If its text is not read yet: by default, no text has more epochs than a tiny one.

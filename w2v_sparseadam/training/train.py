@@ -13,6 +13,7 @@ from ..events import Event
 from ..text.settings import TextConfig, WordList
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
+from .event_log import LOG_NAME, Log, check_log, logged
 from .keywords import Keywords, settings_from, takes_settings
 from .model import Model
 from .run import (
@@ -42,6 +43,7 @@ def train(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    log: Log = None,
     on_event: Callable[[Event], None] | None = None,
     **settings: Unpack[Keywords],
 ) -> Model:
@@ -76,6 +78,9 @@ def train(
     lock : bool
         Keep other processes out of `run_dir`. False is for file systems that have no locks: no
         other process may train there then.
+    log : path or False, optional
+        A file for the events, one JSON object a line. Default:
+        ``log.jsonl`` in `run_dir`, if there is one; False: none.
     on_event : callable, optional
         Receives each event, of `~w2v_sparseadam.events`, in the caller's thread; an exception that
         it raises ends the run, once a checkpoint is written if there is a `run_dir` and training
@@ -126,6 +131,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         checkpoint_now=checkpoint_now,
         lock=lock,
+        log=log,
         on_event=on_event,
     )
 
@@ -140,6 +146,7 @@ def train_by_settings(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    log: Log = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Model:
     """Train any objective; the other parameters are those of :func:`train`."""
@@ -152,6 +159,7 @@ def train_by_settings(
     if run_dir is not None:
         check_path("run_dir", run_dir)
     check_minutes(checkpoint_minutes)
+    check_log(log)
     # A misspelt name should not show after compiling.
     paths = [corpus] if isinstance(corpus, str | os.PathLike) else corpus
     sources = check_sources(paths, settings.text)
@@ -161,6 +169,8 @@ def train_by_settings(
 
     with ExitStack() as stack:
         folder = None
+        if log:
+            emit = stack.enter_context(logged(log, emit))
         if run_dir is not None:
             from .run_folder import RunFolder
 
@@ -175,6 +185,9 @@ def train_by_settings(
                 "added_epochs": [],
             }
             folder = stack.enter_context(RunFolder.create(run_dir, kept, lock=lock))
+            if log is None:
+                path = folder.path / LOG_NAME
+                emit = stack.enter_context(logged(path, emit, append=True))
             emit(folder_event(folder))
         compile_run(settings, emit)
         n_threads = settings.run.n_threads

@@ -1,0 +1,81 @@
+"""The settings of a run, as its folder has them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import FormatError, W2VError
+from ..objectives.registry import OBJECTIVES
+from ..system.paths import shell_path
+from .inputs import can_be_a_path, is_stamp
+from .run_names import SETTINGS, refuse_links
+from .sealed_json import read_json, unsealed
+
+FORMAT = 2
+"""The version of what a folder holds."""
+
+_SETTING_KINDS: dict[str, type] = {
+    "generation": int,
+    "text": dict,
+    "optimizer": dict,
+    "run": dict,
+    "paths": list,
+    "inputs": list,
+    "has_init": bool,
+    "freeze": list,
+    "first_epoch": int,
+    "added_epochs": list,
+}
+
+
+def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the settings of a run, without taking its folder.
+
+    Raises
+    ------
+    W2VError
+        If there is no run.
+    FormatError
+        If the settings are damaged or of a later version.
+    """
+    refuse_links(Path(path))
+    settings_path = Path(path) / SETTINGS
+    try:
+        settings = read_json(settings_path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise W2VError(
+            f"{path}: holds no run; start one with w2v-train CORPUS --run-dir {shell_path(path)}"
+        ) from None
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
+    if settings.get("format") != FORMAT:
+        raise FormatError(
+            f"{path}: is a run of format {settings.get('format')!r:.40}, but this version reads "
+            f"{FORMAT}; resume it with the version that began it"
+        )
+    settings = unsealed(settings_path, settings)
+    objective = next((name for name in OBJECTIVES if name in settings), "objective")
+    for name, kind in {objective: dict, **_SETTING_KINDS}.items():
+        value = settings.get(name)
+        is_bool = isinstance(value, bool) and kind is not bool
+        if not isinstance(value, kind) or is_bool or (isinstance(value, int) and value < 0):
+            raise FormatError(f"{path}: is damaged: its settings have {value!r:.40} for '{name}'")
+    if not settings["paths"]:
+        raise FormatError(f"{path}: is damaged: its settings name no text")
+    for name, fits in (("paths", can_be_a_path), ("freeze", lambda word: "\0" not in word)):
+        if not all(isinstance(entry, str) and fits(entry) for entry in settings[name]):
+            raise FormatError(f"{path}: is damaged: its settings have other than text in '{name}'")
+    for entry in settings["inputs"]:
+        if not is_stamp(entry):
+            raise FormatError(f"{path}: is damaged: its settings have {entry!r:.40} among 'inputs'")
+    return settings
+
+
+def is_run(path: Path) -> bool:
+    """Return whether the settings in a folder are those of a run."""
+    with suppress(W2VError):
+        return bool(read_settings(path))
+    return False
