@@ -103,7 +103,6 @@ def main(
     seconds: float,
     plot: Path | None,
     as_json: bool,
-    seed: int,
     **_: Any,
 ) -> None:
     """Compare SparseAdam with dense Adam and SGD on the text files CORPUS.
@@ -140,7 +139,7 @@ def main(
         check_plot(plot)
     with ExitStack() as stack:
         if synthetic is not None:
-            word_ids, counts = draw_text(synthetic, seed)
+            word_ids, counts = draw_text(synthetic, settings.run.seed)
         else:
             click.echo("Reading the text ...", err=True)
             text = stack.enter_context(read_corpus(corpus, settings.text))

@@ -83,6 +83,7 @@ def _started(
     )
 
 
+# More than eight parameters: the text, what it starts from, and who is told are not of one kind.
 def run_training(
     vocabulary: Vocabulary,
     word_ids: np.ndarray,

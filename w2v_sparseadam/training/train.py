@@ -136,6 +136,7 @@ def train(
     )
 
 
+# More than eight parameters: those of `train`, with its settings in one.
 def train_by_settings(
     corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
     settings: Settings,
