@@ -5,6 +5,7 @@ The directive ``commands`` stands for all of them, with every option.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from importlib.metadata import distribution
@@ -15,13 +16,14 @@ import click
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_VERBATIM = "\b\n"  # click's mark of a paragraph that keeps its lines
+_VERBATIM = "\b\n"
 
 
 def commands() -> dict[str, click.Command]:
     """Return the installed commands by name, and those that a group has beside them."""
     found: dict[str, click.Command] = {}
-    for script in distribution("w2v-sparseadam").entry_points.select(group="console_scripts"):
+    scripts = distribution("w2v-sparseadam").entry_points.select(group="console_scripts")
+    for script in sorted(scripts, key=lambda script: script.name != "w2v-train"):
         found[script.name] = script.load()
     for name, group in list(found.items()):
         if isinstance(group, click.Group):
@@ -38,8 +40,8 @@ def lines_of(name: str, command: click.Command) -> Iterator[str]:
     context = click.Context(command, info_name=name)
     yield from (name, "-" * len(name), "")
     yield from ("::", "", f"    {' '.join([name, *command.collect_usage_pieces(context)])}", "")
-    for paragraph in (command.help or "").split("\n\n"):
-        if paragraph.startswith(_VERBATIM):
+    for paragraph in (inspect.cleandoc(command.help or "")).split("\n\n"):
+        if paragraph.startswith(_VERBATIM):  # click's mark: the lines stay as they are
             yield from ("::", "", *_indented(paragraph.removeprefix(_VERBATIM)), "")
         else:
             yield from (_text(paragraph), "")
@@ -60,9 +62,11 @@ def _option_lines(option: click.Option, context: click.Context) -> Iterator[str]
     yield f".. option:: {', '.join(f'{name}{value}' for name in names)}"
     yield from ("", f"    {_text(option.help or '')}")
     extra = option.get_help_extra(context)
-    facts = [f"{key}: ``{extra[key]}``" for key in ("default", "range") if extra.get(key)]  # type: ignore[literal-required]
+    default, limits = extra.get("default"), extra.get("range")
+    facts = [f"default: {default.strip('()')}"] if default else []
+    facts += [limits] if limits else []
     if facts:
-        yield from ("", f"    *{'; '.join(facts).replace('``', '')}*")
+        yield f"    [{_text('; '.join(facts))}]"
     yield ""
 
 
@@ -78,22 +82,19 @@ def _indented(text: str) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directive."""
+    from docutils import nodes
     from docutils.statemachine import StringList
     from sphinx.util.docutils import SphinxDirective
+    from sphinx.util.nodes import nested_parse_with_titles
 
     class Commands(SphinxDirective):
         def run(self) -> list[Any]:
             lines = [line for item in commands().items() for line in lines_of(*item)]
-            return self.parse_content_to_nodes_from(lines)
-
-        def parse_content_to_nodes_from(self, lines: list[str]) -> list[Any]:
-            from docutils import nodes
-            from sphinx.util.nodes import nested_parse_with_titles
-
-            node = nodes.section()
-            node.document = self.state.document
-            nested_parse_with_titles(self.state, StringList(lines, "commands"), node)
-            return node.children
+            source = StringList(lines, source="the commands")
+            section = nodes.section()
+            section.document = self.state.document
+            nested_parse_with_titles(self.state, source, section)
+            return section.children
 
     app.add_directive("commands", Commands)
     return {"parallel_read_safe": True}

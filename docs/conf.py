@@ -1,4 +1,4 @@
-"""Settings of Sphinx. ``sphinx-build -W -n docs SITE`` builds the site; scripts/check does too."""
+"""Settings of Sphinx. ``sphinx-build docs site`` builds the site."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from w2v_sparseadam import __version__
 
 project = "w2v-sparseadam"
-author = copyright = "The w2v-sparseadam developers"
+author = "The w2v-sparseadam developers"
+project_copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "command_reference"]
@@ -21,11 +22,14 @@ autodoc_member_order = "bysource"
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # attributes are listed with their class, and only there
 default_role = "py:obj"
-# Types in docstrings are prose, such as "ndarray of shape (V, D), float32".
-nitpick_ignore_regex = [("py:.*", ".*")]
+nitpicky = True
+# Types in docstrings are prose ("ndarray of shape (V, D), float32"), and backquotes hold any code.
+nitpick_ignore_regex = [("py:(class|obj)", ".*")]
 
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_copy_source = False
+highlight_language = "none"
 pygments_style = "friendly"

@@ -1,6 +1,6 @@
 """Train as on several x86 processors, move runs between them, and compare the bytes.
 
-    python scripts/compare_processors.py                           # three epochs of the sample corpus
+    python scripts/compare_processors.py                  # three epochs of the sample corpus
     python scripts/compare_processors.py corpus.txt --optimizer dense-adam
 
 Numba compiles for each target in turn, with a compile cache of its own, and NumPy leaves out the
