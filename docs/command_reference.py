@@ -45,6 +45,12 @@ def lines_of(name: str, command: click.Command) -> Iterator[str]:
             yield from ("::", "", *_indented(paragraph.removeprefix(_VERBATIM)), "")
         else:
             yield from (_text(paragraph), "")
+    if isinstance(command, click.Group):
+        for part in command.list_commands(context):
+            subcommand = command.get_command(context, part)
+            if subcommand:
+                yield f"- ``{name} {part}``: {_text(subcommand.get_short_help_str(200))}"
+        yield ""
     yield from (f".. program:: {name}", "")
     section = None
     for option in command.get_params(context):
