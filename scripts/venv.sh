@@ -1,4 +1,4 @@
-# Sourced by the other scripts: go to the top of the checkout and have a .venv with an extra.
+# Sourced by the other scripts: go to the top of the checkout and have a .venv, with extras if named.
 #   . scripts/venv.sh; use_venv test
 # Sets $python. What is there is used again; after a change of pyproject.toml it is installed anew.
 
@@ -17,8 +17,9 @@ find_python() {
 }
 
 use_venv() {
+    set -- "${1:-}"
     python=.venv/bin/python
-    stamp=.venv/installed-$1
+    stamp=.venv/installed-${1:-alone}
     if [ ! -x "$python" ]; then
         base=$(find_python)
         echo "Making .venv with $("$base" --version) ..."
@@ -26,7 +27,7 @@ use_venv() {
     fi
     if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
         echo "Installing w2v-sparseadam into .venv ..."
-        "$python" -m pip install --quiet --disable-pip-version-check --editable ".[$1]"
+        "$python" -m pip install --quiet --disable-pip-version-check --editable ".${1:+[$1]}"
         touch "$stamp"
     fi
 }

@@ -1,7 +1,6 @@
-"""The package as a whole: who imports whom, what is public, and what the README says."""
+"""The package as a whole: who imports whom, and what is public."""
 
 import ast
-import importlib
 import re
 import subprocess
 import sys
@@ -194,19 +193,3 @@ def test_commands_exit_without_looking_for_garbage():
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("True\n", "")
-
-
-@pytest.mark.parametrize(
-    "name", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-)
-def test_the_readme_names_every_option(name):
-    command = importlib.import_module(f"w2v_sparseadam.commands.{name.removeprefix('w2v-')}").main
-    readme = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", readme))
-    options = {
-        flag
-        for param in command.params
-        if param.param_type_name == "option"
-        for flag in [*param.opts, *param.secondary_opts]
-    }
-    assert options - {"--version"} <= named
