@@ -27,7 +27,7 @@ def commands() -> dict[str, click.Command]:
         found[script.name] = script.load()
     for name, group in list(found.items()):
         if isinstance(group, click.Group):
-            context = click.Context(group, info_name=name)
+            context = click.Context(group, info_name=name, **group.context_settings)
             for part in group.list_commands(context):
                 command = group.get_command(context, part)
                 if command and all(command is not other for other in found.values()):
@@ -37,7 +37,7 @@ def commands() -> dict[str, click.Command]:
 
 def lines_of(name: str, command: click.Command) -> Iterator[str]:
     """Yield the reference of a command, in reStructuredText."""
-    context = click.Context(command, info_name=name)
+    context = click.Context(command, info_name=name, **command.context_settings)
     yield from (name, "-" * len(name), "")
     yield from ("::", "", f"    {' '.join([name, *command.collect_usage_pieces(context)])}", "")
     for paragraph in (inspect.cleandoc(command.help or "")).split("\n\n"):
