@@ -133,14 +133,14 @@ def time_blas(n_dims: int, window: int, n_blocks: int = 256) -> float:
 
 @kernel
 @no_type_check
-def noise_products(width, v, u, scores, v_grad, u_grad, n_blocks):
+def noise_products(v, u, scores, v_grad, u_grad, n_blocks):
     """Do the three products of a block with its negatives, over and over."""
     for _ in range(n_blocks):
         for i in range(0, v.shape[0], 4):
             for k in range(0, u.shape[0], 4):
-                dot_tile(width, v, u, scores, i, k)
-        multiply(width, scores, u, v_grad, v.shape[0], u.shape[0])
-        multiply(width, scores.T, v, u_grad, u.shape[0], v.shape[0])
+                dot_tile(v, u, scores, i, k)
+        multiply(scores, u, v_grad, v.shape[0], u.shape[0])
+        multiply(scores.T, v, u_grad, u.shape[0], v.shape[0])
 
 
 def time_tiles(n_dims: int, window: int) -> float:
@@ -151,7 +151,7 @@ def time_tiles(n_dims: int, window: int) -> float:
     n_blocks = 1000
 
     def products() -> None:
-        noise_products(scratch.width, v, u, scratch.scores, v_grad, u_grad, n_blocks)
+        noise_products(v, u, scratch.scores, v_grad, u_grad, n_blocks)
 
     products()
     return best_time(products) / (n_blocks * BLOCK)

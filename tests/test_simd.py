@@ -5,13 +5,13 @@ import pytest
 from numba import njit
 
 from w2v_sparseadam.simd.arithmetic import power, root
-from w2v_sparseadam.simd.arrays import LANES, width_of, zeros
-from w2v_sparseadam.simd.products import dot_tile, multiply, row_product
+from w2v_sparseadam.simd.arrays import LANES, zeros
+from w2v_sparseadam.simd.products import band_dots, band_product, dot_tile, multiply
 from w2v_sparseadam.simd.row_update import row_update
 from w2v_sparseadam.simd.rows import copy_row, dot, row_sum
 
-# Vectors in a row: one, groups of equal and unequal size, more than a group holds.
-WIDTHS = [LANES * n for n in (1, 3, 7, 10)]
+# Vectors in a row: every size of a group that remains, alone and behind whole groups.
+WIDTHS = [LANES * n for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 19)]
 
 
 def whole_numbers(seed, *shape):
@@ -29,18 +29,18 @@ def layouts(a):
 
 
 @njit
-def call_multiply(width, a, b, c, n_rows, n):
-    multiply(width, a, b, c, n_rows, n)
+def call_multiply(a, b, c, n_rows, n):
+    multiply(a, b, c, n_rows, n)
 
 
 @njit
-def call_row_product(width, a, b, c, row, first, last):
-    row_product(width, 0, a, b, c, row, first, last)
+def call_band_product(a, b, c, first, last, starts, stops):
+    band_product(0, a, b, c, first, last, starts, stops)
 
 
 @njit
-def add_row_product(width, a, b, c, row, first, last):
-    row_product(width, 1, a, b, c, row, first, last)
+def add_band_product(a, b, c, first, last, starts, stops):
+    band_product(1, a, b, c, first, last, starts, stops)
 
 
 @pytest.mark.parametrize("n_dims", WIDTHS)
@@ -52,23 +52,28 @@ def test_multiply(n_dims):
         expected[:n_rows] = a[:n_rows, :n].astype(float) @ b[:n].astype(float)
         for layout, same_a in layouts(a):
             c = before.copy()
-            call_multiply(width_of(n_dims), same_a, b, c, n_rows, n)
+            call_multiply(same_a, b, c, n_rows, n)
             np.testing.assert_array_equal(c, expected, err_msg=f"{layout}, {n_rows} × {n}")
 
 
+STARTS, STOPS = np.array([0, 4, 0, 3, 5]), np.array([11, 4, 0, 10, 6])  # of a band of five rows
+
+
 @pytest.mark.parametrize("n_dims", WIDTHS)
-@pytest.mark.parametrize("function", [call_row_product, add_row_product])
-def test_row_product(n_dims, function):
-    a, b = whole_numbers(1, 4, 11), whole_numbers(2, 11, n_dims)
-    before = whole_numbers(3, 4, n_dims)
-    for row, first, last in [(0, 0, 11), (2, 3, 10), (3, 5, 6), (1, 4, 4), (1, 0, 0)]:
+@pytest.mark.parametrize("function", [call_band_product, add_band_product])
+def test_band_product(n_dims, function):
+    a, b = whole_numbers(1, 5, 11), whole_numbers(2, 11, n_dims)
+    before = whole_numbers(3, 5, n_dims)
+    for first, last in [(0, 5), (1, 4), (2, 2)]:
         expected = before.copy()
-        expected[row] = a[row, first:last].astype(float) @ b[first:last].astype(float)
-        if function is add_row_product:
-            expected[row] += before[row]
+        for row in range(first, last):
+            band = slice(STARTS[row], STOPS[row])
+            expected[row] = a[row, band].astype(float) @ b[band].astype(float)
+            if function is add_band_product:
+                expected[row] += before[row]
         for layout, same_a in layouts(a):
             c = before.copy()
-            function(width_of(n_dims), same_a, b, c, row, first, last)
+            function(same_a, b, c, first, last, STARTS, STOPS)
             np.testing.assert_array_equal(c, expected, err_msg=f"{layout}, {first} … {last}")
 
 
@@ -80,21 +85,26 @@ def test_products_round_like_float32():
     product = a.astype(float) @ b.astype(float)
     terms = np.abs(a).astype(float) @ np.abs(b).astype(float) + np.abs(before)
     c = before.copy()
-    call_multiply(width_of(2 * LANES), a, b, c, 8, 200)
+    call_multiply(a, b, c, 8, 200)
     assert np.all(np.abs(c - product) <= 1e-6 * terms)
     c = before.copy()
-    add_row_product(width_of(2 * LANES), a, b, c, 3, 0, 200)
+    add_band_product(a, b, c, 3, 4, np.zeros(8, np.int64), np.full(8, 200))
     assert np.all(np.abs(c[3] - before[3] - product[3]) <= 1e-6 * terms[3])
 
 
 @njit
-def call_dot(width, a, i, b, j):
-    return dot(width, a, i, b, j)
+def call_dot(a, i, b, j):
+    return dot(a, i, b, j)
 
 
 @njit
-def call_dot_tile(width, a, b, c, row, column):
-    dot_tile(width, a, b, c, row, column)
+def call_dot_tile(a, b, c, row, column):
+    dot_tile(a, b, c, row, column)
+
+
+@njit
+def call_band_dots(a, b, c, first, last, starts, stops):
+    band_dots(a, b, c, first, last, starts, stops)
 
 
 @njit
@@ -103,8 +113,8 @@ def call_row_sum(a, i):
 
 
 @njit
-def call_copy_row(width, a, i, b, j):
-    copy_row(width, a, i, b, j)
+def call_copy_row(a, i, b, j):
+    copy_row(a, i, b, j)
 
 
 @pytest.mark.parametrize("n_dims", WIDTHS)
@@ -112,19 +122,19 @@ def test_dot(n_dims):
     a, b = whole_numbers(5, 4, n_dims), whole_numbers(6, 6, n_dims)
     for i, j in np.ndindex(4, 6):
         expected = a[i].astype(float) @ b[j].astype(float)
-        assert call_dot(width_of(n_dims), a, i, b, j) == expected
+        assert call_dot(a, i, b, j) == expected
 
 
-def test_dot_is_over_the_columns_of_the_width():
+def test_dot_is_over_whole_vectors():
     a = np.ones((1, 20), np.float32)
-    assert call_dot(width_of(20), a, 0, a, 0) == 16
+    assert call_dot(a, 0, a, 0) == 16
 
 
 def test_dot_rounds_like_float32():
     a, b = np.random.default_rng(7).standard_normal((2, 1, 160), dtype=np.float32)
     exact = a[0].astype(float) @ b[0].astype(float)
     terms = np.abs(a[0]).astype(float) @ np.abs(b[0]).astype(float)
-    assert abs(call_dot(width_of(160), a, 0, b, 0) - exact) <= 1e-6 * terms
+    assert abs(call_dot(a, 0, b, 0) - exact) <= 1e-6 * terms
 
 
 @pytest.mark.parametrize("n_dims", WIDTHS)
@@ -135,8 +145,35 @@ def test_dot_tile(n_dims):
         c, expected = before.copy(), before.copy()
         tile = slice(row, row + 4), slice(column, column + 4)
         expected[tile] = a[tile[0]].astype(float) @ b[tile[1]].T.astype(float)
-        call_dot_tile(width_of(n_dims), a, b, c, row, column)
+        call_dot_tile(a, b, c, row, column)
         np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize("n_dims", WIDTHS)
+def test_band_dots(n_dims):
+    a, b = whole_numbers(9, 5, n_dims), whole_numbers(10, 11, n_dims)
+    before = whole_numbers(11, 5, 11)
+    for first, last in [(0, 5), (1, 4), (2, 2)]:
+        c, expected = before.copy(), before.copy()
+        for row in range(first, last):
+            band = slice(STARTS[row], STOPS[row])
+            expected[row, band] = -(b[band].astype(float) @ a[row].astype(float))
+        call_band_dots(a, b, c, first, last, STARTS, STOPS)
+        np.testing.assert_array_equal(c, expected)
+
+
+def test_all_inner_products_round_alike():
+    """Four at once, in a tile, or alone: lanes are summed in the same order."""
+    a, b = np.random.default_rng(13).standard_normal((2, 4, 7 * LANES), dtype=np.float32)
+    tile, band = np.zeros((2, 4, 4), np.float32)
+    call_dot_tile(a, b, tile, 0, 0)
+    call_band_dots(a, b, band, 0, 4, np.zeros(4, np.int64), np.full(4, 4))
+    alone = [[call_dot(a, i, b, j) for j in range(4)] for i in range(4)]
+    np.testing.assert_array_equal(tile, alone)
+    np.testing.assert_array_equal(-band, alone)
+    for j in range(4):
+        call_band_dots(a, b, band, 0, 4, np.full(4, j), np.full(4, j + 1))
+    np.testing.assert_array_equal(-band, alone)
 
 
 def test_dot_tile_of_single_numbers():
@@ -148,7 +185,7 @@ def test_dot_tile_of_single_numbers():
         a[i, d] = 1
         expected = np.zeros((4, 4))
         expected[i] = b[:, d]
-        call_dot_tile(width_of(16), a, b, c, 0, 0)
+        call_dot_tile(a, b, c, 0, 0)
         np.testing.assert_array_equal(c, expected)
 
 
@@ -164,16 +201,16 @@ def take_sum(grad, value):
 
 
 @njit
-def call_follow(width, grads, places, first, last, row, numbers, value, trace):
-    follow(width, grads, places, first, last, row, numbers, value, trace)
+def call_follow(grads, places, first, last, row, numbers, value, trace):
+    follow(grads, places, first, last, row, numbers, value, trace)
 
 
 @njit
-def call_take_sum(width, grads, places, first, last, row, value):
-    take_sum(width, grads, places, first, last, row, (), value)
+def call_take_sum(grads, places, first, last, row, value):
+    take_sum(grads, places, first, last, row, (), value)
 
 
-@pytest.mark.parametrize("n_dims", [3, 16, 50, 112, 163])
+@pytest.mark.parametrize("n_dims", [3, 16, 34, 50, 64, 112, 163])
 def test_row_update_moves_one_row_by_its_sum(n_dims):
     rng = np.random.default_rng(12)
     grads = rng.standard_normal((9, n_dims), dtype=np.float32)
@@ -182,7 +219,7 @@ def test_row_update_moves_one_row_by_its_sum(n_dims):
     before = state.copy()
     places = np.array([8, 1, 4, 4, 0], np.int32)
     numbers = np.float32(0.5), np.float32(0.25)
-    call_follow(width_of(n_dims), grads, places, 1, 4, 2, numbers, value, trace)
+    call_follow(grads, places, 1, 4, 2, numbers, value, trace)
     grad = grads[1] + grads[4] + grads[4]
     new_trace = np.float32(0.5) * before[2, n_dims:] + grad * grad
     new_value = before[2, :n_dims] - np.float32(0.25) * grad / np.sqrt(new_trace)
@@ -199,7 +236,7 @@ def test_row_update_sums_in_order_and_none_to_zero(n_dims):
     value = np.full((1, n_dims), np.float32(np.nan))
     for places, expected in [([0, 1, 2], 0), ([0, 2, 1], 1), ([], 0)]:
         places = np.array(places, np.int64)
-        call_take_sum(width_of(n_dims), grads, places, 0, places.size, 0, value)
+        call_take_sum(grads, places, 0, places.size, 0, value)
         np.testing.assert_array_equal(value, np.full((1, n_dims), expected))
 
 
@@ -209,8 +246,8 @@ def raise_to_power(grad, value, *, exponent):
 
 
 @njit
-def call_raise(width, places, exponent, values):
-    raise_to_power(width, values, places, 0, 0, 0, (exponent,), values)
+def call_raise(places, exponent, values):
+    raise_to_power(values, places, 0, 0, 0, (exponent,), values)
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.125, 0.25, 0.4, 0.5, 1.0])
@@ -219,14 +256,14 @@ def test_power(exponent):
     edges = [2.0**-126, 1, 1 - 2.0**-24, 1 + 2.0**-23, 2, 0.5**0.5, 3e38]
     values = np.concatenate([edges, np.geomspace(1.2e-38, 3.4e38, 4070)]).astype(np.float32)
     raised = values[None].copy()
-    call_raise(width_of(4070), np.zeros(1, np.int32), np.float32(exponent), raised)
+    call_raise(np.zeros(1, np.int32), np.float32(exponent), raised)
     expected = values.astype(np.float64) ** float(np.float32(exponent))
     np.testing.assert_allclose(raised[0], expected, rtol=4e-6 if exponent < 1 else 8e-6)
 
 
 def test_power_of_numbers_below_the_smallest_normal_one():
     values = np.array([[0, 1e-45, 1e-39, 2.0**-126]], np.float32)
-    call_raise(width_of(4), np.zeros(1, np.int32), np.float32(0.25), values)
+    call_raise(np.zeros(1, np.int32), np.float32(0.25), values)
     np.testing.assert_allclose(values, 2.0**-31.5, rtol=4e-6)
 
 
@@ -235,7 +272,7 @@ def test_copy_row(n_dims):
     a, b = whole_numbers(8, 5, n_dims), whole_numbers(9, 4, n_dims)
     expected = b.copy()
     expected[1] = a[3]
-    call_copy_row(width_of(n_dims), a, 3, b, 1)
+    call_copy_row(a, 3, b, 1)
     np.testing.assert_array_equal(b, expected)
 
 
@@ -252,8 +289,8 @@ def test_sums_do_not_hide_nan_or_infinity():
     ones = np.ones((1, 32), np.float32)
     assert np.isnan(call_row_sum(a, 0))
     assert call_row_sum(a, 1) == np.inf
-    assert np.isnan(call_dot(width_of(32), a, 0, ones, 0))
-    assert call_dot(width_of(32), a, 1, ones, 0) == np.inf
+    assert np.isnan(call_dot(a, 0, ones, 0))
+    assert call_dot(a, 1, ones, 0) == np.inf
 
 
 @pytest.mark.parametrize("shape", [(1, 16), (5, 48), (7,)])

@@ -294,8 +294,8 @@ class Engine:
 
     def last_rows(self) -> tuple[np.ndarray, ...]:
         """Return the rows of each table that had a gradient in the last step taken."""
-        plan = view_plan(self._shared.objective, self._shared.ring, self._last_plan)
-        return tuple(groups.rows[: groups.n_rows[0]] for groups in plan.groups)
+        k = self._last_plan
+        return tuple(groups.rows[k, : groups.n_rows[k, 0]] for groups in self._shared.ring.groups)
 
     def run(self, first_step: int, lrs: Sequence[float]) -> list[Batch]:
         """Take consecutive steps.

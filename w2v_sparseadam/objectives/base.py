@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
+from ..simd.kernels import INLINED
 from ..simd.random import draw_key, fill_uniform
 from .settings import Table
 
@@ -106,7 +107,7 @@ def view_plan(rule: Any, ring: Any, k: int) -> Any:
     return _VIEW[type(rule)](rule, ring, k)
 
 
-@overload(view_plan)
+@overload(view_plan, jit_options=INLINED)
 def _compiled_view_plan(rule, ring, k):
     chosen = _VIEW[rule.instance_class]
     return lambda rule, ring, k: chosen(rule, ring, k)
@@ -140,7 +141,7 @@ def fill_plan(
     _FILL[type(rule)](rule, word_ids, start, stop, keys, scratch, plan)
 
 
-@overload(fill_plan)
+@overload(fill_plan, jit_options=INLINED)
 def _compiled_fill_plan(rule, word_ids, start, stop, keys, scratch, plan):
     chosen = _FILL[rule.instance_class]
 
@@ -181,7 +182,7 @@ def chunk_gradients(
     return float(_GRADIENTS[type(rule)](rule, params, plan, chunk, scratch, grads))
 
 
-@overload(chunk_gradients)
+@overload(chunk_gradients, jit_options=INLINED)
 def _compiled_chunk_gradients(rule, params, plan, chunk, scratch, grads):
     chosen = _GRADIENTS[rule.instance_class]
 

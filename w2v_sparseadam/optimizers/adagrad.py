@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..simd.arithmetic import root
-from ..simd.arrays import width_of, zeros
+from ..simd.arrays import zeros
 from ..simd.kernels import kernel
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
@@ -16,7 +16,6 @@ from .base import AHEAD, Optimizer, register, require
 class AdagradRule(NamedTuple):
     """The arrays of :class:`Adagrad`."""
 
-    width: tuple[int, ...]  # of rows of D numbers
     param: np.ndarray  # (V, D) float32
     sum: np.ndarray  # (V, D) float32
 
@@ -30,14 +29,14 @@ def _adagrad_row(grad, theta, s, *, eps, size):
 @kernel
 def _move_adagrad(rule, groups, grads, first, last, scalars):
     """s ← s + g²; θ ← θ − lr · g / (√s + ε) on the grouped rows; the step size is lr."""
-    width, param, s = rule
+    param, s = rule
     rows, starts, places = groups.rows, groups.starts, groups.places
     numbers = np.float32(scalars[2]), np.float32(scalars[3])
     for k in range(first, last):
         if k + AHEAD < last:
-            prefetch_row(width, param, rows[k + AHEAD])
-            prefetch_row(width, s, rows[k + AHEAD])
-        _adagrad_row(width, grads, places, starts[k], starts[k + 1], rows[k], numbers, param, s)
+            prefetch_row(param, rows[k + AHEAD])
+            prefetch_row(s, rows[k + AHEAD])
+        _adagrad_row(grads, places, starts[k], starts[k + 1], rows[k], numbers, param, s)
 
 
 class Adagrad(Optimizer):
@@ -64,7 +63,7 @@ class Adagrad(Optimizer):
         super().__init__(param, lr)
         require("eps", eps, eps > 0, "above 0")
         self.eps = eps
-        self.rule: AdagradRule = AdagradRule(width_of(param.shape[1]), param, zeros(*param.shape))
+        self.rule: AdagradRule = AdagradRule(param, zeros(*param.shape))
 
     @property
     def state(self) -> Mapping[str, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import SettingError
 from ..simd.arithmetic import power, root
 from ..simd.arrays import zeros
-from ..simd.kernels import kernel
+from ..simd.kernels import inlined
 from .base import Optimizer, require
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def to_power(value, p):
     return root(value) if p is None else power(value, p)
 
 
-@kernel
+@inlined
 def step_size(row_steps, row, scalars):
     """Return a row's step size: of the whole matrix, or by the row's own count of steps."""
     if row_steps.size == 0:
@@ -41,7 +41,7 @@ def step_size(row_steps, row, scalars):
     return np.float32(scalars[3] * (1 - scalars[1] ** t) ** scalars[5] / (1 - scalars[0] ** t))
 
 
-@kernel
+@inlined
 def decays(scalars):
     """Return β₁, 1 − β₁, β₂, 1 − β₂; 1 − float32(0.999) would be wrong from the fifth digit on."""
     beta1, beta2 = scalars[0], scalars[1]

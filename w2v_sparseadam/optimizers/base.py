@@ -18,7 +18,7 @@ import numpy as np
 from numba.extending import overload
 
 from ..errors import SettingError, ShapeError
-from ..simd.kernels import kernel
+from ..simd.kernels import INLINED, kernel
 from .groups import Groups, group_rows
 
 AHEAD = 4
@@ -58,7 +58,7 @@ def prepare(rule: NamedTuple, groups: Groups) -> int:
     return int(_PREPARE[type(rule)](rule, groups))
 
 
-@overload(prepare)
+@overload(prepare, jit_options=INLINED)
 def _compiled_prepare(rule, groups):
     chosen = _PREPARE[rule.instance_class]
     return lambda rule, groups: chosen(rule, groups)
@@ -90,7 +90,7 @@ def move(
     _MOVE[type(rule)](rule, groups, grads, first, last, scalars)
 
 
-@overload(move)
+@overload(move, jit_options=INLINED)
 def _compiled_move(rule, groups, grads, first, last, scalars):
     chosen = _MOVE[rule.instance_class]
 

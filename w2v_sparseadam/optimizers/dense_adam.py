@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.arrays import width_of
 from ..simd.kernels import kernel
 from ..simd.row_update import row_update
 from .adam import Adam, decays, in_use, power_of, to_power
@@ -15,7 +14,6 @@ from .base import register
 class DenseAdamRule(NamedTuple):
     """The arrays of :class:`DenseAdam`."""
 
-    width: tuple[int, ...]  # of rows of D numbers
     power: tuple[np.float32, ...]  # of the second moment: see power_of
     param: np.ndarray  # (V, D) float32
     exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
@@ -42,7 +40,7 @@ def _dense_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, siz
 @kernel
 def _move_dense_adam(rule, groups, grads, first, last, scalars):
     """Adam on all rows; step size lr / (1 − β₁ᵗ). A row without a gradient has g = 0."""
-    width, p, param, exp_avg, exp_avg_sq, group_of = rule
+    p, param, exp_avg, exp_avg_sq, group_of = rule
     starts, places = groups.starts, groups.places
     old1, new1, old2, new2 = decays(scalars)
     eps, size, factor = np.float32(scalars[2]), np.float32(scalars[3]), np.float32(1 / scalars[4])
@@ -52,14 +50,10 @@ def _move_dense_adam(rule, groups, grads, first, last, scalars):
             start, stop = starts[group_of[row]], starts[group_of[row] + 1]
         if exp_avg.shape[1] > 0:
             numbers = (old1, new1, old2, new2, eps, size, factor, *p)
-            _dense_adam_row(
-                width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
-            )
+            _dense_adam_row(grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq)
         else:
             fewer = (old2, new2, eps, size, factor, *p)
-            _dense_adam_row_without_avg(
-                width, grads, places, start, stop, row, fewer, param, exp_avg_sq
-            )
+            _dense_adam_row_without_avg(grads, places, start, stop, row, fewer, param, exp_avg_sq)
 
 
 @kernel
@@ -97,7 +91,7 @@ class DenseAdam(Adam):
         super().__init__(param, lr, betas, eps, power=power)
         group_of = np.full(param.shape[0], -1, np.int32)
         self.rule: DenseAdamRule = DenseAdamRule(
-            width_of(param.shape[1]), power_of(power), param, *self.new_moments(), group_of
+            power_of(power), param, *self.new_moments(), group_of
         )
 
     @property

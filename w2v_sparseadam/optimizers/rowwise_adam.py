@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.arrays import LANES, width_of, zeros
-from ..simd.kernels import kernel
+from ..simd.arrays import LANES, zeros
+from ..simd.kernels import kernel_with_memory
 from ..simd.row_update import row_update
 from ..simd.rows import dot, prefetch_row
 from .adam import Adam, decays, in_use, power_of, step_size, to_power
@@ -16,7 +16,6 @@ from .base import AHEAD, register
 class RowwiseAdamRule(NamedTuple):
     """The arrays of :class:`RowwiseAdam`."""
 
-    width: tuple[int, ...]  # of rows of D numbers
     power: tuple[np.float32, ...]  # of the second moment: see power_of
     param: np.ndarray  # (V, D) float32
     exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
@@ -41,10 +40,10 @@ def _rowwise_adam_row_without_avg(grad, theta, *, eps, size, v, p=None):
     return (theta - size / (to_power(v, p) + eps) * grad,)
 
 
-@kernel
+@kernel_with_memory
 def _move_rowwise_adam(rule, groups, grads, first, last, scalars):
     """Adam on the grouped rows with one v for a row; step size as for SparseAdam."""
-    width, p, param, exp_avg, exp_avg_sq, row_steps, n_columns = rule
+    p, param, exp_avg, exp_avg_sq, row_steps, n_columns = rule
     rows, starts, places = groups.rows, groups.starts, groups.places
     old1, new1, _, _ = decays(scalars)
     beta2, eps = scalars[1], np.float32(scalars[2])
@@ -53,21 +52,21 @@ def _move_rowwise_adam(rule, groups, grads, first, last, scalars):
     for k in range(first, last):
         row, start, stop = rows[k], starts[k], starts[k + 1]
         if k + AHEAD < last:
-            prefetch_row(width, param, rows[k + AHEAD])
-            prefetch_row(width, exp_avg, rows[k + AHEAD])
-        _sum_row(width, grads, places, start, stop, 0, (), total)
-        square = np.float64(dot(width, total, 0, total, 0))
-        for d in range(len(width) * LANES, n_dims):
+            prefetch_row(param, rows[k + AHEAD])
+            prefetch_row(exp_avg, rows[k + AHEAD])
+        _sum_row(grads, places, start, stop, 0, (), total)
+        square = np.float64(dot(total, 0, total, 0))
+        for d in range(n_dims // LANES * LANES, n_dims):
             square += total[0, d] * total[0, d]
         v = np.float32(beta2 * exp_avg_sq[row] + (1 - beta2) * (square / n_columns))
         exp_avg_sq[row] = v
         size = step_size(row_steps, row, scalars)
         if exp_avg.shape[1] > 0:
             numbers = (old1, new1, eps, size, v, *p)
-            _rowwise_adam_row(width, total, only, 0, 1, row, numbers, param, exp_avg)
+            _rowwise_adam_row(total, only, 0, 1, row, numbers, param, exp_avg)
         else:
             fewer = (eps, size, v, *p)
-            _rowwise_adam_row_without_avg(width, total, only, 0, 1, row, fewer, param)
+            _rowwise_adam_row_without_avg(total, only, 0, 1, row, fewer, param)
 
 
 class RowwiseAdam(Adam):
@@ -103,7 +102,6 @@ class RowwiseAdam(Adam):
         super().__init__(param, lr, betas, eps, bias_correction, power)
         n_words, n_dims = param.shape
         self.rule: RowwiseAdamRule = RowwiseAdamRule(
-            width_of(param.shape[1]),
             power_of(power),
             param,
             exp_avg=zeros(n_words, 0 if betas[0] == 0 else n_dims),
@@ -115,7 +113,7 @@ class RowwiseAdam(Adam):
     @property
     def state(self) -> Mapping[str, np.ndarray]:
         """What is kept for each row, as views."""
-        _, _, _, exp_avg, exp_avg_sq, row_steps, _ = self.rule
+        _, _, exp_avg, exp_avg_sq, row_steps, _ = self.rule
         return in_use(exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, step=row_steps)
 
 

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.arrays import width_of
 from ..simd.kernels import kernel
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
@@ -14,7 +13,6 @@ from .base import AHEAD, Optimizer, register
 class SGDRule(NamedTuple):
     """The arrays of :class:`SGD`."""
 
-    width: tuple[int, ...]  # of rows of D numbers
     param: np.ndarray  # (V, D) float32
 
 
@@ -26,13 +24,13 @@ def _sgd_row(grad, theta, *, size):
 @kernel
 def _move_sgd(rule, groups, grads, first, last, scalars):
     """θ ← θ − lr · g on the grouped rows; the step size is lr."""
-    width, param = rule
+    param = rule.param
     rows, starts, places = groups.rows, groups.starts, groups.places
     numbers = (np.float32(scalars[3]),)
     for k in range(first, last):
         if k + AHEAD < last:
-            prefetch_row(width, param, rows[k + AHEAD])
-        _sgd_row(width, grads, places, starts[k], starts[k + 1], rows[k], numbers, param)
+            prefetch_row(param, rows[k + AHEAD])
+        _sgd_row(grads, places, starts[k], starts[k + 1], rows[k], numbers, param)
 
 
 class SGD(Optimizer):
@@ -48,7 +46,7 @@ class SGD(Optimizer):
 
     def __init__(self, param: np.ndarray, lr: float = 1e-2) -> None:
         super().__init__(param, lr)
-        self.rule: SGDRule = SGDRule(width_of(param.shape[1]), param)
+        self.rule: SGDRule = SGDRule(param)
 
     def next_scalars(self, lr: float) -> np.ndarray:
         """Count a step, and return its scalars: shape (6,), float64."""

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.arrays import width_of
 from ..simd.kernels import kernel
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
@@ -16,7 +15,6 @@ from .base import AHEAD, register
 class SparseAdamRule(NamedTuple):
     """The arrays of :class:`SparseAdam`."""
 
-    width: tuple[int, ...]  # of rows of D numbers
     power: tuple[np.float32, ...]  # of the second moment: see power_of
     param: np.ndarray  # (V, D) float32
     exp_avg: np.ndarray  # (V, D) float32; (V, 0) if β₁ is 0
@@ -42,28 +40,24 @@ def _sparse_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, si
 @kernel
 def _move_sparse_adam(rule, groups, grads, first, last, scalars):
     """Adam on the grouped rows; step size lr · (1 − β₂ᵗ)ᵖ / (1 − β₁ᵗ), or lr with row steps."""
-    width, p, param, exp_avg, exp_avg_sq, row_steps = rule
+    p, param, exp_avg, exp_avg_sq, row_steps = rule
     rows, starts, places = groups.rows, groups.starts, groups.places
     old1, new1, old2, new2 = decays(scalars)
     eps = np.float32(scalars[2])
     for k in range(first, last):
         if k + AHEAD < last:
-            prefetch_row(width, param, rows[k + AHEAD])
-            prefetch_row(width, exp_avg_sq, rows[k + AHEAD])
+            prefetch_row(param, rows[k + AHEAD])
+            prefetch_row(exp_avg_sq, rows[k + AHEAD])
             if exp_avg.shape[1] > 0:
-                prefetch_row(width, exp_avg, rows[k + AHEAD])
+                prefetch_row(exp_avg, rows[k + AHEAD])
         row, start, stop = rows[k], starts[k], starts[k + 1]
         size = step_size(row_steps, row, scalars)
         if exp_avg.shape[1] > 0:
             numbers = (old1, new1, old2, new2, eps, size, *p)
-            _sparse_adam_row(
-                width, grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq
-            )
+            _sparse_adam_row(grads, places, start, stop, row, numbers, param, exp_avg, exp_avg_sq)
         else:
             fewer = (old2, new2, eps, size, *p)
-            _sparse_adam_row_without_avg(
-                width, grads, places, start, stop, row, fewer, param, exp_avg_sq
-            )
+            _sparse_adam_row_without_avg(grads, places, start, stop, row, fewer, param, exp_avg_sq)
 
 
 class SparseAdam(Adam):
@@ -146,7 +140,6 @@ class SparseAdam(Adam):
     ) -> None:
         super().__init__(param, lr, betas, eps, bias_correction, power)
         self.rule: SparseAdamRule = SparseAdamRule(
-            width_of(param.shape[1]),
             power_of(power),
             param,
             *self.new_moments(),
@@ -156,7 +149,7 @@ class SparseAdam(Adam):
     @property
     def state(self) -> Mapping[str, np.ndarray]:
         """What is kept for each row, as views."""
-        _, _, _, exp_avg, exp_avg_sq, row_steps = self.rule
+        _, _, exp_avg, exp_avg_sq, row_steps = self.rule
         return in_use(exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, step=row_steps)
 
 

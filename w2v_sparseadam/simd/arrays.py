@@ -26,12 +26,3 @@ def zeros(*shape: int) -> np.ndarray:
 def padded_zeros(n_rows: int, dim: int) -> np.ndarray:
     """Return :func:`zeros` for rows of ``dim`` numbers, padded to whole vectors."""
     return zeros(n_rows, -(-dim // LANES) * LANES)
-
-
-def width_of(n_dims: int) -> tuple[int, ...]:
-    """Return the width of rows of ``n_dims`` numbers, as the kernels on rows take it.
-
-    It is a tuple with one entry per whole vector of a row: the length of a tuple is part of its
-    type, so compiled code knows it and needs no loops over a row.
-    """
-    return (0,) * (n_dims // LANES)

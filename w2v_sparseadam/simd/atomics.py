@@ -9,6 +9,8 @@ import threading
 from numba import types
 from numba.extending import intrinsic, overload
 
+from .kernels import INLINED
+
 _ORDER = "seq_cst"
 _LOCK = threading.Lock()
 
@@ -31,7 +33,7 @@ def load(array, i):
     return array[i]
 
 
-@overload(load)
+@overload(load, jit_options=INLINED)
 def _compiled_load(array, i):
     return lambda array, i: _load(array, i)
 
@@ -51,7 +53,7 @@ def store(array, i, value):
         array[i] = value
 
 
-@overload(store)
+@overload(store, jit_options=INLINED)
 def _compiled_store(array, i, value):
     def call(array, i, value):
         _store(array, i, value)
@@ -77,7 +79,7 @@ def add(array, i, value):
         return old
 
 
-@overload(add)
+@overload(add, jit_options=INLINED)
 def _compiled_add(array, i, value):
     return lambda array, i, value: _add(array, i, value)
 
@@ -102,6 +104,6 @@ def swap(array, i, old, new):
         return same
 
 
-@overload(swap)
+@overload(swap, jit_options=INLINED)
 def _compiled_swap(array, i, old, new):
     return lambda array, i, old, new: _swap(array, i, old, new)

@@ -6,8 +6,6 @@ explicit. LLVM splits them to the vector width of the processor, which does not 
 every processor with fused multiply-add gives the same numbers.
 """
 
-import itertools
-
 from llvmlite import ir
 from numba.core import cgutils
 
@@ -18,9 +16,6 @@ INT32 = ir.IntType(32)
 INT64 = ir.IntType(64)
 VECTOR = ir.VectorType(FLOAT, LANES)
 DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
-
-ROW_VECTORS = 8
-"""How many vectors of a row are held in registers at once."""
 
 
 def index(value):
@@ -35,6 +30,7 @@ class Matrix:
         array = context.make_array(kind)(context, builder, value)
         self.builder = builder
         self.n_columns = cgutils.unpack_tuple(builder, array.shape, 2)[1]
+        self.n_vectors = builder.udiv(self.n_columns, index(LANES))  # whole ones of a row
         self._data = builder.bitcast(array.data, ir.IntType(8).as_pointer())
         self._row_step, self._column_step = cgutils.unpack_tuple(builder, array.strides, 2)
 
@@ -115,15 +111,57 @@ def loop(builder, n_steps, starts, step):
     k.add_incoming(builder.add(k, index(1)), builder.block)
     for value, result in zip(carried, results, strict=True):
         value.add_incoming(result, builder.block)
-    builder.branch(head)
+    _do_not_unroll(builder.branch(head))
     builder.position_at_end(done)
     return carried
 
 
-def vector_columns(width, most):
-    """Return where the vectors of a row start, in groups of about equal size, at most ``most``."""
-    n_groups = -(-len(width) // most)
-    bounds = [len(width) * k // n_groups for k in range(n_groups + 1)] if n_groups else []
-    return [
-        [index(LANES * v) for v in range(first, last)] for first, last in itertools.pairwise(bounds)
-    ]
+def _do_not_unroll(branch):
+    """Keep LLVM from unrolling a loop, given the branch back to its head.
+
+    It would for dozens of steps, but a row has few vectors, and the code takes long to compile.
+    """
+    module = branch.parent.module
+    disable = module.add_metadata(["llvm.loop.unroll.disable"])
+    # A loop's metadata begins with itself. Nothing else tells two such nodes apart.
+    loop_id = module.add_metadata([index(id(branch)), disable])
+    loop_id.operands = (loop_id, disable)
+    branch.set_metadata("llvm.loop", loop_id)
+
+
+def in_groups(builder, n_vectors, most, emit):
+    """Emit code for all vectors of a row, in groups of ``most`` and one of what remains.
+
+    The number of vectors is known when the code runs, that of a group when it is compiled, so that
+    a group may be held in registers. There is code for each size of the remaining group.
+
+    Parameters
+    ----------
+    builder : IRBuilder
+    n_vectors : ir.Value
+        Vectors of a row.
+    most : int
+        Vectors of a group.
+    emit : callable
+        Takes the columns where the vectors of a group start.
+    """
+
+    def columns(start, n):
+        return [builder.add(start, index(LANES * v)) for v in range(n)]
+
+    def whole_group(k, _):
+        emit(columns(builder.mul(k, index(LANES * most)), most))
+        return []
+
+    n_groups, rest = builder.udiv(n_vectors, index(most)), builder.urem(n_vectors, index(most))
+    loop(builder, n_groups, [], whole_group)
+    start = builder.mul(n_groups, index(LANES * most))
+    done = builder.append_basic_block("groups.done")
+    switch = builder.switch(rest, done)
+    for n in range(1, most):
+        block = builder.append_basic_block(f"groups.rest{n}")
+        switch.add_case(index(n), block)
+        builder.position_at_end(block)
+        emit(columns(start, n))
+        builder.branch(done)
+    builder.position_at_end(done)

@@ -27,16 +27,41 @@ from ..events import Compiling, Event, Warned
 
 _FOLDER = Path(__file__).parent
 _PACKAGE = _FOLDER.parent
-_HOLDS_KERNELS = re.compile(rb"^@(kernel|intrinsic|overload)\b", re.MULTILINE)
+_HOLDS_KERNELS = re.compile(
+    rb"^@(kernel|kernel_with_memory|inlined|intrinsic|overload)\b", re.MULTILINE
+)
 _HOLD_CONSTANTS = {_PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment
 _DIGEST_BYTES = 16
 _failure_reported: list[bool] = []
 
 
+# Kernels hold no references: counting them takes time between rows, and to compile.
+_FLAGS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
+INLINED: Any = {**_FLAGS, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""How to compile what is called by kernels only, into each of them."""
+
+
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function with Numba: cached on disk, and without the interpreter lock."""
-    compiled = njit(nogil=True, error_model="numpy")(function)
+    """Compile a function with Numba: cached on disk, and without the interpreter lock.
+
+    It can neither make arrays nor return them.
+    """
+    return _cached(function, _FLAGS)
+
+
+def kernel_with_memory(function: Callable[..., Any]) -> Any:
+    """Compile a function as :func:`kernel` does, that may make arrays and return them."""
+    return _cached(function, {**_FLAGS, "_nrt": True})
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function into each kernel that calls it; Python cannot call it."""
+    return njit(**INLINED)(function)
+
+
+def _cached(function: Callable[..., Any], flags: Any) -> Any:
+    compiled = njit(**flags)(function)
     if isinstance(compiled, Dispatcher):  # unless the JIT is off
         compiled._cache = KernelCache(function)  # type: ignore[attr-defined]
     return compiled

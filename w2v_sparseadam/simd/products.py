@@ -12,18 +12,20 @@ from .arrays import LANES
 from .instructions import (
     FLOAT,
     INT32,
-    ROW_VECTORS,
     VECTOR,
     Matrix,
     broadcast,
     fused_multiply_add,
+    in_groups,
     index,
     loop,
-    vector_columns,
+    sum_lanes,
     zero_vector,
 )
+from .kernels import INLINED
 
 _TILE_ROWS, _TILE_VECTORS = 8, 3  # 24 sums and 3 vectors in the 32 registers of AVX-512
+_ROW_VECTORS = 8
 
 
 def _tile(builder, a, b, c, rows, columns, adds, first, last):
@@ -48,18 +50,22 @@ def _tile(builder, a, b, c, rows, columns, adds, first, last):
 
 
 @intrinsic
-def _multiply(typing, width, a, b, c, n_rows, n):
-    signature = types.void(width, a, b, c, types.int64, types.int64)
+def _multiply(typing, a, b, c, n_rows, n):
+    signature = types.void(a, b, c, types.int64, types.int64)
 
     def generate(context, builder, sig, args):
-        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)]
-        n_rows, n = args[4:]
+        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in range(3)]
+        n_rows, n = args[3:]
 
         def step(k, _):
             row = builder.mul(k, index(_TILE_ROWS))
             rows = [builder.add(row, index(r)) for r in range(_TILE_ROWS)]
-            for columns in vector_columns(width, _TILE_VECTORS):
-                _tile(builder, *matrices, rows, columns, False, index(0), n)
+            in_groups(
+                builder,
+                matrices[1].n_vectors,
+                _TILE_VECTORS,
+                lambda columns: _tile(builder, *matrices, rows, columns, False, index(0), n),
+            )
             return []
 
         loop(builder, builder.udiv(n_rows, index(_TILE_ROWS)), [], step)
@@ -68,16 +74,15 @@ def _multiply(typing, width, a, b, c, n_rows, n):
     return signature, generate
 
 
-def multiply(width, a, b, c, n_rows, n):
+def multiply(a, b, c, n_rows, n):
     """Compute a matrix product: C[:n_rows] ← A[:n_rows, :n] · B[:n], summed in the order of n.
 
     Parameters
     ----------
-    width : tuple
-        :func:`width_of` the rows of B and C.
     a, b, c : ndarray of float32, 2-D
-        The matrices; rows of ``b`` and ``c`` are contiguous. A is read one number at a time, so
-        it may be strided or transposed at no cost. ``c`` is written.
+        The matrices; rows of ``b`` and ``c`` are contiguous, and their width a
+        multiple of 16. A is read one number at a time, so it may be strided or transposed at no
+        cost. ``c`` is written.
     n_rows : int
         Rows, a multiple of 8.
     n : int
@@ -86,111 +91,196 @@ def multiply(width, a, b, c, n_rows, n):
     c[:n_rows] = a[:n_rows, :n] @ b[:n]
 
 
-@overload(multiply)
-def _compiled_multiply(width, a, b, c, n_rows, n):
-    return lambda width, a, b, c, n_rows, n: _multiply(width, a, b, c, n_rows, n)
+@overload(multiply, jit_options=INLINED)
+def _compiled_multiply(a, b, c, n_rows, n):
+    return lambda a, b, c, n_rows, n: _multiply(a, b, c, n_rows, n)
 
 
 @intrinsic(prefer_literal=True)
-def _row_product(typing, width, add, a, b, c, row, first, last):
+def _band_product(typing, add, a, b, c, first, last, starts, stops):
     adds = bool(add.literal_value)
-    signature = types.void(width, add, a, b, c, *[types.int64] * 3)
+    signature = types.void(add, a, b, c, types.int64, types.int64, starts, stops)
 
     def generate(context, builder, sig, args):
-        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in (2, 3, 4)]
-        row, first, last = args[5:]
-        for columns in vector_columns(width, ROW_VECTORS):
-            _tile(builder, *matrices, [row], columns, adds, first, last)
+        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)]
+        first, last = args[4:6]
+        starts, stops = (
+            context.make_array(sig.args[k])(context, builder, args[k]).data for k in (6, 7)
+        )
+
+        def emit(columns):
+            def step(k, _):
+                row = builder.add(first, k)
+                start, stop = (builder.load(builder.gep(ends, [row])) for ends in (starts, stops))
+                _tile(builder, *matrices, [row], columns, adds, start, stop)
+                return []
+
+            loop(builder, builder.sub(last, first), [], step)
+
+        in_groups(builder, matrices[1].n_vectors, _ROW_VECTORS, emit)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def row_product(width, add, a, b, c, row, first, last):
-    """Compute one row of a matrix product.
+def band_product(add, a, b, c, first, last, starts, stops):
+    """Compute rows of the product of a banded matrix.
 
-        C[row] ← (C[row] if add else 0) + Σ_k A[row, k] · B[k]       k = first … last − 1, in order
+        C[i] ← (C[i] if add else 0) + Σ_k A[i, k] · B[k]     k = starts[i] … stops[i] − 1, in order
 
-    ``add`` is a literal, 0 or 1; the matrices are those of :func:`multiply`.
+    for i = first … last − 1. ``add`` is a literal, 0 or 1; ``starts`` and ``stops`` are 1-D arrays
+    of int64; the matrices are those of :func:`multiply`.
     """
-    product = a[row, first:last] @ b[first:last]
-    c[row] = c[row] + product if add else product
+    for i in range(first, last):
+        product = a[i, starts[i] : stops[i]] @ b[starts[i] : stops[i]]
+        c[i] = c[i] + product if add else product
 
 
-@overload(row_product, prefer_literal=True)
-def _compiled_row_product(width, add, a, b, c, row, first, last):
-    def call(width, add, a, b, c, row, first, last):
-        _row_product(width, add, a, b, c, row, first, last)
+@overload(band_product, prefer_literal=True, jit_options=INLINED)
+def _compiled_band_product(add, a, b, c, first, last, starts, stops):
+    def call(add, a, b, c, first, last, starts, stops):
+        _band_product(add, a, b, c, first, last, starts, stops)
 
     return call
 
 
 def _transposed_sums(builder, vectors):
-    """Sum the lanes of each of 16 vectors; the sums are the lanes of the result, in order.
+    """Sum the lanes of each of 16 or 4 vectors; the sums are the lanes of the result, in order.
 
-    In each of four rounds, two vectors are added into one that holds the partial sums of both:
-    15 additions instead of 240.
+    In each round, two vectors are added into one that holds the partial sums of both: for 16
+    vectors, 15 additions instead of 240. A last vector is added in halves. Each sum is taken in the
+    order of :func:`~.instructions.sum_lanes`.
     """
     for stretch in (8, 4, 2, 1):
         half = len(vectors) // 2
+        pairs = [(vectors[k], vectors[k + half]) for k in range(half)] or [(vectors[0],) * 2]
+        n_lanes = vectors[0].type.count if half else vectors[0].type.count // 2
         lower, upper = [], []
-        for lane in range(LANES):
+        for lane in range(n_lanes):
             pair, place = divmod(lane, stretch)
-            source, block = pair % 2, pair // 2
+            source, block = (pair % 2, pair // 2) if half else (0, pair)
             lower.append(source * LANES + block * 2 * stretch + place)
             upper.append(lower[-1] + stretch)
-        merged = []
-        for k in range(half):
-            first, second = vectors[k], vectors[k + half]
-            parts = [
-                builder.shuffle_vector(
-                    first, second, ir.Constant(ir.VectorType(INT32, LANES), lanes)
-                )
-                for lanes in (lower, upper)
-            ]
-            merged.append(builder.fadd(*parts))
-        vectors = merged
+        vectors = [
+            builder.fadd(
+                *[
+                    builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(INT32, n_lanes), lanes))
+                    for lanes in (lower, upper)
+                ]
+            )
+            for pair in pairs
+        ]
     return vectors[0]
 
 
+def _dots(builder, a, b, rows, columns):
+    """Emit the inner products of rows of A and rows of B, before their lanes are summed."""
+    fma = fused_multiply_add(builder)
+
+    def add_products(k, sums):
+        place = builder.mul(k, index(LANES))
+        left = [a.load(i, place) for i in rows]
+        right = [b.load(j, place) for j in columns]
+        pairs = [(x, y) for x in left for y in right]
+        return [builder.call(fma, [*pair, sums[k]]) for k, pair in enumerate(pairs)]
+
+    starts = [zero_vector(VECTOR)] * (len(rows) * len(columns))
+    return loop(builder, a.n_vectors, starts, add_products)
+
+
 @intrinsic
-def _dot_tile(typing, width, a, b, c, row, column):
-    signature = types.void(width, a, b, c, types.int64, types.int64)
+def _band_dots(typing, a, b, c, first, last, starts, stops):
+    signature = types.void(a, b, c, types.int64, types.int64, starts, stops)
 
     def generate(context, builder, sig, args):
         matrix_a, matrix_b, matrix_c = (
-            Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)
+            Matrix(context, builder, sig.args[k], args[k]) for k in range(3)
         )
-        rows = [builder.add(args[4], index(k)) for k in range(4)]
-        columns = [builder.add(args[5], index(k)) for k in range(4)]
-        fma, sums = fused_multiply_add(builder), [zero_vector(VECTOR)] * 16
-        for place in (index(LANES * v) for v in range(len(width))):
-            left = [matrix_a.load(i, place) for i in rows]
-            right = [matrix_b.load(j, place) for j in columns]
-            pairs = [(x, y) for x in left for y in right]
-            sums = [builder.call(fma, [*pair, sums[k]]) for k, pair in enumerate(pairs)]
-        return_ = _transposed_sums(builder, sums)
+        starts, stops = (
+            context.make_array(sig.args[k])(context, builder, args[k]).data for k in (5, 6)
+        )
+
+        def row_dots(k, _):
+            row = builder.add(args[3], k)
+            start, stop = (builder.load(builder.gep(ends, [row])) for ends in (starts, stops))
+            n = builder.sub(stop, start)
+
+            def four_dots(k, _):
+                column = builder.add(start, builder.mul(k, index(4)))
+                columns = [builder.add(column, index(j)) for j in range(4)]
+                four = _transposed_sums(builder, _dots(builder, matrix_a, matrix_b, [row], columns))
+                matrix_c.store(row, column, builder.fneg(four))
+                return []
+
+            def one_dot(k, _):
+                column = builder.sub(builder.sub(stop, k), index(1))
+                (one,) = _dots(builder, matrix_a, matrix_b, [row], [column])
+                matrix_c.store(row, column, builder.fneg(sum_lanes(builder, one)))
+                return []
+
+            loop(builder, builder.lshr(n, index(2)), [], four_dots)
+            loop(builder, builder.and_(n, index(3)), [], one_dot)
+            return []
+
+        loop(builder, builder.sub(args[4], args[3]), [], row_dots)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def band_dots(a, b, c, first, last, starts, stops):
+    """Store in C the inner products of rows of A and rows of B, negated, in a band.
+
+        C[i, j] ← −Σ_d A[i, d] · B[j, d]     j = starts[i] … stops[i] − 1
+
+    for i = first … last − 1; ``starts`` and ``stops`` are 1-D arrays of int64. The width of A and B
+    is a multiple of 16.
+    """
+    for i in range(first, last):
+        band = slice(starts[i], stops[i])
+        c[i, band] = -(b[band] @ a[i])
+
+
+@overload(band_dots, jit_options=INLINED)
+def _compiled_band_dots(a, b, c, first, last, starts, stops):
+    def call(a, b, c, first, last, starts, stops):
+        _band_dots(a, b, c, first, last, starts, stops)
+
+    return call
+
+
+@intrinsic
+def _dot_tile(typing, a, b, c, row, column):
+    signature = types.void(a, b, c, types.int64, types.int64)
+
+    def generate(context, builder, sig, args):
+        matrix_a, matrix_b, matrix_c = (
+            Matrix(context, builder, sig.args[k], args[k]) for k in range(3)
+        )
+        rows = [builder.add(args[3], index(k)) for k in range(4)]
+        columns = [builder.add(args[4], index(k)) for k in range(4)]
+        sums = _transposed_sums(builder, _dots(builder, matrix_a, matrix_b, rows, columns))
         for k, i in enumerate(rows):
             lanes = ir.Constant(ir.VectorType(INT32, 4), [4 * k + n for n in range(4)])
-            quarter = builder.shuffle_vector(return_, return_, lanes)
-            place = matrix_c.part(i, args[5], ir.VectorType(FLOAT, 4))
+            quarter = builder.shuffle_vector(sums, sums, lanes)
+            place = matrix_c.part(i, args[4], ir.VectorType(FLOAT, 4))
             builder.store(quarter, place, align=4)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-def dot_tile(width, a, b, c, row, column):
+def dot_tile(a, b, c, row, column):
     """Store in C the inner products of four rows of A with four rows of B.
 
         C[i, j] ← Σ_d A[i, d] · B[j, d]       i = row … row + 3, j = column … column + 3
 
-    ``width`` is that of A and B.
+    The width of A and B is a multiple of 16.
     """
     rows, columns = slice(row, row + 4), slice(column, column + 4)
     c[rows, columns] = a[rows] @ b[columns].T
 
 
-@overload(dot_tile)
-def _compiled_dot_tile(width, a, b, c, row, column):
-    return lambda width, a, b, c, row, column: _dot_tile(width, a, b, c, row, column)
+@overload(dot_tile, jit_options=INLINED)
+def _compiled_dot_tile(a, b, c, row, column):
+    return lambda a, b, c, row, column: _dot_tile(a, b, c, row, column)

@@ -14,14 +14,15 @@ from .arithmetic import Value
 from .arrays import LANES
 from .instructions import (
     FLOAT,
-    ROW_VECTORS,
     VECTOR,
     Matrix,
     broadcast,
+    in_groups,
     index,
     loop,
-    vector_columns,
 )
+
+_MOST = 4  # vectors of a row that are held in registers at once
 
 
 # Over 60 lines: the generator and what it closes over, a dozen values that parts would hand on.
@@ -39,18 +40,17 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
     Returns
     -------
     callable
-        ``update(width, grads, places, first, last, row, constants, *arrays)`` with the
-        :func:`width_of` the rows (the last D mod 16 numbers are updated one by one); the
-        gradients, of shape (n, D); their places, of which those from ``first`` to ``last`` − 1
-        are summed in this order (none: the sum is 0); the row; a tuple of the float32 constants
-        in their order (the last may be left out if they have defaults); and the arrays, each of
-        shape (V, D), float32, whose row is updated in place.
+        ``update(grads, places, first, last, row, constants, *arrays)`` with the gradients, of
+        shape (n, D); their places, of which those from ``first`` to ``last`` − 1 are summed in this
+        order (none: the sum is 0); the row; a tuple of the float32 constants in their order (the
+        last may be left out if they have defaults); and the arrays, each of shape (V, D), float32,
+        whose row is updated in place (the last D mod 16 numbers one by one).
     """
     parameters = inspect.signature(arithmetic).parameters.values()
     names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    n_args = 7 + len(parameters) - len(names) - 1
+    n_args = 6 + len(parameters) - len(names) - 1
 
-    def update(width, grads, places, first, last, row, constants, *arrays):
+    def update(grads, places, first, last, row, constants, *arrays):
         grad = np.zeros(grads.shape[1], np.float32)
         for place in places[first:last]:
             grad += grads[place]
@@ -73,7 +73,7 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
 
     @lower_builtin(update, types.VarArg(types.Any))
     def generate(context, builder, signature, args):
-        kinds, args = signature.args[1:], args[1:]
+        kinds = signature.args
         grads = Matrix(context, builder, kinds[0], args[0])
         places = context.make_array(kinds[1])(context, builder, args[1]).data
         first, last, row = (
@@ -111,9 +111,8 @@ def row_update(arithmetic: Callable[..., tuple[Any, ...]]) -> Callable[..., None
             move([builder.add(done, k)], FLOAT)
             return []
 
-        for columns in vector_columns(signature.args[0], ROW_VECTORS):
-            move(columns, VECTOR)
-        done = builder.and_(grads.n_columns, index(-LANES))
+        in_groups(builder, grads.n_vectors, _MOST, lambda columns: move(columns, VECTOR))
+        done = builder.mul(grads.n_vectors, index(LANES))
         loop(builder, builder.sub(grads.n_columns, done), [], move_one)
         return context.get_dummy_value()
 

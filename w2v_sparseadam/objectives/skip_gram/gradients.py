@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...simd.arrays import width_of, zeros
+from ...simd.arrays import zeros
 from ...simd.kernels import kernel
-from ...simd.products import dot_tile, multiply, row_product
-from ...simd.rows import copy_row, dot, prefetch_row, row_sum
+from ...simd.products import band_dots, band_product, dot_tile, multiply
+from ...simd.rows import copy_row, prefetch_row, row_sum
 from .plan import BLOCK, CHUNK
 
 AHEAD = 8
@@ -25,7 +25,6 @@ class Scratch(NamedTuple):
     C is the chunk's length, b the block's, c the window, N the negatives of a block.
     """
 
-    width: tuple[int, ...]  # of rows of D numbers
     center_vectors: np.ndarray  # (C, D) float32
     context_vectors: np.ndarray  # (C + 2c, D)
     noise_vectors: np.ndarray  # (N, D)
@@ -35,6 +34,8 @@ class Scratch(NamedTuple):
     band_losses: np.ndarray  # (1, b (2c + 1))
     by_center: np.ndarray  # (C, C + 2c): entry (i, j) is center i against span place j
     by_context: np.ndarray  # (C + 2c, C): the same, transposed
+    starts: np.ndarray  # (C + 2c,) int64: where each row of a banded matrix starts …
+    stops: np.ndarray  # (C + 2c,) int64: … and one past its end
     pair_weights: np.ndarray  # (b (2c + 1),): constant; what each entry of the band weighs
     reach_weights: np.ndarray  # (c + 1,): constant; what so many nearest contexts weigh together
 
@@ -55,7 +56,6 @@ class Scratch(NamedTuple):
         steps = (2 * window * band.itemsize, band.itemsize)
         by_center = np.lib.stride_tricks.as_strided(band[0], (CHUNK, span), steps)
         return cls(
-            width=width_of(n_dims),
             center_vectors=zeros(CHUNK, n_dims),
             context_vectors=zeros(span, n_dims),
             noise_vectors=zeros(n_shared, n_dims),
@@ -65,6 +65,8 @@ class Scratch(NamedTuple):
             band_losses=zeros(1, band.shape[1]),
             by_center=by_center,
             by_context=by_center.T,
+            starts=np.zeros(span, np.int64),
+            stops=np.zeros(span, np.int64),
             pair_weights=np.tile(row, BLOCK).astype(np.float32),
             reach_weights=np.concatenate([[0], np.cumsum(weights)]).astype(np.float32),
         )
@@ -114,7 +116,7 @@ def logistic(scores, losses):
 @kernel
 def _gather_centers(center_param, context_param, plan, start, first, scratch):
     """Copy the center vectors of a block; ask for the rows that the next ones will read."""
-    width, centers = scratch.width, scratch.center_vectors
+    centers = scratch.center_vectors
     n_chunk, n_block = centers.shape[0], scratch.scores.shape[0]
     window = (scratch.context_vectors.shape[0] - n_chunk) // 2
     n_centers = min(n_chunk, plan.n_centers[0] - start)
@@ -122,10 +124,10 @@ def _gather_centers(center_param, context_param, plan, start, first, scratch):
     for i in range(first, first + n_block):
         ahead = i + window + AHEAD
         if ahead < tokens.size:
-            prefetch_row(width, center_param, tokens[ahead])
-            prefetch_row(width, context_param, tokens[ahead])
+            prefetch_row(center_param, tokens[ahead])
+            prefetch_row(context_param, tokens[ahead])
         if i < n_centers and n_left[i] + n_right[i] > 0:
-            copy_row(width, center_param, tokens[i + window], centers, i)
+            copy_row(center_param, tokens[i + window], centers, i)
         else:
             centers[i] = np.float32(0)
 
@@ -133,13 +135,13 @@ def _gather_centers(center_param, context_param, plan, start, first, scratch):
 @kernel
 def _gather_negatives(context_param, negatives, block, scratch):
     """Copy the vectors of a block's negatives; ask for the rows of the next block's."""
-    width, noise = scratch.width, scratch.noise_vectors
+    noise = scratch.noise_vectors
     n_noise = noise.shape[0]
     for k in range(n_noise):
         ahead = block * n_noise + k + AHEAD
         if ahead < negatives.size:
-            prefetch_row(width, context_param, negatives[ahead // n_noise, ahead % n_noise])
-        copy_row(width, context_param, negatives[block, k], noise, k)
+            prefetch_row(context_param, negatives[ahead // n_noise, ahead % n_noise])
+        copy_row(context_param, negatives[block, k], noise, k)
 
 
 @kernel
@@ -148,17 +150,18 @@ def _score_positives(plan, start, first, last, scratch, loss):
 
     The band first holds −v·u, and −∞ (no loss, no gradient) where a center's reach has ended.
     """
-    width, centers, contexts = scratch.width, scratch.center_vectors, scratch.context_vectors
+    centers, contexts = scratch.center_vectors, scratch.context_vectors
     by_center, pair_weights = scratch.by_center, scratch.pair_weights
     window = (contexts.shape[0] - centers.shape[0]) // 2
     n_left, n_right = plan.n_left[start:], plan.n_right[start:]
     positives, band_losses = scratch.band[first // scratch.scores.shape[0]], scratch.band_losses[0]
     positives[:] = -np.float32(np.inf)
+    starts, stops = scratch.starts, scratch.stops
     for i in range(first, last):
-        place = i + window
-        for j in range(place - n_left[i], place + n_right[i] + 1):
-            if j != place:
-                by_center[i, j] = -dot(width, centers, i, contexts, j)
+        starts[i], stops[i] = i + window - n_left[i], i + window + n_right[i] + 1
+    band_dots(centers, contexts, by_center, first, last, starts, stops)
+    for i in range(first, last):
+        by_center[i, i + window] = -np.float32(np.inf)  # a center is no context of itself
     logistic(positives, band_losses)
     for k in range(positives.size):
         positives[k] *= -pair_weights[k]
@@ -169,13 +172,13 @@ def _score_positives(plan, start, first, last, scratch, loss):
 @kernel
 def _score_negatives(plan, start, first, n_centers, weight, scratch, loss):
     """Put the derivatives by a block's scores with its negatives in place; add their losses."""
-    width, scores, losses = scratch.width, scratch.scores, scratch.losses
+    scores, losses = scratch.scores, scratch.losses
     n_block, n_noise = scores.shape
     n_left, n_right = plan.n_left[start:], plan.n_right[start:]
     block_centers = scratch.center_vectors[first : first + n_block]
     for i in range(0, n_block, 4):
         for k in range(0, n_noise, 4):
-            dot_tile(width, block_centers, scratch.noise_vectors, scores, i, k)
+            dot_tile(block_centers, scratch.noise_vectors, scores, i, k)
     logistic(scores.reshape(scores.size), losses.reshape(losses.size))
     for i in range(first, first + n_block):
         factor = np.float32(0)
@@ -232,15 +235,15 @@ def chunk_gradients(
     shared in a block as in Ji et al. (2016), "Parallelizing word2vec in shared and distributed
     memory", section 3.
     """
-    width, centers, contexts = scratch.width, scratch.center_vectors, scratch.context_vectors
+    centers, contexts = scratch.center_vectors, scratch.context_vectors
     noise, scores = scratch.noise_vectors, scratch.scores
     by_center, by_context = scratch.by_center, scratch.by_context
+    starts, stops = scratch.starts, scratch.stops
     n_chunk, n_span = centers.shape[0], contexts.shape[0]
     window = (n_span - n_chunk) // 2
     n_block, n_noise = scores.shape
     start = chunk * n_chunk
     n_centers = min(n_chunk, plan.n_centers[0] - start)
-    n_left, n_right = plan.n_left[start:], plan.n_right[start:]
     tokens, negatives = plan.tokens[start:], plan.negatives[start // n_block :]
     center_rows = center_grads[start : start + n_chunk]
     context_rows = context_grads[chunk * n_span : (chunk + 1) * n_span]
@@ -254,23 +257,21 @@ def chunk_gradients(
         last = min(first + n_block, n_centers)
         _gather_centers(center_param, context_param, plan, start, first, scratch)
         for j in range(n_copied, last + 2 * window):
-            copy_row(width, context_param, tokens[j], contexts, j)
+            copy_row(context_param, tokens[j], contexts, j)
         n_copied = last + 2 * window
         _gather_negatives(context_param, negatives, block, scratch)
         loss = _score_positives(plan, start, first, last, scratch, loss)
         loss = _score_negatives(plan, start, first, n_centers, weight, scratch, loss)
 
         block_centers = centers[first : first + n_block]
-        multiply(width, scores, noise, center_rows[first:], n_block, n_noise)
+        multiply(scores, noise, center_rows[first:], n_block, n_noise)
         block_noise_rows = noise_rows[block * n_noise :]
-        multiply(width, scores_transposed, block_centers, block_noise_rows, n_noise, n_block)
-        for i in range(first, last):
-            left, right = i + window - n_left[i], i + window + n_right[i] + 1
-            row_product(width, 1, by_center, contexts, center_rows, i, left, right)
+        multiply(scores_transposed, block_centers, block_noise_rows, n_noise, n_block)
+        band_product(1, by_center, contexts, center_rows, first, last, starts, stops)
         # A context beyond this block's last center is also one of the next block's.
         n_complete = last if last < n_centers else last + 2 * window
         for j in range(n_done, n_complete):
-            left, right = max(0, j - 2 * window), min(last, j + 1)
-            row_product(width, 0, by_context, centers, context_rows, j, left, right)
+            starts[j], stops[j] = max(0, j - 2 * window), min(last, j + 1)
+        band_product(0, by_context, centers, context_rows, n_done, n_complete, starts, stops)
         n_done = n_complete
     return loss

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..base import Objective
 
 MAX_DIM = 4096
-"""Kernels are compiled for the width of a vector, which takes the longer the wider it is."""
+"""Far more than word vectors need: each thread has room for some hundred rows."""
 
 MAX_WINDOW = 100_000
 """Each chunk of a batch has room for all contexts of its centers."""
