@@ -184,22 +184,6 @@ def test_a_compressed_list_of_words(tmp_path):
     assert read_words(path) == ["a", "b"]
 
 
-class Series:
-    """As of pandas: no sequence, and neither true nor false."""
-
-    def __bool__(self):
-        raise ValueError("ambiguous")
-
-    def __len__(self):
-        return 1
-
-    def __iter__(self):
-        return iter(["a text"])
-
-    def __contains__(self, item):
-        return False
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -256,9 +240,9 @@ def test_a_start_of_an_optimizer_without_a_name_is_refused(tmp_path, text, monke
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"paths": Series()}, "paths must be a path or a list of paths to files, got Series"),
-        ({"paths": [["a", "b"]]}, "each of paths must be a path to a file, got list"),
-        ({"paths": 5}, "paths must be a path or a list of paths to files, got 5"),
+        ({"paths": {"a b"}}, "corpus must be a path, a list of paths, or sentences: an iterable "),
+        ({"paths": [["a", 5]]}, "corpus[0][1] is 5 (int), but each word must be a str"),
+        ({"paths": 5}, "corpus must be a path, a list of paths, or sentences: an iterable of str "),
         ({"optimizer": "sgd"}, "optimizer must be OptimizerConfig or None, got 'sgd'"),
         ({"text": {"min_count": 1}}, "text must be TextConfig or None, got dict"),
         ({"run": SkipGramConfig()}, "run must be RunConfig or None, got SkipGramConfig"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from ..optimizers.settings import OptimizerConfig
 from ..system.machine import available_memory, peak_memory, resident_memory
 from ..system.workers import Workers
 from ..text.events import read_with_events
-from ..text.reading.reader import check_sources
+from ..text.reading.reader import check_corpus
 from ..text.settings import TextConfig, WordList
 from .build import compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
@@ -26,7 +25,7 @@ from .settings import RunConfig
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from ..text.reading.sources import Source
+    from ..text.reading.corpus_like import CorpusLike
     from ..vectors.vectors import Vectors
     from .initialize import Start
 
@@ -87,7 +86,7 @@ class Forecast:
 
 
 def forecast(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    paths: CorpusLike,
     *,
     text: TextConfig | None = None,
     skip_gram: SkipGramConfig | None = None,
@@ -121,8 +120,7 @@ def forecast(
     """
     emit = on_event or (lambda event: None)
     settings = skip_gram_settings(text, skip_gram, optimizer, run)
-    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
-    sources = check_sources(paths, settings.text)
+    sources = check_corpus(paths, settings.text)
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)

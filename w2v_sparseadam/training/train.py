@@ -28,6 +28,7 @@ from .run import (
 from .settings import RunConfig, Settings
 
 if TYPE_CHECKING:
+    from ..text.reading.corpus_like import CorpusLike
     from ..text.reading.sources import Source
     from ..vectors.vectors import Vectors
     from .initialize import Start
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 # More than eight parameters: this is what people type, and each is a thing of its own.
 def train(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    paths: CorpusLike,
     *,
     text: TextConfig | None = None,
     skip_gram: SkipGramConfig | None = None,
@@ -134,7 +135,7 @@ def train(
 
 
 def train_by_settings(
-    paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    paths: CorpusLike,
     settings: Settings,
     *,
     init: Vectors | Start | None = None,
@@ -147,7 +148,8 @@ def train_by_settings(
 ) -> Model:
     """Train any objective; the other parameters are those of :func:`train`."""
     from ..text.events import read_with_events
-    from ..text.reading.reader import check_sources
+    from ..text.reading.reader import check_corpus
+    from ..text.reading.sentences import config_for
     from .initialize import check_dim, frozen_words
 
     emit = on_event or (lambda event: None)
@@ -156,8 +158,8 @@ def train_by_settings(
         check_path("run_dir", run_dir)
     check_minutes(checkpoint_minutes)
     # A misspelt name should not show after compiling.
-    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
-    sources = check_sources(paths, settings.text)
+    sources = check_corpus(paths, settings.text)
+    settings = replace(settings, text=config_for(sources, settings.text))
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
