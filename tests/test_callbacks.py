@@ -321,9 +321,9 @@ def test_an_attribute_of_gensim_names_that_of_the_model(model):
 
 def test_a_model_in_a_notebook(model):
     shown = model._repr_html_()
-    assert shown.startswith(f"<table><caption>Model: 4 words, 3 dimensions, loss {model.loss:.4f}<")
-    assert "<tr><td>and</td><td>90</td></tr>" in shown
-    assert "<td>&lt;b&gt;</td>" in shown
+    assert shown.startswith(f"<div>Model: 4 words, 3 dimensions, loss {model.loss:.4f}</div>")
+    assert ">and</td><td>90</td></tr>" in shown
+    assert ">&lt;b&gt;</td>" in shown
     assert "<b>" not in shown
     assert repr(model) == f"<Model: 4 words, 3 dimensions, loss {model.loss:.4f}>"
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..events import Compiling, Event, Joining, Progressed, Reading, TrainingDone, TrainingStarted
+from ..events import (
+    Compiling,
+    Event,
+    Joining,
+    Progressed,
+    Reading,
+    TextRead,
+    TrainingDone,
+    TrainingStarted,
+)
 
 
 def in_notebook() -> bool:
@@ -93,14 +102,20 @@ class ProgressBar:
                     f"loss {event.loss:.3f}, lr {event.lr:.2g}", refresh=False
                 )
                 self._bar.update(event.tokens - self._bar.n)
-            case TrainingDone():
-                self.close()
+            case TextRead() | TrainingDone():
+                self._finish()
 
     def close(self) -> None:
         """Leave the bar as it is if it is that of training, else remove it."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _finish(self) -> None:
+        """Close the bar of what is done: a notebook paints one red that is not at its end."""
+        if self._bar is not None and self._bar.total:
+            self._bar.update(self._bar.total - self._bar.n)
+        self.close()
 
     def _show(
         self,
@@ -113,7 +128,7 @@ class ProgressBar:
     ) -> None:
         """Let the bar be one for this kind of event."""
         if self._bar is None or self._kind != event.kind:
-            self.close()
+            self._finish()
             self._kind = event.kind
             self._bar = new_bar(total, unit, description, details, leave)
         else:

@@ -11,14 +11,17 @@ _LONGEST_CELL = 40
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in which everything is escaped, and long words are cut."""
     lines = [
-        f"<tr>{''.join(f'<{tag}>{_escaped(_shortened(cell))}</{tag}>' for cell in row)}</tr>"
+        "<tr>" + "".join(_cell(tag, *place) for place in enumerate(row)) + "</tr>"
         for tag, row in [("th", header), *(("td", row) for row in rows)]
     ]
-    return f"<table><caption>{_escaped(title)}</caption>{''.join(lines)}</table>"
+    return f"<div>{_escaped(title)}</div><table>{''.join(lines)}</table>"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+def _cell(tag: str, column: int, text: str) -> str:
+    """Return a cell; the first of a row is a word, and stands on the left."""
+    short = text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+    style = "" if column else ' style="text-align: left"'
+    return f"<{tag}{style}>{_escaped(short)}</{tag}>"
 
 
 def _escaped(text: str) -> str:
