@@ -74,8 +74,10 @@ def faults(source, name, is_package=False):
     for line, module in imported(ast.parse(source), name, is_package):
         where = f"{name or '__init__'}, line {line}: imports {module}"
         top = module.split(".")[0]
-        if top in {"click", "tqdm"} and not name.startswith("commands"):
+        if top == "click" and not name.startswith("commands"):
             found.append(f"{where}, which only commands may")
+        elif top == "tqdm" and name != "training.progress_bar":
+            found.append(f"{where}, which only training.progress_bar may")
         elif top == "w2v_sparseadam":
             theirs = module.removeprefix("w2v_sparseadam").lstrip(".").split(".")[0]
             if ORDER.index(theirs) > ORDER.index(name.split(".")[0]):
@@ -134,6 +136,9 @@ def test_the_order_of_imports_is_really_checked():
     click = "training.train, line 1: imports click, which only commands may"
     assert faults("import click", "training.train") == [click]
     assert faults("import click", "commands.train") == []
+    tqdm = "commands.train, line 1: imports tqdm, which only training.progress_bar may"
+    assert faults("from tqdm import tqdm", "commands.train") == [tqdm]
+    assert faults("from tqdm import tqdm", "training.progress_bar") == []
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {"b", "c"}
 
 

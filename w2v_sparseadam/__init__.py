@@ -3,7 +3,7 @@
 `train` makes a model of a text, `resume` goes on with a run that was interrupted or adds to it, and
 `Start` is what another run came to, to start from. `Vectors` loads, saves and searches word
 vectors. `SparseAdam`, `RowwiseAdam`, `DenseAdam`, `Adagrad` and `SGD` move the rows of any float32
-matrix. What goes wrong is a `W2VError`.
+matrix. What goes wrong is a `W2VError`, what is odd a `W2VWarning`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .errors import W2VError as W2VError
+    from .errors import W2VWarning as W2VWarning
+    from .events import StopTraining as StopTraining
     from .optimizers.adagrad import Adagrad as Adagrad
     from .optimizers.dense_adam import DenseAdam as DenseAdam
     from .optimizers.rowwise_adam import RowwiseAdam as RowwiseAdam
@@ -34,8 +36,10 @@ _HOMES = {
     "SGD": "optimizers.sgd",
     "SparseAdam": "optimizers.sparse_adam",
     "Start": "training.initialize",
+    "StopTraining": "events",
     "Vectors": "vectors.vectors",
     "W2VError": "errors",
+    "W2VWarning": "errors",
     "resume": "training.resume",
     "train": "training.train",
 }
@@ -51,4 +55,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*_HOMES, *(name for name in globals() if name.startswith("__"))})

@@ -57,6 +57,10 @@ class SettingError(W2VError, ValueError):
     """A setting outside its range, or two that contradict each other."""
 
 
+class W2VWarning(UserWarning):
+    """Something is odd, or went wrong, that does not end a run."""
+
+
 class DivergenceError(W2VError):
     """A training run whose loss or vectors are no longer finite, or have grown out of bounds."""
 

@@ -58,6 +58,10 @@ class Event:
         return self[name] if name in self.keys() else default
 
 
+class StopTraining(Exception):  # noqa: N818 - no error, as StopIteration is none
+    """End a training run when `on_event` or `on_epoch` raises it; `train` returns its model."""
+
+
 @dataclass(frozen=True)
 class Warned(Event):
     """Something is odd, or went wrong, that does not end the run.

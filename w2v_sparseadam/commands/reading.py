@@ -14,12 +14,11 @@ import click
 from ..events import Event, Pace
 from ..system.files import check_writable
 from ..system.paths import check_text_ending
+from ..training.progress_bar import new_bar
 from . import printable, with_advice
 from .signals import StopSignals
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from ..text.phrases import Phrase
 
 # If stderr is no terminal, lines of progress are at least so many seconds and such a share of the
@@ -92,7 +91,7 @@ class ReadingReport:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._on_terminal = sys.stderr.isatty() and not quiet
-        self._bar: tqdm[Any] | None = None
+        self._bar: Any = None  # of tqdm
         self._pace = line_pace()
         self._joining = self._compiling = False
 
@@ -213,22 +212,6 @@ def _phrases_block(phrases: Sequence[Phrase]) -> Iterator[str]:
         width = max(map(wcwidth.width, texts))
         for text, phrase in zip(texts, often, strict=True):
             yield f"  {wcwidth.ljust(text, width)}  {phrase.pair_count:>9,}  {phrase.score:>11,.2f}"
-
-
-def new_bar(total: int, unit: str, description: str, details: str) -> tqdm[Any]:
-    """Return a progress bar; a total of 0 stands for unknown."""
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total or None,  # unknown, as of a pipe
-        unit=unit,
-        unit_scale=True,
-        desc=description,
-        bar_format=f"{{desc}} {{percentage:3.0f}}%|{{bar:10}}| {details}",
-        dynamic_ncols=True,
-        miniters=1,
-        leave=False,
-    )
 
 
 def duration(seconds: float) -> str:

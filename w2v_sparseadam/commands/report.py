@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..events import Event
 from ..system.paths import STANDARD_OUTPUT
-from .reading import ReadingReport, duration, line_pace, new_bar
+from ..training.progress_bar import new_bar
+from .reading import ReadingReport, duration, line_pace
 
 if TYPE_CHECKING:
     from ..training.dry_run import Forecast

@@ -74,7 +74,10 @@ def main(
             arguments["checkpoint_now"] = stack.enter_context(asked_by_sigusr1())
             arguments["lock"] = not no_lock
             arguments["log"] = False  # the session's also says where the vectors are
-        session.save(resume(**arguments) if request.resumes else train_by_settings(**arguments))
+        if request.resumes:
+            session.save(resume(**arguments, progress=False))
+        else:
+            session.save(train_by_settings(**arguments))
 
 
 if __name__ == "__main__":

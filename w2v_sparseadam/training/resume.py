@@ -14,6 +14,7 @@ from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .event_log import LOG_NAME, Log, check_log, logged
 from .model import Model
+from .reporting import reported
 from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, run_training, settle
 from .settings import MAX_EPOCHS, Settings, epochs_of, text_of
 
@@ -35,7 +36,9 @@ def resume(
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
     log: Log = None,
+    progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
+    on_epoch: Callable[[Model], None] | None = None,
 ) -> Model:
     """Go on with a run from its last good checkpoint; return the model that it would have made.
 
@@ -63,7 +66,7 @@ def resume(
         Import the tokenizer that the folder names, if it is Python code and text is read.
     threads : int, optional
         Default: as the run was told.
-    checkpoint_minutes, checkpoint_now, lock, log, on_event
+    checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch
         As for :func:`train`; what is in the log stays. Events of reading come if text is read, and
         with `add` then `TextAdded`.
 
@@ -88,9 +91,8 @@ def resume(
     """
     from .run_folder import RunFolder
 
-    emit = on_event or (lambda event: None)
     check_path("run_dir", run_dir)
-    check_calls(on_event, checkpoint_now)
+    check_calls(on_event, checkpoint_now, on_epoch)
     check_minutes(checkpoint_minutes)
     check_log(log)
     if not isinstance(more_epochs, Integral) or more_epochs < 0:
@@ -105,7 +107,9 @@ def resume(
             raise SettingError("total_epochs goes with neither more_epochs nor add")
     if adds and not more_epochs:
         raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
-    with RunFolder.open(run_dir, lock=lock) as folder, ExitStack() as stack:
+    with ExitStack() as stack:
+        emit = stack.enter_context(reported(on_event, progress))
+        folder = stack.enter_context(RunFolder.open(run_dir, lock=lock))
         if log is not False:
             path = folder.path / LOG_NAME if log is None else log
             emit = stack.enter_context(logged(path, emit, append=True))
@@ -148,6 +152,7 @@ def resume(
             freeze=kept["freeze"],
             first_epoch=kept["first_epoch"],
             policy=policy,
+            on_epoch=on_epoch,
         )
 
 

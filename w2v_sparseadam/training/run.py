@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from numbers import Real
 from typing import TYPE_CHECKING
 
 from ..errors import SettingError, wrong_type
-from ..events import EpochEnded, Event, FolderLocked, TrainingDone, TrainingStarted
+from ..events import (
+    EpochEnded,
+    Event,
+    FolderLocked,
+    StopTraining,
+    TrainingDone,
+    TrainingStarted,
+)
 from ..objectives.registry import name_of
 from ..system.machine import peak_memory
 from .build import start_engine
@@ -34,10 +41,12 @@ CHECKPOINT_MINUTES = 10.0
 """How often a run with a folder keeps its state there, by default."""
 
 
-def check_calls(on_event: object, checkpoint_now: object) -> None:
+def check_calls(on_event: object, checkpoint_now: object, on_epoch: object = None) -> None:
     """Refuse what could not be called when its time comes."""
     if on_event is not None and not callable(on_event):
         raise wrong_type("on_event", "a function of an event", on_event)
+    if on_epoch is not None and not callable(on_epoch):
+        raise wrong_type("on_epoch", "a function of a model", on_epoch)
     if checkpoint_now is not None and not hasattr(checkpoint_now, "is_set"):
         raise wrong_type("checkpoint_now", "a threading.Event, or like one", checkpoint_now)
 
@@ -95,6 +104,7 @@ def run_training(
     freeze: Collection[str] = (),
     first_epoch: int = 0,
     policy: CheckpointPolicy | None = None,
+    on_epoch: Callable[[Model], None] | None = None,
 ) -> Model:
     """Train on a text that has been read, from the start or from a checkpoint."""
     import numpy as np
@@ -104,10 +114,20 @@ def run_training(
 
     history: list[EpochEnded] = []
 
+    def model(copies: bool = False) -> Model:
+        loss = _loss_so_far(progress, engine.n_batches)
+        tables = {name: table.param[:, :dim] for name, table in engine.tables.items()}
+        if copies:
+            tables = {name: table.copy() for name, table in tables.items()}
+        objective, words, counts = settings.objective, vocabulary.words, vocabulary.counts
+        return Model(words, counts, tables, loss, objective, tuple(history))
+
     def note(event: Event) -> None:
         if isinstance(event, EpochEnded):
             history.append(event)
         emit(event)
+        if on_epoch and isinstance(event, EpochEnded):
+            on_epoch(model(copies=True))
 
     dim = settings.objective.dim
     n_tokens = int(vocabulary.counts.sum()) * sum(stages)
@@ -122,33 +142,31 @@ def run_training(
             freeze=freeze,
             first_epoch=first_epoch,
         )
-        progress = policy.load(engine, dim) if policy else None
-        starts = progress is None
-        progress = progress or Progress()
+        loaded = policy.load(engine, dim) if policy else None
+        progress = loaded or Progress()
         schedule = Schedule(settings.optimizer, [n * engine.n_batches for n in stages])
         watch = Watch(vocabulary.words, engine, schedule.n_steps, progress.limit)
         progress.limit = watch.limit
-        if policy and starts and init is not None:
+        if policy and loaded is None and init is not None:
             policy.keep_start(progress)
         if policy and progress.step < schedule.n_steps:
             policy.tell_of_version()
-        emit(_started(len(vocabulary), n_tokens, sum(stages), schedule.n_steps, settings, progress))
-        progress.start_clocks()
-        # An lr beyond float32 shows in the loss.
-        with (
-            np.errstate(over="ignore"),
-            policy or nullcontext(),
-            Interrupts(wait=policy is not None) as interrupts,
-        ):
-            take_steps(engine, watch, schedule, progress, policy, interrupts, note)
-        seconds = progress.run.seconds
-    emit(TrainingDone(seconds, n_tokens, n_tokens / seconds, progress.loss, peak_memory()))
-    tables = {name: optimizer.param[:, :dim] for name, optimizer in engine.tables.items()}
-    return Model(
-        vocabulary.words,
-        vocabulary.counts,
-        tables,
-        progress.loss,
-        settings.objective,
-        tuple(history),
-    )
+        interrupts = Interrupts(wait=policy is not None)
+        with suppress(StopTraining):
+            n_steps = schedule.n_steps
+            emit(_started(len(vocabulary), n_tokens, sum(stages), n_steps, settings, progress))
+            progress.start_clocks()
+            # An lr beyond float32 shows in the loss.
+            with np.errstate(over="ignore"), policy or nullcontext(), interrupts:
+                take_steps(engine, watch, schedule, progress, policy, interrupts, note)
+            seconds, loss = progress.run.seconds, progress.loss
+            emit(TrainingDone(seconds, n_tokens, n_tokens / seconds, loss, peak_memory()))
+        interrupts.check()  # after StopTraining, too
+    return model()
+
+
+def _loss_so_far(progress: Progress, n_batches: int) -> float:
+    """Return the loss of the last epoch; of what there is of the first, if that was stopped."""
+    if progress.step < n_batches and progress.epoch.n_pairs:
+        return progress.epoch.mean_loss
+    return progress.loss if progress.step >= n_batches else math.nan

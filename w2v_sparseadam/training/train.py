@@ -16,6 +16,7 @@ from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .event_log import LOG_NAME, Log, check_log, logged
 from .keywords import Keywords, settings_from, takes_settings
 from .model import Model
+from .reporting import reported
 from .run import (
     CHECKPOINT_MINUTES,
     check_calls,
@@ -45,7 +46,9 @@ def train(
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
     log: Log = None,
+    progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
+    on_epoch: Callable[[Model], None] | None = None,
     **settings: Unpack[Keywords],
 ) -> Model:
     """Train word vectors on text files, or on sentences.
@@ -85,16 +88,25 @@ def train(
     log : path or False, optional
         A file for the events, one JSON object a line. Default:
         ``log.jsonl`` in `run_dir`, if there is one; False: none.
+    progress : bool, optional
+        Whether to show a progress bar. Default: in a notebook, or if stderr is a terminal.
     on_event : callable, optional
-        Receives each event, of `~w2v_sparseadam.events`, in the caller's thread; an exception that
+        Receives each event, of `~w2v_sparseadam.events`, in the caller's thread; without it,
+        warnings are Python's, of the class `W2VWarning`. An exception that
         it raises ends the run, once a checkpoint is written if there is a `run_dir` and training
-        has begun. In this order: `FolderLocked`, events of reading (see
+        has begun; from then on, that is from `TrainingStarted`, `StopTraining` ends the run
+        without an error. In this order: `FolderLocked`, events of reading (see
         `text.events.read_with_events`; kernels of the training are compiled first), `WordsFrozen`,
         `Initialized`, `TrainingStarted`, then `Progressed`, `EpochEnded` and `CheckpointWritten`
         as it goes, `TrainingDone`, and `Warned` at any time.
 
         A loss is the mean negative log likelihood per pair of a center and a context, each with
         its negatives, and always finite. Tokens are those of the vocabulary, before subsampling.
+
+    on_epoch : callable, optional
+        Receives a `Model` after each epoch, whose vectors are a copy and whose ``history[-1]``
+        is the epoch. An exception that it raises is treated like one of `on_event`: after
+        `StopTraining`, the model so far is returned, and :func:`resume` can go on with the run.
 
     **settings
         Each is an option of ``w2v-train``, too.
@@ -126,18 +138,20 @@ def train(
     >>> model = train("corpus.txt", dim=200, epochs=5)  # doctest: +SKIP
     >>> model.vectors("sum").most_similar("river")  # doctest: +SKIP
     """
-    return train_by_settings(
-        corpus,
-        settings_from(settings),
-        init=init,
-        freeze=freeze,
-        run_dir=run_dir,
-        checkpoint_minutes=checkpoint_minutes,
-        checkpoint_now=checkpoint_now,
-        lock=lock,
-        log=log,
-        on_event=on_event,
-    )
+    with reported(on_event, progress) as emit:
+        return train_by_settings(
+            corpus,
+            settings_from(settings),
+            init=init,
+            freeze=freeze,
+            run_dir=run_dir,
+            checkpoint_minutes=checkpoint_minutes,
+            checkpoint_now=checkpoint_now,
+            lock=lock,
+            log=log,
+            on_event=emit,
+            on_epoch=on_epoch,
+        )
 
 
 # More than eight parameters: those of `train`, with its settings in one.
@@ -153,6 +167,7 @@ def train_by_settings(
     lock: bool = True,
     log: Log = None,
     on_event: Callable[[Event], None] | None = None,
+    on_epoch: Callable[[Model], None] | None = None,
 ) -> Model:
     """Train any objective; the other parameters are those of :func:`train`."""
     from ..text.events import read_with_events
@@ -161,7 +176,7 @@ def train_by_settings(
     from .initialize import check_dim, frozen_words
 
     emit = on_event or (lambda event: None)
-    check_calls(on_event, checkpoint_now)
+    check_calls(on_event, checkpoint_now, on_epoch)
     if run_dir is not None:
         check_path("run_dir", run_dir)
     check_minutes(checkpoint_minutes)
@@ -214,6 +229,7 @@ def train_by_settings(
             init=init,
             freeze=frozen,
             policy=policy,
+            on_epoch=on_epoch,
         )
 
 

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from numbers import Integral
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import (
-    FormatError,
-    SettingError,
-    ShapeError,
-    UnknownWordError,
-    W2VError,
-    check_path,
-    wrong_type,
-)
+from ..errors import FormatError, ShapeError, W2VError, check_path
 from ..system.files import write_result
 from ..system.memory import lacks_memory
 from ..text.reading.compression import open_unpacked
 from .formats import word2vec_binary, word2vec_text
 from .formats.detect import is_binary, is_text
 from .formats.word2vec import quote, read_header
-from .search import cosines, highest, normal_forms, spelled_like
+from .html import table
+from .other_names import OF_VECTORS, no_attribute
+from .queries import Queries, check_str
 
 _UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
+_SHOWN = 5  # words and numbers, in a notebook
 
 
-class Vectors:
+class Vectors(Queries):
     """Words and their vectors, most frequent first if a trainer wrote them.
 
     Iterating yields the words; ``len`` counts them; ``word in vectors`` and ``vectors[word]``
-    work as in a mapping.
+    work as in a mapping, ``vectors[["one", "two"]]`` is a matrix, and ``numpy.asarray(vectors)``
+    the matrix of all.
 
     Parameters
     ----------
@@ -144,21 +138,6 @@ class Vectors:
             stream.write(b"%d %d\n" % self.matrix.shape)
             format_.write(stream, self.words, self.matrix)
 
-    @property
-    def dim(self) -> int:
-        """D, the length of a vector."""
-        return self.matrix.shape[1]
-
-    @cached_property
-    def unit_matrix(self) -> NDArray[np.float32]:
-        """The matrix with every row divided by its length, shape (V, D); zero rows stay zero."""
-        lengths = np.sqrt(np.einsum("vd,vd->v", self.matrix, self.matrix, dtype=np.float64))
-        lengths[lengths == 0] = 1
-        unit = np.empty_like(self.matrix)
-        np.divide(self.matrix, lengths[:, np.newaxis], out=unit, casting="same_kind")
-        unit.flags.writeable = False
-        return unit
-
     def __len__(self) -> int:
         """Count the words."""
         return len(self.words)
@@ -171,158 +150,73 @@ class Vectors:
         """Tell whether `word` has a vector."""
         return word in self.word_ids
 
-    def __getitem__(self, word: str) -> NDArray[np.float32]:
-        """Return the vector of `word`, of shape (D,), read-only.
+    def __getitem__(self, word: str | Sequence[str]) -> NDArray[np.float32]:
+        """Return the vector of `word`, of shape (D,), read-only; a new matrix for several words.
 
         Raises
         ------
         UnknownWordError
             If `word` has no vector; suggests words of similar spelling.
         """
-        return self.matrix[self._word_id(word)]
+        if isinstance(word, list | tuple | np.ndarray):
+            return self.matrix[np.array([self._word_id(each) for each in word], np.intp)]
+        return self.get_vector(word)  # type: ignore[arg-type]  # which refuses what is no word
 
-    def get(self, word: str, default: Any = None) -> Any:
-        """Return the vector of `word`, or `default` if it has none."""
-        row = self.word_ids.get(word)
-        return default if row is None else self.matrix[row]
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the matrix, for NumPy."""
+        if copy:
+            return self.matrix.astype(dtype or np.float32)
+        matrix = self.matrix.astype(dtype or np.float32, copy=False)
+        if copy is False and matrix is not self.matrix:
+            raise ValueError(f"a matrix of {self.matrix.dtype} is no matrix of {dtype}: copy it")
+        return matrix
 
-    def find(self, word: str) -> str | None:
-        """Return the form of `word` that has a vector, None if there is none.
+    def to_gensim(self) -> Any:
+        """Return a copy as gensim's ``KeyedVectors``.
 
-        Tried in this order: `word` itself, its Unicode normal forms NFC and NFD, and these forms in
-        lower case.
+        Raises
+        ------
+        W2VError
+            If gensim is not installed.
         """
-        _check_str(word)
-        forms = (word, *normal_forms(word), *normal_forms(word.lower()))
-        return next((form for form in forms if form in self), None)
+        try:
+            from gensim.models import KeyedVectors
+        except ImportError:
+            raise W2VError("gensim is not installed; pip install gensim") from None
+        vectors = KeyedVectors(self.dim)
+        vectors.add_vectors(list(self.words), self.matrix)
+        return vectors
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what gensim's attributes are called here."""
+        raise no_attribute(self, name, OF_VECTORS)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the words and the matrix; all else follows from them."""
+        return type(self), (self.words, self.matrix)
 
     def __repr__(self) -> str:
         """Show the numbers of words and dimensions."""
         return f"<Vectors: {len(self)} words, {self.dim} dimensions>"
 
-    def similarity(self, a: str, b: str) -> float:
-        """Return the cosine of two words' vectors, in [-1, 1]; 0 if one of them is all zeros.
-
-        Raises
-        ------
-        UnknownWordError
-            If a word has no vector.
-        """
-        return float(self._cosines(self[a], [self._word_id(b)])[0])
-
-    def most_similar(
-        self, query: str | ArrayLike, n: int = 10, exclude: str | Iterable[str] = ()
-    ) -> list[tuple[str, float]]:
-        """Return the `n` words with the highest cosine to `query`, best first, ties by row.
-
-        Parameters
-        ----------
-        query : str or array_like of shape (D,)
-            A word, which is excluded from the result, or a vector.
-        n : int
-            How many words, at least 1; fewer are returned if there are not as many.
-        exclude : str or iterable of str
-            More words to exclude; words without a vector are ignored.
-
-        Returns
-        -------
-        list of (word, cosine)
-
-        Raises
-        ------
-        UnknownWordError
-            If `query` is a word without a vector.
-        ShapeError
-            If `query` is a vector whose length is not D.
-        SettingError
-            If `n` is below 1, or the vector holds a number that is not finite.
-        WrongTypeError
-            If `query` is neither a word nor a vector, or `n` is not a whole number.
-        """
-        if not isinstance(n, Integral):
-            raise wrong_type("n", "a whole number", n)
-        if n < 1:
-            raise SettingError(f"n is {n}; ask for at least 1 word")
-        exclude = [exclude] if isinstance(exclude, str) else exclude
-        if not isinstance(exclude, Iterable):
-            raise wrong_type("exclude", "a word or words", exclude)
-        left_out = {self.word_ids[word] for word in exclude if word in self}
-        if isinstance(query, str):
-            left_out.add(self._word_id(query))
-            query = self[query]
-        scores = self._cosines(query)
-        best = highest(scores, left_out, int(n))
-        return [(self.words[row], float(scores[row])) for row in best]
-
-    def analogy(self, a: str, b: str, c: str, n: int = 10) -> list[tuple[str, float]]:
-        """Return the `n` best answers to "`a` is to `b` as `c` is to what?".
-
-        The words, except `a`, `b` and `c`, with the highest cosine to b − a + c, where each
-        vector is first scaled to length 1 (3CosAdd).
-
-        Raises
-        ------
-        UnknownWordError
-            If a word has no vector.
-        SettingError
-            If `n` is below 1.
-
-        References
-        ----------
-        Mikolov, Yih & Zweig (2013), "Linguistic regularities in continuous space word
-        representations"; named 3CosAdd by Levy & Goldberg (2014).
-        """
-        unit_a, unit_b, unit_c = (self.unit_matrix[self._word_id(word)] for word in (a, b, c))
-        return self.most_similar(unit_b - unit_a + unit_c, n, exclude=(a, b, c))
-
-    def suggest(self, word: str, n: int = 3) -> list[str]:
-        """Return up to `n` words of similar spelling, closest first, ties by row.
-
-        Only words of similar length that begin or end like it are compared, and only the first
-        20,000 of them, which is fast among a million words.
-        """
-        _check_str(word)
-        return spelled_like(word, self.words, n)
-
-    def _word_id(self, word: str) -> int:
-        """Return the row of `word`, or raise with suggestions."""
-        _check_str(word)
-        row = self.word_ids.get(word)
-        if row is None:
-            close = ", ".join(quote(other) for other in self.suggest(word))
-            raise UnknownWordError(
-                f"no vector for {quote(word)}; "
-                + (f"did you mean {close}?" if close else "no word has a similar spelling")
-            )
-        return row
-
-    def _cosines(
-        self, vector: ArrayLike, rows: Sequence[int] | slice = slice(None)
-    ) -> NDArray[np.float32]:
-        """Return the cosines of `vector` with the words in `rows`."""
-        try:
-            query = np.asarray(vector, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise wrong_type("a query", "a word or a vector of numbers", vector) from None
-        if query.shape != (self.dim,):
-            raise ShapeError(f"expected a vector of shape ({self.dim},), found {query.shape}")
-        if not np.isfinite(query).all():
-            raise SettingError(
-                f"the query holds {query[~np.isfinite(query)][0]}, not a finite number"
-            )
-        return cosines(query, self.unit_matrix[rows])
-
-
-def _check_str(word: object) -> None:
-    if not isinstance(word, str):
-        raise wrong_type("a word", "a str", word)
+    def _repr_html_(self) -> str:
+        """Show the first numbers of the first words in a notebook."""
+        columns = min(self.dim, _SHOWN)
+        more = ["…"] * (self.dim > columns)
+        header = ["word", *map(str, range(columns)), *more]
+        rows = [
+            [word, *(f"{number:.3f}" for number in row[:columns]), *more]
+            for word, row in zip(self.words[:_SHOWN], self.matrix[:_SHOWN], strict=True)
+        ]
+        rows += [["…"] * len(header)] * (len(self) > _SHOWN)
+        return table(f"Vectors: {len(self):,} words, {self.dim} dimensions", header, rows)
 
 
 def _number(words: Sequence[str]) -> dict[str, int]:
     """Return the row of each word; refuse words that a file cannot hold."""
     word_ids: dict[str, int] = {}
     for row, word in enumerate(words):
-        _check_str(word)
+        check_str(word)
         first = word_ids.setdefault(word, row)
         if first != row:
             raise FormatError(f"word {row + 1}: {quote(word)} is also word {first + 1}")

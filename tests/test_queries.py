@@ -1,0 +1,154 @@
+"""What word vectors answer beside `test_vectors.py`: gensim's questions, notebooks, copies."""
+
+import copy
+import pickle
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from w2v_sparseadam.errors import W2VError
+from w2v_sparseadam.vectors.html import table
+from w2v_sparseadam.vectors.other_names import OF_VECTORS
+from w2v_sparseadam.vectors.queries import Queries
+from w2v_sparseadam.vectors.vectors import Vectors
+
+WORDS = [f"word{row}" for row in range(60)]
+RANDOM = Vectors(WORDS, np.random.default_rng(20261126).normal(size=(60, 7)))
+
+
+def check(answer, words, cosines):
+    """Compare words, and cosines nearly."""
+    assert [word for word, _ in answer] == list(words)
+    assert [cosine for _, cosine in answer] == pytest.approx(list(cosines), abs=1e-6)
+
+
+def test_words_are_added_and_subtracted_by_hand():
+    # Units: one (0.6, 0.8), two (0.8, 0.6), ten (-0.8, 0.6). one + two is along (1, 1), which
+    # has cosine -0.2 / √2 with ten; two - one is along (1, -1), and -1.4 / √2 with it.
+    vectors = Vectors(["one", "two", "ten", "nil"], [[3, 4], [8, 6], [-4, 3], [0, 0]])
+    for asked in (["one", "two"], ("two", "one"), {"one", "two"}):
+        check(vectors.most_similar(asked), ["nil", "ten"], [0, -0.2 / np.sqrt(2)])
+    assert vectors.most_similar("one", positive="two") == vectors.most_similar(["one", "two"])
+    far = vectors.most_similar(positive=["two"], negative=["one"])
+    check(far, ["nil", "ten"], [0, -1.4 / np.sqrt(2)])
+    assert vectors.most_similar(negative="ten", topn=1)[0][0] == "two"
+    assert vectors.most_similar("one", topn=2) == vectors.most_similar("one", 2)
+    assert vectors.analogy("one", "two", "ten") == vectors.most_similar(
+        positive=["two", "ten"], negative=["one"]
+    )
+
+
+def test_other_answers_by_hand():
+    vectors = Vectors(["one", "two", "low"], [[3, 4], [8, 6], [0, -9]])
+    assert vectors.doesnt_match(["one", "two", "low"]) == "low"
+    assert vectors.doesnt_match(word for word in ["low", "low", "one"]) == "one"
+    # (3, 4) + (8, 6) is along (11, 10), whose cosine with (0, -1) is -10 / √221.
+    assert vectors.n_similarity(["one", "two"], ["low"]) == pytest.approx(-10 / np.sqrt(221))
+    assert vectors.get_vector("one").tolist() == [3, 4]
+    assert vectors.get_vector("one", norm=True).tolist() == pytest.approx([0.6, 0.8])
+    assert vectors[["low", "one"]].tolist() == [[0, -9], [3, 4]]
+    assert vectors[np.array(["one"])].shape == (1, 2)
+    assert vectors[[]].shape == (0, 2)
+    assert vectors.top(2) == ["one", "two"]
+
+
+@pytest.mark.filterwarnings("ignore")  # gensim's own
+def test_answers_are_those_of_gensim():
+    pytest.importorskip("gensim")
+    theirs = RANDOM.to_gensim()
+    assert tuple(theirs.index_to_key) == RANDOM.words
+    assert theirs.vectors.tobytes() == RANDOM.matrix.tobytes()
+    vector = RANDOM["word9"] + 1
+    for asked in (
+        {"positive": ["word3"]},
+        {"positive": ["word3", "word4"], "negative": ["word5"]},
+        {"positive": ["word3", vector], "negative": ["word5", "word6"]},
+        {"negative": ["word7"]},
+        {"positive": [vector], "topn": 3},
+    ):
+        check(RANDOM.most_similar(**asked), *zip(*theirs.most_similar(**asked), strict=True))
+    one, other = WORDS[:3], WORDS[10:15]
+    assert RANDOM.n_similarity(one, other) == pytest.approx(theirs.n_similarity(one, other))
+    assert RANDOM.similarity("word1", "word2") == pytest.approx(theirs.similarity("word1", "word2"))
+    for first in range(50):
+        some = WORDS[first : first + 5]
+        assert RANDOM.doesnt_match(some) == theirs.doesnt_match(some)
+    normed = theirs.get_vector("word1", norm=True)
+    assert RANDOM.get_vector("word1", norm=True) == pytest.approx(normed)
+    assert np.array_equal(RANDOM[one], theirs[one])
+
+
+def test_gensim_that_is_missing_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gensim", None)
+    monkeypatch.setitem(sys.modules, "gensim.models", None)
+    with pytest.raises(W2VError, match=r"^gensim is not installed; pip install gensim$"):
+        RANDOM.to_gensim()
+
+
+def test_an_attribute_of_gensim_names_ours():
+    for name, ours in OF_VECTORS.items():
+        message = f"'Vectors' object has no attribute '{name}'; use {ours}"
+        with pytest.raises(AttributeError, match=f"^{re.escape(message)}$"):
+            getattr(RANDOM, name)
+        word = re.match(r"\w+$", ours)
+        assert not word or hasattr(RANDOM, ours)
+    assert not hasattr(RANDOM, "index_to_key")
+    with pytest.raises(AttributeError, match=r"^'Vectors' object has no attribute 'qqq'$"):
+        RANDOM.qqq  # noqa: B018
+    for name in vars(Queries):
+        assert name not in OF_VECTORS
+
+
+def test_numpy_takes_the_matrix():
+    assert np.shares_memory(np.asarray(RANDOM), RANDOM.matrix)
+    assert np.asarray(RANDOM, np.float64).dtype == np.float64
+    own = np.array(RANDOM)
+    assert not np.shares_memory(own, RANDOM.matrix)
+    own[0] = 1
+    assert np.dot(RANDOM, np.ones(7)).shape == (60,)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        with pytest.raises(ValueError, match="float32 is no matrix of"):
+            np.asarray(RANDOM, np.float64, copy=False)
+
+
+@pytest.mark.parametrize(
+    "duplicate", [lambda v: pickle.loads(pickle.dumps(v)), copy.copy, copy.deepcopy]
+)
+def test_copies_are_the_same_vectors(duplicate):
+    vectors = Vectors(["one", "two"], [[3, 4], [4, 3]])
+    fresh = len(pickle.dumps(vectors))
+    vectors.most_similar("one")
+    same = duplicate(vectors)
+    assert same.words == vectors.words
+    assert same.matrix.tobytes() == vectors.matrix.tobytes()
+    assert not same.matrix.flags.writeable
+    assert same.most_similar("one") == vectors.most_similar("one")
+    assert same != vectors  # as always: vectors are equal to themselves alone
+    assert len(pickle.dumps(vectors)) == fresh  # without what follows from the matrix
+
+
+def test_a_notebook_shows_the_first_words():
+    shown = RANDOM._repr_html_()
+    assert "Vectors: 60 words, 7 dimensions" in shown
+    assert shown.count("<tr>") == 1 + 5 + 1
+    assert 'left">word4</td>' in shown
+    assert "word5" not in shown
+    assert f"<td>{RANDOM.matrix[0, 0]:.3f}</td>" in shown
+    small = Vectors(["one"], [[1, 2]])._repr_html_()
+    assert small == (
+        "<div>Vectors: 1 words, 2 dimensions</div><table>"
+        '<tr><th style="text-align: left">word</th><th>0</th><th>1</th></tr>'
+        '<tr><td style="text-align: left">one</td><td>1.000</td><td>2.000</td></tr></table>'
+    )
+
+
+def test_words_in_a_notebook_are_harmless():
+    hostile = Vectors(["<script>alert(1)</script>", "x" * 50_000, '"&'], np.eye(3))
+    shown = hostile._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+    assert "&quot;&amp;" in shown
+    assert len(shown) < 1000
+    assert ">?</td>" in table("", [], [["\ud800"]])
