@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import train
+from runs import forecast, train
 
 from w2v_sparseadam import resume
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
@@ -22,7 +22,6 @@ from w2v_sparseadam.text.reading.corpus_like import paths_or_sentences
 from w2v_sparseadam.text.reading.reader import check_corpus
 from w2v_sparseadam.text.reading.sentences import SentenceFile, Sentences
 from w2v_sparseadam.text.settings import TextConfig
-from w2v_sparseadam.training.dry_run import forecast
 from w2v_sparseadam.training.settings import RunConfig
 
 ALL = TextConfig(min_count=1)
