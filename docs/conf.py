@@ -22,7 +22,6 @@ autodoc_member_order = "bysource"
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
-napoleon_use_ivar = True  # attributes are listed with their class, and only there
 default_role = "py:obj"
 nitpicky = True
 # Types in docstrings are prose ("ndarray of shape (V, D), float32"), and backquotes hold any code.
@@ -33,3 +32,16 @@ html_title = f"{project} {version}"
 html_copy_source = False
 highlight_language = "none"
 pygments_style = "friendly"
+
+
+def keep_equations(app, what, name, obj, options, lines):
+    """Mark indented blocks of a docstring, which are equations, as literal."""
+    for i in range(len(lines) - 1, 1, -1):
+        before = next((line for line in reversed(lines[:i]) if line.strip()), "")
+        if lines[i].startswith("    ") and not lines[i - 1].strip() and before[:1].strip():
+            lines[i:i] = ["::", ""]
+
+
+def setup(app):
+    """Connect before napoleon, which indents descriptions of parameters."""
+    app.connect("autodoc-process-docstring", keep_equations, priority=400)

@@ -64,8 +64,8 @@ def interrupt(target: str, folder: Path, run_dir: Path, arguments: list[str]) ->
         log = run_dir / "log.jsonl"
         while process.poll() is None and not (log.exists() and '"epoch"' in log.read_text()):
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-    if process.returncode != 130:
+        process.terminate()
+    if process.returncode != 128 + signal.SIGTERM:
         raise SystemExit(f"{target}: not interrupted; take a longer text or more epochs")
 
 

@@ -15,6 +15,8 @@ import click
 import pytest
 from numba import config as numba_config
 
+import w2v_sparseadam
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
@@ -184,6 +186,12 @@ def test_every_option_is_in_the_reference(name):
     names = [part.split()[0] for line in listed for part in line.split(", ")]
     assert sorted(names) == sorted(options_of(command))
     assert "--help" in names
+
+
+def test_every_public_name_is_in_the_reference():
+    page = (DOCS / "reference" / "python.rst").read_text(encoding="utf-8")
+    named = re.findall(r"^\.\. auto(?:function|class|exception):: (\S+)", page, re.MULTILINE)
+    assert {name.removeprefix("w2v_sparseadam.") for name in named} == {*w2v_sparseadam.__all__}
 
 
 ELSEWHERE = {
