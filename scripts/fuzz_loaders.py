@@ -31,8 +31,9 @@ with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam.errors import W2VError
     from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
     from w2v_sparseadam.optimizers.settings import OptimizerConfig
+    from w2v_sparseadam.runs import checkpoint_file, inputs, sealed_json
+    from w2v_sparseadam.runs.folder import RunFolder
     from w2v_sparseadam.text.vocabulary import Vocabulary
-    from w2v_sparseadam.training import checkpoint, inputs, run_folder, sealed_json
     from w2v_sparseadam.training.initialize import Start
     from w2v_sparseadam.training.progress import Progress, RunState
     from w2v_sparseadam.training.settings import RunConfig, Settings, text_of
@@ -96,7 +97,7 @@ def vectors_target(folder: Path) -> Target:
 
 def sealed(content: bytes) -> bytes:
     """Return a checkpoint whose checksum is right, if it has room for one."""
-    found = checkpoint._DIGEST.search(content)
+    found = checkpoint_file._DIGEST.search(content)
     if found is None:
         return content
     blank = content[: found.start(1)] + b"0" * 64 + content[found.end(1) :]
@@ -121,18 +122,18 @@ def runs_target(folder: Path) -> Target:
     arrays = {f"{side}.vectors": np.ones((3, 2), np.float32) for side in ("center", "context")}
     progress = {**Progress().as_dict(), "step": 3, "loss": 0.5}
     state = {"progress": progress, "steps_an_epoch": 2, "step_counts": [3, 3], "version": "0"}
-    with run_folder.RunFolder.create(path, SETTINGS) as run:
+    with RunFolder.create(path, SETTINGS) as run:
         run.keep_text(vocabulary, np.array([0, 1, 2, -1], np.int32))
-        checkpoint.write_checkpoint(checkpoint.path_of(run.checkpoints, 3), arrays, state)
+        checkpoint_file.write_checkpoint(checkpoint_file.path_of(run.checkpoints, 3), arrays, state)
     whole = {name: (path / name).read_bytes() for name in FILES}
 
     def read() -> None:
-        with run_folder.RunFolder.open(path) as run:
+        with RunFolder.open(path) as run:
             Settings.read(run.settings, path)
             text_of(run.settings, path)
             with contextlib.suppress(W2VError):  # what names another file
                 inputs.check_inputs(path, run.settings)
-            RunState.read(checkpoint.last_state(run.checkpoints), path)
+            RunState.read(checkpoint_file.last_state(run.checkpoints), path)
             known, word_ids = run.load_text()
             assert word_ids.max() < len(known)
         start = Start.load(path)

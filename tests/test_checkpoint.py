@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import FormatError, W2VError
-from w2v_sparseadam.training import checkpoint
-from w2v_sparseadam.training.checkpoint import (
-    Checkpoints,
+from w2v_sparseadam.runs import checkpoint_file
+from w2v_sparseadam.runs.checkpoint_file import (
     load_checkpoint,
+    path_of,
     read_checkpoint,
     write_checkpoint,
 )
+from w2v_sparseadam.training import checkpoint
+from w2v_sparseadam.training.checkpoint import Checkpoints
 
 
 def arrays_of(seed, n_words=7):
@@ -45,7 +47,7 @@ def assert_equal(one, other):
 
 @pytest.mark.parametrize("piece", [1, 40, 1 << 20])
 def test_reading_gives_back_what_was_written(tmp_path, monkeypatch, piece):
-    monkeypatch.setattr(checkpoint, "_PIECE", piece)
+    monkeypatch.setattr(checkpoint_file, "_PIECE", piece)
     arrays = arrays_of(1)
     state = {"step": 12, "loss": 0.1 + 0.2, "seed": 2**64 - 1, "word": "é\ud800"}
     write_checkpoint(tmp_path / "c", arrays, state)
@@ -145,7 +147,7 @@ def test_arrays_of_another_run_are_refused(tmp_path):
 
 def test_a_right_checksum_over_a_wrong_header_is_refused(tmp_path, monkeypatch):
     arrays = arrays_of(3)
-    monkeypatch.setattr(checkpoint, "_TYPES", {"F3": np.dtype("<f4"), "I64": np.dtype("<i8")})
+    monkeypatch.setattr(checkpoint_file, "_TYPES", {"F3": np.dtype("<f4"), "I64": np.dtype("<i8")})
     write_checkpoint(tmp_path / "c", arrays, {})
     monkeypatch.undo()
     with pytest.raises(FormatError, match=r"has a header that cannot be read \(KeyError\('F3'\)\)"):
@@ -286,8 +288,8 @@ def test_leaving_ignores_what_a_callback_raises(tmp_path):
 def test_a_checkpoint_that_cannot_be_read_is_not_passed_over(tmp_path):
     """It may be better than the one before it."""
     arrays = arrays_of(1)
-    write_checkpoint(checkpoint.path_of(tmp_path, 1), arrays, {})
-    checkpoint.path_of(tmp_path, 2).mkdir()
+    write_checkpoint(path_of(tmp_path, 1), arrays, {})
+    path_of(tmp_path, 2).mkdir()
     with pytest.raises(W2VError) as caught:
         Checkpoints(tmp_path, print).load(empty_like(arrays))
     assert str(caught.value) == (

@@ -30,15 +30,15 @@ from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.build import build_optimizer
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.runs import folder as run_folder
+from w2v_sparseadam.runs.checkpoint_file import last_checkpoint, last_state, write_checkpoint
+from w2v_sparseadam.runs.folder import RunFolder
+from w2v_sparseadam.runs.sealed_json import sealed
+from w2v_sparseadam.runs.settings import read_settings
 from w2v_sparseadam.text.reading import sources
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
-from w2v_sparseadam.training import run_folder
-from w2v_sparseadam.training.checkpoint import last_checkpoint, last_state, write_checkpoint
 from w2v_sparseadam.training.initialize import Start, place
-from w2v_sparseadam.training.run_folder import RunFolder
-from w2v_sparseadam.training.run_settings import read_settings
-from w2v_sparseadam.training.sealed_json import sealed
 from w2v_sparseadam.version import training_version
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")

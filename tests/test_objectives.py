@@ -14,13 +14,13 @@ from w2v_sparseadam.errors import FormatError, SettingError
 from w2v_sparseadam.objectives.registry import OBJECTIVES
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.runs.settings import read_settings
 from w2v_sparseadam.system import machine
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.training.build import build_engine, model_memory
 from w2v_sparseadam.training.initialize import Start
 from w2v_sparseadam.training.resume import resume
-from w2v_sparseadam.training.run_settings import read_settings
 from w2v_sparseadam.training.settings import RunConfig, Settings
 from w2v_sparseadam.training.train import train_by_settings
 

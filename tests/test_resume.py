@@ -26,14 +26,14 @@ from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import DivergenceError, FormatError, SettingError, W2VError
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.runs.folder import RunFolder
+from w2v_sparseadam.runs.sealed_json import sealed
+from w2v_sparseadam.runs.settings import read_settings
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.training import checkpoint
 from w2v_sparseadam.training.loop import Interrupts
 from w2v_sparseadam.training.progress import Progress, RunState
-from w2v_sparseadam.training.run_folder import RunFolder
-from w2v_sparseadam.training.run_settings import read_settings
 from w2v_sparseadam.training.schedule import Schedule
-from w2v_sparseadam.training.sealed_json import sealed
 from w2v_sparseadam.training.settings import RunConfig, text_of
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from w2v_sparseadam.errors import FormatError, W2VError
+from w2v_sparseadam.runs import folder as run_folder
+from w2v_sparseadam.runs.folder import RunFolder
+from w2v_sparseadam.runs.inputs import check_inputs, file_stamp
+from w2v_sparseadam.runs.names import resume_command
+from w2v_sparseadam.runs.settings import read_settings
 from w2v_sparseadam.text.vocabulary import Vocabulary
-from w2v_sparseadam.training import run_folder
-from w2v_sparseadam.training.inputs import check_inputs, file_stamp
-from w2v_sparseadam.training.run_folder import RunFolder
-from w2v_sparseadam.training.run_names import resume_command
-from w2v_sparseadam.training.run_settings import read_settings
 
 fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
@@ -283,7 +283,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 HOLD = """
 import sys, time
-from w2v_sparseadam.training.run_folder import RunFolder
+from w2v_sparseadam.runs.folder import RunFolder
 folder = RunFolder.open(sys.argv[1])
 print("held", flush=True)
 time.sleep(600)

@@ -35,7 +35,7 @@ class Destination:
     """
 
     def __init__(self, run_dir: Path) -> None:
-        from ..training.run_names import refuse_links
+        from ..runs.names import refuse_links
 
         self.run_dir = run_dir
         self._path = run_dir / "command.json"
@@ -98,7 +98,7 @@ class Destination:
 
     def how_to_resume(self) -> str:
         """Return the command that resumes the run; it names the output if the folder cannot."""
-        from ..training.run_names import resume_command
+        from ..runs.names import resume_command
 
         command = resume_command(self.run_dir)
         if self.kept and not self._is_signed:

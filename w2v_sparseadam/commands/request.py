@@ -67,7 +67,7 @@ def new_run(ctx: click.Context) -> Request:
 
 def resumed_run(ctx: click.Context) -> Request:
     """Return what a command line with ``--resume`` asks for."""
-    from ..training.run_settings import read_settings
+    from ..runs.settings import read_settings
 
     options = _options(ctx)
     run_dir, epochs = options["resume_dir"], options["epochs"]

@@ -69,7 +69,7 @@ def check_resumable(
     options : mapping
         The options of the command, with their defaults.
     """
-    from ..training.sealed_json import plain
+    from ..runs.sealed_json import plain
 
     Settings.read(kept, run_dir)  # so that every field is there
     fields = {name: value for config in _CONFIGS for name, value in kept.get(config, {}).items()}
@@ -104,7 +104,7 @@ def check_resumable(
 
 def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
     """Refuse to overwrite files of the run in its folder; other paths there are allowed."""
-    from ..training.run_names import is_of_the_run
+    from ..runs.names import is_of_the_run
 
     folder = os.path.realpath(run_dir)
     for option, path in outputs.items():

@@ -75,7 +75,7 @@ class Session:
         except W2VError as error:
             if not request.destination:
                 raise
-            from ..training.run_names import resume_command
+            from ..runs.names import resume_command
 
             how = f"{resume_command(request.destination.run_dir)} -o PATH"
             if self._n_kept_steps == self._n_steps:

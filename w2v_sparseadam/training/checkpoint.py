@@ -1,211 +1,30 @@
-"""Checkpoints: named arrays and a JSON state in one file, whole and provably so.
-
-The format is safetensors, which other tools read: the length of the header (8 bytes,
-little-endian), the header (JSON: the type, shape and place of each array), then the arrays. Its
-``__metadata__`` holds the state and a SHA-256 of the whole file, taken while the digest itself
-was 64 zeros. Arrays are written and read a piece at a time, so that none is held twice.
-
-References
-----------
-https://huggingface.co/docs/safetensors, "Format".
-"""
+"""The checkpoints of a run in training: written in a thread, the last two kept."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import mmap
-import os
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from operator import index
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, W2VError
 from ..events import CheckpointWritten, Event, Warned
-from ..system.files import replace_file
+from ..runs.checkpoint_file import (
+    Arrays,
+    checkpoint_paths,
+    path_of,
+    read_checkpoint,
+    step_of,
+    write_checkpoint,
+)
 from ..system.machine import available_memory
 from ..system.workers import start_thread
-from .run_names import resume_command, sync_folder
-from .sealed_json import is_bounded
 
-_TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
-_PIECE = 1 << 20
-_MOST_HEADER_BYTES = 1 << 20
-_DIGEST = re.compile(rb'"sha256": ?"([0-9a-f]{64})"')
-_NAME = re.compile(r"step-[0-9]+\.safetensors")
 _N_KEPT = 2
-
-_Read = TypeVar("_Read")
-
-Arrays = Mapping[str, np.ndarray]
-"""Arrays of float32 or int64 by name."""
-
-
-def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -> None:
-    """Write a file, whole or not at all; when this returns, it outlives a power cut.
-
-    Parameters
-    ----------
-    path : path-like
-    arrays : mapping of str to ndarray
-        float32 or int64, contiguous or not.
-    state : object
-        Anything that JSON can hold.
-
-    Raises
-    ------
-    W2VError
-        If the file cannot be written; see `replace_file`.
-    """
-    entries: dict[str, Any] = {"__metadata__": {"state": json.dumps(state), "sha256": "0" * 64}}
-    stop = 0
-    for name, array in arrays.items():
-        start, stop = stop, stop + array.nbytes
-        kind = next(kind for kind, dtype in _TYPES.items() if dtype == array.dtype)
-        entries[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [start, stop]}
-    header = json.dumps(entries).encode()
-    header += b" " * (-len(header) % 8)
-    start_of_file = len(header).to_bytes(8, "little") + header
-    digest = hashlib.sha256(start_of_file)
-    with replace_file(Path(path)) as stream:
-        stream.write(start_of_file)
-        for array in arrays.values():
-            for piece in _pieces(array):
-                little = np.ascontiguousarray(piece, piece.dtype.newbyteorder("<"))
-                digest.update(little.data.cast("B"))
-                stream.write(little.data.cast("B"))
-        found = _DIGEST.search(start_of_file)
-        assert found
-        stream.seek(found.start(1))
-        stream.write(digest.hexdigest().encode())
-    sync_folder(Path(path).parent)
-
-
-def read_checkpoint(path: str | os.PathLike[str], arrays: Arrays) -> Any:
-    """Fill arrays from a file, once its checksum is seen to be right, and return its state.
-
-    Parameters
-    ----------
-    path : path-like
-    arrays : mapping of str to ndarray
-        The names, types and shapes that the file must have. Filled in place, or left as they
-        are if an exception is raised before the file proves to be good.
-
-    Raises
-    ------
-    FormatError
-        If the file is cut short, changed or not a checkpoint of these arrays.
-    """
-    with open(path, "rb") as stream:
-        header = _read_header(stream, path)
-        for name, array in arrays.items():
-            if header.arrays.get(name) != (array.dtype, array.shape):
-                raise FormatError(f"{path}: '{name}' is not the array that this run has")
-        if len(header.arrays) > len(arrays):
-            raise FormatError(f"{path}: holds other arrays than this run has")
-        _fill(stream, {name: arrays[name] for name in header.arrays})
-    return header.state
-
-
-def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
-    """Return what a file holds, once its checksum is seen to be right.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    arrays : dict of str to ndarray
-        float32 or int64, mapped into memory and read-only.
-    state : object
-        What JSON can hold.
-
-    Raises
-    ------
-    FormatError
-        If the file is cut short, changed or no checkpoint.
-    """
-    with open(path, "rb") as stream:
-        header = _read_header(stream, path)
-        start = stream.tell()
-        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    arrays: dict[str, np.ndarray] = {}
-    for name, (dtype, shape) in header.arrays.items():
-        arrays[name] = np.frombuffer(mapped, dtype, math.prod(shape), start).reshape(shape)
-        start += arrays[name].nbytes
-    return arrays, header.state
-
-
-class _Header(NamedTuple):
-    """What a file says of itself."""
-
-    arrays: dict[str, tuple[np.dtype, tuple[int, ...]]]  # in the order of the file
-    state: Any
-
-
-def _read_header(stream: BinaryIO, path: str | os.PathLike[str]) -> _Header:
-    """Return the header of a file whose checksum and size fit, and go to its first array."""
-    size = os.fstat(stream.fileno()).st_size
-    n_header = int.from_bytes(stream.read(8), "little")
-    if not 2 <= n_header <= min(size - 8, _MOST_HEADER_BYTES):
-        raise FormatError(f"{path}: is damaged (its header cannot be {n_header} bytes long)")
-    header = stream.read(n_header)
-    found = _DIGEST.search(header)
-    if found is None:
-        raise FormatError(f"{path}: is damaged, or no checkpoint (it has no checksum)")
-    digest = hashlib.sha256(n_header.to_bytes(8, "little"))
-    digest.update(header[: found.start(1)] + b"0" * 64 + header[found.end(1) :])
-    while piece := stream.read(_PIECE):
-        digest.update(piece)
-    if digest.hexdigest().encode() != found[1]:
-        raise FormatError(f"{path}: is damaged (its checksum does not fit)")
-    arrays: dict[str, tuple[np.dtype, tuple[int, ...]]] = {}
-    stop = 0
-    try:
-        entries = json.loads(header)
-        state = json.loads(entries.pop("__metadata__")["state"])
-        if not is_bounded(state):
-            raise ValueError("its state has numbers that no run has")
-        for name, entry in entries.items():
-            dtype, shape = _TYPES[entry["dtype"]], tuple(map(index, entry["shape"]))
-            start, stop = stop, stop + dtype.itemsize * math.prod(shape)
-            if min(shape, default=0) < 0 or entry["data_offsets"] != [start, stop]:
-                raise ValueError(f"{name} is not where the array before it ends")
-            arrays[name] = dtype, shape
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FormatError(f"{path}: has a header that cannot be read ({error!r:.80})") from None
-    if size != 8 + n_header + stop:
-        raise FormatError(f"{path}: is damaged (its arrays take {stop} bytes by its header)")
-    stream.seek(8 + n_header)
-    return _Header(arrays, state)
-
-
-def _fill(stream: BinaryIO, arrays: Arrays) -> None:
-    """Read arrays that stand one after the other."""
-    for array in arrays.values():
-        for rows in _pieces(array):
-            rows[...] = _read_piece(stream, rows)
-
-
-def _pieces(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut an array into views of some of its rows."""
-    if array.size:
-        n_rows = max(1, _PIECE * len(array) // array.nbytes)
-        for first in range(0, len(array), n_rows):
-            yield array[first : first + n_rows]
-
-
-def _read_piece(stream: BinaryIO, like: np.ndarray) -> np.ndarray:
-    return np.frombuffer(stream.read(like.nbytes), like.dtype.newbyteorder("<")).reshape(like.shape)
 
 
 class Checkpoints:
@@ -242,7 +61,7 @@ class Checkpoints:
             If one cannot be read for another reason than damage.
         """
         damaged: list[Path] = []
-        for path in reversed(_paths(self._folder)):
+        for path in reversed(checkpoint_paths(self._folder)):
             try:
                 state = read_checkpoint(path, arrays)
             except FormatError as error:
@@ -257,7 +76,7 @@ class Checkpoints:
             for other in damaged:
                 with suppress(OSError):
                     other.unlink()
-            self._step_written = _step_of(path)
+            self._step_written = step_of(path)
             return state
         if damaged:
             raise FormatError(
@@ -311,7 +130,7 @@ class Checkpoints:
     @property
     def any(self) -> bool:
         """Whether there is a checkpoint."""
-        return bool(_paths(self._folder))
+        return bool(checkpoint_paths(self._folder))
 
     def _write(self, step: int, arrays: Arrays, state: Any) -> None:
         """Write a checkpoint and remove all but the last two; note how it went."""
@@ -319,7 +138,7 @@ class Checkpoints:
         path = path_of(self._folder, step)
         try:
             write_checkpoint(path, arrays, state)
-            for old in _paths(self._folder)[:-_N_KEPT]:
+            for old in checkpoint_paths(self._folder)[:-_N_KEPT]:
                 old.unlink()
         except (W2VError, OSError) as error:
             self._outcome = Warned(
@@ -330,59 +149,6 @@ class Checkpoints:
         self._step_written = step
         seconds = time.perf_counter() - began
         self._outcome = CheckpointWritten(step, path.stat().st_size, seconds)
-
-
-def last_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], Any]:
-    """Return what the last good checkpoint of a folder holds; see `load_checkpoint`.
-
-    Raises
-    ------
-    FormatError
-        If none is good.
-    W2VError
-        If there is none.
-    """
-    return _last(folder, load_checkpoint)
-
-
-def last_state(folder: Path) -> Any:
-    """Return the state alone that `last_checkpoint` would return."""
-
-    def state(path: Path) -> Any:
-        with open(path, "rb") as stream:
-            return _read_header(stream, path).state
-
-    return _last(folder, state)
-
-
-def _last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
-    failure: Exception = W2VError(
-        f"{folder}: has no checkpoint yet; go on with its run first: "
-        f"{resume_command(folder.parent)}"
-    )
-    for path in reversed(_paths(folder)):
-        try:
-            return read(path)
-        except FormatError as error:
-            failure = error
-        except OSError as error:
-            failure = W2VError(f"{path}: cannot be read ({error.strerror})")
-    raise failure
-
-
-def _paths(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, the oldest first."""
-    paths = folder.glob("step-*.safetensors")
-    return sorted((path for path in paths if _NAME.fullmatch(path.name)), key=_step_of)
-
-
-def path_of(folder: Path, step: int) -> Path:
-    """Return where the checkpoint of a step is."""
-    return folder / f"step-{step:012}.safetensors"
-
-
-def _step_of(path: Path) -> int:
-    return int(path.stem.removeprefix("step-"))
 
 
 def _room_for_copies(arrays: Arrays) -> Arrays | None:

@@ -13,7 +13,7 @@ from .progress import Progress, RunState, run_arrays, run_state, tell_of_version
 
 if TYPE_CHECKING:
     from ..engine.stepper import Stepper
-    from .run_folder import RunFolder
+    from ..runs.folder import RunFolder
 
 
 class CheckpointRequest(Protocol):

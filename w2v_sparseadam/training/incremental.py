@@ -10,16 +10,17 @@ import numpy as np
 
 from ..errors import W2VError
 from ..events import Event, TextAdded
+from ..runs.checkpoint_file import last_state, path_of, write_checkpoint
+from ..runs.folder import RunFolder
+from ..runs.names import resume_command
 from ..system.workers import Workers
 from ..text.events import read_with_events
 from ..text.reading.corpus_like import CorpusLike
 from ..text.reading.reader import check_corpus
 from ..text.vocabulary import Vocabulary
 from .build import build_engine, check_model_fits, compile_run
-from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
+from .checkpoint import Checkpoints
 from .progress import Progress, RunState, run_arrays, run_state, tell_of_version
-from .run_folder import RunFolder
-from .run_names import resume_command
 from .settings import Settings, epochs_of, text_of
 
 

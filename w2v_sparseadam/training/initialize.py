@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FormatError, SettingError, check_path, wrong_type
+from ..runs.checkpoint_file import last_checkpoint
+from ..runs.names import of_generation
+from ..runs.settings import read_settings
+from ..runs.text import read_vocabulary
 from ..text.filters import as_in_text
 from ..text.reading.compression import read_lines
 from ..text.settings import TextConfig, WordList
 from ..vectors.vectors import Vectors
-from .checkpoint import last_checkpoint
-from .run_names import of_generation
-from .run_settings import read_settings
-from .run_text import read_vocabulary
 from .settings import Settings
 
 if TYPE_CHECKING:

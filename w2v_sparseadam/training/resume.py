@@ -19,8 +19,8 @@ from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, r
 from .settings import MAX_EPOCHS, Settings, epochs_of, text_of
 
 if TYPE_CHECKING:
+    from ..runs.folder import RunFolder
     from ..text.reading.corpus_like import CorpusLike
-    from .run_folder import RunFolder
 
 
 # More than eight parameters: this is what people type, and each is a thing of its own.
@@ -89,7 +89,7 @@ def resume(
     --------
     >>> model = resume("runs/news", more_epochs=2)  # doctest: +SKIP
     """
-    from .run_folder import RunFolder
+    from ..runs.folder import RunFolder
 
     check_path("run_dir", run_dir)
     check_calls(on_event, checkpoint_now, on_epoch)
@@ -171,8 +171,8 @@ def _read_again(
     folder: RunFolder, threads: int | None, trust: bool, emit: Callable[[Event], None]
 ) -> None:
     """Read the text of a run that was killed while it did."""
+    from ..runs.inputs import check_inputs
     from ..text.events import read_with_events
-    from .inputs import check_inputs
 
     kept = folder.settings
     if kept["has_init"]:

@@ -31,11 +31,11 @@ from .settings import Settings
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..runs.folder import RunFolder
     from ..text.corpus import Corpus
     from ..text.vocabulary import Vocabulary
     from ..vectors.vectors import Vectors
     from .initialize import Start
-    from .run_folder import RunFolder
 
 CHECKPOINT_MINUTES = 10.0
 """How often a run with a folder keeps its state there, by default."""

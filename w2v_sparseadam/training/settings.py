@@ -196,7 +196,7 @@ def text_of(
     SettingError
         If this version or machine has no such settings.
     """
-    from .inputs import can_be_a_path
+    from ..runs.inputs import can_be_a_path
 
     fields = dict(settings["text"])
     tokenizer = str(fields.get("tokenizer"))

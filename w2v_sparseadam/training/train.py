@@ -193,7 +193,7 @@ def train_by_settings(
         if log:
             emit = stack.enter_context(logged(log, emit))
         if run_dir is not None:
-            from .run_folder import RunFolder
+            from ..runs.folder import RunFolder
 
             resolved = replace(settings, optimizer=settings.optimizer.resolved())
             kept = {
@@ -235,7 +235,7 @@ def train_by_settings(
 
 def _inputs(sources: Sequence[Source], text: TextConfig) -> list[list[Any]]:
     """Return what tells whether the files that a run reads have changed."""
-    from .inputs import file_stamp
+    from ..runs.inputs import file_stamp
 
     lists = [
         words for words in (text.stopwords, text.vocab) if isinstance(words, str | os.PathLike)

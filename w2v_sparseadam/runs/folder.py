@@ -4,7 +4,7 @@
     vocabulary.txt     a word and its count on each line, in the order of the word ids
     word_ids.i32       the text: int32, little-endian, a negative number after each line
     text.json          counts and checksums of these two; written last, when both are complete
-    checkpoints/       see :mod:`w2v_sparseadam.training.checkpoint`
+    checkpoints/       see :mod:`w2v_sparseadam.runs.checkpoint_file`
     log.jsonl          what happened
     lock               who trains here
 
@@ -34,7 +34,7 @@ from ..errors import FormatError, W2VError
 from ..system.files import not_a_link, replace_file
 from ..system.locks import lock_folder, open_lock
 from ..text.vocabulary import Vocabulary
-from .run_names import (
+from .names import (
     OF_A_GENERATION,
     PER_GENERATION,
     SETTINGS,
@@ -47,8 +47,9 @@ from .run_names import (
     resume_command,
     sync_folder,
 )
-from .run_settings import FORMAT, is_run, read_settings
-from .run_text import (
+from .sealed_json import sealed, to_json
+from .settings import FORMAT, is_run, read_settings
+from .text import (
     CHUNK,
     check_digest,
     open_whole,
@@ -57,7 +58,6 @@ from .run_text import (
     read_vocabulary,
     write_ids,
 )
-from .sealed_json import sealed, to_json
 
 
 class RunFolder:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import FormatError, W2VError
 from ..text.vocabulary import Vocabulary
-from .run_names import of_generation
+from .names import of_generation
 from .sealed_json import read_json, unsealed
 
 CHUNK = 1 << 20

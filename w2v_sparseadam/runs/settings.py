@@ -11,7 +11,7 @@ from ..errors import FormatError, W2VError
 from ..objectives.registry import OBJECTIVES
 from ..system.paths import shell_path
 from .inputs import can_be_a_path, is_stamp
-from .run_names import SETTINGS, refuse_links
+from .names import SETTINGS, refuse_links
 from .sealed_json import read_json, unsealed
 
 FORMAT = 2
