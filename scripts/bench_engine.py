@@ -44,7 +44,7 @@ from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.base import move, prepare
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.simd.arrays import zeros
-from w2v_sparseadam.simd.kernels import kernel
+from w2v_sparseadam.simd.kernels import for_python, kernel
 from w2v_sparseadam.simd.products import dot_tile, multiply
 from w2v_sparseadam.simd.random import draw_key
 from w2v_sparseadam.system.workers import Workers
@@ -81,13 +81,15 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
         clock = [time.perf_counter()]
         start = batch * engine.positions
         stop = start + engine.positions
-        fill_plan(
+        for_python(fill_plan)(
             word_ids, start, stop, sampler, keys, skip_gram.dynamic_window, plan_scratch, plan
         )
         clock.append(time.perf_counter())
         n_centers = int(plan.n_centers[0])
         for chunk in range(-(-n_centers // CHUNK)):
-            chunk_gradients(center.param, context.param, plan, chunk, weight, scratch, *grads)
+            for_python(chunk_gradients)(
+                center.param, context.param, plan, chunk, weight, scratch, *grads
+            )
         clock.append(time.perf_counter())
         for optimizer_, groups, places in (
             (center, plan.groups[0], grads[0]),

@@ -15,6 +15,7 @@ from w2v_sparseadam.objectives.skip_gram.plan import (
     fill_plan,
 )
 from w2v_sparseadam.objectives.skip_gram.sampler import Sampler
+from w2v_sparseadam.simd.kernels import for_python
 from w2v_sparseadam.simd.random import draw_key
 
 JIT = not numba.config.DISABLE_JIT
@@ -41,6 +42,9 @@ def pytest_configure(config):
     if not JIT:
         # Hashes wrap around on purpose; NumPy's scalars, unlike compiled code, warn of it.
         config.addinivalue_line("filterwarnings", "ignore:overflow encountered:RuntimeWarning")
+
+
+_fill_plan = for_python(fill_plan)
 
 
 class Planner:
@@ -76,7 +80,7 @@ class Planner:
         """Return the plan of a range of positions, which lasts until the next is planned."""
         stop = self.word_ids.size if stop is None else stop
         keys = np.array([self.key("position", epoch), self.key("negative", epoch)])
-        fill_plan(
+        _fill_plan(
             self.word_ids,
             start,
             stop,

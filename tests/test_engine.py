@@ -450,11 +450,36 @@ def test_a_run_compiles_each_kernel_once(workers, kind):
     first = compiled()
     for module, name in (
         (engine_module, "take_part"),
-        (plan, "fill_plan"),
-        (gradients, "chunk_gradients"),
+        (engine_module, "_plan"),
+        (engine_module, "_gradients"),
+        (engine_module, "_move"),
     ):
         name = f"{module.__name__}.{name}"
         assert first[name] - before[name] <= 1, name
     for step in range(1, 4):
         take_step(engine, step, 0.05 / step)
     assert compiled() == first
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+def test_another_width_or_optimizer_compiles_little(workers):
+    """A new width: nothing. A new optimizer: the kernels of its tables."""
+    names = ["take_part", "_plan", "_gradients", "_prepare", "_move"]
+
+    def compiled():
+        return [len(getattr(engine_module, name).signatures) for name in names]
+
+    def train(kind, width):
+        matrices = random_matrices(3, 20, width, width)
+        engine, _ = build(zipf_text(3, 200, 20), matrices, workers, kind)
+        take_step(engine, 0, 0.05)
+        return compiled()
+
+    first = train(SGD, 16)
+    assert train(SGD, 48) == first
+    assert train(SGD, 304) == first
+    others = train(Adagrad, 64)
+    assert others[:3] == first[:3]
+    assert others[3] <= first[3] + 1
+    assert others[4] <= first[4] + 1
+    assert train(Adagrad, 80) == others

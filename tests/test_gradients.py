@@ -8,6 +8,7 @@ from reference import skip_gram
 
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients, logistic
 from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK
+from w2v_sparseadam.simd.kernels import for_python
 
 N_SHARED = 16
 WEIGHT = np.float32(5 / N_SHARED)
@@ -19,7 +20,7 @@ WEIGHT = np.float32(5 / N_SHARED)
 def call_logistic(scores):
     sigmoid = np.array(scores, np.float32)
     losses = np.full_like(sigmoid, np.nan)
-    logistic(sigmoid, losses)
+    for_python(logistic)(sigmoid, losses)
     return sigmoid.astype(float), losses.astype(float)
 
 
@@ -120,7 +121,9 @@ def run_kernel(matrices, plan, planner, ranges=None, fill=np.nan):
     losses = np.full(n_chunks(plan), np.nan)
     for first, last in ranges or [(0, n_chunks(plan))]:
         for chunk in range(first, last):
-            losses[chunk] = chunk_gradients(*matrices, plan, chunk, WEIGHT, scratch, *grads)
+            losses[chunk] = for_python(chunk_gradients)(
+                *matrices, plan, chunk, WEIGHT, scratch, *grads
+            )
     return losses, grads
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from w2v_sparseadam.objectives.base import Objective, register
 from w2v_sparseadam.objectives.settings import Table
 from w2v_sparseadam.optimizers.groups import Groups, group, groups_of_ring
-from w2v_sparseadam.simd.kernels import kernel
+from w2v_sparseadam.simd.kernels import inlined
 
 CHUNK = 16
 
@@ -88,14 +88,14 @@ class Trigram(Objective):
         return Scratch(*(np.zeros(1, np.int32) for _ in range(3)))
 
 
-@kernel
+@inlined
 def view(rule, ring, k):
     a, b, c = ring.groups
     groups = groups_of_ring(a, k), groups_of_ring(b, k), groups_of_ring(c, k)
     return Plan(ring.words[k], groups, ring.n_chunks[k], ring.n_tokens[k], ring.n_pairs[k])
 
 
-@kernel
+@inlined
 def fill(rule, word_ids, start, stop, keys, scratch, plan):
     n = n_tokens = 0
     for i in range(start, stop):
@@ -114,7 +114,7 @@ def fill(rule, word_ids, start, stop, keys, scratch, plan):
     plan.n_tokens[0], plan.n_pairs[0] = n_tokens, n
 
 
-@kernel
+@inlined
 def gradients(rule, params, plan, chunk, scratch, grads):
     loss = 0.0
     for i in range(chunk * CHUNK, min((chunk + 1) * CHUNK, plan.n_pairs[0])):

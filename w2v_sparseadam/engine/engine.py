@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..objectives.base import Objective, chunk_gradients, fill_plan, view_plan
-from ..optimizers.base import Optimizer, move, prepare
+from ..optimizers.base import Optimizer, move_by_rule, prepare_by_rule
+from ..optimizers.groups import Groups, groups_of_ring
 from ..simd.arrays import zeros
 from ..simd.atomics import add, load, store, swap
-from ..simd.kernels import kernel
+from ..simd.calls import Calls, call, frame_of
+from ..simd.kernels import bound_kernel, inlined, kernel
 from ..system.workers import Workers
 from .stepper import Batch
 
@@ -37,15 +39,90 @@ _SPINS = 300
 _FIRST_NAP, _LONGEST_NAP = 50e-6, 20e-3  # seconds
 
 
-class Shared(NamedTuple):
-    """What all threads work on, the same from job to job; of each table, in the tuples."""
+# What the kernels of a call work on, the same from job to job.
 
-    word_ids: np.ndarray  # (positions,) int32
+
+class PlanFrame(NamedTuple):
+    """To plan a batch."""
+
     objective: Any  # its rule
+    word_ids: np.ndarray  # (positions,) int32
     ring: Any  # of plans; a step has plan step % size
-    rules: tuple[Any, ...]
+    keys: np.ndarray  # (ring size, draws) uint64
+    scratch: Any
+
+
+class GradientsFrame(NamedTuple):
+    """To compute the gradients of a chunk; of each table, in the tuples."""
+
+    objective: Any
+    ring: Any
     params: tuple[np.ndarray, ...]  # (rows, D) float32
     grads: tuple[np.ndarray, ...]  # (places, D) float32
+    chunk_losses: np.ndarray  # (chunks,) float64
+    scratch: Any
+
+
+class TableFrame(NamedTuple):
+    """To move the rows of a table."""
+
+    rule: Any
+    groups: Groups  # a ring of them
+    grads: np.ndarray  # (places, D) float32
+    scalars: np.ndarray  # (tables, 6) float64: of the step
+    table: int
+
+
+@bound_kernel
+def _plan(pointer, start, stop, k):
+    frame = frame_of(pointer)
+    plan = view_plan(frame.objective, frame.ring, k)
+    fill_plan(frame.objective, frame.word_ids, start, stop, frame.keys[k], frame.scratch, plan)
+    return 0
+
+
+@bound_kernel
+def _gradients(pointer, k, chunk, _):
+    frame = frame_of(pointer)
+    plan = view_plan(frame.objective, frame.ring, k)
+    frame.chunk_losses[chunk] = chunk_gradients(
+        frame.objective, frame.params, plan, chunk, frame.scratch, frame.grads
+    )
+    return 0
+
+
+@bound_kernel
+def _prepare(pointer, k, _, __):
+    frame = frame_of(pointer)
+    return prepare_by_rule(frame.rule, groups_of_ring(frame.groups, k))
+
+
+@bound_kernel
+def _move(pointer, k, first, last):
+    frame = frame_of(pointer)
+    groups, scalars = groups_of_ring(frame.groups, k), frame.scalars[frame.table]
+    move_by_rule(frame.rule, groups, frame.grads, first, last, scalars)
+    return 0
+
+
+# Numbers of the calls; those of each table follow each other.
+_PLAN, _GRADIENTS, _TABLES = range(3)
+_PREPARE, _MOVE = range(2)
+
+
+@inlined
+def _call_of_table(table, what):
+    return _TABLES + 2 * table + what
+
+
+class Shared(NamedTuple):
+    """What the calls leave for the scheduler, or find, the same from job to job."""
+
+    n_chunks: np.ndarray  # (ring size, 1) int64, as all that is of plans
+    n_tokens: np.ndarray
+    n_pairs: np.ndarray
+    keys: np.ndarray  # (ring size, draws) uint64
+    scalars: np.ndarray  # (tables, 6) float64
     chunk_losses: np.ndarray  # (chunks,) float64
 
 
@@ -61,80 +138,64 @@ class Job(NamedTuple):
     counts: np.ndarray  # (steps, 2) int64: tokens and pairs as a plan counts them, written
 
 
-class Room(NamedTuple):
-    """What one thread has for itself."""
-
-    scratch: Any
-    plan_scratch: Any
-
-
-@kernel
+@inlined
 def _ticket(phase, n_parts):
     return (phase << (2 * _PART_BITS)) | (n_parts << _PART_BITS)
 
 
-@kernel
+@inlined
 def _pieces(n_rows):
     """Return how many rows a part moves, and how many parts there are."""
     size = max(_ROWS_A_PART, (n_rows + _MOST_PARTS - 1) // _MOST_PARTS)
     return size, (n_rows + size - 1) // size
 
 
-@kernel
+@inlined
 def _open_gradients(shared, job, step):
     """Open a step's first phase, if all before it is done and its plan is ready."""
     size = job.planned.size
     if load(job.planned, step % size) == step:
-        n_parts = max(1, shared.ring.n_chunks[step % size, 0])
+        n_parts = max(1, shared.n_chunks[step % size, 0])
         swap(job.board, _TICKET, _ticket(2 * step, 0), _ticket(2 * step, n_parts))
 
 
-@kernel
-def _plan_ahead(shared, job, room, step):
+@inlined
+def _plan_ahead(shared, job, calls, step):
     """Plan a batch while ``step`` is being taken; return whether there was one to plan."""
     ahead = load(job.board, _NEXT_PLAN)
     size = job.planned.size
     if ahead >= job.losses.size or ahead >= step + size:
         return False
     if swap(job.board, _NEXT_PLAN, ahead, ahead + 1):
-        fill_plan(
-            shared.objective,
-            shared.word_ids,
-            job.ranges[ahead, 0],
-            job.ranges[ahead, 1],
-            job.keys[ahead],
-            room.plan_scratch,
-            view_plan(shared.objective, shared.ring, ahead % size),
-        )
-        store(job.planned, ahead % size, ahead)
+        k = ahead % size
+        for draw in range(shared.keys.shape[1]):
+            shared.keys[k, draw] = job.keys[ahead, draw]
+        call(calls, _PLAN, job.ranges[ahead, 0], job.ranges[ahead, 1], k)
+        store(job.planned, k, ahead)
         _open_gradients(shared, job, ahead)
     return True
 
 
-@kernel
-def _do_part(shared, job, room, phase, part):
+@inlined
+def _do_part(job, calls, phase, part):
     """Compute the gradients of a chunk, or move some rows."""
-    step = phase // 2
-    plan = view_plan(shared.objective, shared.ring, step % job.planned.size)
+    k = (phase // 2) % job.planned.size
     if phase % 2 == 0:
-        shared.chunk_losses[part] = chunk_gradients(
-            shared.objective, shared.params, plan, part, room.scratch, shared.grads
-        )
+        call(calls, _GRADIENTS, k, part, 0)
         return
-    for table in range(len(shared.rules)):
+    for table in range(job.board.size - _LENGTHS):
         length = job.board[_LENGTHS + table]
         size, n_parts = _pieces(length)
         if part < n_parts:
             first = part * size
             last = min(first + size, length)
-            rule, groups, grads = shared.rules[table], plan.groups[table], shared.grads[table]
-            move(rule, groups, grads, first, last, job.scalars[step, table])
+            call(calls, _call_of_table(table, _MOVE), k, first, last)
             return
         part -= n_parts
 
 
-@kernel
-def _finish_phase(shared, job, phase, ticket):
+@inlined
+def _finish_phase(shared, job, calls, phase, ticket):
     """Open the phase after one whose parts are all done, unless the job was ended meanwhile.
 
     ``ticket`` is what stands on the board as long as nobody has ended the job.
@@ -145,31 +206,33 @@ def _finish_phase(shared, job, phase, ticket):
         if step + 1 < job.losses.size:
             _open_gradients(shared, job, step + 1)
         return
-    plan = view_plan(shared.objective, shared.ring, step % job.planned.size)
+    k = step % job.planned.size
     loss = 0.0
-    for chunk in range(plan.n_chunks[0]):
+    for chunk in range(shared.n_chunks[k, 0]):
         loss += shared.chunk_losses[chunk]
     job.losses[step] = loss
-    job.counts[step, 0] = plan.n_tokens[0]
-    job.counts[step, 1] = plan.n_pairs[0]
+    job.counts[step, 0] = shared.n_tokens[k, 0]
+    job.counts[step, 1] = shared.n_pairs[k, 0]
     n_parts = 0
-    for table in range(len(shared.rules)):
-        length = prepare(shared.rules[table], plan.groups[table])
+    for table in range(job.board.size - _LENGTHS):
+        for scalar in range(shared.scalars.shape[1]):
+            shared.scalars[table, scalar] = job.scalars[step, table, scalar]
+        length = call(calls, _call_of_table(table, _PREPARE), k, 0, 0)
         job.board[_LENGTHS + table] = length
         n_parts += _pieces(length)[1]
     swap(job.board, _TICKET, ticket, _ticket(phase + 1, max(1, n_parts)))
 
 
 @kernel
-def take_part(shared, job, room):
+def take_part(shared, job, calls):
     """Do parts of a job as long as there are any.
 
     Parameters
     ----------
     shared : Shared
     job : Job
-    room : Room
-        No other thread may use it.
+    calls : ndarray
+        The table of the thread's :class:`~..simd.calls.Calls`.
 
     Returns
     -------
@@ -189,13 +252,13 @@ def take_part(shared, job, room):
         if part < n_parts:
             # Not by adding: what was seen may be over, and a ticket without parts must not change.
             if swap(job.board, _TICKET, ticket, ticket + 1):
-                _do_part(shared, job, room, phase, part)
+                _do_part(job, calls, phase, part)
                 if add(job.board, _DONE, 1) + 1 == n_parts:
                     store(job.board, _DONE, 0)
-                    _finish_phase(shared, job, phase, _ticket(phase, n_parts) + n_parts)
+                    _finish_phase(shared, job, calls, phase, _ticket(phase, n_parts) + n_parts)
                 n_done += 1
             idle = 0
-        elif _plan_ahead(shared, job, room, phase // 2):
+        elif _plan_ahead(shared, job, calls, phase // 2):
             n_done += 1
             idle = 0
         else:
@@ -267,35 +330,56 @@ class Engine:
         capacity = min(self.positions, word_ids.size)
         ring = objective.plans(capacity, 2 * workers.n + 1)
         n_dims = optimizers[0].param.shape[1]
-        self._shared = Shared(
-            word_ids=word_ids,
-            objective=objective.rule,
-            ring=ring,
-            rules=tuple(optimizer.rule for optimizer in optimizers),
-            params=tuple(optimizer.param for optimizer in optimizers),
-            grads=tuple(zeros(groups.places.shape[-1], n_dims) for groups in ring.groups),
+        self._word_ids, self._ring = word_ids, ring
+        grads = tuple(zeros(groups.places.shape[-1], n_dims) for groups in ring.groups)
+        ring_size = ring.n_chunks.shape[0]
+        self._shared = shared = Shared(
+            ring.n_chunks,
+            ring.n_tokens,
+            ring.n_pairs,
+            keys=np.zeros((ring_size, len(objective.draws)), np.uint64),
+            scalars=np.zeros((len(optimizers), 6)),
             chunk_losses=np.zeros(objective.most_chunks(capacity)),
         )
-        self._rooms = [
-            Room(objective.scratch(n_dims), objective.plan_scratch(ring)) for _ in range(workers.n)
+        params = tuple(optimizer.param for optimizer in optimizers)
+        tables = [
+            TableFrame(optimizer.rule, ring.groups[k], grads[k], shared.scalars, k)
+            for k, optimizer in enumerate(optimizers)
+        ]
+        rule = objective.rule
+        rooms = [
+            (objective.scratch(n_dims), objective.plan_scratch(ring)) for _ in range(workers.n)
+        ]
+        self._buffers = rule, ring, grads, rooms
+        self._calls = [
+            Calls(
+                [
+                    (_plan, PlanFrame(rule, word_ids, ring, shared.keys, plan_scratch)),
+                    (
+                        _gradients,
+                        GradientsFrame(rule, ring, params, grads, shared.chunk_losses, scratch),
+                    ),
+                    *((kernel_, table) for table in tables for kernel_ in (_prepare, _move)),
+                ]
+            )
+            for scratch, plan_scratch in rooms
         ]
 
     @property
     def buffer_bytes(self) -> int:
         """What is allocated beside the text, the matrices and the optimizers' state."""
-        shared = self._shared
-        return _count_bytes((shared.objective, shared.ring, shared.grads, self._rooms))
+        return _count_bytes(self._buffers)
 
     def has_neighbours(self) -> bool:
         """Whether any word of the text has another beside it in its sentence."""
-        ids, size = self._shared.word_ids, 1 << 20
+        ids, size = self._word_ids, 1 << 20
         parts = (ids[k : k + size + 1] >= 0 for k in range(0, ids.size, size))
         return any(bool(np.any(part[:-1] & part[1:])) for part in parts)
 
     def last_rows(self) -> tuple[np.ndarray, ...]:
         """Return the rows of each table that had a gradient in the last step taken."""
         k = self._last_plan
-        return tuple(groups.rows[k, : groups.n_rows[k, 0]] for groups in self._shared.ring.groups)
+        return tuple(groups.rows[k, : groups.n_rows[k, 0]] for groups in self._ring.groups)
 
     def run(self, first_step: int, lrs: Sequence[float]) -> list[Batch]:
         """Take consecutive steps.
@@ -317,12 +401,12 @@ class Engine:
         """
         epochs, numbers = np.divmod(first_step + np.arange(len(lrs)), self.n_batches)
         starts = numbers * self.positions
-        stops = np.minimum(starts + self.positions, self._shared.word_ids.size)
+        stops = np.minimum(starts + self.positions, self._word_ids.size)
         keys = {
             epoch: self._objective.keys(self._seed, self._first_epoch + epoch)
             for epoch in set(epochs.tolist())
         }
-        ring_size = self._shared.ring.n_chunks.shape[0]
+        ring_size = self._ring.n_chunks.shape[0]
         optimizers = self.tables.values()
         job = Job(
             board=np.zeros(_LENGTHS + len(optimizers), np.int64),
@@ -337,7 +421,7 @@ class Engine:
         def take_part_until_done(worker: int, _: int) -> None:
             try:
                 nap = _FIRST_NAP
-                while (n_done := take_part(self._shared, job, self._rooms[worker])) >= 0:
+                while (n_done := take_part(self._shared, job, self._calls[worker].table)) >= 0:
                     if n_done:
                         nap = _FIRST_NAP
                     time.sleep(nap)

@@ -96,7 +96,7 @@ def register(
     Parameters
     ----------
     rule : type of NamedTuple
-    view, fill, gradients : kernel
+    view, fill, gradients : inlined function
         Take the arguments of :func:`view_plan`, :func:`fill_plan` and :func:`chunk_gradients`.
     """
     _VIEW[rule], _FILL[rule], _GRADIENTS[rule] = view, fill, gradients

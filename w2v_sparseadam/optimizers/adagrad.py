@@ -7,7 +7,7 @@ import numpy as np
 
 from ..simd.arithmetic import root
 from ..simd.arrays import zeros
-from ..simd.kernels import kernel
+from ..simd.kernels import inlined
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
 from .base import AHEAD, Optimizer, register, require
@@ -26,7 +26,7 @@ def _adagrad_row(grad, theta, s, *, eps, size):
     return theta - size * grad / (root(s) + eps), s
 
 
-@kernel
+@inlined
 def _move_adagrad(rule, groups, grads, first, last, scalars):
     """s ← s + g²; θ ← θ − lr · g / (√s + ε) on the grouped rows; the step size is lr."""
     param, s = rule

@@ -18,7 +18,7 @@ import numpy as np
 from numba.extending import overload
 
 from ..errors import SettingError, ShapeError
-from ..simd.kernels import INLINED, kernel
+from ..simd.kernels import INLINED, inlined, kernel
 from .groups import Groups, group_rows
 
 AHEAD = 4
@@ -36,35 +36,32 @@ def register(
     Parameters
     ----------
     rule : type of NamedTuple
-    move : kernel
+    move : inlined function
         Takes the arguments of :func:`move`.
-    prepare : kernel, optional
+    prepare : inlined function, optional
         Takes those of :func:`prepare`. Default: only rows with a gradient move.
     """
     _MOVE[rule] = move
     _PREPARE[rule] = prepare or _prepare_groups
 
 
-@kernel
+@inlined
 def _prepare_groups(rule, groups):
     return groups.n_rows[0]
 
 
-def prepare(rule: NamedTuple, groups: Groups) -> int:
-    """Make a step ready, and return the length that the ranges given to :func:`move` must cover.
-
-    The ranges are of groups, or of rows for a rule that moves all of them.
-    """
+def prepare_by_rule(rule: NamedTuple, groups: Groups) -> int:
+    """Do what :func:`prepare` does, in kernels."""
     return int(_PREPARE[type(rule)](rule, groups))
 
 
-@overload(prepare, jit_options=INLINED)
+@overload(prepare_by_rule, jit_options=INLINED)
 def _compiled_prepare(rule, groups):
     chosen = _PREPARE[rule.instance_class]
     return lambda rule, groups: chosen(rule, groups)
 
 
-def move(
+def move_by_rule(
     rule: NamedTuple,
     groups: Groups,
     grads: np.ndarray,
@@ -72,6 +69,31 @@ def move(
     last: int,
     scalars: np.ndarray,
 ) -> None:
+    """Do what :func:`move` does, in kernels."""
+    _MOVE[type(rule)](rule, groups, grads, first, last, scalars)
+
+
+@overload(move_by_rule, jit_options=INLINED)
+def _compiled_move(rule, groups, grads, first, last, scalars):
+    chosen = _MOVE[rule.instance_class]
+
+    def call(rule, groups, grads, first, last, scalars):
+        chosen(rule, groups, grads, first, last, scalars)
+
+    return call
+
+
+@kernel
+def prepare(rule, groups):
+    """Make a step ready, and return the length that the ranges given to :func:`move` must cover.
+
+    The ranges are of groups, or of rows for a rule that moves all of them.
+    """
+    return prepare_by_rule(rule, groups)
+
+
+@kernel
+def move(rule, groups, grads, first, last, scalars):
     """Move a range of the rows of ``rule.param`` one step, in place.
 
     Parameters
@@ -87,17 +109,7 @@ def move(
     scalars : ndarray of shape (6,), float64
         See the module's docstring.
     """
-    _MOVE[type(rule)](rule, groups, grads, first, last, scalars)
-
-
-@overload(move, jit_options=INLINED)
-def _compiled_move(rule, groups, grads, first, last, scalars):
-    chosen = _MOVE[rule.instance_class]
-
-    def call(rule, groups, grads, first, last, scalars):
-        chosen(rule, groups, grads, first, last, scalars)
-
-    return call
+    move_by_rule(rule, groups, grads, first, last, scalars)
 
 
 class Optimizer(ABC):

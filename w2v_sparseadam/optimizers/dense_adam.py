@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.kernels import kernel
+from ..simd.kernels import inlined
 from ..simd.row_update import row_update
 from .adam import Adam, decays, in_use, power_of, to_power
 from .base import register
@@ -37,7 +37,7 @@ def _dense_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, siz
     return theta - size * grad / (to_power(exp_avg_sq, p) * factor + eps), exp_avg_sq
 
 
-@kernel
+@inlined
 def _move_dense_adam(rule, groups, grads, first, last, scalars):
     """Adam on all rows; step size lr / (1 − β₁ᵗ). A row without a gradient has g = 0."""
     p, param, exp_avg, exp_avg_sq, group_of = rule
@@ -56,7 +56,7 @@ def _move_dense_adam(rule, groups, grads, first, last, scalars):
             _dense_adam_row_without_avg(grads, places, start, stop, row, fewer, param, exp_avg_sq)
 
 
-@kernel
+@inlined
 def _prepare_all_rows(rule, groups):
     rule.group_of[:] = -1
     for k in range(groups.n_rows[0]):

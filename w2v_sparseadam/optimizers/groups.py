@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.kernels import kernel
+from ..simd.kernels import for_python, inlined
 
 
 class Groups(NamedTuple):
@@ -29,13 +29,13 @@ class Groups(NamedTuple):
         )
 
 
-@kernel
+@inlined
 def groups_of_ring(groups, k):
     """Return number k of a ring of groups, as views."""
     return Groups(groups.rows[k], groups.starts[k], groups.places[k], groups.n_rows[k])
 
 
-@kernel
+@inlined
 def group(words, places, n, slots, row_of, groups):
     """Group ``places[:n]`` by word, words in order of first place.
 
@@ -65,6 +65,9 @@ def group(words, places, n, slots, row_of, groups):
     groups.n_rows[0] = n_rows
 
 
+_group = for_python(group)
+
+
 def group_rows(ids: np.ndarray, slots: np.ndarray) -> Groups:
     """Group the places 0 … n − 1 of an array of row numbers, shape (n,), by row.
 
@@ -72,5 +75,5 @@ def group_rows(ids: np.ndarray, slots: np.ndarray) -> Groups:
     """
     groups = Groups.allocate(ids.size)
     places, row_of = np.arange(ids.size, dtype=np.int32), np.empty(ids.size, np.int32)
-    group(ids, places, ids.size, slots, row_of, groups)
+    _group(ids, places, ids.size, slots, row_of, groups)
     return groups

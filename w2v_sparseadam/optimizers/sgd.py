@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.kernels import kernel
+from ..simd.kernels import inlined
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
 from .base import AHEAD, Optimizer, register
@@ -21,7 +21,7 @@ def _sgd_row(grad, theta, *, size):
     return (theta - size * grad,)
 
 
-@kernel
+@inlined
 def _move_sgd(rule, groups, grads, first, last, scalars):
     """θ ← θ − lr · g on the grouped rows; the step size is lr."""
     param = rule.param

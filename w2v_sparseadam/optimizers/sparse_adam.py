@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..simd.kernels import kernel
+from ..simd.kernels import inlined
 from ..simd.row_update import row_update
 from ..simd.rows import prefetch_row
 from .adam import Adam, decays, in_use, power_of, step_size, to_power
@@ -37,7 +37,7 @@ def _sparse_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, si
     return theta - size * grad / (to_power(exp_avg_sq, p) + eps), exp_avg_sq
 
 
-@kernel
+@inlined
 def _move_sparse_adam(rule, groups, grads, first, last, scalars):
     """Adam on the grouped rows; step size lr · (1 − β₂ᵗ)ᵖ / (1 − β₁ᵗ), or lr with row steps."""
     p, param, exp_avg, exp_avg_sq, row_steps = rule

@@ -17,7 +17,8 @@ import numba
 from numba import njit
 from numba.core import config
 from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler, CompileResult
 from numba.core.dispatcher import Dispatcher
 from numba.core.event import Listener, install_listener
 from numba.core.serialize import dumps
@@ -28,7 +29,7 @@ from ..events import Compiling, Event, Warned
 _FOLDER = Path(__file__).parent
 _PACKAGE = _FOLDER.parent
 _HOLDS_KERNELS = re.compile(
-    rb"^@(kernel|kernel_with_memory|inlined|intrinsic|overload)\b", re.MULTILINE
+    rb"^@(kernel|kernel_with_memory|bound_kernel|inlined|intrinsic|overload)\b", re.MULTILINE
 )
 _HOLD_CONSTANTS = {_PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment
@@ -38,7 +39,50 @@ _failure_reported: list[bool] = []
 
 # Kernels hold no references: counting them takes time between rows, and to compile.
 _FLAGS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
-INLINED: Any = {**_FLAGS, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+class _NoEnvironments:
+    """In place of the code generator, for what asks it to fill a variable of loaded code."""
+
+    @staticmethod
+    def set_env(name: str, environment: Any) -> None:
+        pass
+
+
+class _Part(JITCodeLibrary):
+    """The code of a function that only other kernels call.
+
+    It is neither optimized nor loaded: that happens to each kernel it becomes a part of.
+    """
+
+    @property
+    def codegen(self) -> Any:
+        return _NoEnvironments
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+class _PartCompiler(Compiler):
+    """Numba's compiler, for such functions."""
+
+    def define_pipelines(self) -> Any:
+        state: Any = self.state
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        return super().define_pipelines()
+
+
+INLINED: Any = {
+    "pipeline_class": _PartCompiler,
+    **_FLAGS,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 """How to compile what is called by kernels only, into each of them."""
 
 
@@ -55,9 +99,20 @@ def kernel_with_memory(function: Callable[..., Any]) -> Any:
     return _cached(function, {**_FLAGS, "_nrt": True})
 
 
+def bound_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function as :func:`kernel` does, to be called through :class:`~.calls.Calls`."""
+    return _cached(function, {**_FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function into each kernel that calls it; Python cannot call it."""
     return njit(**INLINED)(function)
+
+
+@cache
+def for_python(function: Any) -> Any:
+    """Return a kernel of an inlined function, for Python to call."""
+    return kernel(getattr(function, "py_func", function))
 
 
 def _cached(function: Callable[..., Any], flags: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .kernels import kernel
+from .kernels import inlined, kernel
 
 _USES = {"position": 0, "negative": 1, "start": 2}
 
@@ -27,7 +27,7 @@ def _mix_int(bits: int) -> int:
     return bits ^ (bits >> 31)
 
 
-@kernel
+@inlined
 def random_bits(key, position):
     """Return 64 random bits, a pure function of a key and a position.
 

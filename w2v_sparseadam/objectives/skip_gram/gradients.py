@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...simd.arrays import zeros
-from ...simd.kernels import kernel
+from ...simd.kernels import inlined
 from ...simd.products import band_dots, band_product, dot_tile, multiply
 from ...simd.rows import copy_row, prefetch_row, row_sum
 from .plan import BLOCK, CHUNK
@@ -72,7 +72,7 @@ class Scratch(NamedTuple):
         )
 
 
-@kernel
+@inlined
 def logistic(scores, losses):
     """Replace each score s by σ(s) and put log(1 + exp(s)) into ``losses``.
 
@@ -113,7 +113,7 @@ def logistic(scores, losses):
         losses[i] = two * ratio * log + max(score, np.float32(0))
 
 
-@kernel
+@inlined
 def _gather_centers(center_param, context_param, plan, start, first, scratch):
     """Copy the center vectors of a block; ask for the rows that the next ones will read."""
     centers = scratch.center_vectors
@@ -132,7 +132,7 @@ def _gather_centers(center_param, context_param, plan, start, first, scratch):
             centers[i] = np.float32(0)
 
 
-@kernel
+@inlined
 def _gather_negatives(context_param, negatives, block, scratch):
     """Copy the vectors of a block's negatives; ask for the rows of the next block's."""
     noise = scratch.noise_vectors
@@ -144,7 +144,7 @@ def _gather_negatives(context_param, negatives, block, scratch):
         copy_row(context_param, negatives[block, k], noise, k)
 
 
-@kernel
+@inlined
 def _score_positives(plan, start, first, last, scratch, loss):
     """Put the derivatives by the scores of a block's pairs in its band; add their losses.
 
@@ -169,7 +169,7 @@ def _score_positives(plan, start, first, last, scratch, loss):
     return loss + row_sum(scratch.band_losses, 0)
 
 
-@kernel
+@inlined
 def _score_negatives(plan, start, first, n_centers, weight, scratch, loss):
     """Put the derivatives by a block's scores with its negatives in place; add their losses."""
     scores, losses = scratch.scores, scratch.losses
@@ -191,7 +191,7 @@ def _score_negatives(plan, start, first, n_centers, weight, scratch, loss):
     return loss
 
 
-@kernel
+@inlined
 def chunk_gradients(
     center_param, context_param, plan, chunk, weight, scratch, center_grads, context_grads
 ):

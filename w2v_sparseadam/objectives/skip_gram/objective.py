@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...errors import SettingError
-from ...simd.kernels import kernel
+from ...simd.kernels import inlined
 from ..base import Objective, register
 from .gradients import Scratch, chunk_gradients
 from .plan import BLOCK, CHUNK, BatchPlan, PlanScratch, fill_plan, plan_of_ring
@@ -84,18 +84,18 @@ class SkipGram(Objective):
         return Scratch.allocate(n_dims, self._window, SHARED_NEGATIVES, self.rule.dynamic_window)
 
 
-@kernel
+@inlined
 def _view(rule, ring, k):
     return plan_of_ring(ring, k)
 
 
-@kernel
+@inlined
 def _fill(rule, word_ids, start, stop, keys, scratch, plan):
     sampler, dynamic = rule.sampler, rule.dynamic_window
     fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan)
 
 
-@kernel
+@inlined
 def _gradients(rule, params, plan, chunk, scratch, grads):
     return chunk_gradients(
         params[0], params[1], plan, chunk, rule.weight, scratch, grads[0], grads[1]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...optimizers.groups import Groups, group, groups_of_ring
-from ...simd.kernels import kernel
+from ...simd.kernels import inlined
 from ...simd.random import random_bits
 from .sampler import draw_negative
 
@@ -69,7 +69,7 @@ class BatchPlan(NamedTuple):
         )
 
 
-@kernel
+@inlined
 def plan_of_ring(ring, k):
     """Return plan number k of a ring of plans, as views."""
     return BatchPlan(
@@ -112,26 +112,26 @@ class PlanScratch(NamedTuple):
         )
 
 
-@kernel
+@inlined
 def _count_pairs(n, window, dynamic):
     """Return n, or the sum of the whole numbers that the n nearest contexts weigh."""
     return n * (2 * window + 1 - n) // 2 if dynamic else n
 
 
-@kernel
+@inlined
 def _word_at(word_ids, position, n_words):
     """Return a word id, or the end of a line where there is none, whoever wrote to the file."""
     word = word_ids[position]
     return word if word < n_words else np.int32(-1)
 
 
-@kernel
+@inlined
 def _is_kept(word, position, sampler, key):
     """Whether subsampling leaves the token of a word at a position."""
     return random_bits(key, position) >> np.uint64(32) <= sampler.keep[word]
 
 
-@kernel
+@inlined
 def _take_before(word_ids, start, sampler, key, window, tokens):
     """Put the kept tokens just before a batch in their place, as far as its first sentence reaches.
 
@@ -152,7 +152,7 @@ def _take_before(word_ids, start, sampler, key, window, tokens):
     return n_before
 
 
-@kernel
+@inlined
 def _take_centers(word_ids, start, stop, sampler, key, n_before, sentence, plan):
     """Make the kept tokens centers, count their contexts on the left and number their sentences.
 
@@ -177,7 +177,7 @@ def _take_centers(word_ids, start, stop, sampler, key, n_before, sentence, plan)
     return n_centers, n_tokens, n_sentences
 
 
-@kernel
+@inlined
 def _take_after(word_ids, stop, sampler, key, window, tokens):
     """Put the kept tokens just after a batch in ``tokens``, as far as its last sentence reaches.
 
@@ -198,7 +198,7 @@ def _take_after(word_ids, stop, sampler, key, window, tokens):
     return n_after
 
 
-@kernel
+@inlined
 def _reach_right(plan, sentence, n_centers, n_after, last_sentence, window, dynamic):
     """Count the centers' contexts on the right; return all pairs, or the sum of their weights."""
     n_pairs = 0
@@ -214,7 +214,7 @@ def _reach_right(plan, sentence, n_centers, n_after, last_sentence, window, dyna
     return n_pairs
 
 
-@kernel
+@inlined
 def _group_centers(plan, n_centers, window, frozen, scratch):
     """List for an update the centers that have a pair and are not frozen."""
     n = 0
@@ -227,7 +227,7 @@ def _group_centers(plan, n_centers, window, frozen, scratch):
     group(scratch.words, scratch.places, n, scratch.slots, scratch.row_of, plan.groups[0])
 
 
-@kernel
+@inlined
 def _list_contexts(plan, chunk, n_centers, window, scratch, n):
     """List the words of a chunk's span that are a context of its centers, behind the first n.
 
@@ -253,7 +253,7 @@ def _list_contexts(plan, chunk, n_centers, window, scratch, n):
     return n
 
 
-@kernel
+@inlined
 def _list_negatives(plan, block, n_centers, start, sampler, key, scratch, n):
     """Draw a block's negatives; list them behind the first n if one of its centers has a pair.
 
@@ -274,7 +274,7 @@ def _list_negatives(plan, block, n_centers, start, sampler, key, scratch, n):
     return n
 
 
-@kernel
+@inlined
 def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     """Plan the batch of the text's positions ``start`` to ``stop``.
 

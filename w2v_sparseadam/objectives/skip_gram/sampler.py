@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...simd.kernels import kernel
+from ...simd.kernels import inlined
 
 
 class Sampler(NamedTuple):
@@ -86,7 +86,7 @@ def _as_bits(probability: np.ndarray) -> np.ndarray:
     return np.maximum(np.rint(probability * 2.0**32) - 1, 0).astype(np.uint32)
 
 
-@kernel
+@inlined
 def draw_negative(sampler, k, bits):
     """Draw from the k-th stratum: the word whose share of the line holds the point drawn."""
     point = np.int64((np.uint64(k) << np.uint64(40)) | (bits >> np.uint64(24)))
