@@ -1,6 +1,7 @@
 """The package as a whole: who imports whom, and what is public."""
 
 import ast
+import pydoc
 import re
 import subprocess
 import sys
@@ -150,6 +151,13 @@ def test_public_names_are_there():
     assert set(w2v_sparseadam.__all__) <= set(dir(w2v_sparseadam))
     for name in w2v_sparseadam.__all__:
         assert getattr(w2v_sparseadam, name).__doc__
+
+
+def test_help_shows_the_public_names_alone():
+    assert set(dir(w2v_sparseadam)) == {*w2v_sparseadam.__all__, "__version__"}
+    page = pydoc.plain(pydoc.render_doc(w2v_sparseadam))
+    shown = re.findall(r"^    (?:class )?(\w+)\(", page, re.MULTILINE)
+    assert sorted(shown) == sorted(w2v_sparseadam.__all__)
 
 
 def test_type_checkers_see_the_same_names():
