@@ -187,22 +187,6 @@ def test_a_compressed_list_of_words(tmp_path):
     assert read_words(path) == ["a", "b"]
 
 
-class Series:
-    """As of pandas: no sequence, and neither true nor false."""
-
-    def __bool__(self):
-        raise ValueError("ambiguous")
-
-    def __len__(self):
-        return 1
-
-    def __iter__(self):
-        return iter(["a text"])
-
-    def __contains__(self, item):
-        return False
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -259,9 +243,12 @@ def test_a_start_of_an_optimizer_without_a_name_is_refused(tmp_path, text, monke
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"corpus": Series()}, "paths must be a path or a list of paths to files, got Series"),
-        ({"corpus": [["a", "b"]]}, "each of paths must be a path to a file, got list"),
-        ({"corpus": 5}, "paths must be a path or a list of paths to files, got 5"),
+        ({"corpus": {"a b"}}, "corpus must be a path, a list of paths, or sentences: an iterable "),
+        ({"corpus": [["a", 5]]}, "corpus[0][1] is 5 (int), but each word must be a str"),
+        (
+            {"corpus": 5},
+            "corpus must be a path, a list of paths, or sentences: an iterable of str ",
+        ),
         ({"init": object()}, "init must be Vectors (as of model.vectors()), a Start or None, got"),
         ({"freeze": 3}, "freeze must be a path or a collection of str, got 3"),
         ({"freeze": [3]}, "freeze must be a path or a collection of str, got list"),

@@ -13,7 +13,7 @@ text order, so the result does not depend on the number of threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import SettingError, TextError
 from .first_pass import PIECE_BYTES, FirstPass, OnProgress
-from .reading.sources import Source
+from .reading.corpus_like import CorpusLike
 from .reading_report import TextReport
 from .second_pass import join_text, save_word_ids
 from .settings import TextConfig
@@ -96,7 +96,7 @@ class Corpus:
 
 # More than eight parameters: each callback and option is a thing of its own.
 def read_corpus(
-    paths: Sequence[str | os.PathLike[str] | Source],
+    corpus: CorpusLike,
     config: TextConfig | None = None,
     *,
     directory: str | os.PathLike[str] | None = None,
@@ -109,8 +109,10 @@ def read_corpus(
 ) -> Corpus:
     r"""Read text into word ids.
 
-    Files may be compressed by gzip, bzip2, xz or zstd, which is detected from the content, not
-    from the name. A byte order mark at the start of a file is skipped. A line is a
+    A corpus is paths, or sentences that are Python objects.
+
+    Files may be compressed by gzip, bzip2, xz or zstd, which is detected from the content, not from
+    the name. A byte order mark at the start of a file is skipped. A line is a
     sentence: it ends with ``\n`` or with its file, and is never cut, however long (but see
     `TextConfig.max_token_bytes`). ``\r`` is white space, so files from Windows read as expected
     (and one with ``\r`` alone is a single line). NUL bytes are ordinary characters for
@@ -119,9 +121,13 @@ def read_corpus(
 
     Parameters
     ----------
-    paths : sequence of path-like or Source
+    corpus : path, sequence of paths, iterable of sentences, or open file
         Files, directories, patterns, or ``"-"`` for standard input, read in this order, once
-        each; see `find_sources`.
+        each; see `find_sources`. Or any iterable of sentences, which is iterated over once: each is
+        a str, which is read like a line of a file, or a list or tuple of words, which are kept as
+        they are: no tokenizer is applied, and text is lower-cased and normalized only if ``config``
+        says so explicitly. It may be a column of pandas, Polars, Arrow or Hugging Face datasets.
+        `paths_or_sentences` tells how a list of str is understood.
     config : TextConfig, optional
         How text becomes words.
     directory : path-like, optional
@@ -149,19 +155,24 @@ def read_corpus(
 
     Raises
     ------
+    WrongTypeError
+        If ``corpus`` is nothing of that kind, or has sentences of different kinds.
     SettingError
-        If ``paths`` is empty or a single path, or ``threads`` is not 1 or more.
+        If ``corpus`` is empty or a str that is no path, or ``threads`` is not 1 or more.
     TextError
         If a source cannot be read, is not text in the encoding, is truncated or corrupt, or
         changes while it is read, if a record lacks the field, if a word list is malformed, if no
-        word is left, if the tokenizer fails, or if ``directory`` cannot hold the temporary files.
+        word is left, if the tokenizer fails, if a word in a list is empty or has white space, or if
+        ``directory`` cannot hold the temporary files.
 
     Examples
     --------
     >>> with read_corpus(["corpus.txt"], TextConfig(min_count=1)) as corpus:  # doctest: +SKIP
     ...     print(corpus.vocabulary.words[:3], corpus.report.n_tokens)
     """
-    first_pass = FirstPass(paths, config, threads, directory, on_progress, _piece_bytes, on_records)
+    first_pass = FirstPass(
+        corpus, config, threads, directory, on_progress, _piece_bytes, on_records
+    )
     with TypeFile(directory) as type_file:
         first_pass.read(type_file)
         text = first_pass.text(type_file)
@@ -184,7 +195,7 @@ def read_corpus(
 
 
 def count_words(
-    paths: Sequence[str | os.PathLike[str] | Source],
+    corpus: CorpusLike,
     config: TextConfig | None = None,
     *,
     threads: int = 1,
@@ -195,7 +206,7 @@ def count_words(
 
     Parameters
     ----------
-    paths, config, threads, on_progress
+    corpus, config, threads, on_progress
         As in `read_corpus`, except that phrases cannot be joined.
 
     Returns
@@ -211,7 +222,7 @@ def count_words(
     """
     if config is not None and config.phrases is not None:
         raise SettingError("count_words cannot join phrases; call read_corpus")
-    first_pass = FirstPass(paths, config, threads, None, on_progress, _piece_bytes)
+    first_pass = FirstPass(corpus, config, threads, None, on_progress, _piece_bytes)
     first_pass.read()
     filtered = first_pass.filter(first_pass.type_words)
     vocabulary, word_ids = first_pass.select(filtered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from ..events import EVENT_SECONDS, Event, Joining, PhrasesJoined, Reading, Text
 
 if TYPE_CHECKING:
     from .corpus import Corpus
+    from .reading.corpus_like import CorpusLike
     from .reading.sources import Source
     from .settings import TextConfig
     from .vocabulary import Vocabulary
@@ -23,7 +23,7 @@ _READ_RECORDS = "give `format` and `field` to read one field of each record"
 
 
 def read_with_events(
-    paths: Sequence[str | os.PathLike[str] | Source],
+    corpus: CorpusLike,
     config: TextConfig | None,
     on_event: Callable[[Event], None],
     *,
@@ -34,7 +34,7 @@ def read_with_events(
 
     Parameters
     ----------
-    paths, config
+    corpus, config
         As `read_corpus`.
     on_event : callable
         Receives each event, of `~w2v_sparseadam.events`: `Warned` if a source looks wrong or
@@ -55,6 +55,7 @@ def read_with_events(
     """
     from ..simd.kernels import compiling_told
     from .corpus import read_corpus
+    from .reading.reader import check_corpus
     from .settings import TextConfig
 
     config = TextConfig() if config is None else config
@@ -67,7 +68,8 @@ def read_with_events(
             message = f"{name}: read as plain lines, though {what}"
             on_event(Warned(message, _READ_RECORDS))
 
-    records = _named_like_records(paths) if config.format == "lines" else []
+    sources = check_corpus(corpus, config)
+    records = _named_like_records(sources) if config.format == "lines" else []
     if records:
         others = f" and {len(records) - 1:,} more" if len(records) > 1 else ""
         warn_of_records(records[0] + others, "the extension is that of records")
@@ -85,8 +87,8 @@ def read_with_events(
         return tell
 
     with compiling_told(on_event):
-        corpus = read_corpus(
-            paths,
+        text = read_corpus(
+            sources,
             config,
             threads=threads,
             on_progress=telling(Reading),
@@ -94,14 +96,12 @@ def read_with_events(
             on_records=warn_of_records,
             known=known,
         )
-    on_event(TextRead(config.min_count, corpus.report))
+    on_event(TextRead(config.min_count, text.report))
     if config.phrases is not None:
-        on_event(PhrasesJoined(corpus.phrases))
-    return corpus
+        on_event(PhrasesJoined(text.phrases))
+    return text
 
 
-def _named_like_records(paths: Sequence[str | os.PathLike[str] | Source]) -> list[str]:
+def _named_like_records(sources: Sequence[Source]) -> list[str]:
     """Return the names of sources that end like files of records, compressed or not."""
-    from .reading.sources import find_sources
-
-    return [source.name for source in find_sources(paths) if _RECORDS.search(source.name)]
+    return [source.name for source in sources if _RECORDS.search(source.name)]

@@ -13,12 +13,15 @@ import numpy as np
 from ..errors import SettingError, TextError
 from ..system.machine import memory_limit
 from .compilation import compile_kernels
+from .reading.corpus_like import CorpusLike
 from .reading.magic import HEAD_BYTES, begins_with_json_object
-from .reading.reader import Chunk, check_sources, read_chunks
-from .reading.sources import Source, repeated, total_bytes
+from .reading.reader import Chunk, check_corpus, read_chunks
+from .reading.sentences import are_words, config_for
+from .reading.sources import repeated, total_bytes
 from .reading_report import TextReport
 from .second_pass import TypeText
 from .settings import TextConfig
+from .tokenizers import whole
 from .vocabulary import Vocabulary, extend_vocabulary, select_words
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ class FirstPass:
 
     def __init__(
         self,
-        paths: Sequence[str | os.PathLike[str] | Source],
+        corpus: CorpusLike,
         config: TextConfig | None,
         threads: int,
         directory: str | os.PathLike[str] | None,
@@ -80,8 +83,9 @@ class FirstPass:
 
         if not isinstance(threads, int) or threads < 1:
             raise SettingError(f"threads must be a whole number, 1 or more, got {threads!r}")
-        self.config = config = TextConfig() if config is None else config
-        self._sources = check_sources(paths, config)
+        config = TextConfig() if config is None else config
+        self._sources = check_corpus(corpus, config)
+        self.config = config = config_for(self._sources, config)
         self._names = [source.name for source in self._sources]
         self._n_bytes_expected = total_bytes(self._sources)
         self._word_filter = WordFilter(config)
@@ -100,7 +104,7 @@ class FirstPass:
         self.types = TypeTable(self._names)
         self._lines = LineTokenizer(self._names, config)
         self._tokenizer = TypeTokenizer(
-            _one_word if config.by_line else config.tokenize,
+            whole if config.by_line or are_words(self._sources) else config.tokenize,
             prepare=str if config.by_line else config.prepare,
             errors=config.errors,
         )
@@ -266,11 +270,6 @@ class _Numbered(NamedTuple):
             n_needed = 3 * (self.place + self.n_bytes) / self.share_read
             self.type_file.write(self.new_numbers, numbers, self.place, n_needed)
         return self.piece
-
-
-def _one_word(text: str) -> list[str]:
-    """Return a type, which a tokenizer of lines has made, as a word."""
-    return [text]
 
 
 def _place(names: Sequence[str]) -> str:

@@ -113,6 +113,14 @@ def word(text: str) -> list[str]:
     return _word_pattern().findall(text)
 
 
+def whole(text: str) -> list[str]:
+    """Make the text one word, which replaces white space that NFKC has made by ``_``.
+
+    For text that is already tokenized, so that white space of Unicode does not split words.
+    """
+    return [text.replace(" ", "_")]
+
+
 TOKENIZERS: dict[str, Tokenizer] = {"word": word, "whitespace": whitespace, "char": char}
 """The tokenizers that are built in, by name."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ..events import Event
 from ..system.machine import available_memory, peak_memory, resident_memory
 from ..system.workers import Workers
 from ..text.events import read_with_events
-from ..text.reading.reader import check_sources
+from ..text.reading.reader import check_corpus
 from ..text.settings import WordList
 from .build import compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
@@ -23,7 +22,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
-    from ..text.reading.sources import Source
+    from ..text.reading.corpus_like import CorpusLike
     from ..vectors.vectors import Vectors
     from .initialize import Start
 
@@ -84,7 +83,7 @@ class Forecast:
 
 
 def forecast(
-    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    corpus: CorpusLike,
     settings: Settings | None = None,
     *,
     init: Vectors | Start | None = None,
@@ -117,8 +116,7 @@ def forecast(
     """
     emit = on_event or (lambda event: None)
     settings = Settings() if settings is None else settings
-    paths = [corpus] if isinstance(corpus, str | os.PathLike) else corpus
-    sources = check_sources(paths, settings.text)
+    sources = check_corpus(corpus, settings.text)
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)

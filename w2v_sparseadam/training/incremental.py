@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from ..errors import W2VError
 from ..events import Event, TextAdded
 from ..system.workers import Workers
 from ..text.events import read_with_events
-from ..text.reading.reader import check_sources
-from ..text.reading.sources import Source
+from ..text.reading.corpus_like import CorpusLike
+from ..text.reading.reader import check_corpus
 from ..text.vocabulary import Vocabulary
 from .build import build_engine, check_model_fits, compile_run
 from .checkpoint import Checkpoints, last_state, path_of, write_checkpoint
@@ -26,7 +25,7 @@ from .settings import Settings, epochs_of, text_of
 
 def add_text(
     folder: RunFolder,
-    paths: Sequence[str | os.PathLike[str] | Source],
+    added: CorpusLike,
     epochs: int,
     threads: int | None,
     trust: bool,
@@ -40,7 +39,7 @@ def add_text(
     ----------
     folder : RunFolder
         Of a finished run. It is as it was if an exception is raised.
-    paths : sequence of paths
+    added : paths or sentences
         As for :func:`~w2v_sparseadam.training.train`.
     epochs : int
         Passes over old and new text, 1 or more.
@@ -65,7 +64,7 @@ def add_text(
             "a new run from all of the text"
         )
     text = text_of(kept, folder.path, trust)
-    sources = check_sources(paths, text)
+    sources = check_corpus(added, text)
     _check_finished(folder)
     settings = Settings.read(kept, folder.path).with_threads(threads)
     dim = settings.objective.dim

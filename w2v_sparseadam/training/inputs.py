@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import FormatError, W2VError
 from ..system.paths import shell_path
+from ..text.reading.sources import SENTENCES
 
 
 def can_be_a_path(name: str) -> bool:
@@ -52,6 +53,11 @@ def check_inputs(path: str | os.PathLike[str], settings: Mapping[str, Any]) -> N
     for entry in settings["inputs"]:
         name, size, _ = entry
         try:
+            if name == SENTENCES:
+                raise W2VError(
+                    f"{path}: reading its sentences was not finished, and they were not in a file; "
+                    "start it again with the same arguments: train(…, run_dir=…)"
+                )
             if size is None:
                 reason = "is a stream, which cannot be read twice"
             elif file_stamp(name) != entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, r
 from .settings import MAX_EPOCHS, Settings, epochs_of, text_of
 
 if TYPE_CHECKING:
-    from ..text.reading.sources import Source
+    from ..text.reading.corpus_like import CorpusLike
     from .run_folder import RunFolder
 
 
@@ -28,7 +28,7 @@ def resume(
     *,
     more_epochs: int = 0,
     total_epochs: int | None = None,
-    add: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source] = (),
+    add: CorpusLike = (),
     trust: bool = False,
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
@@ -54,7 +54,7 @@ def resume(
     total_epochs : int, optional
         Instead of `more_epochs`: add as many as are missing to this number, so that it makes no
         difference how often it is asked for.
-    add : path or sequence of paths
+    add : path, sequence of paths or sentences
         More text for a finished run, as for :func:`train`, read with the run's settings; the
         epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
         ones, which occur often enough in the added text, are put behind them and start fresh.
@@ -95,14 +95,15 @@ def resume(
     check_log(log)
     if not isinstance(more_epochs, Integral) or more_epochs < 0:
         raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
+    adds = not isinstance(add, list | tuple) or bool(add)  # a column has no truth value
     if total_epochs is not None:
         if not isinstance(total_epochs, Integral) or total_epochs < 1:
             raise SettingError(
                 f"total_epochs is {total_epochs!r}, but must be a whole number, 1 or more"
             )
-        if more_epochs or add:
+        if more_epochs or adds:
             raise SettingError("total_epochs goes with neither more_epochs nor add")
-    if add and not more_epochs:
+    if adds and not more_epochs:
         raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
     with RunFolder.open(run_dir, lock=lock) as folder, ExitStack() as stack:
         if log is not False:
@@ -113,11 +114,10 @@ def resume(
         # If its text is not read yet: by default, no text has more epochs than a tiny one.
         stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1))})
         _check_epochs(sum(stages) + more_epochs)
-        if add:
+        if adds:
             from .incremental import add_text
 
-            paths = [add] if isinstance(add, str | os.PathLike) else add
-            add_text(folder, paths, int(more_epochs), threads, trust, emit)
+            add_text(folder, add, int(more_epochs), threads, trust, emit)
         elif more_epochs:
             _add_epochs(folder, int(more_epochs))
         if not folder.has_text:

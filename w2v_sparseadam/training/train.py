@@ -27,6 +27,7 @@ from .run import (
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from ..text.reading.corpus_like import CorpusLike
     from ..text.reading.sources import Source
     from ..vectors.vectors import Vectors
     from .initialize import Start
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 # More than eight parameters: this is what people type, and each is a thing of its own.
 @takes_settings
 def train(
-    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    corpus: CorpusLike,
     *,
     init: Vectors | Start | None = None,
     freeze: WordList = (),
@@ -47,16 +48,24 @@ def train(
     on_event: Callable[[Event], None] | None = None,
     **settings: Unpack[Keywords],
 ) -> Model:
-    """Train word vectors on text files.
+    """Train word vectors on text.
 
     The result depends on the text, the settings and the seed alone: not on the number of threads,
     nor on being interrupted and resumed.
 
     Parameters
     ----------
-    corpus : path or sequence of paths
+    corpus : path, sequence of paths, iterable of sentences, or open file
         Text, one sentence or paragraph a line: files, compressed or not, directories, patterns,
-        or ``"-"`` for standard input; see `text.sources.find_sources`.
+        or ``"-"`` for standard input; see `text.reading.sources.find_sources`. Or any iterable of
+        sentences, which is read once: each is a str, which is read like a line of a file, or a list
+        or tuple of words. A column of pandas, Polars, Arrow or Hugging Face datasets is one, too.
+
+        Words in lists are kept as they are: no `tokenizer` is applied, and `lowercase` and
+        `normalize` do nothing unless they are given. Words with white space are an error.
+
+        In a list of str, each may be a path or a sentence: they are sentences if one of the first
+        100 has white space and is not a path, and in an iterator, ``iter(corpus)``, always.
     init : Vectors or Start, optional
         What to start from, of `dim` dimensions, by the names of the words; other words start
         fresh. `Vectors` are center vectors; context vectors and the optimizer's moments start at
@@ -138,7 +147,7 @@ def train(
 
 # More than eight parameters: those of `train`, with its settings in one.
 def train_by_settings(
-    corpus: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Source],
+    corpus: CorpusLike,
     settings: Settings,
     *,
     init: Vectors | Start | None = None,
@@ -152,7 +161,8 @@ def train_by_settings(
 ) -> Model:
     """Train any objective; the other parameters are those of :func:`train`."""
     from ..text.events import read_with_events
-    from ..text.reading.reader import check_sources
+    from ..text.reading.reader import check_corpus
+    from ..text.reading.sentences import config_for
     from .initialize import check_dim, frozen_words
 
     emit = on_event or (lambda event: None)
@@ -162,8 +172,8 @@ def train_by_settings(
     check_minutes(checkpoint_minutes)
     check_log(log)
     # A misspelt name should not show after compiling.
-    paths = [corpus] if isinstance(corpus, str | os.PathLike) else corpus
-    sources = check_sources(paths, settings.text)
+    sources = check_corpus(corpus, settings.text)
+    settings = replace(settings, text=config_for(sources, settings.text))
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)

@@ -6,9 +6,9 @@ import codecs
 import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import Protocol
 
 from ...errors import TextError
-from .sources import SourceFile
 
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -17,6 +17,14 @@ NOT_STRICT = "pass `errors=replace` or ignore"
 
 OTHER_ENCODING = "pass another `encoding`, or `errors=replace` or ignore"
 """Advice for bytes that are invalid in this encoding."""
+
+
+class CountsBadBytes(Protocol):
+    """What text comes from."""
+
+    name: str
+    n_bad_bytes: int
+
 
 _lost = threading.local()  # n: invalid bytes in the current call
 
@@ -45,14 +53,16 @@ codecs.register_error(_HANDLERS["replace"], _handler("\ufffd"))
 codecs.register_error(_HANDLERS["ignore"], _handler(""))
 
 
-def decoded(blocks: Iterator[bytes], file: SourceFile, encoding: str, errors: str) -> Iterator[str]:
+def decoded(
+    blocks: Iterator[bytes], file: CountsBadBytes, encoding: str, errors: str
+) -> Iterator[str]:
     """Decode bytes; a byte order mark at the start is dropped.
 
     Parameters
     ----------
     blocks : iterator of bytes
         The bytes, split anywhere.
-    file : SourceFile
+    file : CountsBadBytes
         Where they come from: named in errors; its ``n_bad_bytes`` counts invalid bytes.
     encoding : str
         A codec that decodes bytes to str.
@@ -95,14 +105,14 @@ def _undecodable(error: UnicodeError, begin: int, end: int, name: str, encoding:
     )
 
 
-def encoded(text: str, file: SourceFile, errors: str, line: int | None = None) -> bytes:
+def encoded(text: str, file: CountsBadBytes, errors: str, line: int | None = None) -> bytes:
     """Encode text as UTF-8.
 
     Parameters
     ----------
     text : str
         UTF-8 can encode everything but lone surrogates.
-    file : SourceFile
+    file : CountsBadBytes
         As in `decoded`.
     errors : {"strict", "replace", "ignore"}
         As in `decoded`.
@@ -119,9 +129,13 @@ def encoded(text: str, file: SourceFile, errors: str, line: int | None = None) -
         data = text.encode("utf-8", _HANDLERS[errors])
     except UnicodeEncodeError as error:
         place = file.name if line is None else f"{file.name}, line {line}"
-        raise TextError(
-            f"{place}: lone surrogate ({ascii(text[error.start])[1:-1]}), which is not a character",
-            NOT_STRICT,
-        ) from error
+        raise lone_surrogate(place, text[error.start]) from error
     file.n_bad_bytes += _lost.n
     return data
+
+
+def lone_surrogate(place: str, char: str) -> TextError:
+    """Return the error for a lone surrogate."""
+    return TextError(
+        f"{place}: lone surrogate ({ascii(char)[1:-1]}), which is not a character", NOT_STRICT
+    )

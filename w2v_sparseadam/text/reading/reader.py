@@ -16,6 +16,7 @@ import numpy as np
 
 from ..settings import TextConfig
 from .compression import BlockReader, decompressed, read_ahead
+from .corpus_like import CorpusLike, paths_or_sentences
 from .encodings import decoded, encoded
 from .formats import RECORDS, parquet_lines, record_lines, spooled
 from .magic import (
@@ -25,6 +26,7 @@ from .magic import (
     check_not_vectors,
     compression_of,
 )
+from .sentences import SentenceFile, Sentences, are_words
 from .sources import Source, SourceFile, find_sources
 
 WHITE_SPACE = b" \n\t\r\v\f"
@@ -109,10 +111,35 @@ def check_sources(
     sources = find_sources(paths)
     checked = {path for path in paths if isinstance(path, Source)}
     for source in dict.fromkeys(sources):
-        if not source.is_stream and source not in checked:
+        if isinstance(source, Sentences):
+            source.check(config)
+        elif not source.is_stream and source not in checked:
             with SourceFile(source) as file:
                 _text_blocks(file, config, None)
     return sources
+
+
+def check_corpus(corpus: CorpusLike, config: TextConfig | None = None) -> list[Source]:
+    """Return the sources of a corpus, which may be sentences, too, after checking files.
+
+    Parameters
+    ----------
+    corpus : CorpusLike
+        See `paths_or_sentences`.
+    config : TextConfig, optional
+        How it holds text.
+
+    Returns
+    -------
+    list of Source
+        The only way to a corpus that can be read once.
+
+    Raises
+    ------
+    WrongTypeError, SettingError, TextError
+        As `paths_or_sentences` and `check_sources`.
+    """
+    return check_sources(paths_or_sentences(corpus), config)
 
 
 def read_chunks(
@@ -155,7 +182,8 @@ def read_chunks(
         with _opened(source, config, directory) as (file, text):
             buffer = bytearray(chunk_bytes + _SPARE_BYTES)
             filled = _fill(text, buffer, 0, len(_UTF8_BOM))
-            offset = len(_UTF8_BOM) if buffer.startswith(_UTF8_BOM) else 0  # of buffer[0]
+            has_mark = buffer.startswith(_UTF8_BOM) and not are_words([source])
+            offset = len(_UTF8_BOM) if has_mark else 0  # of buffer[0]
             filled -= offset
             last_byte = _LINE_FEED
             at_end = False
@@ -243,8 +271,12 @@ class _Readable(Protocol):
 @contextmanager
 def _opened(
     source: Source, config: TextConfig, directory: str | os.PathLike[str] | None
-) -> Iterator[tuple[SourceFile, _Readable]]:
+) -> Iterator[tuple[SourceFile | SentenceFile, _Readable]]:
     """Open a source; yield it and the stream of its text: itself, if it is plain UTF-8."""
+    if isinstance(source, Sentences):
+        lines = SentenceFile(source, config.errors)
+        yield lines, lines
+        return
     with ExitStack() as stack:
         file = stack.enter_context(SourceFile(source))
         blocks = _text_blocks(file, config, directory)

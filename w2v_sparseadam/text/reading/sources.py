@@ -10,12 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ...errors import SettingError, TextError, wrong_type
 
 STANDARD_INPUT = "-"
 """The path that stands for standard input."""
+
+SENTENCES = "<sentences>"
+"""Stands for sentences, which are in no file, among paths."""
 
 _BLOCK_BYTES = 1 << 16
 
@@ -47,6 +50,12 @@ class Source:
     def name(self) -> str:
         """Its name in messages."""
         return _name_of(self.path)
+
+    def open(self) -> Any:
+        """Open it for reading bytes; standard input stays open when that is closed."""
+        standard_input = self.path == STANDARD_INPUT
+        path = 0 if standard_input else self.path
+        return open(path, "rb", buffering=0, closefd=not standard_input)
 
     @property
     def is_stream(self) -> bool:
@@ -236,15 +245,10 @@ class SourceFile:
         self.n_bad_bytes = 0
         self._head = b""
         self._is_stream = source.is_stream
-        standard_input = source.path == STANDARD_INPUT
         try:
-            self._file = open(  # noqa: SIM115 (closed by __exit__)
-                0 if standard_input else source.path,
-                "rb",
-                buffering=0,
-                closefd=not standard_input,
-            )
-            self._before = os.fstat(self._file.fileno())
+            self._file = source.open()
+            if not source.is_stream:
+                self._before = os.fstat(self._file.fileno())
         except (OSError, ValueError) as error:
             raise unreadable(self.name, error) from error
 
@@ -253,7 +257,7 @@ class SourceFile:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Close the file; standard input stays open."""
+        """Close the file; standard input and files of the caller stay open."""
         self._file.close()
 
     def peek(self, n_bytes: int) -> bytes:

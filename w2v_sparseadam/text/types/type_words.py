@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import TextError
 from ..reading.encodings import OTHER_ENCODING
 from ..reading.reader import PADDING_BYTES, Chunk
-from ..tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, writable
+from ..tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, whole, writable
 from .scanner import Piece
 from .type_table import TypeTable
 
@@ -82,7 +82,7 @@ class TypeTokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, prepare: Callable[[str], str], errors: str) -> None:
-        self._built_in = tokenizer in TOKENIZERS.values()
+        self._built_in = tokenizer in (*TOKENIZERS.values(), whole)
         self._tokenizer = tokenizer if self._built_in else checked(tokenizer)
         self._prepare = prepare
         self._errors = errors
@@ -183,7 +183,8 @@ class TypeTokenizer:
 
     def _tokenized(self, text: str, faults: np.ndarray) -> tuple[np.ndarray, bytes]:
         """Return how many words each line has, and the words of all, a space after each."""
-        if self._tokenizer is whitespace and _is_one_word_per_line(text):
+        is_fast = self._tokenizer is whole and " " not in text and "\n\n" not in "\n" + text
+        if is_fast or (self._tokenizer is whitespace and _is_one_word_per_line(text)):
             return np.ones(len(faults), np.int32), text.replace("\n", " ").encode()
         lengths: list[int] = []
         words: list[str] = []
