@@ -1097,6 +1097,7 @@ def test_sudden_death_at_any_moment(start, folder, kills):
     assert Path("v.bin").read_bytes() == Path("alone.bin").read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore::w2v_sparseadam.W2VWarning")
 def test_start_vectors_and_frozen_words_outlive_an_interruption(text, tmp_path, step_by_step):
     init = train(text, **settings(OptimizerConfig(lr=0.5))).vectors()
     start = {"init": init, "freeze": ["w2", "w1", "elsewhere"]}

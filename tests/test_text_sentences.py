@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import forecast, train
 
-from w2v_sparseadam import resume
+from w2v_sparseadam import resume, train
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
-from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.text.corpus import count_words, read_corpus
 from w2v_sparseadam.text.reading import sentences
 from w2v_sparseadam.text.reading.corpus_like import paths_or_sentences
 from w2v_sparseadam.text.reading.reader import check_corpus
 from w2v_sparseadam.text.reading.sentences import SentenceFile, Sentences
 from w2v_sparseadam.text.settings import TextConfig
-from w2v_sparseadam.training.settings import RunConfig
+from w2v_sparseadam.training.dry_run import forecast
+from w2v_sparseadam.training.keywords import settings_from
 
 ALL = TextConfig(min_count=1)
 TEXTS = ["The cat sat.", "", "the dog's cat", "a\tThe"]
@@ -379,14 +378,14 @@ def test_sentences_that_grow_do_not_come_in_large_batches(monkeypatch):
     assert sizes[-5:] == [1] * 5
 
 
-def settings(text=ALL):
-    return {
-        "text": text,
-        "skip_gram": SkipGramConfig(dim=8, subsample=0),
-        "run": RunConfig(epochs=2, batch_size=32, threads=1),
-    }
-
-
+SETTINGS = {
+    "min_count": 1,
+    "dim": 8,
+    "subsample": 0.0,
+    "epochs": 2,
+    "batch_size": 32,
+    "threads": 1,
+}
 SENTENCES = [[f"W{n % 7}", f"w{n % 3}", "x"] for n in range(50)]
 
 
@@ -400,14 +399,13 @@ def write(path, corpus):
 
 
 def test_training_on_sentences_is_training_on_their_file():
-    tokenized = TextConfig("whitespace", min_count=1)
-    expected = result(train(write("s.txt", SENTENCES), **settings(tokenized)))
-    assert result(train(SENTENCES, **settings())) == expected
-    assert result(train(iter(SENTENCES), **settings(), run_dir="run")) == expected
+    expected = result(train(write("s.txt", SENTENCES), **SETTINGS, tokenizer="whitespace"))
+    assert result(train(SENTENCES, **SETTINGS)) == expected
+    assert result(train(iter(SENTENCES), **SETTINGS, run_dir="run")) == expected
     assert result(resume("run")) == expected
     texts = [" ".join(words) for words in SENTENCES]
-    assert result(train(texts, **settings())) == result(train(["s.txt"], **settings()))
-    assert forecast(iter(SENTENCES), **settings()).n_words == 11
+    assert result(train(texts, **SETTINGS)) == result(train(["s.txt"], **SETTINGS))
+    assert forecast(iter(SENTENCES), settings_from(SETTINGS)).n_words == 11
 
 
 class StopError(Exception):
@@ -423,26 +421,26 @@ def stop_at(kind):
 
 
 def test_a_run_on_sentences_is_resumed_once_they_are_read():
-    expected = result(train(SENTENCES, **settings()))
+    expected = result(train(SENTENCES, **SETTINGS))
     with pytest.raises(StopError):
-        train(iter(SENTENCES), **settings(), run_dir="run", on_event=stop_at("start"))
+        train(iter(SENTENCES), **SETTINGS, run_dir="run", on_event=stop_at("start"))
     assert result(resume("run")) == expected
     with pytest.raises(StopError):
-        train(iter(SENTENCES), **settings(), run_dir="other", on_event=stop_at("text"))
+        train(iter(SENTENCES), **SETTINGS, run_dir="other", on_event=stop_at("text"))
     with pytest.raises(W2VError) as caught:
         resume("other")
     assert str(caught.value) == (
         "other: reading its sentences was not finished, and they were not in a file; start it "
         "again with the same arguments: train(…, run_dir=…)"
     )
-    assert result(train(iter(SENTENCES), **settings(), run_dir="other")) == expected
+    assert result(train(iter(SENTENCES), **SETTINGS, run_dir="other")) == expected
 
 
 def test_sentences_are_added_to_a_run():
     more = [["W1", "new"]] * 9
     for name, corpus in (("one", write("s.txt", SENTENCES)), ("two", SENTENCES)):
-        text = TextConfig("whitespace", min_count=1) if name == "one" else ALL
-        train(corpus, **settings(text), run_dir=name)
+        tokenizer = "whitespace" if name == "one" else "word"
+        train(corpus, **SETTINGS, tokenizer=tokenizer, run_dir=name)
     expected = result(resume("one", add=write("more.txt", more), more_epochs=1))
     assert result(resume("two", add=iter(more), more_epochs=1)) == expected
     with pytest.raises(SettingError, match="give more_epochs too"):
