@@ -58,12 +58,17 @@ def train(
 
     Parameters
     ----------
-    corpus : path, sequence of paths, or iterable of sentences
+    corpus : path, sequence of paths, iterable of sentences, or open file
         Text, one sentence or paragraph a line: files, compressed or not, directories, patterns,
-        or ``"-"`` for standard input. Or sentences: each a str, which is tokenized, or a list of
-        words; a generator, a column of pandas, polars, Arrow or Hugging Face `datasets`; or an
-        open file. It is iterated over once. `text.reading.corpus_like` says how paths and
-        sentences are told apart.
+        or ``"-"`` for standard input; see `text.reading.sources.find_sources`. Or any iterable of
+        sentences, which is read once: each is a str, which is read like a line of a file, or a list
+        or tuple of words. A column of pandas, Polars, Arrow or Hugging Face datasets is one, too.
+
+        Words in lists are kept as they are: no `tokenizer` is applied, and `lowercase` and
+        `normalize` do nothing unless they are given. Words with white space are an error.
+
+        In a list of str, each may be a path or a sentence: they are sentences if one of the first
+        100 has white space and is not a path, and in an iterator, ``iter(corpus)``, always.
     init : Vectors or Start, optional
         What to start from, of `dim` dimensions, by the names of the words; other words start
         fresh. `Vectors` are center vectors; context vectors and the optimizer's moments start at
