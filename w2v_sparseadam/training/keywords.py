@@ -191,7 +191,7 @@ def takes_settings(function: _Function) -> _Function:
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     settings = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=keyword.default)
-        for name, keyword in KEYWORDS.items()
+        for name, keyword in _common_first()
     ]
     first = [p for p in own if p.kind is not p.KEYWORD_ONLY]
     rest = [p for p in own if p.kind is p.KEYWORD_ONLY]
@@ -208,8 +208,12 @@ def documentation() -> str:
     return "\n".join(
         f"{name} : {_kinds(keyword)}, default {keyword.default!r}\n"
         + textwrap.indent(textwrap.fill(_explained(keyword.setting), 92), "    ")
-        for name, keyword in KEYWORDS.items()
+        for name, keyword in _common_first()
     )
+
+
+def _common_first() -> list[tuple[str, Keyword]]:
+    return sorted(KEYWORDS.items(), key=lambda item: not item[1].setting.common)
 
 
 def _kinds(keyword: Keyword) -> str:

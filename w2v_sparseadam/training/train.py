@@ -69,6 +69,8 @@ def train(
 
         In a list of str, each may be a path or a sentence: they are sentences if one of the first
         100 has white space and is not a path, and in an iterator, ``iter(corpus)``, always.
+    **settings
+        Each is an option of ``w2v-train``, too.
     init : Vectors or Start, optional
         What to start from, of `dim` dimensions, by the names of the words; other words start
         fresh. `Vectors` are center vectors; context vectors and the optimizer's moments start at
@@ -113,8 +115,6 @@ def train(
         is the epoch. An exception that it raises is treated like one of `on_event`: after
         `StopTraining`, the model so far is returned, and :func:`resume` can go on with the run.
 
-    **settings
-        Each is an option of ``w2v-train``, too.
 
     Returns
     -------
