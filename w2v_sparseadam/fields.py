@@ -11,6 +11,8 @@ from typing import Any
 
 from .errors import SettingError
 
+_FAR = 10**9
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -96,6 +98,11 @@ class Setting:
             and (self.below is None or number < self.below)
             and -math.inf < number < math.inf
         )
+
+    def for_help(self) -> Setting:
+        """Return the same without a limit that nobody meets; the check knows it."""
+        is_far = self.high is not None and self.high >= _FAR
+        return dataclasses.replace(self, high=None) if is_far else self
 
 
 def _shown(number: float) -> str:

@@ -20,9 +20,6 @@ from . import W2VCommand, in_options
 Decorator = Callable[[Any], Any]
 """What gives the function of a command an option."""
 
-_UNTOLD = 10**9
-"""Help pages do not tell of limits that nobody meets; the settings know them."""
-
 INPUT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -130,7 +127,7 @@ def option_of(name: str, section: str = "", **attributes: Any) -> Decorator:
         A decorator for the function of a command.
     """
     keyword = KEYWORDS[name]
-    known = keyword.setting
+    known = keyword.setting.for_help()
     attributes = {
         "type": _type_of(known, keyword.default),
         "default": keyword.default,
@@ -159,8 +156,7 @@ def _type_of(known: Setting, default: Any) -> Any:
         return INPUT_FILE
     if known.kind is int:
         low = known.low if default is None else min(known.low or 0, default)  # 0 is for none
-        is_told = known.high is not None and known.high < _UNTOLD
-        return click.IntRange(low, known.high if is_told else None)
+        return click.IntRange(low, known.high)
     if known.kind is float and known.is_bounded:
         return click.FloatRange(
             known.low if known.above is None else known.above,

@@ -231,7 +231,7 @@ def _kinds(keyword: Keyword) -> str:
 def _explained(known: Setting) -> str:
     text = known.help
     if known.is_bounded:
-        text += f" {known.expected.capitalize()}."
+        text += f" {known.for_help().expected.capitalize()}."
     if known.optional and known.default_help:
         text += f" None: {known.default_help}."
     return text
