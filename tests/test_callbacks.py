@@ -185,7 +185,7 @@ def test_what_python_warns_of(event, message):
 
 
 EVENTS = [
-    Compiling("fill_plan"),
+    Compiling("fill_plan", 4, 12),
     Reading(500_000, 1_000_000, 90_000),
     Joining(500, 1000),
     TrainingStarted(2000, 100, 3, 2, 0.0, 8, 1, 0, 0, 0.0),
@@ -205,7 +205,7 @@ def test_a_terminal_shows_one_bar_at_a_time(monkeypatch):
             if isinstance(event, Reading | Joining):
                 emit(event)
     shown = screen.getvalue()
-    for part in ("Compiling fill_plan", "Reading  50%|", "500k of 1.00M", "Joining  50%|"):
+    for part in ("Compiling fill_plan  25%|", "Reading  50%|", "500k of 1.00M", "Joining  50%|"):
         assert part in shown
     last = shown.rstrip().split("\r")[-1]
     assert re.match(r"Epoch 2/2 100%\|#+\| .*words/s, 00:00 left, loss 2\.250, lr 0\.001$", last)

@@ -2,6 +2,10 @@
 
 import ast
 import errno
+import gc
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +74,28 @@ def test_a_damaged_file_is_written_again(folders, damage):
 
 
 @compiled_only
+def test_only_the_kernel_asked_for_is_told(folders):
+    """Not those that it calls; and garbage is looked for as before when it is done."""
+    inner = kernel(plus_one)
+
+    def call_twice(number):
+        return inner(number) + inner(number)
+
+    events, thresholds = [], gc.get_threshold()
+    with compiling_told(events.append, 3):
+        assert kernel(call_twice)(1) == 4
+        assert kernel(plus_one)(1.5) == 2.5
+        assert not compiles()  # but loads it
+        assert kernel(plus_one)(True) == 2
+    assert [(event.kernel, event.number, event.total) for event in events] == [
+        ("call_twice", 1, 3),
+        ("plus_one", 2, 3),
+        ("plus_one", 3, 3),
+    ]
+    assert gc.get_threshold() == thresholds
+
+
+@compiled_only
 def test_a_kernel_that_cannot_be_saved_is_compiled_and_reported_once(folders, tmp_path):
     folders[0] = tmp_path / "file" / "folder"
     folders[0].parent.touch()
@@ -124,6 +150,47 @@ def test_other_sources_compile_again_and_replace_the_old(folders, monkeypatch):
     (new,) = folders[0].iterdir()
     assert new != old
     assert not compiles()
+
+
+COMPILE = """
+import sys
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.optimizers.settings import OptimizerConfig
+from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
+from w2v_sparseadam.training.build import compile_run
+from w2v_sparseadam.training.settings import Settings
+
+settings = Settings(
+    text=TextConfig(phrases=PhraseConfig()),
+    objective=SkipGramConfig(dim=int(sys.argv[1])),
+    optimizer=OptimizerConfig(sys.argv[2]),
+)
+compile_run(settings, lambda event: print(event.kernel, event.number, event.total))
+"""
+
+
+@compiled_only
+def test_what_is_compiled_first_and_then_for_another_width_and_optimizer(tmp_path):
+    """Kernels are counted, those found on the disk included, and none is left for later."""
+
+    def compiled(*settings):
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILE, *settings],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [tuple(line.split()) for line in done.stdout.splitlines()]
+
+    first = compiled("20", "sparse-adam")
+    total = str(len(first))
+    assert [number for _, number, _ in first] == [str(k + 1) for k in range(len(first))]
+    assert {of for _, _, of in first} == {total}
+    assert compiled("300", "sparse-adam") == []
+    moved = [line for line in first if line[0] in {"_prepare", "_move"}]
+    assert compiled("50", "sgd") == moved
+    assert len(moved) == 2
 
 
 def test_numba_cache_dir_is_the_only_folder_if_it_is_set(monkeypatch, tmp_path):

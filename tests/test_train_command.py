@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import json
 import math
 import os
@@ -23,6 +24,7 @@ from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
 from w2v_sparseadam.commands.report import TrainReport
 from w2v_sparseadam.errors import SettingError
+from w2v_sparseadam.events import Compiling
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.system import machine
@@ -627,6 +629,23 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+def test_a_bar_of_compiling_on_a_terminal(monkeypatch):
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    report = TrainReport()
+    for number in (1, 3):
+        report(Compiling("kernel", number, 4))
+    assert "Compiling   0%|" in screen.getvalue()
+    assert "Compiling  50%|" in screen.getvalue()
+    report({"event": "warning", "message": "it is odd"})
+    said = screen.getvalue().replace("\r", "\n").splitlines()
+    assert [line for line in said if line.strip() and "%" not in line] == [
+        "Compiling for this machine; the next run will start at once.",
+        "Warning: it is odd.",
+    ]
 
 
 def test_lines_of_a_long_run_off_a_terminal(monkeypatch, capsys):

@@ -84,6 +84,8 @@ class Compiling(Event):
 
     kind = "compile"
     kernel: str
+    number: int = 0  # of it among all that are needed, those found on the disk included; from 1
+    total: int = 0  # kernels that are needed; 0 if unknown
 
 
 @dataclass(frozen=True)

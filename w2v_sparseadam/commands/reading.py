@@ -93,10 +93,13 @@ class ReadingReport:
         self._on_terminal = sys.stderr.isatty() and not quiet
         self._bar: Any = None  # of tqdm
         self._pace = line_pace()
-        self._joining = self._compiling = False
+        self._joining = self._compiling = self._said_compiling = False
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
+        if self._compiling and event["event"] != "compile":
+            self._compiling = False
+            self.close()
         getattr(self, f"_show_{event['event']}")(event)
 
     def close(self) -> None:
@@ -119,9 +122,17 @@ class ReadingReport:
         self._say(f"Warning: {text}.")
 
     def _show_compile(self, event: Event) -> None:
-        if not self._compiling:
-            self._compiling = True
+        if not self._said_compiling:
+            self._said_compiling = True
             self._say("Compiling for this machine; the next run will start at once.")
+        total = event.get("total", 0)
+        if self._on_terminal and total:
+            if not self._compiling:
+                self._compiling = True
+                self.close()
+                self._bar = new_bar(total, "", "Compiling", "")
+            self._bar.n = event["number"] - 1
+            self._bar.refresh()  # whenever it was drawn last: the next event may be seconds off
 
     def _show_read(self, event: Event) -> None:
         done, whole = event["bytes"], event["total_bytes"]

@@ -266,14 +266,13 @@ def take_part(shared, job, calls):
     return n_done
 
 
-@kernel
 def has_work(board, n_steps, ring_size):
     """Whether :func:`take_part` would find a part or a plan to do, or the job at its end."""
-    ticket = load(board, _TICKET)
+    ticket = int(board[_TICKET])
     step = ticket >> (2 * _PART_BITS + 1)
     if step == n_steps or ticket & _PART_MASK < (ticket >> _PART_BITS) & _PART_MASK:
         return True
-    return load(board, _NEXT_PLAN) < min(n_steps, step + ring_size)
+    return int(board[_NEXT_PLAN]) < min(n_steps, step + ring_size)
 
 
 class Engine:

@@ -1,5 +1,6 @@
 """Compile kernels with Numba, and cache the compiled code on disk."""
 
+import gc
 import hashlib
 import inspect
 import os
@@ -34,6 +35,10 @@ _HOLDS_KERNELS = re.compile(
 _HOLD_CONSTANTS = {_PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment
 _DIGEST_BYTES = 16
+
+# How often to look for garbage while Numba compiles, which makes millions of objects that live on:
+# as often as Python does, it takes a sixth of the time.
+_RARELY = 50_000, 20, 50
 _failure_reported: list[bool] = []
 
 
@@ -135,9 +140,12 @@ class KernelCache(NullCache):
     ----------
     failure : str
         Why kernels could not be saved, empty if they could; shared by all instances.
+    n_loaded : int
+        Kernels found on the disk; shared, too.
     """
 
     failure: ClassVar[str] = ""
+    n_loaded: ClassVar[int] = 0
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._sources = _digest_of_sources(Path(inspect.getfile(function)))
@@ -152,6 +160,7 @@ class KernelCache(NullCache):
                 content = (folder / name).read_bytes()
                 checksum, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
                 if checksum == _digest(data):
+                    KernelCache.n_loaded += 1
                     return CompileResult._rebuild(target_context, *pickle.loads(data))
         return None
 
@@ -241,8 +250,33 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
+class _Announcer(Listener):
+    """Reports each kernel that is about to be compiled, but none of the functions inside it."""
+
+    def __init__(self, on_event: Callable[[Event], None], n_kernels: int) -> None:
+        self._on_event = on_event
+        self._n_kernels = n_kernels
+        self._n_compiled = self._depth = 0
+        self._n_loaded_before = KernelCache.n_loaded
+        self._thresholds = gc.get_threshold()
+
+    def on_start(self, event: Any) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            gc.set_threshold(*_RARELY)
+            number = KernelCache.n_loaded - self._n_loaded_before + self._n_compiled + 1
+            name = event.data["dispatcher"].__name__
+            self._on_event(Compiling(name, min(number, self._n_kernels), self._n_kernels))
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            gc.set_threshold(*self._thresholds)
+            self._n_compiled += 1
+
+
 @contextmanager
-def compiling_told(on_event: Callable[[Event], None]) -> Iterator[None]:
+def compiling_told(on_event: Callable[[Event], None], n_kernels: int = 0) -> Iterator[None]:
     """Report each kernel that is about to be compiled in the block, which may take seconds.
 
     Parameters
@@ -251,16 +285,10 @@ def compiling_told(on_event: Callable[[Event], None]) -> Iterator[None]:
         Receives `Compiling`. An exception it raises may be lost, because LLVM calls back into
         Python. After the block, it receives `Warned` if kernels could not be saved, once per
         process.
+    n_kernels : int
+        Kernels that the block needs; 0 if unknown.
     """
-
-    class Announcer(Listener):
-        def on_start(self, event: Any) -> None:
-            on_event(Compiling(event.data["dispatcher"].__name__))
-
-        def on_end(self, event: Any) -> None:
-            pass
-
-    with install_listener("numba:compile", Announcer()):
+    with install_listener("numba:compile", _Announcer(on_event, n_kernels)):
         yield
     if KernelCache.failure and not _failure_reported:
         _failure_reported.append(True)

@@ -7,6 +7,8 @@ import numpy as np
 from .reading.reader import PADDING_BYTES, Chunk
 from .tokenizers import whitespace
 
+N_KERNELS = 7  # that compile_kernels needs
+
 
 def compile_kernels() -> None:
     """Compile the kernels of `read_corpus`, or load them from the cache."""

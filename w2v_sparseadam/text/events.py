@@ -54,6 +54,7 @@ def read_with_events(
         As `read_corpus`.
     """
     from ..simd.kernels import compiling_told
+    from . import compilation, phrases
     from .corpus import read_corpus
     from .reading.reader import check_corpus
     from .settings import TextConfig
@@ -86,7 +87,10 @@ def read_with_events(
 
         return tell
 
-    with compiling_told(on_event):
+    n_kernels = compilation.N_KERNELS
+    if config.phrases is not None:
+        n_kernels += phrases.N_KERNELS
+    with compiling_told(on_event, n_kernels):
         text = read_corpus(
             sources,
             config,

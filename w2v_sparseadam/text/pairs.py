@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from ..simd.kernels import kernel
+from ..simd.kernels import inlined, kernel
 from .vocabulary import LINE_END
 
 BLOCK_IDS = 1 << 19
@@ -31,7 +31,7 @@ _SEED = _Word(secrets.randbits(64))
 _POS, _LEFT, _N_PAIRS = range(3)
 
 
-@kernel
+@inlined
 def _hashed(pair: np.uint64, seed: np.uint64) -> np.uint64:
     """Return a hash of a pair."""
     hashed = pair ^ seed
@@ -40,7 +40,7 @@ def _hashed(pair: np.uint64, seed: np.uint64) -> np.uint64:
     return hashed ^ (hashed >> _Word(33))
 
 
-@kernel
+@inlined
 def _place(slots: np.ndarray, pair: np.uint64, hashed: np.uint64) -> np.uint64:
     """Return the place of a pair in a table, or the free place for it."""
     one = _Word(1)

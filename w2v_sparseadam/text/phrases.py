@@ -185,6 +185,9 @@ def score_pairs(
     return (pair_counts - min_count) / together * n_tokens
 
 
+N_KERNELS = 4  # that compile_phrase_kernels needs
+
+
 def compile_phrase_kernels() -> None:
     """Compile the kernels that join phrases, or load them, before timing starts."""
     word_ids = np.array([0, 1, LINE_END], np.int32)

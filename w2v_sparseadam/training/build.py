@@ -148,19 +148,27 @@ def build_engine(
     return engine
 
 
+_KERNELS = 6  # of training
+
+
 def compile_run(settings: Settings, emit: Callable[[Event], None]) -> None:
     """Compile what a run will call, or load it from the disk; say so if it is the former."""
     import numpy as np
 
     from ..simd.kernels import compiling_told
     from ..system.workers import Workers
-    from ..text.compilation import compile_kernels
+    from ..text import compilation, phrases
 
     word_ids = np.array([0, 1, -1], np.int32)
     word_ids.flags.writeable = False
     small = replace(
         settings, objective=settings.objective.to_compile(), run=RunConfig(batch_size=32)
     )
-    with compiling_told(emit), Workers(1) as workers:
-        compile_kernels()
+    n_kernels = compilation.N_KERNELS + _KERNELS
+    if settings.text.phrases is not None:
+        n_kernels += phrases.N_KERNELS
+    with compiling_told(emit, n_kernels), Workers(1) as workers:
+        compilation.compile_kernels()
+        if settings.text.phrases is not None:
+            phrases.compile_phrase_kernels()
         build_engine(word_ids, np.array([1, 1]), small, workers).run(0, [1.0])

@@ -80,7 +80,9 @@ class ProgressBar:
         """Show an event, if it is one of progress."""
         match event:
             case Compiling():
-                self._show(event, 0, "", f"Compiling {event.kernel}", "")
+                self._show(event, event.total, "", f"Compiling {event.kernel}", "")
+                self._bar.n = max(0, event.number - 1)
+                self._bar.refresh()  # whenever it was drawn last: the next may be seconds off
             case Reading(done, whole, tokens):
                 unit, details = ("B", "{n_fmt} of {total_fmt}, {rate_fmt}")
                 if not whole:

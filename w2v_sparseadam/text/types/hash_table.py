@@ -6,7 +6,7 @@ import secrets
 
 import numpy as np
 
-from ...simd.kernels import kernel
+from ...simd.kernels import inlined
 
 _Word = np.uint64
 _SPACES = _Word(0x2020202020202020)
@@ -33,7 +33,7 @@ def draw_seeds() -> Seeds:
 SEEDS = draw_seeds()
 
 
-@kernel
+@inlined
 def _load8(data: np.ndarray, pos: np.uint64) -> np.uint64:
     """Return 8 bytes as a word, the first one lowest; LLVM makes it a single load."""
     word = _Word(data[pos])
@@ -42,7 +42,7 @@ def _load8(data: np.ndarray, pos: np.uint64) -> np.uint64:
     return word
 
 
-@kernel
+@inlined
 def same_bytes(
     data: np.ndarray, pos: np.uint64, other: np.ndarray, there: np.uint64, n: int
 ) -> bool:
@@ -58,7 +58,7 @@ def same_bytes(
     return unlike << (_Word(63) - eight * left) << _Word(1) == _Word(0)
 
 
-@kernel
+@inlined
 def hash_keys(seeds: Seeds, key: np.uint64, key_2: np.uint64) -> np.uint64:
     """Return a hash of two words.
 
@@ -70,7 +70,7 @@ def hash_keys(seeds: Seeds, key: np.uint64, key_2: np.uint64) -> np.uint64:
     return (hashed ^ (hashed >> _Word(32))) * seeds[2]
 
 
-@kernel
+@inlined
 def keys_of(
     seeds: Seeds, data: np.ndarray, begin: np.uint64, length: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
@@ -94,7 +94,7 @@ def keys_of(
     return hash_keys(seeds, hashed ^ rest, one), (length << eight) | _Word(32)
 
 
-@kernel
+@inlined
 def probe(
     slots: np.ndarray,
     rows: np.ndarray,

@@ -13,6 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from ...simd.kernels import INLINED
+
 BLOCK = 64
 """Bytes examined at once."""
 
@@ -44,7 +46,7 @@ def white_space(data, pos):
     return np.packbits(bits, bitorder="little").view("<u8")[0]
 
 
-@overload(white_space)
+@overload(white_space, jit_options=INLINED)
 def _compiled_white_space(data, pos):
     return lambda data, pos: _white_space(data, pos)
 
@@ -62,7 +64,7 @@ def lowest_bit(word):
     return np.uint64((int(word) & -int(word)).bit_length() - 1)
 
 
-@overload(lowest_bit)
+@overload(lowest_bit, jit_options=INLINED)
 def _compiled_lowest_bit(word):
     return lambda word: _lowest_bit(word)
 
@@ -87,6 +89,6 @@ def prefetch(array, k):
     """Prefetch ``array[k]``, which will be read soon, into the cache."""
 
 
-@overload(prefetch)
+@overload(prefetch, jit_options=INLINED)
 def _compiled_prefetch(array, k):
     return lambda array, k: _prefetch(array, k)
