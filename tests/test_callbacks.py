@@ -5,6 +5,7 @@ import io
 import math
 import pickle
 import re
+import signal
 import sys
 import time
 import types
@@ -145,6 +146,16 @@ def test_any_other_exception_of_on_epoch_ends_the_run(text, tmp_path, error):  #
     assert bytes_of(resume(tmp_path / "run")) == bytes_of(train(text, **SMALL))
 
 
+def test_ctrl_c_is_not_lost_when_a_run_is_stopped_too(text, tmp_path):  # noqa: F811
+    def on_epoch(model):
+        signal.raise_signal(signal.SIGINT)
+        raise StopTraining
+
+    with pytest.raises(KeyboardInterrupt):
+        train(text, **SMALL, run_dir=tmp_path / "run", on_epoch=on_epoch)
+    assert bytes_of(resume(tmp_path / "run")) == bytes_of(train(text, **SMALL))
+
+
 # Warnings
 
 
@@ -202,7 +213,7 @@ def test_a_terminal_shows_one_bar_at_a_time(monkeypatch):
         for event in EVENTS:
             emit(event)
             time.sleep(0.11)  # bars are drawn ten times a second at most
-            if isinstance(event, Reading | Joining):
+            if isinstance(event, Compiling | Reading | Joining):
                 emit(event)
     shown = screen.getvalue()
     for part in ("Compiling fill_plan  25%|", "Reading  50%|", "500k of 1.00M", "Joining  50%|"):
@@ -234,7 +245,7 @@ def test_a_source_of_unknown_size(monkeypatch):
         bar(Reading(5_000, 0, tokens))
         time.sleep(0.11)
     bar(Reading(5_000, 0, 901))
-    assert "901" in sys.stderr.getvalue()
+    assert re.search(r"\rReading 901, .*tokens/s", sys.stderr.getvalue())
     bar.close()
     bar.close()
 

@@ -140,7 +140,7 @@ class ReadingReport:
             if self._bar is None and whole:
                 self._bar = new_bar(whole, "B", "Reading", "{n_fmt} of {total_fmt}, {rate_fmt}")
             elif self._bar is None:
-                self._bar = new_bar(0, " tokens", "Reading", "")
+                self._bar = new_bar(0, " tokens", "Reading", "{n_fmt}, {rate_fmt}")
             self._bar.update((done if whole else event["tokens"]) - self._bar.n)
         elif self._pace.due(done, whole):
             if whole:

@@ -35,7 +35,7 @@ def new_bar(total: int, unit: str, description: str, details: str, leave: bool =
     Parameters
     ----------
     total : int
-        0 stands for unknown, as of a pipe.
+        0 stands for unknown, as of a pipe: then only the description and details are shown.
     unit : str
         What is counted.
     description, details : str
@@ -43,9 +43,9 @@ def new_bar(total: int, unit: str, description: str, details: str, leave: bool =
     leave : bool
         Whether the bar stays when it is closed.
     """
-    bar, stream = "{bar:10}", None
+    bar, stream = "{percentage:3.0f}%|{bar:10}| ", None
     if in_notebook():
-        bar = "{bar}"
+        bar = bar.replace(":10", "")
         try:
             import ipywidgets  # noqa: F401
             from tqdm.notebook import tqdm
@@ -55,12 +55,13 @@ def new_bar(total: int, unit: str, description: str, details: str, leave: bool =
             stream = sys.stdout  # a notebook shows stderr as an error
     else:
         from tqdm import tqdm
+    bar = bar if total else ""
     return tqdm(
         total=total or None,
         unit=unit,
         unit_scale=True,
         desc=description,
-        bar_format=f"{{desc}} {{percentage:3.0f}}%|{bar}| {details}",
+        bar_format=f"{{desc}} {bar}{details}",
         file=stream,
         dynamic_ncols=True,
         miniters=1,
