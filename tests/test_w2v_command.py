@@ -105,7 +105,7 @@ def test_the_demo_answers_until_an_empty_line(monkeypatch, capsys):
     demo._ask(vectors)
     shown = capsys.readouterr().out
     assert "\na\n  b" in shown
-    assert "\nOne word, or three as in: france paris italy\n" in shown
+    assert "\nOne word, or three as in: man woman king\n" in shown
     assert "'x'" in shown
     assert "a : b = c : ?" in shown
     assert next(lines) == "b"

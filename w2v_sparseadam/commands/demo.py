@@ -63,10 +63,10 @@ def main(ctx: click.Context, /, output: Path | None) -> None:
 
 def _ask(vectors: Vectors) -> None:
     """Answer questions from the terminal until an empty line or the end of the input."""
-    click.echo("\nYour turn: a word, or three words for an analogy; an empty line ends.")
+    click.echo("\nYour turn: a word, or an analogy such as: man woman king. An empty line ends.")
     while words := _line().split():
         if len(words) not in (1, 3):
-            click.echo("One word, or three as in: france paris italy")
+            click.echo("One word, or three as in: man woman king")
             continue
         try:
             show([answer(vectors, words, 5)])
