@@ -405,7 +405,10 @@ def test_training_on_sentences_is_training_on_their_file():
     assert result(resume("run")) == expected
     texts = [" ".join(words) for words in SENTENCES]
     assert result(train(texts, **SETTINGS)) == result(train(["s.txt"], **SETTINGS))
-    assert forecast(iter(SENTENCES), settings_from(SETTINGS)).n_words == 11
+    frozen = train(SENTENCES, **SETTINGS, freeze=["W1"])
+    assert frozen.words == expected[0]
+    settings = settings_from(SETTINGS)
+    assert forecast(iter(SENTENCES), settings, freeze=["W1"]).n_words == len(frozen.words) == 11
 
 
 class StopError(Exception):

@@ -17,16 +17,16 @@ CorpusLike = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Source |
 """A path, paths, or sentences: each a str or a list of words; a column; an open file."""
 
 _EXPECTED = "a path, a list of paths, or sentences: an iterable of str or of lists of str"
-_N_TOLD = 100  # of a list of str are looked at, to tell paths from sentences
-_ROWS = 1024
+_N_CHECKED = 100  # items of a list of str that tell paths from sentences
+_ROWS = 1024  # of a column, converted at once
 _NOTHING = object()
 
 
 def paths_or_sentences(corpus: CorpusLike) -> list[str | os.PathLike[str] | Source]:
     """Return the paths that a corpus is, or one source with its sentences.
 
-    - A str or path-like is a path, a file, a directory or a pattern. A str with white space that is
-      none of them is an error.
+    - A str or path-like is the path of a file or directory, or a pattern. If it is none of them, it
+      is an error.
     - An open file in binary mode is read like standard input; one in text mode has a sentence on
       each line.
     - In a list or tuple of str, each str may be a path or a sentence. They are sentences if one of
@@ -124,7 +124,7 @@ def _check_path(path: str | os.PathLike[str]) -> None:
 
 def _are_paths(corpus: Sequence[Any]) -> bool:
     """Return whether a list or tuple has paths rather than sentences; see `paths_or_sentences`."""
-    head = corpus[:_N_TOLD]
+    head = corpus[:_N_CHECKED]
     if not all(isinstance(item, str | os.PathLike) for item in head):
         return False
     paths = [item for item in head if not isinstance(item, str) or _is_path(item)]
