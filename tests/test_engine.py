@@ -11,6 +11,7 @@ from numba.core.dispatcher import Dispatcher
 from reference import keep_probability, skip_gram
 
 from w2v_sparseadam.engine import engine as engine_module
+from w2v_sparseadam.engine import parts
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.objectives.skip_gram import gradients, plan
 from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
@@ -434,7 +435,7 @@ COMPILED += (dense_adam, adagrad, sgd)
 def test_a_run_compiles_each_kernel_once(workers, kind):
     kernels = {
         f"{module.__name__}.{name}": kernel
-        for module in (*COMPILED, engine_module)
+        for module in (*COMPILED, engine_module, parts)
         for name, kernel in vars(module).items()
         if isinstance(kernel, Dispatcher)
     }
@@ -450,9 +451,9 @@ def test_a_run_compiles_each_kernel_once(workers, kind):
     first = compiled()
     for module, name in (
         (engine_module, "take_part"),
-        (engine_module, "_plan"),
-        (engine_module, "_gradients"),
-        (engine_module, "_move"),
+        (parts, "_plan"),
+        (parts, "_gradients"),
+        (parts, "_move"),
     ):
         name = f"{module.__name__}.{name}"
         assert first[name] - before[name] <= 1, name
@@ -464,10 +465,11 @@ def test_a_run_compiles_each_kernel_once(workers, kind):
 @pytest.mark.skipif(not JIT, reason="nothing is compiled")
 def test_another_width_or_optimizer_compiles_little(workers):
     """A new width: nothing. A new optimizer: the kernels of its tables."""
-    names = ["take_part", "_plan", "_gradients", "_prepare", "_move"]
+    names = ["_plan", "_gradients", "_prepare", "_move"]
 
     def compiled():
-        return [len(getattr(engine_module, name).signatures) for name in names]
+        kernels = [engine_module.take_part, *(getattr(parts, name) for name in names)]
+        return [len(kernel.signatures) for kernel in kernels]
 
     def train(kind, width):
         matrices = random_matrices(3, 20, width, width)
