@@ -1,8 +1,11 @@
 """Settings as keywords of `train`: names, defaults, checks and what is said of unknown ones."""
 
 import inspect
+import json
 import typing
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import w2v_sparseadam
@@ -94,6 +97,9 @@ def test_each_setting_reaches_its_class():
         ({"phrases": 1, "phrase_score": "x"}, "phrase_score is 'x', but must be one of"),
         ({"phrases": -1}, "phrases is -1, but must be a whole number"),
         ({"phrases": "two"}, "phrases is 'two', but must be a whole number"),
+        ({"phrases": np.array([1, 2])}, "phrases is array([1, 2]), but must be a whole number"),
+        ({"lr": 10**400}, "lr is 1000"),
+        ({"phrases": 1, "phrase_threshold": 10**400}, "phrase_threshold is 1000"),
         ({"optimizer": "sgd", "beta1": 0.5}, "beta1 has no effect with optimizer 'sgd'; leave"),
         ({"dim": True}, "dim is True, but must be a whole number from 1 to 4,096"),
     ],
@@ -141,3 +147,21 @@ def test_what_no_number_setting_takes(value):
 def test_settings_with_an_option_only_for_themselves():
     with pytest.raises(SettingError, match="has no effect"):
         settings_from({"phrases": 0, "phrase_min_count": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("dim", np.int64(50), 50),
+        ("seed", np.uint64(2**64 - 1), 2**64 - 1),
+        ("lr", np.float32(0.5), 0.5),
+        ("lr", Fraction(1, 50), 0.02),
+        ("dynamic_window", np.False_, False),
+        ("lowercase", 1, True),
+    ],
+)
+def test_numbers_of_other_kinds_become_those_that_json_holds(name, given, kept):
+    keyword = KEYWORDS[name]
+    value = getattr(keyword.config(**{keyword.field: given}), keyword.field)
+    assert (value, type(value)) == (kept, type(kept))
+    assert json.loads(json.dumps(value)) == kept

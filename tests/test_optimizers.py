@@ -1,6 +1,9 @@
 """Optimizers: against float64 references, PyTorch's golden numbers and PyTorch itself."""
 
+import dataclasses
 import doctest
+import importlib
+import inspect
 import itertools
 import runpy
 import sys
@@ -14,12 +17,14 @@ from hypothesis import strategies as st
 from numba import config
 
 from w2v_sparseadam.errors import SettingError, ShapeError
-from w2v_sparseadam.optimizers import sparse_adam
+from w2v_sparseadam.optimizers import sgd, sparse_adam
 from w2v_sparseadam.optimizers.adagrad import Adagrad
 from w2v_sparseadam.optimizers.base import move, prepare
+from w2v_sparseadam.optimizers.build import build_optimizer
 from w2v_sparseadam.optimizers.dense_adam import DenseAdam
 from w2v_sparseadam.optimizers.groups import group_rows
 from w2v_sparseadam.optimizers.rowwise_adam import RowwiseAdam
+from w2v_sparseadam.optimizers.settings import OPTIMIZERS, OptimizerConfig
 from w2v_sparseadam.optimizers.sgd import SGD
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
 
@@ -555,3 +560,27 @@ def test_examples_of_the_docstrings():
     outcome = doctest.testmod(sparse_adam)
     assert outcome.attempted > 0
     assert outcome.failed == 0
+
+
+def test_a_setting_of_a_new_optimizer_reaches_its_class(monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Config(OptimizerConfig):
+        decay: float = 0.25
+
+    class Decaying(SGD):
+        def __init__(self, param, lr, decay=0.5):
+            super().__init__(param, lr)
+            self.decay = decay
+
+    monkeypatch.setattr(sgd, "SGD", Decaying)
+    built = build_optimizer(Config("sgd", lr=0.75), np.zeros((1, 16), np.float32), 16)
+    assert (built.decay, built.lr) == (0.25, 0.75)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_takes_the_settings_that_it_lists(name):
+    entry = OPTIMIZERS[name]
+    module = importlib.import_module(f"w2v_sparseadam.optimizers.{entry.module}")
+    taken = set(inspect.signature(getattr(module, entry.name)).parameters)
+    assert {"betas" if s in {"beta1", "beta2"} else s for s in entry.settings} <= taken
+    assert (entry.power is not None) == ("power" in entry.settings)

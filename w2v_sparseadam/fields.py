@@ -90,7 +90,10 @@ class Setting:
             return isinstance(value, str)
         if isinstance(value, bool) or not isinstance(value, Integral if self.kind is int else Real):
             return False
-        number: Any = value
+        try:
+            number = self.kind(value)
+        except OverflowError:  # a whole number or a fraction beyond float64
+            return False
         return (
             (self.low is None or number >= self.low)
             and (self.high is None or number <= self.high)
@@ -127,7 +130,9 @@ def settings_of(config: Any) -> Mapping[str, Setting]:
 
 
 def check_settings(config: Any, but: Collection[str] = ()) -> None:
-    """Refuse the first value that a field does not take.
+    """Refuse the first value that a field does not take; make numbers and bools Python's own.
+
+    Others, such as NumPy's, overflow in the keys of draws, and JSON cannot hold them.
 
     Raises
     ------
@@ -136,6 +141,9 @@ def check_settings(config: Any, but: Collection[str] = ()) -> None:
     """
     for name, known in settings_of(config).items():
         value = getattr(config, name)
-        if name in but or (value is None and known.optional) or known.fits(value):
+        if name in but or (value is None and known.optional):
             continue
-        raise SettingError(f"{name} is {value!r:.80}, but must be {known.expected}")
+        if not known.fits(value):
+            raise SettingError(f"{name} is {value!r:.80}, but must be {known.expected}")
+        if known.kind in {bool, int, float}:
+            object.__setattr__(config, name, known.kind(value))  # its class is frozen

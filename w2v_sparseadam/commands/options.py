@@ -155,10 +155,9 @@ def _type_of(known: Setting, default: Any) -> Any:
     if known.kind is os.PathLike:
         return INPUT_FILE
     if known.kind is int:
-        low = known.low if default is None else min(known.low or 0, default)  # 0 is for none
-        return click.IntRange(
-            *(None if bound is None else int(bound) for bound in (low, known.high))
-        )
+        low: Any = known.low if default is None else min(known.low or 0, default)  # 0 is for none
+        high: Any = known.high
+        return click.IntRange(low, high)
     if known.kind is float and known.is_bounded:
         return click.FloatRange(
             known.low if known.above is None else known.above,

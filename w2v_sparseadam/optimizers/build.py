@@ -3,7 +3,6 @@
 import importlib
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -26,16 +25,9 @@ def build_optimizer(settings: OptimizerConfig, param: np.ndarray, n_columns: int
     entry = OPTIMIZERS[settings.optimizer]
     module = importlib.import_module(f".{entry.module}", __package__)
     optimizer: Callable[..., Optimizer] = getattr(module, entry.name)
-    known: dict[str, Callable[[], Any]] = {
-        "lr": lambda: settings.start_lr,
-        "betas": lambda: settings.betas,
-        "eps": lambda: settings.eps,
-        "bias_correction": lambda: settings.bias_correction,
-        "power": lambda: settings.start_power,
-        "n_columns": lambda: n_columns,
-    }
+    known = {**vars(settings.resolved()), "betas": settings.betas, "n_columns": n_columns}
     wanted = inspect.signature(optimizer).parameters
-    return optimizer(param, **{name: get() for name, get in known.items() if name in wanted})
+    return optimizer(param, **{name: value for name, value in known.items() if name in wanted})
 
 
 def row_bytes(settings: OptimizerConfig, dim: int) -> int:

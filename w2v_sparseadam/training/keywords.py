@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from ..errors import SettingError, WrongTypeError
@@ -157,7 +157,8 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         keyword = KEYWORDS[name]
         values[keyword.config][keyword.field] = value
     phrases = values.pop(PhraseConfig)
-    if phrases.get("passes", 0) not in (0, None):
+    passes = phrases.get("passes")
+    if not isinstance(passes, Hashable) or passes not in (0, None):
         values[TextConfig]["phrases"] = _named(PhraseConfig, phrases)
     elif lost := [name for name in given if name.startswith("phrase_")]:
         raise SettingError(f"{lost[0]} has no effect without phrases", "add `phrases=1`")
