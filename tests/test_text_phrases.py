@@ -303,7 +303,7 @@ def test_pairs_must_be_as_frequent_as_words_at_least(min_count, given, resolved)
         ({"score": "pmi"}, "score is 'pmi', but must be one of 'word2phrase', 'npmi'"),
         (
             {"threshold": 0},
-            "threshold is 0, but must be a number above 0 with score 'word2phrase'",
+            "threshold is 0.0, but must be a number above 0 with score 'word2phrase'",
         ),
         (
             {"threshold": float("nan")},
