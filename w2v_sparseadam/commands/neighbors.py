@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import click
 
 from . import W2VCommand, printable, to_json, with_advice
+from .reading import ReadingReport
 
 
 @click.command(cls=W2VCommand)
-@click.argument(
-    "vectors", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
-)
+@click.argument("vectors", type=click.Path(exists=True, readable=True, allow_dash=True))
 @click.argument("words", metavar="[WORD]...", nargs=-1)
 @click.option(
     "-n",
@@ -39,8 +38,8 @@ def main(
 ) -> None:
     """Print the words whose vectors have the highest cosine with that of each WORD.
 
-    VECTORS is a word2vec file, text or binary. Give words, an --analogy, or both. A word that has
-    no vector is looked up in lower case, too.
+    VECTORS is a word2vec file, text or binary, or the folder of a run. Give words, an --analogy, or
+    both. A word that has no vector is looked up in lower case, too.
     """
     if not words and not analogy:
         raise click.UsageError("Nothing to look up: give a WORD or --analogy A B C.")
@@ -48,7 +47,7 @@ def main(
     from ..errors import UnknownWordError
     from ..vectors.vectors import Vectors
 
-    loaded = Vectors.load(vectors)
+    loaded = Vectors.load(vectors, on_event=ReadingReport())
     answers: list[tuple[str, list[tuple[str, float]]]] = []
     unknown: list[UnknownWordError] = []
     for question in (*((word,) for word in words), *([analogy] if analogy else [])):

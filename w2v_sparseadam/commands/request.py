@@ -19,6 +19,7 @@ from . import check_distinct, printable
 from .default_output import named_after
 from .destination import Destination
 from .options import config_of, flag_of, given
+from .reading import ReadingReport
 from .runs import MoreEpochs, TotalEpochs, check_outside, check_resumable
 from .text_options import checked_sources, text_config
 
@@ -169,7 +170,9 @@ def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
         from ..training.initialize import Start
         from ..vectors.vectors import Vectors
 
-        loaded["init"] = Start.load(init) if init.is_dir() else Vectors.load(init)
+        report = ReadingReport()
+        load = Start.load if init.is_dir() else Vectors.load
+        loaded["init"] = load(init, on_event=report)
     if freeze:
         from ..training.initialize import read_words
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from numbers import Integral
 from typing import Any
@@ -21,10 +21,11 @@ from ..errors import (
     check_path,
     wrong_type,
 )
+from ..events import Event, warn
 from ..system.files import write_result
 from ..system.memory import lacks_memory
 from ..text.reading.compression import open_unpacked
-from .formats import word2vec_binary, word2vec_text
+from .formats import run_folder, word2vec_binary, word2vec_text
 from .formats.detect import is_binary, is_text
 from .formats.word2vec import quote, read_header
 from .search import cosines, highest, normal_forms, spelled_like
@@ -85,8 +86,10 @@ class Vectors:
         _check_finite(self.words, rows)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Vectors:
-        """Read a text or binary file; the format is detected from the content.
+    def load(
+        cls, path: str | os.PathLike[str], *, on_event: Callable[[Event], None] | None = None
+    ) -> Vectors:
+        """Read a file, whose format is detected from the content, or the folder of a run.
 
         Memory is that of the matrix and the words: the file is read in pieces of 1 MiB, and one
         with a false header takes no more than a valid file of its size.
@@ -96,7 +99,10 @@ class Vectors:
         path : str or path-like
             A file or pipe in one of the formats of word2vec, compressed or not; ``"-"`` is
             standard input. The newline after a binary record may be missing, as in some
-            published files.
+            published files. Or the folder of a run: its last checkpoint is read.
+        on_event : callable, optional
+            Receives `~w2v_sparseadam.events.Warned` if the run in a folder is not finished.
+            Default: a warning of Python's.
 
         Raises
         ------
@@ -105,9 +111,12 @@ class Vectors:
         TextError
             If it cannot be read, or its compressed data is broken.
         W2VError
-            If it has more vectors than memory can hold.
+            If it has more vectors than memory can hold; if a folder holds no checkpoint yet.
         """
         check_path("path", path)
+        if os.path.isdir(path):
+            words, matrix = run_folder.read(path, on_event or warn)
+            return cls._of_file(words, matrix, os.fspath(path))
         with open_unpacked(path) as (stream, name, size):
             n_words, dim = read_header(stream, name, size)
             lacking = lacks_memory(4 * n_words * dim)
@@ -115,6 +124,11 @@ class Vectors:
                 raise W2VError(f"{name}: {n_words} words of {dim} dimensions: {lacking}")
             format_ = word2vec_text if is_text(stream.peek(), dim) else word2vec_binary
             words, matrix = format_.read(stream, name, n_words, dim)
+        return cls._of_file(words, matrix, name)
+
+    @classmethod
+    def _of_file(cls, words: Sequence[str], matrix: NDArray[np.float32], name: str) -> Vectors:
+        """Return what a file of this name holds."""
         try:
             return cls(words, matrix)
         except FormatError as error:
