@@ -229,6 +229,17 @@ class TextAdded(Event):
 
 
 @dataclass(frozen=True)
+class RunFinished(Event):
+    """A run that was to be resumed has no steps left, so nothing is trained."""
+
+    kind = "finished"
+    epochs: int  # of the whole run
+    steps: int
+    words: int
+    dim: int
+
+
+@dataclass(frozen=True)
 class TrainingDone(Event):
     """The last step is done."""
 
