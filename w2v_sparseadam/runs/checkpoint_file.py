@@ -31,9 +31,13 @@ from ..system.memory import lacks_memory
 from .names import resume_command, sync_folder
 from .sealed_json import is_bounded
 
-_TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_TYPES: dict[str, np.dtype] = {
+    "F32": np.dtype("<f4"),
+    "I64": np.dtype("<i8"),
+    "U8": np.dtype("u1"),
+}
 _PIECE = 1 << 20
-_MOST_HEADER_BYTES = 1 << 20
+_MOST_HEADER_BYTES = 1 << 25
 _DIGEST = re.compile(rb'"sha256": ?"([0-9a-f]{64})"')
 _MOST_LOOKS = 10
 _NAME = re.compile(r"step-[0-9]+\.safetensors")
@@ -41,7 +45,7 @@ _NAME = re.compile(r"step-[0-9]+\.safetensors")
 _Read = TypeVar("_Read")
 
 Arrays = Mapping[str, np.ndarray]
-"""Arrays of float32 or int64 by name."""
+"""Arrays of float32, int64 or uint8 by name."""
 
 
 def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -> None:
@@ -51,14 +55,14 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -
     ----------
     path : path-like
     arrays : mapping of str to ndarray
-        float32 or int64, contiguous or not.
+        float32, int64 or uint8, contiguous or not.
     state : object
         Anything that JSON can hold.
 
     Raises
     ------
     W2VError
-        If the file cannot be written; see `replace_file`.
+        If the file cannot be written; see `replace_file`. If the state is very long.
     """
     entries: dict[str, Any] = {"__metadata__": {"state": json.dumps(state), "sha256": "0" * 64}}
     stop = 0
@@ -68,6 +72,11 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -
         entries[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [start, stop]}
     header = json.dumps(entries).encode()
     header += b" " * (-len(header) % 8)
+    if len(header) > _MOST_HEADER_BYTES:
+        raise W2VError(
+            f"{path}: its settings take {len(header):,} bytes, but at most {_MOST_HEADER_BYTES:,} "
+            "can be written; name files of words rather than the words"
+        )
     start_of_file = len(header).to_bytes(8, "little") + header
     digest = hashlib.sha256(start_of_file)
     with replace_file(Path(path)) as stream:
@@ -120,7 +129,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray]
     Returns
     -------
     arrays : dict of str to ndarray
-        float32 or int64, mapped into memory and read-only.
+        float32, int64 or uint8, mapped into memory and read-only.
     state : object
         What JSON can hold.
 

@@ -99,6 +99,11 @@ def objective_of(settings: Mapping[str, Any], path: str | os.PathLike[str]) -> O
         raise FormatError(f"{path}: its settings are damaged: {error!r:.80}") from None
 
 
+def model_settings(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a run's settings that its vectors depend on."""
+    return {name: kept[name] for name in ("text", *OBJECTIVES, "optimizer", "run") if name in kept}
+
+
 def tell_if_unfinished(
     path: str | os.PathLike[str],
     settings: Mapping[str, Any],

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
 from ..errors import FormatError, SettingError, W2VError, check_path
 from ..events import Event, RunFinished
+from ..runs.settings import model_settings
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .event_log import LOG_NAME, Log, check_log, logged
@@ -129,7 +131,7 @@ def resume(
         vocabulary, word_ids = folder.load_text()
         policy = CheckpointPolicy(folder, checkpoint_minutes, checkpoint_now, emit)
         policy.must_load = kept["has_init"] or kept["generation"] > 0
-        return run_training(
+        model = run_training(
             vocabulary,
             word_ids,
             settings,
@@ -139,6 +141,7 @@ def resume(
             first_epoch=kept["first_epoch"],
             policy=policy,
         )
+        return replace(model, settings=model_settings(kept))
 
 
 def _check_asked(more_epochs: int, total_epochs: int | None, adds: bool) -> None:
@@ -191,7 +194,14 @@ def _finished(
     progress, arrays = found
     n_epochs = folder.settings["first_epoch"] + sum(stages)
     emit(RunFinished(n_epochs, progress.step, len(vocabulary), objective.dim))
-    return Model(vocabulary.words, vocabulary.counts, arrays, progress.loss, objective)
+    return Model(
+        vocabulary.words,
+        vocabulary.counts,
+        arrays,
+        progress.loss,
+        objective,
+        settings=model_settings(folder.settings),
+    )
 
 
 def _check_epochs(n: int) -> None:

@@ -14,6 +14,7 @@ from ..events import EpochEnded, Event, FolderLocked, TrainingDone, TrainingStar
 from ..objectives.registry import name_of
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
+from ..runs.sealed_json import plain
 from ..system.machine import peak_memory
 from ..text.settings import TextConfig
 from .build import start_engine
@@ -183,4 +184,5 @@ def run_training(
         progress.loss,
         settings.objective,
         tuple(history),
+        plain(settings.as_dict()),
     )

@@ -25,7 +25,7 @@ from ..events import Event, warn
 from ..system.files import write_result
 from ..system.memory import lacks_memory
 from ..text.reading.compression import open_unpacked
-from .formats import run_folder, word2vec_binary, word2vec_text
+from .formats import model_file, run_folder, word2vec_binary, word2vec_text
 from .formats.detect import is_binary, is_text
 from .formats.word2vec import quote, read_header
 from .search import cosines, highest, normal_forms, spelled_like
@@ -99,7 +99,8 @@ class Vectors:
         path : str or path-like
             A file or pipe in one of the formats of word2vec, compressed or not; ``"-"`` is
             standard input. The newline after a binary record may be missing, as in some
-            published files. Or the folder of a run: its last checkpoint is read.
+            published files. Or a file that `Model.save` wrote, which is mapped into memory; or
+            the folder of a run: its last checkpoint is read.
         on_event : callable, optional
             Receives `~w2v_sparseadam.events.Warned` if the run in a folder is not finished.
             Default: a warning of Python's.
@@ -117,7 +118,15 @@ class Vectors:
         if os.path.isdir(path):
             words, matrix = run_folder.read(path, on_event or warn)
             return cls._of_file(words, matrix, os.fspath(path))
+        if model_file.is_model(path):
+            model = model_file.read(path)
+            matrix = model.objective.vectors(model.tables, model.objective.kinds[0])
+            return cls._of_file(model.words, matrix, os.fspath(path))
         with open_unpacked(path) as (stream, name, size):
+            if model_file.starts_like_a_model(stream.peek()[:9]):
+                raise FormatError(
+                    f"{name}: is a model, which must be a file that is not compressed"
+                )
             n_words, dim = read_header(stream, name, size)
             lacking = lacks_memory(4 * n_words * dim)
             if lacking:
