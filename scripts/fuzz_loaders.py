@@ -4,10 +4,12 @@
     pip install atheris
     python scripts/fuzz_loaders.py vectors -max_total_time=60
     python scripts/fuzz_loaders.py runs -max_total_time=60
+    python scripts/fuzz_loaders.py models -max_total_time=60
 
 ``vectors`` is the loader of word vectors: what loads must come back from a file to the bit.
 ``runs`` is what reads the folder of a run: an input replaces one of its files, and checksums are
-made right, so that it gets past them. Each input must load, or be refused in one line that names
+made right, so that it gets past them. ``models`` is what reads the file of a model, whose checksum
+is made right likewise. Each input must load, or be refused in one line that names
 the place. Anything else, and an input that takes more than 2 GB, stops the search and leaves the
 input in a file ``crash-*``. Options are libFuzzer's. The corpus is not kept unless a folder for it
 is named.
@@ -29,12 +31,14 @@ import numpy as np
 
 with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam.errors import W2VError
+    from w2v_sparseadam.events import EpochEnded, Event
     from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
     from w2v_sparseadam.optimizers.settings import OptimizerConfig
     from w2v_sparseadam.runs import checkpoint_file, inputs, sealed_json
     from w2v_sparseadam.runs.folder import RunFolder
     from w2v_sparseadam.text.vocabulary import Vocabulary
     from w2v_sparseadam.training.initialize import Start
+    from w2v_sparseadam.training.model import Model
     from w2v_sparseadam.training.progress import Progress, RunState
     from w2v_sparseadam.training.settings import RunConfig, Settings, text_of
     from w2v_sparseadam.vectors.vectors import Vectors
@@ -136,7 +140,9 @@ def runs_target(folder: Path) -> Target:
             RunState.read(checkpoint_file.last_state(run.checkpoints), path)
             known, word_ids = run.load_text()
             assert word_ids.max() < len(known)
-        start = Start.load(path)
+        heard: list[Event] = []  # that the run is not finished
+        Vectors.load(path, on_event=heard.append)
+        start = Start.load(path, on_event=heard.append)
         assert start.arrays["center.vectors"].shape == (len(start.words), start.dim)
 
     def load(content: bytes) -> None:
@@ -159,7 +165,26 @@ def runs_target(folder: Path) -> Target:
     return load, [bytes([k]) + whole[name] for k, name in enumerate(FILES)]
 
 
-TARGETS = {"vectors": vectors_target, "runs": runs_target}
+def models_target(folder: Path) -> Target:
+    """Return what loads an input as the file of a model."""
+    path = folder / "x.safetensors"
+    tables = {name: np.ones((3, 2), np.float32) for name in ("center", "context")}
+    history = (EpochEnded(1, 6, 2.0, 0.5, 0.1),)
+    model = Model(["a", "b", "é"], np.array([3, 2, 1]), tables, 0.5, SkipGramConfig(dim=2), history)
+    model.save(path)
+
+    def load(content: bytes) -> None:
+        path.write_bytes(sealed(content))
+        refused(lambda: Vectors.load(path), path)
+        if not refused(lambda: Model.load(path), path):
+            loaded = Model.load(path)
+            assert loaded.counts.shape == (len(loaded.words),)
+            assert loaded.center_vectors.shape == (len(loaded.words), loaded.objective.dim)
+
+    return load, [path.read_bytes()]
+
+
+TARGETS = {"vectors": vectors_target, "runs": runs_target, "models": models_target}
 
 
 def main() -> None:

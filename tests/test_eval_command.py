@@ -104,7 +104,7 @@ def test_a_broken_data_set_shows_before_the_vectors_are_read(folder):
     ("args", "message"),
     [
         (["v.vec"], "Missing argument 'DATASET...'"),
-        (["missing.vec", "pairs.txt"], "File 'missing.vec' does not exist"),
+        (["missing.vec", "pairs.txt"], "Path 'missing.vec' does not exist"),
         (["v.vec", "missing.txt"], "File 'missing.txt' does not exist"),
         (["v.vec", "pairs.txt", "--restrict-vocab=0"], "0 is not in the range x>=1"),
     ],

@@ -65,6 +65,24 @@ def test_a_run_in_a_folder_has_a_log(text, tmp_path):
     assert told(log).count("done") == 2
 
 
+def test_a_finished_run_says_so_and_trains_nothing(text, tmp_path, monkeypatch):
+    model = train(text, run_dir=tmp_path / "run")
+    monkeypatch.setattr("w2v_sparseadam.training.resume.compile_run", pytest.fail)
+    events = []
+    again = resume(tmp_path / "run", on_event=events.append)
+    finished = {"event": "finished", "epochs": 2, "steps": 2, "words": 30, "dim": 3}
+    assert dict(events.pop()) == finished
+    assert [event["event"] for event in events] == ["folder"]
+    assert read_log(tmp_path / "run" / "log.jsonl")[-1] == finished
+    assert (again.words, again.loss, again.history) == (model.words, model.loss, ())
+    assert again.counts.tolist() == model.counts.tolist()
+    assert list(again.tables) == list(model.tables)
+    for name, table in model.tables.items():
+        assert again.tables[name].tobytes() == table.tobytes()
+    resume(tmp_path / "run", total_epochs=2, on_event=events.append)
+    assert events[-1]["event"] == "finished"
+
+
 def test_a_log_without_a_folder(text, tmp_path):
     (tmp_path / "log.jsonl").write_text("old")
     train(text, log=str(tmp_path / "log.jsonl"))

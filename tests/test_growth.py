@@ -137,7 +137,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
         "checkpoints-1", "lock", "log.jsonl", "settings.json", "text-1.json", "vocabulary-1.txt",
         "word_ids.i32",
     ]  # fmt: skip
-    first = Start.load(tmp_path / "run")
+    first = Start.load(tmp_path / "run", on_event=listener)
     assert first.words == vocabulary.words
     assert all(len(array) == n_old + 2 for array in first.arrays.values())
 
@@ -275,7 +275,7 @@ def test_stopped_at_any_file_nothing_or_all_was_added(
         resume(run_dir)
         outcomes.append(read_settings(run_dir)["generation"])
         if outcomes[-1]:
-            assert {"new", "newer"} < set(Start.load(run_dir).words)
+            assert {"new", "newer"} < set(Start.load(run_dir, on_event=print).words)
             with RunFolder.open(run_dir) as folder:
                 folder.load_text()
             assert {path.partition("/")[0] for path in contents(run_dir)} == {
@@ -511,7 +511,8 @@ def test_a_folder_that_is_no_start(text, tmp_path):
         train(text, **{**settings(), "skip_gram": wider}, init=start)
     newest = max((tmp_path / "run" / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1])
-    Start.load(tmp_path / "run")  # from the one before
+    with pytest.warns(UserWarning, match="the run is not finished"):
+        Start.load(tmp_path / "run")  # from the one before
     for path in (tmp_path / "run" / "checkpoints").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     assert "is damaged" in message(FormatError)

@@ -100,7 +100,7 @@ def test_a_file_that_is_missing_or_broken(tmp_path):
 
 
 def test_an_interrupt_exits_with_130(path, monkeypatch):
-    def interrupted(path):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Vectors, "load", interrupted)
@@ -110,7 +110,7 @@ def test_an_interrupt_exits_with_130(path, monkeypatch):
 
 
 def test_a_bug_keeps_its_traceback(path, monkeypatch):
-    monkeypatch.setattr(Vectors, "load", lambda path: 1 / 0)
+    monkeypatch.setattr(Vectors, "load", lambda *_, **__: 1 / 0)
     assert isinstance(run(path, "one").exception, ZeroDivisionError)
 
 

@@ -22,6 +22,7 @@ import w2v_sparseadam
 from w2v_sparseadam import Vectors, __version__
 from w2v_sparseadam.commands import reading
 from w2v_sparseadam.commands import train as command
+from w2v_sparseadam.commands.default_output import named_after
 from w2v_sparseadam.commands.report import TrainReport
 from w2v_sparseadam.errors import SettingError
 from w2v_sparseadam.events import Compiling
@@ -291,12 +292,62 @@ def test_usage_errors(folder, no_training, args, message):
 
 def test_a_corpus_named_like_the_default_output(folder, no_training):
     os.replace("news.txt", "news.vec")
-    assert error_of("news.vec", exit_code=2) == (
+    assert error_of("news.vec", "-o", "news.vec", exit_code=2) == (
         "news.vec is a corpus file and would be overwritten; name another with -o"
     )
 
 
-@pytest.mark.parametrize("corpus", ["-", ".", "..", "*.txt", "/dev/fd/0"])
+def test_a_default_output_is_not_overwritten(folder, no_training):
+    os.replace("news.txt", "my news.txt")
+    Path("my news.vec").write_text("precious")
+    assert error_of("my news.txt", exit_code=1) == (
+        "my news.vec: exists already; give -o 'my news.vec' to overwrite it, or -o with another "
+        "name"
+    )
+
+
+def test_an_output_that_is_named_is_overwritten(folder):
+    Path("news.vec").write_text("old")
+    run("news.txt", *SMALL, "--dry-run")
+    assert Path("news.vec").read_text() == "old"
+    run("news.txt", *SMALL, "-o", "news.vec")
+    assert Vectors.load("news.vec").words
+
+
+@pytest.mark.parametrize(
+    ("corpus", "name"),
+    [
+        (["texts/news.txt"], "news"),
+        (["news.en.txt"], "news.en"),
+        (["news.TXT.GZ"], "news"),
+        (["c4.json.zst"], "c4"),
+        (["dump.jsonl"], "dump"),
+        (["t.parquet"], "t"),
+        (["v1.2"], "v1.2"),
+        (["v1.2.gz"], "v1.2"),
+        (["news"], "news"),
+        ([".txt"], ".txt"),
+        (["a.txt", "b.txt"], "a"),
+        (["c4/0.json.gz", "c4/1.json.gz"], "c4"),
+        (["c4/0.json.gz", "c4/0.json.gz"], "0"),
+        (["c4/0.json.gz", "d/1.json.gz"], "0"),
+        (["c4/*.json.gz"], "c4"),
+        (["c4/**/x?.txt"], "c4"),
+        (["*.txt"], "here"),
+        (["."], "here"),
+        (["books.txt/"], "books.txt"),
+        (["books.txt/part.1"], "part.1"),
+        (["what?.txt"], "what?"),
+    ],
+)
+def test_names_of_outputs(tmp_path, monkeypatch, corpus, name):
+    (tmp_path / "here" / "books.txt").mkdir(parents=True)
+    (tmp_path / "here" / "what?.txt").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    assert named_after(corpus) == Path(f"{name}.vec")
+
+
+@pytest.mark.parametrize("corpus", ["-", "/", "/dev/fd/0"])
 def test_a_corpus_that_gives_the_vectors_no_name(folder, no_training, corpus):
     assert error_of(corpus, exit_code=2) == (
         f"'{corpus}' gives the vectors no name; give one with -o"
@@ -544,7 +595,7 @@ def test_files_to_start_from_that_cannot_be_used(folder, args, exit_code, messag
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # interpreted, NumPy warns
 def test_a_failure_keeps_the_vectors_that_were_there(folder):
     Path("news.vec").write_text("1 1\nold 1\n")
-    run("news.txt", *SMALL, "--optimizer", "sgd", "--lr", "1e30", exit_code=3)
+    run("news.txt", *SMALL, "-o", "news.vec", "--optimizer", "sgd", "--lr", "1e30", exit_code=3)
     assert Path("news.vec").read_text() == "1 1\nold 1\n"
 
 
@@ -701,7 +752,7 @@ def test_a_warning_when_a_frequent_word_may_have_been_forgotten(folder):
         e for e in map(json.loads, Path("log").read_text().splitlines()) if e["event"] == "text"
     )
     assert (text["min_count"], text["pruned"], text["max_missed"]) == (2, 60, 1)
-    lines = run(*args, "--min-count", "1").stderr.splitlines()
+    lines = run(*args, "--min-count", "1", "-o", "v.vec").stderr.splitlines()
     warning = "words that occur up to 1 times may be missing because of --max-types; raise it."
     assert f"Warning: {warning}" in lines
 
@@ -876,7 +927,7 @@ def test_a_signal_while_saving(folder, monkeypatch, number, code, word):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     Path("news.vec").write_text("1 1\nold 1\n")
     monkeypatch.setattr(os, "fsync", fsync)
-    result = run("news.txt", *SMALL, exit_code=code)
+    result = run("news.txt", *SMALL, "-o", "news.vec", exit_code=code)
     assert result.stderr.splitlines()[-1] == f"{word}; no vectors were written."
     assert sorted(path.name for path in Path().iterdir()) == ["news.txt", "news.vec"]
     assert Path("news.vec").read_text() == "1 1\nold 1\n"

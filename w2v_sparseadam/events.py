@@ -7,6 +7,7 @@ so a log has it, a JSON object a line.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -234,6 +235,17 @@ class TextAdded(Event):
 
 
 @dataclass(frozen=True)
+class RunFinished(Event):
+    """A run that was to be resumed has no steps left, so nothing is trained."""
+
+    kind = "finished"
+    epochs: int  # of the whole run
+    steps: int
+    words: int
+    dim: int
+
+
+@dataclass(frozen=True)
 class TrainingDone(Event):
     """The last step is done."""
 
@@ -243,3 +255,11 @@ class TrainingDone(Event):
     tokens_per_s: float
     loss: float
     peak_memory_bytes: int | None  # of the process; None where unknown
+
+
+def warn(event: Event) -> None:
+    """Give the message of `Warned` as a warning of Python's, for who listens to no events."""
+    if isinstance(event, Warned):
+        advice = event.advice.replace("`", "")
+        message = f"{event.message}; {advice}" if advice else event.message
+        warnings.warn(message, stacklevel=5)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import W2VCommand, printable, to_json
+from .reading import ReadingReport
 
 if TYPE_CHECKING:
     from ..evaluation.scores import Report
@@ -16,7 +17,7 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 
 
 @click.command(cls=W2VCommand, short_help="Score vectors on similarity and analogy sets.")
-@click.argument("vectors", type=_FILE)
+@click.argument("vectors", type=click.Path(exists=True, readable=True, allow_dash=True))
 @click.argument("datasets", metavar="DATASET...", type=_FILE, nargs=-1, required=True)
 @click.option(
     "--restrict-vocab",
@@ -41,7 +42,7 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
 def main(
     vectors: str, datasets: tuple[str, ...], restrict_vocab: int, keep_case: bool, as_json: bool
 ) -> None:
-    """Score word VECTORS, a word2vec file in text or binary, on one or more test sets.
+    """Score word VECTORS, a word2vec file or the folder of a run, on one or more test sets.
 
     A DATASET is a similarity file, with lines of two words and a number, or an analogy file,
     with lines of four words in sections that begin with a line ': name'. Scores are percent:
@@ -52,7 +53,7 @@ def main(
 
     # All are read before the first is scored, so that a broken one shows at once.
     tests = [read_dataset(path) for path in datasets]
-    loaded = Vectors.load(vectors)
+    loaded = Vectors.load(vectors, on_event=ReadingReport())
     reports = (
         evaluate(loaded, test, restrict_vocab=restrict_vocab, keep_case=keep_case) for test in tests
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import W2VCommand, printable, to_json, with_advice
+from .reading import ReadingReport
 
 if TYPE_CHECKING:
     from ..vectors.vectors import Vectors
@@ -17,9 +18,7 @@ Answer = tuple[str, list[tuple[str, float]]]
 
 
 @click.command(cls=W2VCommand, short_help="Print the words nearest to a word.")
-@click.argument(
-    "vectors", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True)
-)
+@click.argument("vectors", type=click.Path(exists=True, readable=True, allow_dash=True))
 @click.argument("words", metavar="[WORD]...", nargs=-1)
 @click.option(
     "-n",
@@ -46,8 +45,8 @@ def main(
 ) -> None:
     """Print the words whose vectors have the highest cosine with that of each WORD.
 
-    VECTORS is a word2vec file, text or binary. Give words, an --analogy, or both. A word that has
-    no vector is looked up in lower case, too.
+    VECTORS is a word2vec file, text or binary, or the folder of a run. Give words, an --analogy, or
+    both. A word that has no vector is looked up in lower case, too.
     """
     if not words and not analogy:
         raise click.UsageError("Nothing to look up: give a WORD or --analogy A B C.")
@@ -55,7 +54,7 @@ def main(
     from ..errors import UnknownWordError
     from ..vectors.vectors import Vectors
 
-    loaded = Vectors.load(vectors)
+    loaded = Vectors.load(vectors, on_event=ReadingReport())
     answers: list[Answer] = []
     unknown: list[UnknownWordError] = []
     for question in (*((word,) for word in words), *([analogy] if analogy else [])):

@@ -76,6 +76,13 @@ class TrainReport(ReadingReport):
             )
             self._bar.initial = self._bar.n = event["done_tokens"]
 
+    def _show_finished(self, event: Event) -> None:
+        self._start = dict(event)
+        epochs = "1 epoch" if event["epochs"] == 1 else f"{event['epochs']:,} epochs"
+        self._say(
+            f"The run is finished: {epochs}, {event['steps']:,} steps; add epochs with --epochs +N."
+        )
+
     def _show_progress(self, event: Event) -> None:
         loss, lr = f"loss {event['loss']:.3f}", f"lr {event['lr']:.2g}"
         done, whole = event["tokens"], self._start["tokens"]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..text.reading.sources import STANDARD_INPUT, find_sources, is_pattern
-from . import check_distinct
+from ..system.paths import shell_path
+from ..text.reading.sources import find_sources
+from . import check_distinct, printable
+from .default_output import named_after
 from .destination import Destination
 from .options import given, settings_given
+from .reading import ReadingReport
 from .runs import MoreEpochs, TotalEpochs, check_outside, check_resumable
 from .text_options import checked_sources, checked_text
 
@@ -49,7 +52,7 @@ def new_run(ctx: click.Context) -> Request:
     _check_new_run(ctx, options)
     run_dir = options["run_dir"]
     destination = Destination(run_dir) if run_dir else None
-    output = options["output"] or _named_after(options["corpus"][0])
+    output = options["output"] or _default_output(options["corpus"], options["dry_run"])
     outputs = _outputs(options, output)
     if run_dir:
         check_outside(run_dir, outputs)
@@ -132,15 +135,17 @@ def _outputs(options: Mapping[str, Any], output: Path) -> dict[str, Path | None]
     return {"-o": output, "--log": options["log"], "--phrases-out": options["phrases_out"]}
 
 
-def _named_after(corpus: str) -> Path:
-    """Return the file for the vectors that is named after a corpus."""
-    name = Path(corpus).name
-    for suffix in (".gz", ".bz2", ".xz", ".zst"):
-        name = name.removesuffix(suffix)
-    is_path = corpus != STANDARD_INPUT and (os.path.exists(corpus) or not is_pattern(corpus))
-    if not is_path or not name.strip(".") or corpus.startswith("/dev/"):
-        raise click.UsageError(f"'{corpus}' gives the vectors no name; give one with -o")
-    return Path(name).with_suffix(".vec")
+def _default_output(corpus: Sequence[str], dry_run: bool) -> Path:
+    """Return the file for the vectors that is named after the corpus, where there is none yet."""
+    output = named_after(corpus)
+    if os.path.lexists(output) and not dry_run:
+        raise click.ClickException(
+            printable(
+                f"{output}: exists already; give -o {shell_path(output)} to overwrite it, or -o "
+                "with another name"
+            )
+        )
+    return output
 
 
 def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
@@ -150,7 +155,9 @@ def _load_start(init: Path | None, freeze: Path | None) -> dict[str, Any]:
         from ..training.initialize import Start
         from ..vectors.vectors import Vectors
 
-        loaded["init"] = Start.load(init) if init.is_dir() else Vectors.load(init)
+        report = ReadingReport()
+        load = Start.load if init.is_dir() else Vectors.load
+        loaded["init"] = load(init, on_event=report)
     if freeze:
         from ..training.initialize import read_words
 

@@ -27,19 +27,25 @@ import numpy as np
 
 from ..errors import FormatError, W2VError
 from ..system.files import replace_file
+from ..system.memory import lacks_memory
 from .names import resume_command, sync_folder
 from .sealed_json import is_bounded
 
-_TYPES: dict[str, np.dtype] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_TYPES: dict[str, np.dtype] = {
+    "F32": np.dtype("<f4"),
+    "I64": np.dtype("<i8"),
+    "U8": np.dtype("u1"),
+}
 _PIECE = 1 << 20
-_MOST_HEADER_BYTES = 1 << 20
+_MOST_HEADER_BYTES = 1 << 25
 _DIGEST = re.compile(rb'"sha256": ?"([0-9a-f]{64})"')
+_MOST_LOOKS = 10
 _NAME = re.compile(r"step-[0-9]+\.safetensors")
 
 _Read = TypeVar("_Read")
 
 Arrays = Mapping[str, np.ndarray]
-"""Arrays of float32 or int64 by name."""
+"""Arrays of float32, int64 or uint8 by name."""
 
 
 def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -> None:
@@ -49,14 +55,14 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -
     ----------
     path : path-like
     arrays : mapping of str to ndarray
-        float32 or int64, contiguous or not.
+        float32, int64 or uint8, contiguous or not.
     state : object
         Anything that JSON can hold.
 
     Raises
     ------
     W2VError
-        If the file cannot be written; see `replace_file`.
+        If the file cannot be written; see `replace_file`. If the state is very long.
     """
     entries: dict[str, Any] = {"__metadata__": {"state": json.dumps(state), "sha256": "0" * 64}}
     stop = 0
@@ -66,6 +72,11 @@ def write_checkpoint(path: str | os.PathLike[str], arrays: Arrays, state: Any) -
         entries[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [start, stop]}
     header = json.dumps(entries).encode()
     header += b" " * (-len(header) % 8)
+    if len(header) > _MOST_HEADER_BYTES:
+        raise W2VError(
+            f"{path}: its settings take {len(header):,} bytes, but at most {_MOST_HEADER_BYTES:,} "
+            "can be written; name files of words rather than the words"
+        )
     start_of_file = len(header).to_bytes(8, "little") + header
     digest = hashlib.sha256(start_of_file)
     with replace_file(Path(path)) as stream:
@@ -118,7 +129,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray]
     Returns
     -------
     arrays : dict of str to ndarray
-        float32 or int64, mapped into memory and read-only.
+        float32, int64 or uint8, mapped into memory and read-only.
     state : object
         What JSON can hold.
 
@@ -136,6 +147,50 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray]
         arrays[name] = np.frombuffer(mapped, dtype, math.prod(shape), start).reshape(shape)
         start += arrays[name].nbytes
     return arrays, header.state
+
+
+class OpenCheckpoint:
+    """A checkpoint whose checksum was right when it was opened, to read some of its arrays."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
+        try:
+            header = _read_header(self._stream, path)
+        except BaseException:
+            self._stream.close()
+            raise
+        self.state, self._arrays, self._start = header.state, header.arrays, self._stream.tell()
+
+    def __enter__(self) -> OpenCheckpoint:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stream.close()
+
+    def read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Return an array of float32, read into memory.
+
+        Raises
+        ------
+        FormatError
+            If there is none of this name and shape.
+        W2VError
+            If it is more than memory can hold.
+        """
+        if self._arrays.get(name) != (_TYPES["F32"], shape):
+            raise FormatError(f"{self._path}: '{name}' is not the array that this run has")
+        place = self._start
+        for other, (dtype, its_shape) in self._arrays.items():
+            if other == name:
+                break
+            place += dtype.itemsize * math.prod(its_shape)
+        if lacking := lacks_memory(4 * math.prod(shape)):
+            raise W2VError(f"{self._path}: '{name}': {lacking}")
+        array = np.empty(shape, np.float32)
+        self._stream.seek(place)
+        _fill(self._stream, {name: array})
+        return array
 
 
 class _Header(NamedTuple):
@@ -211,7 +266,7 @@ def last_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], Any]:
     W2VError
         If there is none.
     """
-    return _last(folder, load_checkpoint)
+    return from_last(folder, load_checkpoint)
 
 
 def last_state(folder: Path) -> Any:
@@ -221,21 +276,35 @@ def last_state(folder: Path) -> Any:
         with open(path, "rb") as stream:
             return _read_header(stream, path).state
 
-    return _last(folder, state)
+    return from_last(folder, state)
 
 
-def _last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
+def from_last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
+    """Return what a function reads from the last checkpoint of a folder that it finds to be good.
+
+    Raises
+    ------
+    FormatError
+        If none is good.
+    W2VError
+        If there is none.
+    """
     failure: Exception = W2VError(
         f"{folder}: has no checkpoint yet; go on with its run first: "
         f"{resume_command(folder.parent)}"
     )
-    for path in reversed(checkpoint_paths(folder)):
-        try:
-            return read(path)
-        except FormatError as error:
-            failure = error
-        except OSError as error:
-            failure = W2VError(f"{path}: cannot be read ({error.strerror})")
+    paths = checkpoint_paths(folder)
+    for _ in range(_MOST_LOOKS):
+        for path in reversed(paths):
+            try:
+                return read(path)
+            except FormatError as error:
+                failure = error
+            except OSError as error:
+                failure = W2VError(f"{path}: cannot be read ({error.strerror})")
+        if paths == (now := checkpoint_paths(folder)):
+            break
+        paths = now  # a run in training has replaced them meanwhile
     raise failure
 
 

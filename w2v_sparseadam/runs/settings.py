@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError, W2VError
+from ..errors import FormatError, SettingError, W2VError
+from ..events import Event, Warned
 from ..objectives.registry import OBJECTIVES
+from ..objectives.settings import ObjectiveSettings
 from ..system.paths import shell_path
 from .inputs import can_be_a_path, is_stamp
 from .names import SETTINGS, refuse_links
@@ -79,3 +82,54 @@ def is_run(path: Path) -> bool:
     with suppress(W2VError):
         return bool(read_settings(path))
     return False
+
+
+def objective_of(settings: Mapping[str, Any], path: str | os.PathLike[str]) -> ObjectiveSettings:
+    """Return the objective of the run in the folder at ``path``.
+
+    Raises
+    ------
+    FormatError
+        If its settings have other names than this version knows, or values out of range.
+    """
+    name = next((name for name in OBJECTIVES if name in settings), "")
+    try:
+        return OBJECTIVES[name](**settings[name])
+    except (KeyError, TypeError, SettingError) as error:
+        raise FormatError(f"{path}: its settings are damaged: {error!r:.80}") from None
+
+
+def model_settings(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a run's settings that its vectors depend on."""
+    return {name: kept[name] for name in ("text", *OBJECTIVES, "optimizer", "run") if name in kept}
+
+
+def tell_if_unfinished(
+    path: str | os.PathLike[str],
+    settings: Mapping[str, Any],
+    state: Any,
+    on_event: Callable[[Event], None],
+) -> None:
+    """Warn if the last checkpoint of a run is not that of its last step.
+
+    Raises
+    ------
+    FormatError
+        If no run writes such a state of a checkpoint.
+    """
+    try:
+        step, n_steps_an_epoch = state["progress"]["step"], state["steps_an_epoch"]
+        n_epochs = sum([settings["run"]["epochs"], *settings["added_epochs"]])
+        n_steps = n_epochs * n_steps_an_epoch
+        is_whole = all(isinstance(n, int) for n in (step, n_epochs, n_steps_an_epoch))
+    except (KeyError, TypeError):
+        is_whole = False
+    if not is_whole:
+        raise FormatError(f"{path}: the state in its checkpoint is damaged")
+    if step < n_steps:
+        on_event(
+            Warned(
+                f"{path}: the run is not finished; its vectors are those of step {step:,} of "
+                f"{n_steps:,}, from its last checkpoint"
+            )
+        )

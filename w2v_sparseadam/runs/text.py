@@ -49,6 +49,11 @@ def read_vocabulary(path: Path, settings: Mapping[str, Any]) -> tuple[Vocabulary
 def read_text_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the counts and checksums of a run's vocabulary and word ids."""
     text_path = of_generation(path, "text.json", settings)
+    if not text_path.exists():
+        raise FormatError(
+            f"{text_path}: is missing: the text of the run was not read to its end; resume it, or "
+            "start a new one from the text"
+        )
     with open_whole(text_path):
         text = unsealed(text_path, read_json(text_path))
     positions, checksums = text.get("positions"), text.get("sha256")

@@ -32,7 +32,7 @@ class EventLog:
 
     ``read``, ``join`` and ``progress`` come at most once a second and a thousand times in a run,
     so that the log of a long run stays small. A ``progress`` left out is merged into the next one.
-    ``done`` waits for :meth:`finish`.
+    ``done`` and ``finished`` wait for :meth:`finish`.
 
     Parameters
     ----------
@@ -95,13 +95,13 @@ class EventLog:
             case "epoch":
                 self._write_progress()
                 self._write(dict(event))
-            case "done":
+            case "done" | "finished":
                 self._done = dict(event)
             case _:
                 self._write(dict(event))
 
     def finish(self, **facts: Any) -> None:
-        """Write ``done``, if training is, with what is known by now."""
+        """Write how the run ended, if it has, with what is known by now."""
         if self._done:
             self._write({**self._done, **facts})
 

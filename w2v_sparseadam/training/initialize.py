@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import FormatError, SettingError, check_path, wrong_type
+from ..events import Event, warn
 from ..runs.checkpoint_file import last_checkpoint
 from ..runs.names import of_generation
-from ..runs.settings import read_settings
+from ..runs.settings import read_settings, tell_if_unfinished
 from ..runs.text import read_vocabulary
 from ..text.filters import as_in_text
 from ..text.reading.compression import read_lines
@@ -43,8 +44,16 @@ class Start:
         return f"<Start: {len(self.words)} words, {self.dim} dimensions, {self.optimizer}>"
 
     @classmethod
-    def load(cls, run_dir: str | os.PathLike[str]) -> Start:
+    def load(
+        cls,
+        run_dir: str | os.PathLike[str],
+        *,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Start:
         """Load the last good checkpoint of a run folder, which stays as it is.
+
+        ``on_event`` receives `~w2v_sparseadam.events.Warned` if the run is not finished; by
+        default, that is a warning of Python's.
 
         Raises
         ------
@@ -78,6 +87,7 @@ class Start:
         is_whole = is_whole and shapes == [(table.n_rows, start.dim) for table in tables]
         if not is_whole or len(start.step_counts) != len(tables):
             raise FormatError(f"{run_dir}: is damaged: its checkpoint is of another vocabulary")
+        tell_if_unfinished(run_dir, settings, state, on_event or warn)
         return start
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import check_choice
+from ..errors import FormatError, check_choice, check_path
 from ..events import EpochEnded
+from ..objectives.registry import name_of
 from ..objectives.settings import ObjectiveSettings
 from ..vectors.html import table
 from ..vectors.other_names import OF_MODEL, no_attribute
@@ -43,6 +45,9 @@ class Model:
     history : sequence of EpochEnded
         Loss, tokens, pairs and seconds of each epoch of this call, which is not all of them if the
         run was resumed.
+    settings : mapping
+        All that it was trained with, as JSON can hold it: ``text``, ``optimizer``, ``run`` and
+        those of the objective.
     """
 
     words: list[str]
@@ -51,6 +56,7 @@ class Model:
     loss: float
     objective: ObjectiveSettings
     history: Sequence[EpochEnded] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> np.ndarray:
         """Return a table by its name, with ``_vectors`` behind it."""
@@ -133,3 +139,61 @@ class Model:
         kind = self.objective.kinds[0] if kind is None else kind
         check_choice("kind", kind, self.objective.kinds)
         return Vectors(self.words, self.objective.vectors(self.tables, kind))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole model to a file, in the format safetensors; :meth:`load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Its name ends in ``.safetensors``. Written whole or not at all.
+
+        Raises
+        ------
+        SettingError
+            If the name ends otherwise.
+        W2VError
+            If the file cannot be written.
+        """
+        from ..vectors.formats import model_file
+
+        check_path("path", path)
+        settings = {name_of(self.objective): vars(self.objective), **self.settings}
+        history = [vars(epoch) for epoch in self.history]
+        about = {"settings": settings, "loss": self.loss, "history": history}
+        model_file.write(path, self.words, self.counts, self.tables, about)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Read what :meth:`save` wrote; the arrays are mapped into memory, and read-only.
+
+        The file may come from a stranger: none of it is run.
+
+        Raises
+        ------
+        FormatError
+            If the file is damaged, or holds no model.
+        W2VError
+            If it cannot be read.
+        """
+        from ..vectors.formats import model_file
+
+        check_path("path", path)
+        found = model_file.read(path)
+        about = found.about
+        try:
+            history = tuple(EpochEnded(**epoch) for epoch in about["history"])
+            numbers = [about["loss"], *(n for epoch in history for n in vars(epoch).values())]
+            if not all(isinstance(number, int | float | None) for number in numbers):
+                raise TypeError("its history has other than numbers")
+        except (KeyError, TypeError) as error:
+            raise FormatError(f"{path}: is damaged: {error!r:.80}") from None
+        return cls(
+            found.words,
+            found.counts,
+            found.tables,
+            about["loss"],
+            found.objective,
+            history,
+            about["settings"],
+        )

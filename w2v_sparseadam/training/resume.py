@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING
 
-from ..errors import SettingError, W2VError, check_path
-from ..events import Event
+from ..errors import FormatError, SettingError, W2VError, check_path
+from ..events import Event, RunFinished
+from ..runs.settings import model_settings
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .event_log import LOG_NAME, Log, check_log, logged
@@ -19,6 +21,11 @@ from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, r
 from .settings import MAX_EPOCHS, Settings, epochs_of, text_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from ..objectives.settings import ObjectiveSettings
     from ..runs.folder import RunFolder
     from ..text.reading.corpus_like import CorpusLike
 
@@ -43,7 +50,8 @@ def resume(
     """Go on with a run from its last good checkpoint; return the model that it would have made.
 
     The text is not needed, unless it was not read to its end: then it is read again, if it is
-    still there and unchanged. A finished run returns its model at once.
+    still there and unchanged. A finished run returns its model at once, without a history, and the
+    only event is then `RunFinished`.
 
     Parameters
     ----------
@@ -95,18 +103,8 @@ def resume(
     check_calls(on_event, checkpoint_now, on_epoch)
     check_minutes(checkpoint_minutes)
     check_log(log)
-    if not isinstance(more_epochs, Integral) or more_epochs < 0:
-        raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
     adds = not isinstance(add, list | tuple) or bool(add)  # a column has no truth value
-    if total_epochs is not None:
-        if not isinstance(total_epochs, Integral) or total_epochs < 1:
-            raise SettingError(
-                f"total_epochs is {total_epochs!r}, but must be a whole number, 1 or more"
-            )
-        if more_epochs or adds:
-            raise SettingError("total_epochs goes with neither more_epochs nor add")
-    if adds and not more_epochs:
-        raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
+    _check_asked(more_epochs, total_epochs, adds)
     with ExitStack() as stack:
         emit = stack.enter_context(reported(on_event, progress))
         folder = stack.enter_context(RunFolder.open(run_dir, lock=lock))
@@ -130,20 +128,14 @@ def resume(
         settings = Settings.read(kept, run_dir).with_threads(threads)
         stages = epochs_of(kept)
         if total_epochs is not None:
-            n_asked = kept["first_epoch"] + sum(stages)
-            if total_epochs < n_asked:
-                raise SettingError(
-                    f"total_epochs is {total_epochs}, but the run in {run_dir} has {n_asked}"
-                )
-            if n_missing := int(total_epochs) - n_asked:
-                _check_epochs(sum(stages) + n_missing)
-                stages.append(n_missing)
-                _add_epochs(folder, n_missing)
+            _add_missing_epochs(folder, int(total_epochs), stages)
+        if model := _finished(folder, settings.objective, stages, emit):
+            return model
         compile_run(settings, emit)
         vocabulary, word_ids = folder.load_text()
         policy = CheckpointPolicy(folder, checkpoint_minutes, checkpoint_now, emit)
         policy.must_load = kept["has_init"] or kept["generation"] > 0
-        return run_training(
+        model = run_training(
             vocabulary,
             word_ids,
             settings,
@@ -154,6 +146,67 @@ def resume(
             policy=policy,
             on_epoch=on_epoch,
         )
+        return replace(model, settings=model_settings(kept))
+
+
+def _check_asked(more_epochs: int, total_epochs: int | None, adds: bool) -> None:
+    """Refuse numbers of epochs that are none, or contradict each other."""
+    if not isinstance(more_epochs, Integral) or more_epochs < 0:
+        raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
+    if total_epochs is not None:
+        if not isinstance(total_epochs, Integral) or total_epochs < 1:
+            raise SettingError(
+                f"total_epochs is {total_epochs!r}, but must be a whole number, 1 or more"
+            )
+        if more_epochs or adds:
+            raise SettingError("total_epochs goes with neither more_epochs nor add")
+    if adds and not more_epochs:
+        raise SettingError("to add text takes epochs over old and new text: give more_epochs too")
+
+
+def _finished(
+    folder: RunFolder,
+    objective: ObjectiveSettings,
+    stages: Sequence[int],
+    emit: Callable[[Event], None],
+) -> Model | None:
+    """Return the model of a run that has no steps left, and say so; None for others."""
+    from ..runs.checkpoint_file import OpenCheckpoint, from_last
+    from ..runs.text import read_vocabulary
+    from .progress import Progress, RunState
+
+    vocabulary, _ = read_vocabulary(folder.path, folder.settings)
+    tables = objective.tables(len(vocabulary))
+
+    def read(path: Path) -> tuple[Progress, dict[str, np.ndarray]] | None:
+        with OpenCheckpoint(path) as checkpoint:
+            state = RunState.read(checkpoint.state, folder.path)
+            if state.progress.step < state.steps_an_epoch * sum(stages):
+                return None
+            if len(state.step_counts) != len(tables):
+                raise FormatError(f"{folder.path}: the state in its checkpoint is damaged")
+            return state.progress, {
+                table.name: checkpoint.read(f"{table.name}.vectors", (table.n_rows, objective.dim))
+                for table in tables
+            }
+
+    try:
+        found = from_last(folder.checkpoints, read)
+    except W2VError:
+        return None  # there is none, or who goes on with the run says what is wrong
+    if found is None:
+        return None
+    progress, arrays = found
+    n_epochs = folder.settings["first_epoch"] + sum(stages)
+    emit(RunFinished(n_epochs, progress.step, len(vocabulary), objective.dim))
+    return Model(
+        vocabulary.words,
+        vocabulary.counts,
+        arrays,
+        progress.loss,
+        objective,
+        settings=model_settings(folder.settings),
+    )
 
 
 def _check_epochs(n: int) -> None:
@@ -165,6 +218,17 @@ def _check_epochs(n: int) -> None:
 def _add_epochs(folder: RunFolder, n: int) -> None:
     """Keep in the folder that so many epochs follow those of its run."""
     folder.change_settings(added_epochs=[*folder.settings["added_epochs"], n])
+
+
+def _add_missing_epochs(folder: RunFolder, total: int, stages: list[int]) -> None:
+    """Add as many epochs as are missing to a number of all that the run has had."""
+    n_asked = folder.settings["first_epoch"] + sum(stages)
+    if total < n_asked:
+        raise SettingError(f"total_epochs is {total}, but the run in {folder.path} has {n_asked}")
+    if n_missing := total - n_asked:
+        _check_epochs(sum(stages) + n_missing)
+        stages.append(n_missing)
+        _add_epochs(folder, n_missing)
 
 
 def _read_again(

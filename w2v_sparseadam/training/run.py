@@ -19,6 +19,7 @@ from ..events import (
     TrainingStarted,
 )
 from ..objectives.registry import name_of
+from ..runs.sealed_json import plain
 from ..system.machine import peak_memory
 from .build import start_engine
 from .checkpoint_policy import CheckpointPolicy
@@ -120,7 +121,8 @@ def run_training(
         if copies:
             tables = {name: table.copy() for name, table in tables.items()}
         objective, words, counts = settings.objective, vocabulary.words, vocabulary.counts
-        return Model(words, counts, tables, loss, objective, tuple(history))
+        kept = plain(settings.as_dict())
+        return Model(words, counts, tables, loss, objective, tuple(history), kept)
 
     def note(event: Event) -> None:
         if isinstance(event, EpochEnded):

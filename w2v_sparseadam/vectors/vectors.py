@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import FormatError, ShapeError, W2VError, check_path
+from ..errors import (
+    FormatError,
+    ShapeError,
+    W2VError,
+    check_path,
+)
+from ..events import Event, warn
 from ..system.files import write_result
 from ..system.memory import lacks_memory
 from ..text.reading.compression import open_unpacked
-from .formats import word2vec_binary, word2vec_text
+from .formats import model_file, run_folder, word2vec_binary, word2vec_text
 from .formats.detect import is_binary, is_text
 from .formats.word2vec import quote, read_header
 from .html import table
@@ -79,8 +85,10 @@ class Vectors(Queries):
         _check_finite(self.words, rows)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Vectors:
-        """Read a text or binary file; the format is detected from the content.
+    def load(
+        cls, path: str | os.PathLike[str], *, on_event: Callable[[Event], None] | None = None
+    ) -> Vectors:
+        """Read a file, whose format is detected from the content, or the folder of a run.
 
         Memory is that of the matrix and the words: the file is read in pieces of 1 MiB, and one
         with a false header takes no more than a valid file of its size.
@@ -90,7 +98,11 @@ class Vectors(Queries):
         path : str or path-like
             A file or pipe in one of the formats of word2vec, compressed or not; ``"-"`` is
             standard input. The newline after a binary record may be missing, as in some
-            published files.
+            published files. Or a file that `Model.save` wrote, which is mapped into memory; or
+            the folder of a run: its last checkpoint is read.
+        on_event : callable, optional
+            Receives `~w2v_sparseadam.events.Warned` if the run in a folder is not finished.
+            Default: a warning of Python's.
 
         Raises
         ------
@@ -99,16 +111,32 @@ class Vectors(Queries):
         TextError
             If it cannot be read, or its compressed data is broken.
         W2VError
-            If it has more vectors than memory can hold.
+            If it has more vectors than memory can hold; if a folder holds no checkpoint yet.
         """
         check_path("path", path)
+        if os.path.isdir(path):
+            words, matrix = run_folder.read(path, on_event or warn)
+            return cls._of_file(words, matrix, os.fspath(path))
+        if model_file.is_model(path):
+            model = model_file.read(path)
+            matrix = model.objective.vectors(model.tables, model.objective.kinds[0])
+            return cls._of_file(model.words, matrix, os.fspath(path))
         with open_unpacked(path) as (stream, name, size):
+            if model_file.starts_like_a_model(stream.peek()[:9]):
+                raise FormatError(
+                    f"{name}: is a model, which must be a file that is not compressed"
+                )
             n_words, dim = read_header(stream, name, size)
             lacking = lacks_memory(4 * n_words * dim)
             if lacking:
                 raise W2VError(f"{name}: {n_words} words of {dim} dimensions: {lacking}")
             format_ = word2vec_text if is_text(stream.peek(), dim) else word2vec_binary
             words, matrix = format_.read(stream, name, n_words, dim)
+        return cls._of_file(words, matrix, name)
+
+    @classmethod
+    def _of_file(cls, words: Sequence[str], matrix: NDArray[np.float32], name: str) -> Vectors:
+        """Return what a file of this name holds."""
         try:
             return cls(words, matrix)
         except FormatError as error:

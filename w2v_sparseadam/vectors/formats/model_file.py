@@ -1,0 +1,132 @@
+"""The file of a model, in the format safetensors: all that was trained, on what, and how.
+
+``counts`` and ``word_ends`` are int64, ``NAME_vectors`` of each table float32, and ``words`` are
+bytes of UTF-8, of which word i ends before byte ``word_ends[i]``. ``__metadata__`` has the settings
+and the history as JSON, and a checksum.
+
+The package safetensors reads such a file, but is not needed to: with NumPy it copies what it reads,
+so that an array takes twice its memory, and the files of checkpoints have the same format.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import FormatError, SettingError, W2VError
+from ...objectives.settings import ObjectiveSettings
+from ...runs.checkpoint_file import load_checkpoint, write_checkpoint
+from ...runs.sealed_json import plain
+from ...runs.settings import objective_of
+
+ENDING = ".safetensors"
+_FORMAT = 1
+_MOST_HEADER_BYTES = 1 << 40  # what is more is the text of a file of word2vec's
+
+
+class ModelFile(NamedTuple):
+    """What a file holds; arrays are mapped into memory and read-only."""
+
+    words: list[str]
+    counts: np.ndarray
+    tables: dict[str, np.ndarray]
+    objective: ObjectiveSettings
+    about: dict[str, Any]
+
+
+def is_model(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is that of a file in the format safetensors, by its first bytes."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as stream:
+            return starts_like_a_model(stream.read(9))
+    except OSError:
+        return False  # who reads it as another format says what is wrong
+
+
+def starts_like_a_model(head: bytes) -> bool:
+    """Tell whether bytes may be the first of such a file."""
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < _MOST_HEADER_BYTES
+
+
+def write(
+    path: str | os.PathLike[str],
+    words: Sequence[str],
+    counts: np.ndarray,
+    tables: Mapping[str, np.ndarray],
+    about: Mapping[str, Any],
+) -> None:
+    """Write a file, whole or not at all; ``about`` has the ``settings`` and what JSON can hold."""
+    if Path(path).suffix != ENDING:
+        raise SettingError(f"{path}: a model is written as safetensors; end the name in {ENDING}")
+    encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+    arrays = {
+        "counts": np.asarray(counts, np.int64),
+        "word_ends": np.cumsum([len(word) for word in encoded], dtype=np.int64),
+        **{f"{name}_vectors": table for name, table in tables.items()},
+        "words": np.frombuffer(b"".join(encoded), np.uint8),  # last: the others are aligned
+    }
+    write_checkpoint(path, arrays, plain({"format": _FORMAT, **about}))
+
+
+def read(path: str | os.PathLike[str]) -> ModelFile:
+    """Read a file that `write` wrote, once its checksum is seen to be right.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged, or holds no model.
+    W2VError
+        If it cannot be read.
+    """
+    try:
+        arrays, about = load_checkpoint(path)
+    except OSError as error:
+        raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
+    if not isinstance(about, dict) or "format" not in about:
+        raise FormatError(f"{path}: holds no model; of a checkpoint, name the folder of its run")
+    if about["format"] != _FORMAT:
+        found = f"{about['format']!r:.40}"
+        raise FormatError(f"{path}: is a model of format {found}, but this version reads {_FORMAT}")
+    try:
+        objective = objective_of(about["settings"], path)
+        words = _words(arrays["words"], arrays["word_ends"])
+        counts = arrays["counts"]
+        shapes = {
+            table.name: (table.n_rows, objective.dim) for table in objective.tables(len(words))
+        }
+        tables = {name: arrays[f"{name}_vectors"] for name in shapes}
+        fits = [_is(counts, np.int64, (len(words),))]
+        fits += [_is(table, np.float32, shapes[name]) for name, table in tables.items()]
+        if not all(fits) or counts.min() < 0:
+            raise ValueError("its arrays do not fit together")
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: is damaged: {error!r:.80}") from None
+    return ModelFile(words, counts, tables, objective, about)
+
+
+def _is(array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> bool:
+    """Tell whether an array has this type and shape."""
+    return array.dtype == dtype and array.shape == shape
+
+
+def _words(data: np.ndarray, ends: np.ndarray) -> list[str]:
+    """Return the words in an array of bytes; a ValueError if there are none, or two are equal."""
+    if data.dtype != np.uint8 or ends.dtype != np.int64 or data.ndim != 1 or ends.ndim != 1:
+        raise ValueError("its words are no bytes")
+    starts = np.concatenate(([0], ends[:-1]))
+    if not ends.size or (starts >= ends).any() or ends[-1] != data.size:
+        raise ValueError("its words do not end where it says")
+    text = data.tobytes()
+    words = [
+        text[start:end].decode("utf-8", "surrogatepass")
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+    if len(set(words)) < len(words):
+        raise ValueError("it has a word twice")
+    return words

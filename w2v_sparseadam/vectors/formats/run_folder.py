@@ -1,0 +1,62 @@
+"""The folder of a run: the vectors in its last checkpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FormatError
+from ...events import Event
+from ...runs.checkpoint_file import OpenCheckpoint, from_last
+from ...runs.names import SETTINGS, of_generation
+from ...runs.settings import objective_of, read_settings, tell_if_unfinished
+from ...runs.text import read_vocabulary
+
+
+class _Tables(Mapping[str, np.ndarray]):
+    """The tables in a checkpoint, each of which is read when it is asked for."""
+
+    def __init__(self, checkpoint: OpenCheckpoint, shapes: Mapping[str, tuple[int, int]]) -> None:
+        self._checkpoint, self._shapes = checkpoint, shapes
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._checkpoint.read(f"{name}.vectors", self._shapes[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+
+def read(
+    path: str | os.PathLike[str], on_event: Callable[[Event], None]
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Read the words of a run and their vectors, of the kind that its objective gives by default.
+
+    The folder stays as it is, and may be in use. ``on_event`` receives `Warned` if the run is not
+    finished.
+    """
+    folder = Path(path)
+    if not (folder / SETTINGS).exists():
+        raise FormatError(
+            f"{path}: is a folder without a run; name a file of vectors, or the folder of a run"
+        )
+    settings = read_settings(folder)
+    words = read_vocabulary(folder, settings)[0].words
+    objective = objective_of(settings, path)
+    shapes = {table.name: (table.n_rows, objective.dim) for table in objective.tables(len(words))}
+
+    def read_vectors(checkpoint_path: Path) -> tuple[np.ndarray, Any]:
+        with OpenCheckpoint(checkpoint_path) as checkpoint:
+            tables = _Tables(checkpoint, shapes)
+            return objective.vectors(tables, objective.kinds[0]), checkpoint.state
+
+    matrix, state = from_last(of_generation(folder, "checkpoints", settings), read_vectors)
+    tell_if_unfinished(path, settings, state, on_event)
+    return words, matrix
