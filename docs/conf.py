@@ -30,6 +30,8 @@ nitpick_ignore_regex = [("py:(class|obj)", ".*")]
 html_theme = "furo"
 html_title = f"{project} {version}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 highlight_language = "none"
 pygments_style = "friendly"
 
