@@ -39,9 +39,12 @@ from w2v_sparseadam.text.reading import sources
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 from w2v_sparseadam.training.initialize import Start, place
+from w2v_sparseadam.training.model import Model
 from w2v_sparseadam.version import training_version
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
+
+NOTHING = Model([], np.zeros(0, np.int64), {}, 0.0, SkipGramConfig())
 
 NEW = "new w1 w2 new\nrare w1 w30 w3\nnewer w2 new newer\n"
 
@@ -145,7 +148,7 @@ def test_the_folder_holds_both_texts_and_the_state_of_the_run(text, more, tmp_pa
 def test_old_rows_go_on_and_new_rows_start_fresh(text, more, tmp_path, monkeypatch):
     train(text, **frequent(), run_dir=tmp_path / "run")
     arrays, state = last_checkpoint(tmp_path / "run" / "checkpoints")
-    monkeypatch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: None)
+    monkeypatch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: NOTHING)
     resume(tmp_path / "run", more_epochs=2, add=[more])
     grown, grown_state = last_checkpoint(tmp_path / "run" / "checkpoints-1")
     n_old = len(arrays["center.vectors"])
@@ -225,7 +228,7 @@ def test_killed_after_the_settings_change_the_text_is_added(text, more, tmp_path
     expected = bytes_of(resume(tmp_path / "run", more_epochs=1, add=[more]))
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "_remove_others", lambda self: None)
-        patch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: None)
+        patch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: NOTHING)
         resume(tmp_path / "other", more_epochs=1, add=[more])
     assert (tmp_path / "other" / "checkpoints").exists()
     assert bytes_of(resume(tmp_path / "other")) == expected
@@ -243,7 +246,7 @@ def test_stopped_at_any_file_nothing_or_all_was_added(
     """
     train(text, **frequent(), run_dir=tmp_path / "run")
     before = contents(tmp_path / "run")
-    monkeypatch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: None)
+    monkeypatch.setattr("w2v_sparseadam.training.resume.run_training", lambda *_, **__: NOTHING)
     outcomes = []
     while len(outcomes) < 100:
         run_dir = tmp_path / f"run-{len(outcomes)}"

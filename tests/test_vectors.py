@@ -380,7 +380,7 @@ def test_a_file_that_is_none(tmp_path):
         Vectors.load(tmp_path / "missing.vec")
     with pytest.raises(FormatError, match="/dev/null, line 1: expected the numbers of words and"):
         Vectors.load("/dev/null")
-    with pytest.raises(W2VError, match="cannot be read: Is a directory"):
+    with pytest.raises(W2VError, match="is a folder without a run; name a file of vectors"):
         Vectors.load(tmp_path)
 
 
