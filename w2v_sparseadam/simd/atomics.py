@@ -7,9 +7,8 @@ these operations in the same order. As in :mod:`.rows`, a Python body runs when 
 import threading
 
 from numba import types
-from numba.extending import intrinsic, overload
 
-from .kernels import INLINED
+from .intrinsics import intrinsic_of
 
 _ORDER = "seq_cst"
 _LOCK = threading.Lock()
@@ -20,31 +19,17 @@ def _element(context, builder, signature, args):
     return builder.gep(data, [args[1]])
 
 
-@intrinsic
-def _load(typing, array, i):
-    def generate(context, builder, signature, args):
-        return builder.load_atomic(_element(context, builder, signature, args), _ORDER, 8)
-
-    return types.int64(array, types.int64), generate
-
-
 def load(array, i):
     """Return ``array[i]``."""
     return array[i]
 
 
-@overload(load, jit_options=INLINED)
-def _compiled_load(array, i):
-    return lambda array, i: _load(array, i)
-
-
-@intrinsic
-def _store(typing, array, i, value):
+@intrinsic_of(load)
+def _load(typing, array, i):
     def generate(context, builder, signature, args):
-        builder.store_atomic(args[2], _element(context, builder, signature, args), _ORDER, 8)
-        return context.get_dummy_value()
+        return builder.load_atomic(_element(context, builder, signature, args), _ORDER, 8)
 
-    return types.void(array, types.int64, types.int64), generate
+    return types.int64(array, types.int64), generate
 
 
 def store(array, i, value):
@@ -53,22 +38,13 @@ def store(array, i, value):
         array[i] = value
 
 
-@overload(store, jit_options=INLINED)
-def _compiled_store(array, i, value):
-    def call(array, i, value):
-        _store(array, i, value)
-
-    return call
-
-
-@intrinsic
-def _add(typing, array, i, value):
+@intrinsic_of(store)
+def _store(typing, array, i, value):
     def generate(context, builder, signature, args):
-        return builder.atomic_rmw(
-            "add", _element(context, builder, signature, args), args[2], _ORDER
-        )
+        builder.store_atomic(args[2], _element(context, builder, signature, args), _ORDER, 8)
+        return context.get_dummy_value()
 
-    return types.int64(array, types.int64, types.int64), generate
+    return types.void(array, types.int64, types.int64), generate
 
 
 def add(array, i, value):
@@ -79,20 +55,14 @@ def add(array, i, value):
         return old
 
 
-@overload(add, jit_options=INLINED)
-def _compiled_add(array, i, value):
-    return lambda array, i, value: _add(array, i, value)
-
-
-@intrinsic
-def _swap(typing, array, i, old, new):
+@intrinsic_of(add)
+def _add(typing, array, i, value):
     def generate(context, builder, signature, args):
-        result = builder.cmpxchg(
-            _element(context, builder, signature, args), args[2], args[3], _ORDER, _ORDER
+        return builder.atomic_rmw(
+            "add", _element(context, builder, signature, args), args[2], _ORDER
         )
-        return builder.extract_value(result, 1)
 
-    return types.boolean(array, types.int64, types.int64, types.int64), generate
+    return types.int64(array, types.int64, types.int64), generate
 
 
 def swap(array, i, old, new):
@@ -104,6 +74,12 @@ def swap(array, i, old, new):
         return same
 
 
-@overload(swap, jit_options=INLINED)
-def _compiled_swap(array, i, old, new):
-    return lambda array, i, old, new: _swap(array, i, old, new)
+@intrinsic_of(swap)
+def _swap(typing, array, i, old, new):
+    def generate(context, builder, signature, args):
+        result = builder.cmpxchg(
+            _element(context, builder, signature, args), args[2], args[3], _ORDER, _ORDER
+        )
+        return builder.extract_value(result, 1)
+
+    return types.boolean(array, types.int64, types.int64, types.int64), generate

@@ -14,10 +14,9 @@ import numpy as np
 from numba import typeof, types
 from numba.core import cgutils
 from numba.core.dispatcher import Dispatcher
-from numba.extending import intrinsic, overload
 
 from .instructions import index
-from .kernels import INLINED
+from .intrinsics import intrinsic_of
 
 _NUMBERS = (types.int64,) * 3
 
@@ -75,7 +74,12 @@ def _structure(value: Any) -> Any:
     return kinds[type(value)](value)
 
 
-@intrinsic
+def frame_of(pointer):
+    """Return the frame that a pointer to one leads to."""
+    return pointer[0]
+
+
+@intrinsic_of(frame_of)
 def _frame_of(typing, pointer):
     def generate(context, builder, sig, args):
         return context.unpack_value(builder, sig.return_type, args[0])
@@ -83,17 +87,12 @@ def _frame_of(typing, pointer):
     return pointer.dtype(pointer), generate
 
 
-def frame_of(pointer):
-    """Return the frame that a pointer to one leads to."""
-    return pointer[0]
+def call(calls, which, a, b, c):
+    """Call a kernel of :class:`Calls` by its number, given the table, and return its result."""
+    return calls[which](a, b, c)
 
 
-@overload(frame_of, jit_options=INLINED)
-def _compiled_frame_of(pointer):
-    return lambda pointer: _frame_of(pointer)
-
-
-@intrinsic
+@intrinsic_of(call)
 def _call(typing, calls, which, a, b, c):
     signature = types.int64(calls, types.int64, *_NUMBERS)
 
@@ -112,16 +111,3 @@ def _call(typing, calls, which, a, b, c):
         return result
 
     return signature, generate
-
-
-def call(calls, which, a, b, c):
-    """Call a kernel of :class:`Calls` by its number, given the table, and return its result."""
-    return calls[which](a, b, c)
-
-
-@overload(call, jit_options=INLINED)
-def _compiled_call(calls, which, a, b, c):
-    def call(calls, which, a, b, c):
-        return _call(calls, which, a, b, c)
-
-    return call

@@ -30,7 +30,7 @@ from ..events import Compiling, Event, Warned
 _FOLDER = Path(__file__).parent
 _PACKAGE = _FOLDER.parent
 _HOLDS_KERNELS = re.compile(
-    rb"^@(kernel|kernel_with_memory|bound_kernel|inlined|intrinsic|overload)\b", re.MULTILINE
+    rb"^@(kernel|kernel_with_memory|bound_kernel|inlined|intrinsic_of|overload)\b", re.MULTILINE
 )
 _HOLD_CONSTANTS = {_PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment

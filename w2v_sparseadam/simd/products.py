@@ -6,7 +6,6 @@ in compiled code.
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
 
 from .arrays import LANES
 from .instructions import (
@@ -22,14 +21,15 @@ from .instructions import (
     sum_lanes,
     zero_vector,
 )
-from .kernels import INLINED
+from .intrinsics import intrinsic_of
 
 _TILE_ROWS, _TILE_VECTORS = 8, 3  # 24 sums and 3 vectors in the 32 registers of AVX-512
 _ROW_VECTORS = 8
 
 
-def _tile(builder, a, b, c, rows, columns, adds, first, last):
+def _tile(builder, matrices, rows, columns, adds, first, last):
     """Emit C[rows, columns] = (C if ``adds`` else 0) + Σ_k A[rows, k] · B[k, columns]."""
+    a, b, c = matrices
     fma = fused_multiply_add(builder)
     places = [(row, column) for row in rows for column in columns]
     starts = [c.load(*place) if adds else zero_vector(VECTOR) for place in places]
@@ -49,31 +49,6 @@ def _tile(builder, a, b, c, rows, columns, adds, first, last):
         c.store(*place, value)
 
 
-@intrinsic
-def _multiply(typing, a, b, c, n_rows, n):
-    signature = types.void(a, b, c, types.int64, types.int64)
-
-    def generate(context, builder, sig, args):
-        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in range(3)]
-        n_rows, n = args[3:]
-
-        def step(k, _):
-            row = builder.mul(k, index(_TILE_ROWS))
-            rows = [builder.add(row, index(r)) for r in range(_TILE_ROWS)]
-            in_groups(
-                builder,
-                matrices[1].n_vectors,
-                _TILE_VECTORS,
-                lambda columns: _tile(builder, *matrices, rows, columns, False, index(0), n),
-            )
-            return []
-
-        loop(builder, builder.udiv(n_rows, index(_TILE_ROWS)), [], step)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
 def multiply(a, b, c, n_rows, n):
     """Compute a matrix product: C[:n_rows] ← A[:n_rows, :n] · B[:n], summed in the order of n.
 
@@ -91,33 +66,26 @@ def multiply(a, b, c, n_rows, n):
     c[:n_rows] = a[:n_rows, :n] @ b[:n]
 
 
-@overload(multiply, jit_options=INLINED)
-def _compiled_multiply(a, b, c, n_rows, n):
-    return lambda a, b, c, n_rows, n: _multiply(a, b, c, n_rows, n)
-
-
-@intrinsic(prefer_literal=True)
-def _band_product(typing, add, a, b, c, first, last, starts, stops):
-    adds = bool(add.literal_value)
-    signature = types.void(add, a, b, c, types.int64, types.int64, starts, stops)
+@intrinsic_of(multiply)
+def _multiply(typing, a, b, c, n_rows, n):
+    signature = types.void(a, b, c, types.int64, types.int64)
 
     def generate(context, builder, sig, args):
-        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)]
-        first, last = args[4:6]
-        starts, stops = (
-            context.make_array(sig.args[k])(context, builder, args[k]).data for k in (6, 7)
-        )
+        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in range(3)]
+        n_rows, n = args[3:]
 
-        def emit(columns):
-            def step(k, _):
-                row = builder.add(first, k)
-                start, stop = (builder.load(builder.gep(ends, [row])) for ends in (starts, stops))
-                _tile(builder, *matrices, [row], columns, adds, start, stop)
-                return []
+        def step(k, _):
+            row = builder.mul(k, index(_TILE_ROWS))
+            rows = [builder.add(row, index(r)) for r in range(_TILE_ROWS)]
+            in_groups(
+                builder,
+                matrices[1].n_vectors,
+                _TILE_VECTORS,
+                lambda columns: _tile(builder, matrices, rows, columns, False, index(0), n),
+            )
+            return []
 
-            loop(builder, builder.sub(last, first), [], step)
-
-        in_groups(builder, matrices[1].n_vectors, _ROW_VECTORS, emit)
+        loop(builder, builder.udiv(n_rows, index(_TILE_ROWS)), [], step)
         return context.get_dummy_value()
 
     return signature, generate
@@ -136,12 +104,31 @@ def band_product(add, a, b, c, first, last, starts, stops):
         c[i] = c[i] + product if add else product
 
 
-@overload(band_product, prefer_literal=True, jit_options=INLINED)
-def _compiled_band_product(add, a, b, c, first, last, starts, stops):
-    def call(add, a, b, c, first, last, starts, stops):
-        _band_product(add, a, b, c, first, last, starts, stops)
+@intrinsic_of(band_product, prefer_literal=True)
+def _band_product(typing, add, a, b, c, first, last, starts, stops):
+    adds = bool(add.literal_value)
+    signature = types.void(add, a, b, c, types.int64, types.int64, starts, stops)
 
-    return call
+    def generate(context, builder, sig, args):
+        matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)]
+        first, last = args[4:6]
+        starts, stops = (
+            context.make_array(sig.args[k])(context, builder, args[k]).data for k in (6, 7)
+        )
+
+        def emit(columns):
+            def step(k, _):
+                row = builder.add(first, k)
+                start, stop = (builder.load(builder.gep(ends, [row])) for ends in (starts, stops))
+                _tile(builder, matrices, [row], columns, adds, start, stop)
+                return []
+
+            loop(builder, builder.sub(last, first), [], step)
+
+        in_groups(builder, matrices[1].n_vectors, _ROW_VECTORS, emit)
+        return context.get_dummy_value()
+
+    return signature, generate
 
 
 def _transposed_sums(builder, vectors):
@@ -188,7 +175,20 @@ def _dots(builder, a, b, rows, columns):
     return loop(builder, a.n_vectors, starts, add_products)
 
 
-@intrinsic
+def band_dots(a, b, c, first, last, starts, stops):
+    """Store in C the inner products of rows of A and rows of B, negated, in a band.
+
+        C[i, j] ← −Σ_d A[i, d] · B[j, d]     j = starts[i] … stops[i] − 1
+
+    for i = first … last − 1; ``starts`` and ``stops`` are 1-D arrays of int64. The width of A and B
+    is a multiple of 16.
+    """
+    for i in range(first, last):
+        band = slice(starts[i], stops[i])
+        c[i, band] = -(b[band] @ a[i])
+
+
+@intrinsic_of(band_dots)
 def _band_dots(typing, a, b, c, first, last, starts, stops):
     signature = types.void(a, b, c, types.int64, types.int64, starts, stops)
 
@@ -228,28 +228,18 @@ def _band_dots(typing, a, b, c, first, last, starts, stops):
     return signature, generate
 
 
-def band_dots(a, b, c, first, last, starts, stops):
-    """Store in C the inner products of rows of A and rows of B, negated, in a band.
+def dot_tile(a, b, c, row, column):
+    """Store in C the inner products of four rows of A with four rows of B.
 
-        C[i, j] ← −Σ_d A[i, d] · B[j, d]     j = starts[i] … stops[i] − 1
+        C[i, j] ← Σ_d A[i, d] · B[j, d]       i = row … row + 3, j = column … column + 3
 
-    for i = first … last − 1; ``starts`` and ``stops`` are 1-D arrays of int64. The width of A and B
-    is a multiple of 16.
+    The width of A and B is a multiple of 16.
     """
-    for i in range(first, last):
-        band = slice(starts[i], stops[i])
-        c[i, band] = -(b[band] @ a[i])
+    rows, columns = slice(row, row + 4), slice(column, column + 4)
+    c[rows, columns] = a[rows] @ b[columns].T
 
 
-@overload(band_dots, jit_options=INLINED)
-def _compiled_band_dots(a, b, c, first, last, starts, stops):
-    def call(a, b, c, first, last, starts, stops):
-        _band_dots(a, b, c, first, last, starts, stops)
-
-    return call
-
-
-@intrinsic
+@intrinsic_of(dot_tile)
 def _dot_tile(typing, a, b, c, row, column):
     signature = types.void(a, b, c, types.int64, types.int64)
 
@@ -268,19 +258,3 @@ def _dot_tile(typing, a, b, c, row, column):
         return context.get_dummy_value()
 
     return signature, generate
-
-
-def dot_tile(a, b, c, row, column):
-    """Store in C the inner products of four rows of A with four rows of B.
-
-        C[i, j] ← Σ_d A[i, d] · B[j, d]       i = row … row + 3, j = column … column + 3
-
-    The width of A and B is a multiple of 16.
-    """
-    rows, columns = slice(row, row + 4), slice(column, column + 4)
-    c[rows, columns] = a[rows] @ b[columns].T
-
-
-@overload(dot_tile, jit_options=INLINED)
-def _compiled_dot_tile(a, b, c, row, column):
-    return lambda a, b, c, row, column: _dot_tile(a, b, c, row, column)

@@ -8,7 +8,6 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
 
 from .arrays import LANES
 from .instructions import (
@@ -23,10 +22,15 @@ from .instructions import (
     sum_lanes,
     zero_vector,
 )
-from .kernels import INLINED
+from .intrinsics import intrinsic_of
 
 
-@intrinsic
+def copy_row(a, i, b, j):
+    """Copy row i of ``a`` to row j of ``b``; their width is a multiple of 16."""
+    b[j] = a[i]
+
+
+@intrinsic_of(copy_row)
 def _copy_row(typing, a, i, b, j):
     signature = types.void(a, types.int64, b, types.int64)
 
@@ -45,17 +49,13 @@ def _copy_row(typing, a, i, b, j):
     return signature, generate
 
 
-def copy_row(a, i, b, j):
-    """Copy row i of ``a`` to row j of ``b``; their width is a multiple of 16."""
-    b[j] = a[i]
+def dot(a, i, b, j):
+    """Return the inner product of row i of ``a`` and row j of ``b``, over whole vectors only."""
+    n = a.shape[1] // LANES * LANES
+    return np.dot(a[i, :n], b[j, :n])
 
 
-@overload(copy_row, jit_options=INLINED)
-def _compiled_copy_row(a, i, b, j):
-    return lambda a, i, b, j: _copy_row(a, i, b, j)
-
-
-@intrinsic
+@intrinsic_of(dot)
 def _dot(typing, a, i, b, j):
     signature = types.float32(a, types.int64, b, types.int64)
 
@@ -75,18 +75,12 @@ def _dot(typing, a, i, b, j):
     return signature, generate
 
 
-def dot(a, i, b, j):
-    """Return the inner product of row i of ``a`` and row j of ``b``, over whole vectors only."""
-    n = a.shape[1] // LANES * LANES
-    return np.dot(a[i, :n], b[j, :n])
+def row_sum(a, i):
+    """Return the sum of row i of ``a`` in float64; its width is a multiple of 16."""
+    return np.sum(a[i], dtype=np.float64)
 
 
-@overload(dot, jit_options=INLINED)
-def _compiled_dot(a, i, b, j):
-    return lambda a, i, b, j: _dot(a, i, b, j)
-
-
-@intrinsic
+@intrinsic_of(row_sum)
 def _row_sum(typing, a, i):
     signature = types.float64(a, types.int64)
 
@@ -103,17 +97,11 @@ def _row_sum(typing, a, i):
     return signature, generate
 
 
-def row_sum(a, i):
-    """Return the sum of row i of ``a`` in float64; its width is a multiple of 16."""
-    return np.sum(a[i], dtype=np.float64)
+def prefetch_row(a, i):
+    """Prefetch row i of ``a``, which will be read soon, into the cache."""
 
 
-@overload(row_sum, jit_options=INLINED)
-def _compiled_row_sum(a, i):
-    return lambda a, i: _row_sum(a, i)
-
-
-@intrinsic
+@intrinsic_of(prefetch_row)
 def _prefetch_row(typing, a, i):
     signature = types.void(a, types.int64)
 
@@ -132,12 +120,3 @@ def _prefetch_row(typing, a, i):
         return context.get_dummy_value()
 
     return signature, generate
-
-
-def prefetch_row(a, i):
-    """Prefetch row i of ``a``, which will be read soon, into the cache."""
-
-
-@overload(prefetch_row, jit_options=INLINED)
-def _compiled_prefetch_row(a, i):
-    return lambda a, i: _prefetch_row(a, i)

@@ -11,28 +11,14 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
 
-from ...simd.kernels import INLINED
+from ...simd.intrinsics import intrinsic_of
 
 BLOCK = 64
 """Bytes examined at once."""
 
 _INT1, _INT64 = ir.IntType(1), ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), BLOCK)
-
-
-@intrinsic
-def _white_space(typing, data, pos):
-    def generate(context, builder, signature, args):
-        start = context.make_array(signature.args[0])(context, builder, args[0]).data
-        place = builder.bitcast(builder.gep(start, [args[1]]), _BYTES.as_pointer())
-        block = builder.load(place, align=1)
-        space = builder.icmp_unsigned("==", block, _each(32))
-        control = builder.icmp_unsigned("<", builder.sub(block, _each(9)), _each(5))  # 9 to 13
-        return builder.bitcast(builder.or_(space, control), _INT64)
-
-    return types.uint64(data, pos), generate
 
 
 def _each(byte):
@@ -46,17 +32,17 @@ def white_space(data, pos):
     return np.packbits(bits, bitorder="little").view("<u8")[0]
 
 
-@overload(white_space, jit_options=INLINED)
-def _compiled_white_space(data, pos):
-    return lambda data, pos: _white_space(data, pos)
-
-
-@intrinsic
-def _lowest_bit(typing, word):
+@intrinsic_of(white_space)
+def _white_space(typing, data, pos):
     def generate(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(_INT1, 1))
+        start = context.make_array(signature.args[0])(context, builder, args[0]).data
+        place = builder.bitcast(builder.gep(start, [args[1]]), _BYTES.as_pointer())
+        block = builder.load(place, align=1)
+        space = builder.icmp_unsigned("==", block, _each(32))
+        control = builder.icmp_unsigned("<", builder.sub(block, _each(9)), _each(5))  # 9 to 13
+        return builder.bitcast(builder.or_(space, control), _INT64)
 
-    return types.uint64(types.uint64), generate
+    return types.uint64(data, pos), generate
 
 
 def lowest_bit(word):
@@ -64,12 +50,19 @@ def lowest_bit(word):
     return np.uint64((int(word) & -int(word)).bit_length() - 1)
 
 
-@overload(lowest_bit, jit_options=INLINED)
-def _compiled_lowest_bit(word):
-    return lambda word: _lowest_bit(word)
+@intrinsic_of(lowest_bit)
+def _lowest_bit(typing, word):
+    def generate(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(_INT1, 1))
+
+    return types.uint64(types.uint64), generate
 
 
-@intrinsic
+def prefetch(array, k):
+    """Prefetch ``array[k]``, which will be read soon, into the cache."""
+
+
+@intrinsic_of(prefetch)
 def _prefetch(typing, array, k):
     def generate(context, builder, signature, args):
         view = context.make_array(signature.args[0])(context, builder, args[0])
@@ -83,12 +76,3 @@ def _prefetch(typing, array, k):
         return context.get_dummy_value()
 
     return types.void(array, types.uint64), generate
-
-
-def prefetch(array, k):
-    """Prefetch ``array[k]``, which will be read soon, into the cache."""
-
-
-@overload(prefetch, jit_options=INLINED)
-def _compiled_prefetch(array, k):
-    return lambda array, k: _prefetch(array, k)
