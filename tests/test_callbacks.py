@@ -216,7 +216,7 @@ def test_a_terminal_shows_one_bar_at_a_time(monkeypatch):
             if isinstance(event, Compiling | Reading | Joining):
                 emit(event)
     shown = screen.getvalue()
-    for part in ("Compiling fill_plan  25%|", "Reading  50%|", "500k of 1.00M", "Joining  50%|"):
+    for part in ("Compiling  25%|", "Reading  50%|", "500k of 1.00M", "Joining  50%|"):
         assert part in shown
     last = shown.rstrip().split("\r")[-1]
     assert re.match(r"Epoch 2/2 100%\|#+\| .*words/s, 00:00 left, loss 2\.250, lr 0\.001$", last)

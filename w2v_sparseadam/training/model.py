@@ -39,7 +39,7 @@ class Model:
         What was trained, by name; also as attributes, ``center_vectors`` and ``context_vectors``.
     loss : float
         Mean negative log likelihood of the last epoch's pairs, each with its negatives; of the last
-        epoch that had any.
+        epoch that had any. Of a part of the first epoch, if `StopTraining` ended it; NaN before.
     objective : SkipGramConfig
         What it was trained for.
     history : sequence of EpochEnded

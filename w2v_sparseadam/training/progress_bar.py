@@ -81,7 +81,8 @@ class ProgressBar:
         """Show an event, if it is one of progress."""
         match event:
             case Compiling():
-                self._show(event, event.total, "", f"Compiling {event.kernel}", "")
+                details = "{n} of {total} kernels, {elapsed}" if event.total else event.kernel
+                self._show(event, event.total, "", "Compiling", details)
                 self._bar.n = max(0, event.number - 1)
                 self._bar.refresh()  # whenever it was drawn last: the next may be seconds off
             case Reading(done, whole, tokens):

@@ -94,6 +94,7 @@ def _started(
 
 
 # More than eight parameters: the text, what it starts from, and who is told are not of one kind.
+# Over 60 lines, a third of them the signature and arguments: a run from its text to its model.
 def run_training(
     vocabulary: Vocabulary,
     word_ids: np.ndarray,
