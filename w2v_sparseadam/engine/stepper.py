@@ -37,6 +37,10 @@ class Stepper(Protocol):
     tables: Mapping[str, Optimizer]
     n_batches: int
 
+    @property
+    def buffer_bytes(self) -> int:
+        """What is allocated here beside the text, the tables and the optimizers' state."""
+
     def run(self, first_step: int, lrs: Sequence[float]) -> list[Batch]:
         """Take consecutive steps, each with its learning rate."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..engine.engine import Engine
+    from ..engine.stepper import Stepper
     from ..system.workers import Workers
     from ..text.vocabulary import Vocabulary
     from ..vectors.vectors import Vectors
@@ -89,7 +90,7 @@ def start_engine(
     init: Vectors | Start | None = None,
     freeze: Collection[str] = (),
     first_epoch: int = 0,
-) -> Engine:
+) -> Stepper:
     """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
     from ..system.memory import usable_memory
     from .initialize import find_frozen, place

@@ -22,7 +22,7 @@ from .initialize import check_dim, frozen_words
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from ..engine.engine import Engine
+    from ..engine.stepper import Stepper
     from ..text.reading.corpus_like import CorpusLike
     from ..vectors.vectors import Vectors
     from .initialize import Start
@@ -161,7 +161,7 @@ def forecast(
         )
 
 
-def _time_steps(engine: Engine, lr: float, n_steps: int) -> tuple[int, float]:
+def _time_steps(stepper: Stepper, lr: float, n_steps: int) -> tuple[int, float]:
     """Take the first steps of a run; return how many, and the median time of a later one."""
     step = 0
     times: list[float] = []
@@ -169,7 +169,7 @@ def _time_steps(engine: Engine, lr: float, n_steps: int) -> tuple[int, float]:
         n = min(_STRETCH_STEPS if step else _WARM_UP_STEPS, n_steps - step)
         began = time.perf_counter()
         with np.errstate(over="ignore"):  # an lr beyond float32 costs no more time
-            engine.run(step, [lr] * n)
+            stepper.run(step, [lr] * n)
         # The first ones bring the matrices into memory; they count only if there are no others.
         if step or n == n_steps:
             times.append((time.perf_counter() - began) / n)
