@@ -5,6 +5,7 @@ import pytest
 from conftest import JIT
 from numba import njit
 
+from w2v_sparseadam.simd import products
 from w2v_sparseadam.simd.arithmetic import power, root
 from w2v_sparseadam.simd.arrays import LANES, zeros
 from w2v_sparseadam.simd.products import band_dots, band_product, dot_tile, multiply
@@ -189,6 +190,26 @@ def test_dot_tile_of_single_numbers():
         expected[i] = b[:, d]
         call_dot_tile(a, b, c, 0, 0)
         np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+@pytest.mark.parametrize("n_vectors", [1, 4, 7, 19])
+def test_what_a_processor_holds_in_registers_does_not_change_a_bit(monkeypatch, n_vectors):
+    rng = np.random.default_rng(14)
+    a, b = rng.standard_normal((2, 16, n_vectors * LANES), dtype=np.float32)
+    factors = rng.standard_normal((16, 16), dtype=np.float32)
+    bounds = np.zeros(16, np.int64), np.full(16, 11)
+    results = []
+    for sizes in (products._AVX512, products._OTHERS):
+        monkeypatch.setattr(products, "_sizes", lambda context, sizes=sizes: sizes)
+        product, band, dots = np.zeros_like(a), a.copy(), np.zeros((16, 16), np.float32)
+        njit(call_multiply.py_func)(factors, b, product, 16, 16)
+        njit(add_band_product.py_func)(factors, b, band, 0, 16, *bounds)
+        njit(call_dot_tile.py_func)(a, b, dots, 4, 8)
+        results.append((product, band, dots))
+    for wide, narrow in zip(*results, strict=True):
+        assert wide.any()
+        np.testing.assert_array_equal(wide, narrow)
 
 
 @row_update

@@ -4,6 +4,9 @@ Each function has a NumPy body, which runs when the JIT is off, and an intrinsic
 in compiled code.
 """
 
+import itertools
+from typing import NamedTuple
+
 from llvmlite import ir
 from numba import types
 
@@ -23,8 +26,24 @@ from .instructions import (
 )
 from .intrinsics import intrinsic_of
 
-_TILE_ROWS, _TILE_VECTORS = 8, 3  # 24 sums and 3 vectors in the 32 registers of AVX-512
-_ROW_VECTORS = 8
+
+class _Sizes(NamedTuple):
+    """How many sums stay in registers; the order in which each is taken does not depend on it."""
+
+    rows: int  # of a tile of a product
+    vectors: int  # of a tile: it has rows · vectors sums
+    row_vectors: int  # of a row of a banded product
+    dots: int  # rows of A, and of B, whose inner products are taken at once
+
+
+_AVX512 = _Sizes(8, 3, 8, 4)  # 32 registers of 16 floats: 24 sums and 3 vectors of a tile
+_OTHERS = _Sizes(4, 1, 7, 2)  # AVX2 has 16 registers of 8 floats: 14 sums of a row
+
+
+def _sizes(context):
+    """Return what suits the processor that code is generated for."""
+    features = context.codegen().magic_tuple()[2]
+    return _AVX512 if "+avx512f" in features else _OTHERS
 
 
 def _tile(builder, matrices, rows, columns, adds, first, last):
@@ -73,19 +92,20 @@ def _multiply(typing, a, b, c, n_rows, n):
     def generate(context, builder, sig, args):
         matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in range(3)]
         n_rows, n = args[3:]
+        sizes = _sizes(context)
 
         def step(k, _):
-            row = builder.mul(k, index(_TILE_ROWS))
-            rows = [builder.add(row, index(r)) for r in range(_TILE_ROWS)]
+            row = builder.mul(k, index(sizes.rows))
+            rows = [builder.add(row, index(r)) for r in range(sizes.rows)]
             in_groups(
                 builder,
                 matrices[1].n_vectors,
-                _TILE_VECTORS,
+                sizes.vectors,
                 lambda columns: _tile(builder, matrices, rows, columns, False, index(0), n),
             )
             return []
 
-        loop(builder, builder.udiv(n_rows, index(_TILE_ROWS)), [], step)
+        loop(builder, builder.udiv(n_rows, index(sizes.rows)), [], step)
         return context.get_dummy_value()
 
     return signature, generate
@@ -125,7 +145,7 @@ def _band_product(typing, add, a, b, c, first, last, starts, stops):
 
             loop(builder, builder.sub(last, first), [], step)
 
-        in_groups(builder, matrices[1].n_vectors, _ROW_VECTORS, emit)
+        in_groups(builder, matrices[1].n_vectors, _sizes(context).row_vectors, emit)
         return context.get_dummy_value()
 
     return signature, generate
@@ -249,7 +269,14 @@ def _dot_tile(typing, a, b, c, row, column):
         )
         rows = [builder.add(args[3], index(k)) for k in range(4)]
         columns = [builder.add(args[4], index(k)) for k in range(4)]
-        sums = _transposed_sums(builder, _dots(builder, matrix_a, matrix_b, rows, columns))
+        size = _sizes(context).dots
+        sums = [zero_vector(VECTOR)] * 16
+        for i, j in itertools.product(range(0, 4, size), repeat=2):
+            part = rows[i : i + size], columns[j : j + size]
+            dots = iter(_dots(builder, matrix_a, matrix_b, *part))
+            for k, n in itertools.product(range(i, i + size), range(j, j + size)):
+                sums[4 * k + n] = next(dots)
+        sums = _transposed_sums(builder, sums)
         for k, i in enumerate(rows):
             lanes = ir.Constant(ir.VectorType(INT32, 4), [4 * k + n for n in range(4)])
             quarter = builder.shuffle_vector(sums, sums, lanes)
