@@ -36,8 +36,8 @@ _HOLD_CONSTANTS = {_PACKAGE / "text" / "vocabulary.py"}  # for kernels
 _OPTIONS: Any = config  # set from the environment
 _DIGEST_BYTES = 16
 
-# How often to look for garbage while Numba compiles, which makes millions of objects that live on:
-# as often as Python does, it takes a sixth of the time.
+# Thresholds of Python's garbage collection while Numba compiles. Most of the millions of objects
+# that it makes live on; with the usual thresholds, compiling takes a sixth longer.
 _RARELY = 50_000, 20, 50
 _failure_reported: list[bool] = []
 
@@ -47,7 +47,7 @@ _FLAGS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 class _NoEnvironments:
-    """In place of the code generator, for what asks it to fill a variable of loaded code."""
+    """Stands in for the code generator, which would fill a variable of the code once loaded."""
 
     @staticmethod
     def set_env(name: str, environment: Any) -> None:
@@ -55,9 +55,9 @@ class _NoEnvironments:
 
 
 class _Part(JITCodeLibrary):
-    """The code of a function that only other kernels call.
+    """The code of a function that only kernels call.
 
-    It is neither optimized nor loaded: that happens to each kernel it becomes a part of.
+    It is optimized and loaded as a part of each kernel that calls it, not by itself.
     """
 
     @property
@@ -73,7 +73,7 @@ class _Part(JITCodeLibrary):
 
 
 class _PartCompiler(Compiler):
-    """Numba's compiler, for such functions."""
+    """Numba's compiler for functions that only kernels call."""
 
     def define_pipelines(self) -> Any:
         state: Any = self.state
