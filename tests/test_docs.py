@@ -125,6 +125,15 @@ def test_the_readme_shows_what_is_printed(tmp_path, monkeypatch, capsys):
     assert f"{neighbours[0][0]}\tcountry\n" in countries
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_what_the_page_says(shell):
+    page = (DOCS / "guide" / "shell.md").read_text(encoding="utf-8")
+    assert f"_W2V_COMPLETE={shell}_source w2v" in page
+    assert "w2v" in run(f"_W2V_COMPLETE={shell}_source w2v")
+    found = run("COMP_WORDS='w2v train --ep' COMP_CWORD=2 _W2V_COMPLETE=bash_complete w2v")
+    assert "plain,--epochs" in found.splitlines()
+
+
 def test_the_readme_is_short():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
