@@ -26,7 +26,8 @@ from command_reference import commands, lines_of  # noqa: E402
 README = ROOT / "README.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<why>.*) -->\n)?^```(?P<language>sh|console|python)\n(?P<code>.*?)^```",
+    r"(?:^<!-- not run: (?P<why>[^\n]*) -->\n)?"
+    r"^```(?P<language>sh|console|python)\n(?P<code>.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
 needs_jit = pytest.mark.skipif(numba_config.DISABLE_JIT, reason="training would take hours")
@@ -123,6 +124,21 @@ def test_the_readme_shows_what_is_printed(tmp_path, monkeypatch, capsys):
     countries = (ROOT / "data" / "sample-classes.tsv").read_text()
     assert len(neighbours) == 3
     assert f"{neighbours[0][0]}\tcountry\n" in countries
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_what_the_page_says(shell):
+    page = (DOCS / "guide" / "shell.md").read_text(encoding="utf-8")
+    assert f"_W2V_COMPLETE={shell}_source w2v" in page
+    assert "w2v" in run(f"_W2V_COMPLETE={shell}_source w2v")
+    found = run("COMP_WORDS='w2v train --ep' COMP_CWORD=2 _W2V_COMPLETE=bash_complete w2v")
+    assert "plain,--epochs" in found.splitlines()
+
+
+def test_no_block_is_overlooked():
+    for page in PAGES:
+        fences = re.findall(r"^```(?:sh|console|python)$", page.read_text("utf-8"), re.MULTILINE)
+        assert len(blocks_of(page)) == len(fences), page
 
 
 def test_the_readme_is_short():
