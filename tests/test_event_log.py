@@ -114,6 +114,37 @@ def test_what_cannot_be_a_log_is_refused_before_a_folder_is_made(text, tmp_path)
         assert not (tmp_path / "run").exists()
 
 
+def test_a_log_overwrites_nothing_that_is_read(text, tmp_path):
+    before = text.read_bytes()
+    words = tmp_path / "words.txt"
+    words.write_text("w1\n")
+    (tmp_path / "link").symlink_to(text)
+    for log, given in ((text, {}), (tmp_path / "link", {}), (words, {"freeze": words})):
+        with pytest.raises(
+            SettingError, match="a file that is read and would be overwritten; name"
+        ):
+            train(text, log=log, **given)
+    assert (text.read_bytes(), words.read_text()) == (before, "w1\n")
+    train(text, run_dir=tmp_path / "run")
+    kept = (tmp_path / "run" / "settings.json").read_bytes()
+    for log in (tmp_path / "run" / "settings.json", tmp_path / "run", tmp_path / "run" / "lock"):
+        with pytest.raises(SettingError, match="which belongs to the run; leave it out"):
+            resume(tmp_path / "run", more_epochs=1, log=log)
+    for log in (text, words):
+        with pytest.raises(SettingError, match="a file that is read"):
+            resume(tmp_path / "run", more_epochs=1, add=[words], log=log)
+    assert (tmp_path / "run" / "settings.json").read_bytes() == kept
+
+
+def test_a_listener_that_is_false_is_told_all_the_same(text):
+    class Listener(list):
+        __call__ = list.append
+
+    listener = Listener()
+    train(text, on_event=listener)
+    assert listener[-1]["event"] == "done"
+
+
 def test_a_log_that_fills_the_disk_is_a_warning(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")

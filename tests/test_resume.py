@@ -405,7 +405,7 @@ def test_other_schedules(settings, expected):
         ({"more_epochs": -1}, "more_epochs is -1, but must be a whole number, 0 or more"),
         ({"more_epochs": 10**30}, "a run has 1,000,000,000 epochs at most; add fewer"),
         ({"total_epochs": 10**30}, "a run has 1,000,000,000 epochs at most; add fewer"),
-        ({"threads": 0}, "threads is 0, but must be a whole number, 1 or more"),
+        ({"threads": 0}, "threads is 0, but must be a whole number from 1 to 1,000,000,000"),
     ],
 )
 def test_settings_of_resume_are_checked(text, tmp_path, more, message):

@@ -124,7 +124,7 @@ def events_of(path, **settings):
         ),
         (
             lambda: OptimizerConfig(lr=0.5, min_lr=0.6),
-            "min_lr is 0.6, but must be at most lr, 0.5",
+            "min_lr is 0.6, but must be at most the highest rate, 0.5",
         ),
         (
             lambda: RunConfig(epochs=0),
@@ -139,7 +139,10 @@ def events_of(path, **settings):
             "seed is 18446744073709551616, but must be a whole number "
             "from 0 to 18,446,744,073,709,551,615",
         ),
-        (lambda: RunConfig(threads=0), "threads is 0, but must be a whole number, 1 or more"),
+        (
+            lambda: RunConfig(threads=0),
+            "threads is 0, but must be a whole number from 1 to 1,000,000,000",
+        ),
         (
             lambda: SkipGramConfig(window=10**9),
             "window is 1000000000, but must be a whole number from 1 to 100,000",
@@ -187,7 +190,7 @@ def test_defaults_that_depend():
 
 def test_there_is_no_thread_without_a_processor(monkeypatch):
     monkeypatch.setattr(machine, "usable_processors", lambda: 4)
-    threads = [RunConfig(threads=threads).n_threads for threads in (1, 4, 64, 10**30, None)]
+    threads = [RunConfig(threads=threads).n_threads for threads in (1, 4, 64, 10**9, None)]
     assert threads == [1, 4, 4, 4, 4]
 
 

@@ -83,7 +83,7 @@ def benchmark(
     check_range("repeat", repeat, 1, math.inf)
     check_range("seconds", seconds, 0, sys.float_info.max)
     skip_gram, run = skip_gram or SkipGramConfig(), run or RunConfig()
-    emit = on_event or (lambda event: None)
+    emit = (lambda event: None) if on_event is None else on_event
     steps, skipped = measure_steps(counts, sizes, repeat, skip_gram, run, emit)
     training: list[TrainingRun] = []
     if seconds:

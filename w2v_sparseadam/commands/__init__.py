@@ -27,6 +27,7 @@ import click
 
 from .. import __version__
 from ..errors import SettingError, W2VError
+from ..system.paths import same_file
 from ..text.reading.sources import STANDARD_INPUT
 from .other_names import check_names
 from .signals import StopSignals, exit_soon
@@ -213,22 +214,15 @@ def check_distinct(
     for option, path in written.items():
         for kind, paths in inputs.items():
             # To read "-" is standard input, to write it standard output.
-            if any(_same_file(path, other) for other in paths if str(other) != STANDARD_INPUT):
+            if any(same_file(path, other) for other in paths if str(other) != STANDARD_INPUT):
                 raise click.UsageError(
                     f"{path} is {kind} and would be overwritten; name another with {option}"
                 )
     for (one, path), (other, other_path) in combinations(written.items(), 2):
-        if _same_file(path, other_path):
+        if same_file(path, other_path):
             raise click.UsageError(
                 f"{other_path} cannot hold what both {one} and {other} write; name another file"
             )
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # at least one does not exist
-        return os.path.realpath(one) == os.path.realpath(other)
 
 
 @contextmanager

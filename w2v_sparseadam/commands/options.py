@@ -202,8 +202,3 @@ def all_of(*options: Decorator) -> Decorator:
 def given(ctx: click.Context, name: str) -> bool:
     """Tell whether the user gave a parameter."""
     return ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
-
-
-def flag_of(ctx: click.Context, name: str) -> str:
-    """Return the option that sets a parameter, such as ``--min-count``."""
-    return next(param.opts[0] for param in ctx.command.params if param.name == name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -104,15 +103,10 @@ def check_resumable(
 
 def check_outside(run_dir: Path, outputs: Mapping[str, Path | None]) -> None:
     """Refuse to overwrite files of the run in its folder; other paths there are allowed."""
-    from ..runs.names import is_of_the_run
+    from ..runs.names import belongs_to_run
 
-    folder = os.path.realpath(run_dir)
     for option, path in outputs.items():
-        if path is None:
-            continue
-        real = os.path.realpath(path)
-        inner = os.path.relpath(real, folder).split(os.sep)[0]
-        if inner == os.curdir or is_of_the_run(inner):
+        if path is not None and belongs_to_run(path, run_dir):
             raise click.UsageError(
                 f"{path} belongs to the run in {run_dir}; name another file with {option}"
             )

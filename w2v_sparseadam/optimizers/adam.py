@@ -1,7 +1,5 @@
 """What the optimizers of the Adam family share: settings, moments, decays and powers."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..errors import SettingError
@@ -9,9 +7,6 @@ from ..simd.arithmetic import power, root
 from ..simd.arrays import zeros
 from ..simd.kernels import inlined
 from .base import Optimizer, require
-
-if TYPE_CHECKING:
-    pass
 
 # Row updates of this family have over eight parameters: each is a number of the equation.
 

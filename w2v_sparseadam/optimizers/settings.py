@@ -106,8 +106,9 @@ class OptimizerConfig:
             if value < _LEAST_FLOAT32:
                 raise SettingError(f"{name} is {value!r}, but must be at least {_LEAST_FLOAT32}")
         if self.min_lr > self.start_lr:
+            highest = f"{self.start_lr:g}"
             raise SettingError(
-                f"min_lr is {self.min_lr!r}, but must be at most lr, {self.start_lr:g}"
+                f"min_lr is {self.min_lr!r}, but must be at most the highest rate, {highest}"
             )
 
     @property

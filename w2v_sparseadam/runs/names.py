@@ -43,6 +43,12 @@ def is_of_the_run(name: str) -> bool:
     return _OF_THE_RUN.fullmatch(name) is not None
 
 
+def belongs_to_run(path: str | os.PathLike[str], run_dir: str | os.PathLike[str]) -> bool:
+    """Return whether a path is the folder of a run, or in one of its own files or folders."""
+    inner = os.path.relpath(os.path.realpath(path), os.path.realpath(run_dir)).split(os.sep)[0]
+    return inner == os.curdir or is_of_the_run(inner)
+
+
 def refuse_links(path: Path) -> None:
     """Refuse the folder of a run in which a file of its own is a link, a pipe or a device.
 
@@ -68,7 +74,7 @@ def refuse_links(path: Path) -> None:
                 if stat.S_ISDIR(mode) and entry.name.startswith("checkpoints"):
                     _refuse_linked_checkpoints(entry)
     except (FileNotFoundError, NotADirectoryError):
-        pass  # told by who wants the folder, or a file that was just replaced
+        pass  # whoever opens the folder reports it; or the file was just replaced
     except OSError as error:
         raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -82,3 +82,11 @@ def shell_path(path: str | os.PathLike[str]) -> str:
         for char in name
     )
     return f"$'{''.join(escaped)}'"
+
+
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Tell whether two paths are one file, or would be once it exists."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # at least one does not exist
+        return os.path.realpath(one) == os.path.realpath(other)

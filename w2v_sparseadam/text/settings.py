@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import SettingError
+from ..errors import SettingError, check_path
 from ..fields import check_settings, setting
 from .tokenizers import LINES, Tokenizer, check_tokenizer_name, named_tokenizer
 
@@ -104,7 +104,7 @@ class PhraseConfig:
             if self.threshold < low or (self.threshold > 1 and low) or self.threshold == low == 0:
                 expected = "a number from -1 to 1" if self.score == "npmi" else "a number above 0"
                 raise SettingError(
-                    f"threshold is {self.threshold!r}, but must be {expected} with score "
+                    f"threshold is {self.threshold!r:.80}, but must be {expected} with score "
                     f"{self.score!r}"
                 )
 
@@ -262,7 +262,10 @@ class TextConfig:
         if not callable(self.tokenizer):
             check_tokenizer_name(self.tokenizer)
         for name, words in (("stopwords", self.stopwords), ("vocab", self.vocab)):
-            if words is None or isinstance(words, str | os.PathLike):
+            if isinstance(words, str | os.PathLike):
+                check_path(name, words)
+                continue
+            if words is None:
                 continue
             if not isinstance(words, Collection) or not all(isinstance(w, str) for w in words):
                 raise SettingError(
@@ -271,7 +274,7 @@ class TextConfig:
         codec = self.codec
         if self.field is not None and self.format == "lines":
             raise SettingError(
-                f"field is {self.field!r}, but format 'lines' has no fields",
+                f"field is {self.field!r:.80}, but format 'lines' has no fields",
                 "leave it out, or give a format that has them, such as `format=jsonl`",
             )
         if self.format == "parquet" and codec != "utf-8":
@@ -289,7 +292,7 @@ class TextConfig:
             is_text = False
         if not is_text:
             raise SettingError(
-                f"encoding must be one that Python can decode to text, got {self.encoding!r}"
+                f"encoding must be one that Python can decode to text, got {self.encoding!r:.80}"
             )
         return name.removesuffix("-sig")
 

@@ -177,7 +177,7 @@ def named_tokenizer(name: object) -> Tokenizer:
     known = ", ".join(map(repr, TOKENIZERS))
     raise SettingError(
         f"tokenizer must be {known}, 'regex:PATTERN', 'python:MODULE:FUNCTION', "
-        f"'python-lines:MODULE:FUNCTION' or a callable, got {name!r}"
+        f"'python-lines:MODULE:FUNCTION' or a callable, got {name!r:.80}"
     )
 
 

@@ -115,7 +115,7 @@ def forecast(
     --------
     >>> forecast("corpus.txt").train_seconds  # doctest: +SKIP
     """
-    emit = on_event or (lambda event: None)
+    emit = (lambda event: None) if on_event is None else on_event
     settings = Settings() if settings is None else settings
     sources = check_corpus(corpus, settings.text)
     settings = replace(settings, text=config_for(sources, settings.text))

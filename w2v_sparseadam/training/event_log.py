@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from io import FileIO
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from ..errors import SettingError, W2VError, check_path
 from ..events import Event, Pace, Warned
-from ..system.paths import compression_ending, open_descriptor
+from ..runs.names import belongs_to_run
+from ..system.paths import compression_ending, open_descriptor, same_file
 
 LOG_NAME = "log.jsonl"
 """The log in the folder of a run."""
@@ -25,6 +26,27 @@ def check_log(log: object) -> None:
     """Refuse what names no log."""
     if log is not None and log is not False:
         check_path("log", log)
+
+
+def check_log_apart(
+    log: Log,
+    inputs: Iterable[str | os.PathLike[str]],
+    run_dir: str | os.PathLike[str] | None = None,
+) -> None:
+    """Refuse a log that would overwrite a file that is read, or one of a run's own."""
+    if not log:
+        return
+    name = os.fspath(log)
+    if any(same_file(name, path) for path in inputs):
+        raise SettingError(
+            f"log is {name!r:.200}, a file that is read and would be overwritten",
+            "name another with `log`",
+        )
+    if run_dir is not None and belongs_to_run(name, run_dir):
+        raise SettingError(
+            f"log is {name!r:.200}, which belongs to the run",
+            f"leave it out for {LOG_NAME} in the folder, or name another file",
+        )
 
 
 class EventLog:

@@ -87,7 +87,7 @@ class Start:
         is_whole = is_whole and shapes == [(table.n_rows, start.dim) for table in tables]
         if not is_whole or len(start.step_counts) != len(tables):
             raise FormatError(f"{run_dir}: is damaged: its checkpoint is of another vocabulary")
-        tell_if_unfinished(run_dir, settings, state, on_event or warn)
+        tell_if_unfinished(run_dir, settings, state, warn if on_event is None else on_event)
         return start
 
 

@@ -14,7 +14,7 @@ from ..events import Event, RunFinished
 from ..runs.settings import model_settings
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
-from .event_log import LOG_NAME, Log, check_log, logged
+from .event_log import LOG_NAME, Log, check_log, check_log_apart, logged
 from .model import Model
 from .reporting import reported
 from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, run_training, settle
@@ -108,6 +108,10 @@ def resume(
     with ExitStack() as stack:
         emit = stack.enter_context(reported(on_event, progress))
         folder = stack.enter_context(RunFolder.open(run_dir, lock=lock))
+        added = [add] if isinstance(add, str | os.PathLike) else add
+        added = added if isinstance(added, list | tuple) else []
+        files = [path for path in added if isinstance(path, str | os.PathLike)]
+        check_log_apart(log, [*folder.settings["paths"], *files], run_dir)
         if log is not False:
             path = folder.path / LOG_NAME if log is None else log
             emit = stack.enter_context(logged(path, emit, append=True))

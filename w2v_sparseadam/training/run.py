@@ -43,7 +43,7 @@ CHECKPOINT_MINUTES = 10.0
 
 
 def check_calls(on_event: object, checkpoint_now: object, on_epoch: object = None) -> None:
-    """Refuse what could not be called when its time comes."""
+    """Refuse callbacks that cannot be called, before any work is done."""
     if on_event is not None and not callable(on_event):
         raise wrong_type("on_event", "a function of an event", on_event)
     if on_epoch is not None and not callable(on_epoch):
@@ -53,7 +53,7 @@ def check_calls(on_event: object, checkpoint_now: object, on_epoch: object = Non
 
 
 def check_minutes(minutes: float) -> None:
-    """Refuse what is no time between checkpoints."""
+    """Refuse a time between checkpoints that is not above 0."""
     if not isinstance(minutes, Real) or not 0 < minutes < math.inf:
         raise SettingError(f"checkpoint_minutes is {minutes!r}, but must be a number, above 0")
 
@@ -64,9 +64,9 @@ def folder_event(folder: RunFolder) -> Event:
 
 
 def settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Settings:
-    """Return the settings once those that follow the size of the text are; keep both it and them.
+    """Return the settings with defaults that follow the size of the text; write both to the folder.
 
-    A folder that has the text must have them.
+    The settings come first: a folder that has the text must have them.
     """
     settings = settings.for_text(int(corpus.vocabulary.counts.sum()))
     if folder:

@@ -63,6 +63,7 @@ class RunConfig:
         int,
         "Threads to use, at most one for each processor; the result does not depend on it.",
         low=1,
+        high=10**9,
         default_help="all processors",
         common=True,
     )

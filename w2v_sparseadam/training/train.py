@@ -13,7 +13,7 @@ from ..events import Event
 from ..text.settings import TextConfig, WordList
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
-from .event_log import LOG_NAME, Log, check_log, logged
+from .event_log import LOG_NAME, Log, check_log, check_log_apart, logged
 from .keywords import Keywords, settings_from, takes_settings
 from .model import Model
 from .reporting import reported
@@ -180,7 +180,7 @@ def train_by_settings(
     from ..text.reading.sentences import config_for
     from .initialize import check_dim, frozen_words
 
-    emit = on_event or (lambda event: None)
+    emit = (lambda event: None) if on_event is None else on_event
     check_calls(on_event, checkpoint_now, on_epoch)
     if run_dir is not None:
         check_path("run_dir", run_dir)
@@ -189,6 +189,8 @@ def train_by_settings(
     # A misspelt name should not show after compiling.
     sources = check_corpus(corpus, settings.text)
     settings = replace(settings, text=config_for(sources, settings.text))
+    lists = _files_of(settings.text.stopwords, settings.text.vocab, freeze)
+    check_log_apart(log, [*(source.path for source in sources), *lists], run_dir)
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
@@ -242,11 +244,14 @@ def _inputs(sources: Sequence[Source], text: TextConfig) -> list[list[Any]]:
     """Return what tells whether the files that a run reads have changed."""
     from ..runs.inputs import file_stamp
 
-    lists = [
-        words for words in (text.stopwords, text.vocab) if isinstance(words, str | os.PathLike)
-    ]
+    lists = _files_of(text.stopwords, text.vocab)
     stamps = [
         [source.absolute_path, None, None] if source.is_stream else file_stamp(source.absolute_path)
         for source in sources
     ]
     return stamps + [file_stamp(os.path.abspath(words)) for words in lists]
+
+
+def _files_of(*lists: WordList | None) -> list[str | os.PathLike[str]]:
+    """Return those of the lists of words that are files."""
+    return [words for words in lists if isinstance(words, str | os.PathLike)]

@@ -115,7 +115,7 @@ class Vectors(Queries):
         """
         check_path("path", path)
         if os.path.isdir(path):
-            words, matrix = run_folder.read(path, on_event or warn)
+            words, matrix = run_folder.read(path, warn if on_event is None else on_event)
             return cls._of_file(words, matrix, os.fspath(path))
         if model_file.is_model(path):
             model = model_file.read(path)
