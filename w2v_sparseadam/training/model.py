@@ -44,7 +44,7 @@ class Model:
         What it was trained for.
     history : sequence of EpochEnded
         Loss, tokens, pairs and seconds of each epoch of this call, which is not all of them if the
-        run was resumed.
+        run was resumed. ``pandas.DataFrame(model.history)`` makes a table of them.
     settings : mapping
         All that it was trained with, as JSON can hold it: ``text``, ``optimizer``, ``run`` and
         those of the objective.
