@@ -154,6 +154,14 @@ def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     assert message_of(Model.load, tmp_path / "gone", error=W2VError) == (
         f"{tmp_path}/gone: cannot be read (No such file or directory)"
     )
+    assert message_of(Model.load, tmp_path) == (
+        f"{tmp_path}: is a folder, not a model; if it holds a run, resume it"
+    )
+    for no_model in (b"1 2\na 1 2\n", b""):
+        (tmp_path / "v.vec").write_bytes(no_model)
+        assert message_of(Model.load, tmp_path / "v.vec") == (
+            f"{tmp_path}/v.vec: is not a saved model; Vectors.load reads vectors"
+        )
     monkeypatch.setattr(checkpoint_file, "_MOST_HEADER_BYTES", 100)
     assert "but at most 100 can be written" in message_of(
         model.save, tmp_path / "m.safetensors", error=W2VError
