@@ -142,6 +142,10 @@ def test_vectors_and_commands_read_it(tmp_path):
     )
 
 
+def test_completion_knows_the_tables():
+    assert {"center_vectors", "context_vectors", "most_similar"} <= {*dir(model_of())}
+
+
 def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     model = model_of()
     assert message_of(model.save, tmp_path / "m.vec", error=SettingError) == (

@@ -65,6 +65,10 @@ class Model:
             return tables[name.removesuffix("_vectors")]
         raise no_attribute(self, name, OF_MODEL)
 
+    def __dir__(self) -> list[str]:
+        """List the tables, too, for completion."""
+        return [*super().__dir__(), *(f"{name}_vectors" for name in self.tables)]
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out of pickles and copies what follows from the tables."""
         return {name: value for name, value in vars(self).items() if name != "wv"}
