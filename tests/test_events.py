@@ -33,6 +33,14 @@ def test_an_event_reads_like_a_dict():
         event.epoch = 2
 
 
+def test_events_make_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    events = (EpochEnded(1, 2, 3.0, 0.5, 0.1), EpochEnded(2, 2, 3.0, 0.25, 0.1))
+    frame = pandas.DataFrame(events)
+    assert list(frame.columns) == ["epoch", "tokens", "pairs", "loss", "seconds"]
+    assert frame.loss.tolist() == [0.5, 0.25]
+
+
 def test_what_an_event_does_not_have_is_left_out():
     assert dict(Warned("x")) == {"event": "warning", "message": "x"}
     assert dict(Warned("x", "y")) == {"event": "warning", "message": "x", "advice": "y"}

@@ -26,7 +26,7 @@ from test_resume import (
 
 import w2v_sparseadam
 from w2v_sparseadam import resume
-from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError
+from w2v_sparseadam.errors import FormatError, SettingError, TextError, W2VError, W2VWarning
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.build import build_optimizer
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
@@ -401,6 +401,15 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step, monkeypa
     )
     assert "cannot be read" in message(tmp_path / "run", TextError, [tmp_path / "gone.txt"])
     assert contents(tmp_path / "run") == before
+
+
+def test_no_other_format_is_advised_for_added_text(text, more, tmp_path):
+    train(text, **frequent(), run_dir=tmp_path / "run")
+    table = more.rename(tmp_path / "more.tsv")
+    with pytest.warns(
+        W2VWarning, match=r"of records; added text is read in the format of the run$"
+    ):
+        resume(tmp_path / "run", more_epochs=1, add=table)
 
 
 @pytest.mark.parametrize("words", [["w2", "w30"], {"w2", "w30"}, {"w2": 1, "w30": 1}.keys()])

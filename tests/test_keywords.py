@@ -40,6 +40,8 @@ def test_help_of_train_shows_every_setting_and_its_default():
         assert keyword.setting.help.split(";")[0][:30] in w2v_sparseadam.train.__doc__
     assert next(iter(parameters)) == "corpus"
     assert "settings" not in parameters
+    assert "**settings" not in w2v_sparseadam.train.__doc__
+    assert "in this many passes. A whole number, 0 or more." in w2v_sparseadam.train.__doc__
 
 
 def test_no_settings_are_the_defaults():

@@ -142,6 +142,10 @@ def test_vectors_and_commands_read_it(tmp_path):
     )
 
 
+def test_completion_knows_the_tables():
+    assert {"center_vectors", "context_vectors", "most_similar"} <= {*dir(model_of())}
+
+
 def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     model = model_of()
     assert message_of(model.save, tmp_path / "m.vec", error=SettingError) == (
@@ -154,6 +158,14 @@ def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     assert message_of(Model.load, tmp_path / "gone", error=W2VError) == (
         f"{tmp_path}/gone: cannot be read (No such file or directory)"
     )
+    assert message_of(Model.load, tmp_path) == (
+        f"{tmp_path}: is a folder, not a model; if it holds a run, resume it"
+    )
+    for no_model in (b"1 2\na 1 2\n", b""):
+        (tmp_path / "v.vec").write_bytes(no_model)
+        assert message_of(Model.load, tmp_path / "v.vec") == (
+            f"{tmp_path}/v.vec: is not a saved model; Vectors.load reads vectors"
+        )
     monkeypatch.setattr(checkpoint_file, "_MOST_HEADER_BYTES", 100)
     assert "but at most 100 can be written" in message_of(
         model.save, tmp_path / "m.safetensors", error=W2VError

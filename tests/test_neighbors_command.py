@@ -78,6 +78,7 @@ def test_an_unknown_word(path):
     ("args", "message"),
     [
         ([], "Nothing to look up: give a WORD or --analogy A B C."),
+        (["one", "--topn", "3"], "No such option '--topn'; use --number."),
         (["one", "-n", "0"], "0 is not in the range x>=1"),
         (["--analogy", "one", "two"], "Option '--analogy' requires 3 arguments."),
     ],

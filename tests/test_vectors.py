@@ -2,6 +2,7 @@
 
 import doctest
 import os
+import pickle
 import re
 import tempfile
 import tracemalloc
@@ -321,6 +322,11 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"the 0.1 0.2\n", f", line 1: {HINT}'the 0.1 0.2\\n'"),
         (b"2 -1\n", f", line 1: {HINT}'2 -1\\n'"),
         (b"9" * 500, f", line 1: {HINT}'{'9' * 40}'…"),
+        (
+            pickle.dumps([0] * 100, 4),
+            ": is a Python pickle, not word vectors; gensim's save_word2vec_format writes what can",
+        ),
+        (b"PK\x03\x04", ": is a zip archive (or a docx, xlsx, epub or npz file), not word vectors"),
         (b"0 5\n", ", line 1: 0 words of 5 dimensions hold no vectors"),
         (b"5 0\n", ", line 1: 5 words of 0 dimensions hold no vectors"),
         (

@@ -1,9 +1,10 @@
 """word2vec on a CPU: skip-gram with a SparseAdam that moves only the touched rows.
 
-`train` makes a model of a text, `resume` goes on with a run that was interrupted or adds to it, and
-`Start` is what another run came to, to start from. `Vectors` loads, saves and searches word
-vectors. `SparseAdam`, `RowwiseAdam`, `DenseAdam`, `Adagrad` and `SGD` move the rows of any float32
-matrix. What goes wrong is a `W2VError`, what is odd a `W2VWarning`.
+`train` trains a `Model` on text, which answers `model.most_similar("river")`. `resume` continues
+an interrupted run, or adds epochs or text to a finished one, and `Start` loads the state of a run
+to initialize another. `Vectors` loads, saves and searches word vectors. `SparseAdam`,
+`RowwiseAdam`, `DenseAdam`, `Adagrad` and `SGD` update the rows of any float32 matrix. All errors
+are of the class `W2VError`, all warnings of `W2VWarning`.
 """
 
 from __future__ import annotations

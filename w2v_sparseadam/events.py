@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -50,9 +50,10 @@ class Event:
             raise KeyError(name)
         return getattr(self, name)
 
-    def __iter__(self) -> Iterator[str]:
-        """Go through the names, as of a dict."""
-        return iter(self.keys())
+    # There is no __iter__: pandas would take an event for a list of its names.
+    def __contains__(self, name: object) -> bool:
+        """Tell whether something is known of it by this name."""
+        return name in self.keys()
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return something of it by name, or a default if it has no such thing."""

@@ -129,7 +129,7 @@ def option_of(name: str, section: str = "", **attributes: Any) -> Decorator:
     keyword = KEYWORDS[name]
     known = keyword.setting.for_help()
     attributes = {
-        "type": _type_of(known, keyword.default),
+        "type": _type_of(known),
         "default": keyword.default,
         "show_default": known.default_help or True,
         **({"metavar": known.metavar} if known.metavar else {}),
@@ -146,7 +146,7 @@ def option_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _type_of(known: Setting, default: Any) -> Any:
+def _type_of(known: Setting) -> Any:
     """Return the type of the option for a setting."""
     if known.kind is bool:
         return None
@@ -155,7 +155,7 @@ def _type_of(known: Setting, default: Any) -> Any:
     if known.kind is os.PathLike:
         return INPUT_FILE
     if known.kind is int:
-        low: Any = known.low if default is None else min(known.low or 0, default)  # 0 is for none
+        low: Any = known.low
         high: Any = known.high
         return click.IntRange(low, high)
     if known.kind is float and known.is_bounded:

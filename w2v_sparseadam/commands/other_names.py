@@ -60,6 +60,8 @@ def _advice(flag: str, known: set[str]) -> str:
         return ""
     if f"--{name}" in known:
         return f"use --{name}"
+    if name == "topn" and "--number" in known:
+        return "use --number"
     if "--dim" not in known:
         return ""
     plain = name.replace("-", "_").lower()

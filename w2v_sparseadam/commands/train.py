@@ -40,7 +40,7 @@ def main(
     phrases_out: Path | None,
     **_: Any,
 ) -> None:
-    """Train word vectors on the text CORPUS, one sentence or paragraph a line.
+    """Train word vectors on the text CORPUS, one sentence or paragraph per line.
 
     CORPUS are files, compressed or not, directories, patterns, or - for standard input.
 

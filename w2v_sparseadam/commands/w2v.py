@@ -45,7 +45,7 @@ class _Group(Guarded, click.Group):
 def main() -> None:
     """Train word vectors on text, look at them, and measure them.
 
-    Each command is also there as w2v-train, w2v-neighbors and so on, but for the demo.
+    All commands except demo also exist as w2v-train, w2v-neighbors and so on.
 
     \b
     w2v demo

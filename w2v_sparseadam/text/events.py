@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Names of JSON Lines and tables, compressed or not.
 _RECORDS = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 
+_AS_THE_RUN = "added text is read in the format of the run"
 _READ_RECORDS = "give `format` and `field` to read one field of each record"
 
 
@@ -67,7 +68,7 @@ def read_with_events(
         if not warned:
             warned = True
             message = f"{name}: read as plain lines, though {what}"
-            on_event(Warned(message, _READ_RECORDS))
+            on_event(Warned(message, _READ_RECORDS if known is None else _AS_THE_RUN))
 
     sources = check_corpus(corpus, config)
     records = _named_like_records(sources) if config.format == "lines" else []

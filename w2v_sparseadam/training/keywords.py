@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
@@ -74,7 +76,9 @@ class Keyword(NamedTuple):
 def _keywords() -> Iterator[tuple[str, Keyword]]:
     for config in (TextConfig, PhraseConfig, SkipGramConfig, OptimizerConfig, RunConfig):
         for name, known in settings_of(config).items():
-            default = 0 if known.keyword == "phrases" else getattr(config, name)
+            default = getattr(config, name)
+            if known.keyword == "phrases":  # 0 is for none, which has no config
+                default, known = 0, dataclasses.replace(known, low=0)
             yield known.keyword or name, Keyword(config, name, default, known)
 
 
@@ -187,7 +191,7 @@ def _named(config: type, values: Mapping[str, Any]) -> Any:
 
 
 def takes_settings(function: _Function) -> _Function:
-    """Give a function with ``**settings`` their names and defaults, and their documentation."""
+    """Give a function with ``**settings`` their names and defaults, and document them instead."""
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     settings = [
@@ -198,8 +202,12 @@ def takes_settings(function: _Function) -> _Function:
     rest = [p for p in own if p.kind is p.KEYWORD_ONLY]
     vars(function)["__signature__"] = signature.replace(parameters=[*first, *settings, *rest])
     if function.__doc__:
-        function.__doc__ = inspect.cleandoc(function.__doc__).replace(
-            "**settings\n", f"{documentation()}\n**settings\n", 1
+        function.__doc__ = re.sub(
+            r"^\*\*settings\n.*$",
+            lambda _: documentation(),
+            inspect.cleandoc(function.__doc__),
+            count=1,
+            flags=re.MULTILINE,
         )
     return function
 

@@ -44,7 +44,7 @@ class Model:
         What it was trained for.
     history : sequence of EpochEnded
         Loss, tokens, pairs and seconds of each epoch of this call, which is not all of them if the
-        run was resumed.
+        run was resumed. ``pandas.DataFrame(model.history)`` makes a table of them.
     settings : mapping
         All that it was trained with, as JSON can hold it: ``text``, ``optimizer``, ``run`` and
         those of the objective.
@@ -64,6 +64,10 @@ class Model:
         if name.removesuffix("_vectors") in tables and name.endswith("_vectors"):
             return tables[name.removesuffix("_vectors")]
         raise no_attribute(self, name, OF_MODEL)
+
+    def __dir__(self) -> list[str]:
+        """List the tables, too, for completion."""
+        return [*super().__dir__(), *(f"{name}_vectors" for name in self.tables)]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out of pickles and copies what follows from the tables."""

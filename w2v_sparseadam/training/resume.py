@@ -47,7 +47,7 @@ def resume(
     on_event: Callable[[Event], None] | None = None,
     on_epoch: Callable[[Model], None] | None = None,
 ) -> Model:
-    """Go on with a run from its last good checkpoint; return the model that it would have made.
+    """Continue a run from its last good checkpoint; return the model that it would have made.
 
     The text is not needed, unless it was not read to its end: then it is read again, if it is
     still there and unchanged. A finished run returns its model at once, without a history, and the
@@ -58,22 +58,21 @@ def resume(
     run_dir : path
         The folder that :func:`train` was given.
     more_epochs : int
-        Passes over the text to add, 0 or more. They follow those of the run, which are taken
-        first if they are not done, and have a schedule of their own: the learning rate starts
-        again. The result does not depend on when they were asked for. They are kept in the folder,
-        so ask once.
+        Epochs to add, 0 or more. They follow those of the run, which are finished first, and have a
+        learning rate schedule of their own. It makes no difference whether the run was finished
+        when they were asked for. The folder keeps them: the same call again adds as many again.
     total_epochs : int, optional
-        Instead of `more_epochs`: add as many as are missing to this number, so that it makes no
-        difference how often it is asked for.
+        Instead of `more_epochs`: add as many as are missing to this total, so that the call may be
+        repeated.
     add : path, sequence of paths or sentences
         More text for a finished run, as for :func:`train`, read with the run's settings; the
         epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
-        ones, which occur often enough in the added text, are put behind them and start fresh.
+        ones, which occur often enough in the added text, are appended and initialized at random.
         The folder is as it was until the text is added. Phrases cannot be joined in it.
     trust : bool
         Import the tokenizer that the folder names, if it is Python code and text is read.
     threads : int, optional
-        Default: as the run was told.
+        Default: that of the run.
     checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch
         As for :func:`train`; what is in the log stays. Events of reading come if text is read, and
         with `add` then `TextAdded`.

@@ -59,10 +59,11 @@ def train(
     Parameters
     ----------
     corpus : path, sequence of paths, iterable of sentences, or open file
-        Text, one sentence or paragraph a line: files, compressed or not, directories, patterns,
-        or ``"-"`` for standard input; see `text.reading.sources.find_sources`. Or any iterable of
-        sentences, which is read once: each is a str, which is read like a line of a file, or a list
-        or tuple of words. A column of pandas, Polars, Arrow or Hugging Face datasets is one, too.
+        Text, one sentence or paragraph per line: files, compressed or not, directories,
+        patterns, or ``"-"`` for standard input; see `text.reading.sources.find_sources`. Or any
+        iterable of sentences, which is read once: each is a str, which is read like a line of a
+        file, or a list or tuple of words. A column of pandas, Polars, Arrow or Hugging Face
+        datasets is one, too.
 
         Words in lists are kept as they are: no `tokenizer` is applied, and `lowercase` and
         `normalize` do nothing unless they are given. Words with white space are an error.
@@ -72,40 +73,40 @@ def train(
     **settings
         Each is an option of ``w2v-train``, too.
     init : Vectors or Start, optional
-        What to start from, of `dim` dimensions, by the names of the words; other words start
-        fresh. `Vectors` are center vectors; context vectors and the optimizer's moments start at
-        0 then. A `Start`, loaded from the folder of another run, has both, and the moments if the
-        optimizer is the same.
+        Initial vectors, of `dim` dimensions. Words are matched by name; all others are initialized
+        at random. `Vectors` initialize the center vectors; context vectors and the optimizer's
+        moments are then 0. A `Start`, loaded from the folder of another run, has both matrices,
+        and the moments if the optimizer is the same.
     freeze : path or collection of str
-        Words whose center vectors stay what they are at the start, to the bit. Their context
-        vectors move. A file has one word a line. They take the case and the normal form of the
-        text.
+        Words whose center vectors keep their initial values, bit for bit. Their context vectors
+        are trained. A file has one word per line. The words take the case and the normal form of
+        the text.
     run_dir : path, optional
-        A new folder, for all that :func:`resume` needs if the run is interrupted. Ctrl-C, where
-        it is a KeyboardInterrupt, then waits for the step in hand and leaves a checkpoint; a
-        second one does not wait.
+        A new folder, which keeps all that :func:`resume` needs. Ctrl-C, where it is a
+        KeyboardInterrupt, then waits for the current step and writes a checkpoint; a second one
+        does not wait.
     checkpoint_minutes : float
-        How often the state goes to `run_dir`, above 0; it also does at the end of each epoch.
+        How often a checkpoint is written to `run_dir`, above 0; one is also written at the end of
+        each epoch.
     checkpoint_now : threading.Event, optional
-        When set, by any thread, a checkpoint is written after the step in hand, and it is cleared.
-        Not to be set in a signal handler, which can wait for itself.
+        When any thread sets it, a checkpoint is written after the current step, and it is cleared.
+        Do not set it in a signal handler, which can deadlock.
     lock : bool
-        Keep other processes out of `run_dir`. False is for file systems that have no locks: no
-        other process may train there then.
+        Keep other processes out of `run_dir`. False is for file systems without locks: make sure
+        that no other process trains there.
     log : path or False, optional
-        A file for the events, one JSON object a line. Default:
-        ``log.jsonl`` in `run_dir`, if there is one; False: none.
+        A file for the events, one JSON object per line. Default: ``log.jsonl`` in `run_dir`, if
+        there is one; False: none.
     progress : bool, optional
         Whether to show a progress bar. Default: in a notebook, or if stderr is a terminal.
     on_event : callable, optional
         Receives each event, of `~w2v_sparseadam.events`, in the caller's thread; without it,
-        warnings are Python's, of the class `W2VWarning`. An exception that
-        it raises ends the run, once a checkpoint is written if there is a `run_dir` and training
-        has begun; from then on, that is from `TrainingStarted`, `StopTraining` ends the run
-        without an error. In this order: `FolderLocked`, events of reading (see
-        `text.events.read_with_events`; kernels of the training are compiled first), `WordsFrozen`,
-        `Initialized`, `TrainingStarted`, then `Progressed`, `EpochEnded` and `CheckpointWritten`
-        as it goes, `TrainingDone`, and `Warned` at any time.
+        warnings are Python's, of the class `W2VWarning`. An exception that it raises ends the run;
+        after `TrainingStarted`, a checkpoint is written first if there is a `run_dir`, and
+        `StopTraining` ends the run without an error. In this order: `FolderLocked`, events of
+        reading (see `text.events.read_with_events`; kernels of the training are compiled first),
+        `WordsFrozen`, `Initialized`, `TrainingStarted`, then `Progressed`, `EpochEnded` and
+        `CheckpointWritten` as it goes, `TrainingDone`, and `Warned` at any time.
 
         A loss is the mean negative log likelihood per pair of a center and a context, each with
         its negatives, and always finite. Tokens are those of the vocabulary, before subsampling.
@@ -113,8 +114,7 @@ def train(
     on_epoch : callable, optional
         Receives a `Model` after each epoch, whose vectors are a copy and whose ``history[-1]``
         is the epoch. An exception that it raises is treated like one of `on_event`: after
-        `StopTraining`, the model so far is returned, and :func:`resume` can go on with the run.
-
+        `StopTraining`, the model so far is returned, and :func:`resume` can continue the run.
 
     Returns
     -------

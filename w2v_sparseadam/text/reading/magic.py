@@ -86,6 +86,11 @@ def compression_of(head: bytes) -> str | None:
     return None
 
 
+def kind_of(head: bytes) -> str | None:
+    """Return what data with these first bytes is, such as "a PDF"; None if it may be text."""
+    return next((what for magic, at, what in _NOT_TEXT if head.startswith(magic, at)), None)
+
+
 def check_head(head: bytes, name: str, encoding: str) -> None:
     """Raise TextError if data with these first bytes is not text in this encoding.
 
@@ -98,7 +103,7 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
     encoding : str
         Its name by `codecs.lookup`.
     """
-    kind = next((what for magic, at, what in _NOT_TEXT if head.startswith(magic, at)), None)
+    kind = kind_of(head)
     if kind is None and (compression := compression_of(head)):
         kind = f"{compression} data even after decompression"
     if kind:

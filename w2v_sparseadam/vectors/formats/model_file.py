@@ -84,10 +84,16 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
     W2VError
         If it cannot be read.
     """
+    if os.path.isdir(path):
+        raise FormatError(f"{path}: is a folder, not a model; if it holds a run, resume it")
     try:
         arrays, about = load_checkpoint(path)
     except OSError as error:
         raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
+    except FormatError:
+        if is_model(path):
+            raise
+        raise FormatError(f"{path}: is not a saved model; Vectors.load reads vectors") from None
     if not isinstance(about, dict) or "format" not in about:
         raise FormatError(f"{path}: holds no model; of a checkpoint, name the folder of its run")
     if about["format"] != _FORMAT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO, NoReturn
 
 from ...errors import FormatError
+from ...text.reading.magic import kind_of
 
 PIECE_BYTES = 1 << 20
 """How many bytes of a file are read at a time."""
@@ -19,6 +20,9 @@ def read_header(stream: BinaryIO, path: str, size: int | None) -> tuple[int, int
     """Read the line ``V D``, and check that the file, if its size is known, is long enough."""
     line = stream.readline(_HEADER_LIMIT)
     fields = line.split()
+    if kind := kind_of(line):
+        advice = "; gensim's save_word2vec_format writes what can be read" * ("pickle" in kind)
+        raise FormatError(f"{path}: is {kind}, not word vectors{advice}")
     if len(fields) != 2 or not all(field.isdigit() for field in fields):
         raise FormatError(
             f"{path}, line 1: expected the numbers of words and of dimensions, as in '71000 100', "
