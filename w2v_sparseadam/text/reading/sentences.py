@@ -221,4 +221,5 @@ def wrong_sentence(
 
 def _shown(value: object) -> str:
     """Return a value and its type."""
-    return "None" if value is None else f"{value!r:.40} ({type(value).__name__})"
+    in_one_line = " ".join(repr(value).split())
+    return "None" if value is None else f"{in_one_line:.40} ({type(value).__name__})"
