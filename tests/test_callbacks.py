@@ -1,6 +1,7 @@
 """What a run tells Python: a progress bar, warnings, a model after each epoch; and its end."""
 
 import copy
+import errno
 import io
 import math
 import pickle
@@ -266,6 +267,43 @@ def test_progress_is_shown_where_somebody_sees_it(monkeypatch, progress, termina
 def test_no_standard_error_shows_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert not progress_bar.shown_by_default()
+
+
+class OnlyWrites:
+    """A standard error that has no other method."""
+
+    def write(self, _):
+        """Take it."""
+
+
+class Broken(Terminal):
+    """A standard error that cannot be written."""
+
+    def write(self, _):
+        raise BrokenPipeError
+
+
+class Full(Terminal):
+    """A standard error whose disk is full, once it has shown something."""
+
+    def write(self, shown):
+        if self.tell() > 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(shown)
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stderr", [None, OnlyWrites(), Broken(), Full(), closed()])
+@pytest.mark.parametrize("progress", [True, None])
+def test_a_bar_that_cannot_be_written_ends_no_run(text, monkeypatch, stderr, progress):  # noqa: F811
+    expected = bytes_of(train(text, **SMALL, progress=False))
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert bytes_of(train(text, **SMALL, progress=progress)) == expected
 
 
 def test_a_notebook_without_widgets_shows_bars_on_standard_output(monkeypatch, capsys):
