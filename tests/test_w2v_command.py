@@ -146,4 +146,4 @@ def test_the_demo_takes_words_in_another_encoding(monkeypatch, capsys):
     typed = io.TextIOWrapper(io.BytesIO(b"caf\xe9\n\n"), encoding="utf-8", errors="strict")
     monkeypatch.setattr(sys, "stdin", typed)
     demo._ask(Vectors(["cafe"], [[1, 0]]))
-    assert "no vector for 'caf\\xe9'; did you mean 'cafe'?" in capsys.readouterr().out
+    assert "no vector for 'caf\ufffd'; did you mean 'cafe'?" in capsys.readouterr().out

@@ -76,7 +76,7 @@ def _can_ask() -> bool:
 def _ask(vectors: Vectors) -> None:
     """Answer questions from the terminal until an empty line or the end of the input."""
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="backslashreplace")  # of a terminal in another encoding
+        sys.stdin.reconfigure(errors="replace")  # of a terminal in another encoding
     click.echo("\nYour turn: a word, or an analogy such as: man woman king. An empty line ends.")
     while words := _line().split():
         if len(words) not in (1, 3):
