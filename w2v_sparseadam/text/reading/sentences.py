@@ -84,7 +84,8 @@ def are_words(sources: Sequence[Source]) -> bool:
 class SentenceFile(BlockReader):
     """Sentences as lines of UTF-8, to be read as a file.
 
-    Memory is that of some sentences, of about 64 KiB together.
+    Memory is that of some sentences, of about 64 KiB together; where they suddenly become long, of
+    up to 1024.
 
     Parameters
     ----------
