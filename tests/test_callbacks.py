@@ -62,6 +62,17 @@ def test_each_epoch_gives_a_model_that_stays_as_it_is(text):  # noqa: F811
     assert bytes_of(train(text, **SMALL)) == bytes_of(last)
 
 
+def test_a_model_of_an_epoch_may_be_changed(text):  # noqa: F811
+    def spoil(model):
+        model.words.clear()
+        model.counts[:] = 0
+        model.center_vectors[:] = 0
+
+    last, expected = train(text, **SMALL, on_epoch=spoil), train(text, **SMALL)
+    assert (last.words, last.counts.tolist()) == (expected.words, expected.counts.tolist())
+    assert bytes_of(last) == bytes_of(expected)
+
+
 @pytest.mark.parametrize("name", ["on_event", "on_epoch"])
 def test_what_cannot_be_called_is_told_at_once(tmp_path, name):
     for function, place in ((train, "missing.txt"), (resume, "missing")):
