@@ -89,8 +89,8 @@ def resumed_run(ctx: click.Context) -> Request:
         vectors = destination.kept.get("vectors", vectors)
     outputs = _outputs(options, output)
     check_outside(run_dir, outputs)
-    added = find_sources(options["add"]) if options["add"] else []
-    paths = [*kept["paths"], *(source.path for source in added)]
+    added = find_sources(options["add"]) if options["add"] else None
+    paths = [*kept["paths"], *(source.path for source in added or [])]
     check_distinct({"a corpus file": list(map(Path, paths))}, outputs)
     arguments = {
         "more_epochs": int(epochs) if isinstance(epochs, MoreEpochs) else 0,
