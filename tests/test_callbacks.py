@@ -1,6 +1,7 @@
 """What a run tells Python: a progress bar, warnings, a model after each epoch; and its end."""
 
 import copy
+import errno
 import io
 import math
 import pickle
@@ -59,6 +60,17 @@ def test_each_epoch_gives_a_model_that_stays_as_it_is(text):  # noqa: F811
     assert not np.shares_memory(models[1].center_vectors, last.center_vectors)
     assert models[0].most_similar(last.words[0], n=1)[0][0] in last
     assert bytes_of(train(text, **SMALL)) == bytes_of(last)
+
+
+def test_a_model_of_an_epoch_may_be_changed(text):  # noqa: F811
+    def spoil(model):
+        model.words.clear()
+        model.counts[:] = 0
+        model.center_vectors[:] = 0
+
+    last, expected = train(text, **SMALL, on_epoch=spoil), train(text, **SMALL)
+    assert (last.words, last.counts.tolist()) == (expected.words, expected.counts.tolist())
+    assert bytes_of(last) == bytes_of(expected)
 
 
 @pytest.mark.parametrize("name", ["on_event", "on_epoch"])
@@ -266,6 +278,43 @@ def test_progress_is_shown_where_somebody_sees_it(monkeypatch, progress, termina
 def test_no_standard_error_shows_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     assert not progress_bar.shown_by_default()
+
+
+class OnlyWrites:
+    """A standard error that has no other method."""
+
+    def write(self, _):
+        """Take it."""
+
+
+class Broken(Terminal):
+    """A standard error that cannot be written."""
+
+    def write(self, _):
+        raise BrokenPipeError
+
+
+class Full(Terminal):
+    """A standard error whose disk is full, once it has shown something."""
+
+    def write(self, shown):
+        if self.tell() > 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(shown)
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stderr", [None, OnlyWrites(), Broken(), Full(), closed()])
+@pytest.mark.parametrize("progress", [True, None])
+def test_a_bar_that_cannot_be_written_ends_no_run(text, monkeypatch, stderr, progress):  # noqa: F811
+    expected = bytes_of(train(text, **SMALL, progress=False))
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert bytes_of(train(text, **SMALL, progress=progress)) == expected
 
 
 def test_a_notebook_without_widgets_shows_bars_on_standard_output(monkeypatch, capsys):

@@ -394,6 +394,8 @@ def test_what_cannot_take_more_text(text, more, tmp_path, step_by_step, monkeypa
     assert message(tmp_path / "run", SettingError, more_epochs=0) == (
         "to add text takes epochs over old and new text: give more_epochs too"
     )
+    nothing = "no corpus paths given; pass at least one"
+    assert message(tmp_path / "run", SettingError, []) == nothing  # as of a pattern's matches
     (tmp_path / "strange.txt").write_text("no such words\n")
     assert message(tmp_path / "run", TextError, [tmp_path / "strange.txt"]) == (
         f"{tmp_path}/strange.txt: no word occurs 2 times or more (the commonest, 'no', occurs "

@@ -113,6 +113,55 @@ def test_what_cannot_be_is_one_clear_line(tmp_path, settings, message):
     assert "\n" not in str(caught.value)
 
 
+# Of gensim 4.4's Word2Vec, in its order.
+GENSIMS = [
+    "sentences",
+    "corpus_file",
+    "vector_size",
+    "alpha",
+    "window",
+    "min_count",
+    "max_vocab_size",
+    "sample",
+    "seed",
+    "workers",
+    "min_alpha",
+    "sg",
+    "hs",
+    "negative",
+    "ns_exponent",
+    "cbow_mean",
+    "hashfxn",
+    "epochs",
+    "null_word",
+    "trim_rule",
+    "sorted_vocab",
+    "batch_words",
+    "compute_loss",
+    "callbacks",
+    "comment",
+    "max_final_vocab",
+    "shrink_windows",
+]
+
+
+@pytest.mark.parametrize("name", GENSIMS)
+def test_every_name_of_gensims_is_known_or_answered(name):
+    if name not in KEYWORDS:
+        with pytest.raises(WrongTypeError, match=f"^there is no setting '{name}'; ") as caught:
+            settings_from({name: 1})
+        assert "lists all settings" not in str(caught.value)
+
+
+def test_a_corpus_by_gensims_name_or_none_is_answered():
+    with pytest.raises(WrongTypeError, match="the corpus is the first argument, without a name"):
+        w2v_sparseadam.train(sentences=[["a", "b"]], vector_size=5)
+    with pytest.raises(SettingError, match="no corpus paths given; pass at least one"):
+        w2v_sparseadam.train()
+    corpus = inspect.signature(w2v_sparseadam.train).parameters["corpus"]
+    assert corpus.default is inspect.Parameter.empty
+
+
 def test_an_unknown_setting_is_a_type_error_as_of_any_function():
     with pytest.raises(TypeError):
         w2v_sparseadam.train("missing.txt", size=5)

@@ -1,6 +1,7 @@
 """The file of a model: all comes back, nothing is copied, and nothing in it is run."""
 
 import gzip
+import hashlib
 import json
 import mmap
 import pickle
@@ -243,6 +244,7 @@ def test_words_that_are_equal_are_refused(tmp_path):
         ({"settings": {"skip_gram": {"dim": 10**9}}}, "its settings are damaged"),
         ({"settings": {"skip_gram": {"\x1b[2J": 1}}}, "its settings are damaged"),
         ({"loss": "1"}, "is damaged"),
+        ({"loss": None}, "is damaged"),
         ({"history": 3}, "is damaged"),
         ({"history": [3]}, "is damaged"),
         ({"history": [{"epoch": 1}]}, "is damaged"),
@@ -262,6 +264,25 @@ def test_a_checkpoint_is_no_model(tmp_path, state):
         assert message_of(load, tmp_path / "m") == (
             f"{tmp_path}/m: holds no model; of a checkpoint, name the folder of its run"
         )
+
+
+@pytest.mark.parametrize(
+    "shape", [[0, 10**30], [0, 2**62, 2**62], [0, 2**62], [0, 1, 2**47, 2], [0] + [1] * 70, [-1, 0]]
+)
+def test_shapes_that_no_array_has_are_refused(tmp_path, shape):
+    arrays, about = contents()
+    write_checkpoint(tmp_path / "m", {**arrays, "empty": np.zeros(0, np.float32)}, about)
+    content = (tmp_path / "m").read_bytes()
+    n_header = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + n_header])
+    header["empty"]["shape"] = shape
+    seal = header["__metadata__"]["sha256"].encode()
+    start = json.dumps(header).encode()
+    content = len(start).to_bytes(8, "little") + start + content[8 + n_header :]
+    digest = hashlib.sha256(content.replace(seal, b"0" * 64)).hexdigest()
+    (tmp_path / "m").write_bytes(content.replace(seal, digest.encode()))
+    for load in (Model.load, Vectors.load):
+        assert "empty has a shape that no array has" in message_of(load, tmp_path / "m")
 
 
 def test_damage_is_noticed(tmp_path):

@@ -313,6 +313,82 @@ def test_a_file_that_is_missing_or_is_a_sentence(corpus, message):
         words_of(corpus)
 
 
+@pytest.mark.parametrize(
+    ("corpus", "message"),
+    [
+        ("", "corpus is an empty str, which is no path"),
+        ([""], "corpus is an empty str, which is no path"),
+        ("word " * 10**6, f"'{'word ' * 8}…' is not a file; if it is text, pass a list of"),
+        (
+            "is it?\n/ " * 10**5,
+            "'is it?\\n/ is it?\\n/ is it?\\n/ is it?\\n/ is i…' is not a file;",
+        ),
+        ("x" * 10**6, f"{'x' * 40}…: cannot be read: File name too long; if it is text, pass"),
+        ("x?" * 10**6, f"{'x?' * 20}…: cannot be read: File name too long; if it is text, pass"),
+        (["x" * 10**6], f"{'x' * 40}…: cannot be read: File name too long; if it is text, pass"),
+        ("x" * 300, f"{'x' * 300}: cannot be read: File name too long; if it is text, pass a"),
+    ],
+)
+def test_a_text_in_place_of_a_path_is_not_repeated_at_length(corpus, message):
+    with pytest.raises(W2VError, match=f"^{re.escape(message)}") as caught:
+        words_of(corpus)
+    assert len(str(caught.value)) < 500
+
+
+def closed(mode):
+    with open("text.txt", mode) as stream:
+        return stream
+
+
+class ReadsAll:
+    def read(self):
+        return b"the whole"
+
+
+class NoIterator:
+    def __iter__(self):
+        return 5
+
+
+EXPECTED = (
+    "corpus must be a path, a list of paths, or sentences: an iterable of str or of lists of str"
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: closed("r"),
+            "text.txt: cannot be read: I/O operation on closed file.; open it for",
+        ),
+        (lambda: closed("rb"), "text.txt: cannot be read: read of closed file; open it for"),
+        (lambda: open("new.txt", "w"), "new.txt: cannot be read: not readable; open it"),  # noqa: SIM115
+        (lambda: open("new.txt", "wb"), "new.txt: cannot be read: read; open it for reading"),  # noqa: SIM115
+        (ReadsAll, f"{EXPECTED}, got ReadsAll"),
+        (lambda: io, f"{EXPECTED}, got module"),
+        (lambda: np.array("a b"), f"{EXPECTED}, got ndarray"),
+        (NoIterator, f"{EXPECTED}, got NoIterator"),
+        (lambda: [np.ones((2, 2, 2))], "corpus[0][0] is [[1.0, 1.0], [1.0, 1.0]] (list), but each"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(make, message):
+    corpus = make()
+    with pytest.raises(W2VError, match=f"^{re.escape(message)}"):
+        words_of(corpus)
+    if hasattr(corpus, "close"):
+        corpus.close()
+
+
+def test_a_value_that_is_no_sentence_is_shown_in_one_line():
+    with pytest.raises(W2VError) as caught:
+        words_of(["a b", np.array([[1], [2]])])
+    assert str(caught.value) == (
+        "corpus[1] is array([[1], [2]]) (ndarray), but must be a str like those before it; leave "
+        "it out or convert it"
+    )
+
+
 def test_paths_and_sentences_are_told_apart():
     Path("a b.txt").write_text("x y\n")
     for corpus in ("a b.txt", ["a b.txt"], ["a *.txt"], [Path("a b.txt")]):

@@ -306,6 +306,32 @@ def test_a_default_output_is_not_overwritten(folder, no_training):
     )
 
 
+def test_a_folder_with_the_name_of_the_default_output(folder, no_training):
+    Path("news.vec").mkdir()
+    assert error_of("news.txt", exit_code=1) == (
+        "news.vec: exists already; give -o with another name"
+    )
+
+
+@pytest.mark.parametrize("run_dir", [[], ["--run-dir", "run"]])
+def test_a_default_output_that_is_made_meanwhile_is_not_overwritten(folder, monkeypatch, run_dir):
+    def trained(*args, **options):
+        Path("news.vec").write_text("of another run")
+        Path("news-2.vec").symlink_to("nowhere")
+        return train(*args, **options)
+
+    train = command.train_by_settings
+    monkeypatch.setattr(command, "train_by_settings", trained)
+    shown = run("news.txt", *SMALL, *run_dir).stderr
+    assert "Warning: news.vec: was made meanwhile, and is left as it is." in shown
+    assert "Wrote news-3.vec: " in shown
+    assert Path("news.vec").read_text() == "of another run"
+    assert Vectors.load("news-3.vec").words
+    if run_dir:
+        assert "news-3.vec: " in run("--resume", "run").stderr
+        assert Path("news.vec").read_text() == "of another run"
+
+
 def test_an_output_that_is_named_is_overwritten(folder):
     Path("news.vec").write_text("old")
     run("news.txt", *SMALL, "--dry-run")

@@ -1,12 +1,14 @@
 """``w2v``: the commands as subcommands, and the demo."""
 
 import importlib
+import io
 import lzma
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -118,3 +120,30 @@ def test_the_demo_ends_with_its_input(monkeypatch, capsys):
     monkeypatch.setattr("builtins.input", end)
     demo._ask(Vectors(["a"], [[1, 0]]))
     assert "Your turn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("no/x.vec", "the folder "), ("x.foo", "vectors cannot be written as '.foo'")],
+)
+def test_the_demo_looks_at_its_output_first(tmp_path, monkeypatch, name, said):
+    monkeypatch.setattr(demo, "train_by_settings", None)
+    code, _, errors = outcome_of("demo", "-o", str(tmp_path / name))
+    assert (code, said in errors) == (1, True)
+
+
+def test_the_demo_does_not_ask_where_nobody_can_answer(monkeypatch):
+    terminal = SimpleNamespace(isatty=lambda: True)
+    for stdin, stdout in ((None, terminal), (terminal, None), (io.StringIO(), terminal)):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stdout", stdout)
+        can_ask = demo._can_ask()
+        monkeypatch.undo()
+        assert not can_ask
+
+
+def test_the_demo_takes_words_in_another_encoding(monkeypatch, capsys):
+    typed = io.TextIOWrapper(io.BytesIO(b"caf\xe9\n\n"), encoding="utf-8", errors="strict")
+    monkeypatch.setattr(sys, "stdin", typed)
+    demo._ask(Vectors(["cafe"], [[1, 0]]))
+    assert "no vector for 'caf\ufffd'; did you mean 'cafe'?" in capsys.readouterr().out

@@ -30,7 +30,7 @@ from ..errors import SettingError, W2VError
 from ..system.paths import same_file
 from ..text.reading.sources import STANDARD_INPUT
 from .other_names import check_names
-from .signals import StopSignals, exit_soon
+from .signals import StopSignals, bus_errors_told, exit_soon
 
 _LONGEST_MESSAGE = 2000
 
@@ -86,7 +86,12 @@ class W2VCommand(Guarded):
             sys.stdout.reconfigure(errors="backslashreplace")
         signals = ctx.obj = StopSignals()
         try:
-            with signals, exit_soon(signals, self.left_undone), _escaped_errors():
+            with (
+                signals,
+                exit_soon(signals, self.left_undone),
+                bus_errors_told(),
+                _escaped_errors(),
+            ):
                 result = super().invoke(ctx)
                 if sys.stdout is not None:
                     sys.stdout.flush()  # so that a full disk is reported

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import click
@@ -47,6 +48,12 @@ def named_after(corpus: Sequence[str]) -> Path:
     if not name.strip("."):
         raise click.UsageError(f"'{first}' gives the vectors no name; give one with -o")
     return Path(f"{name}.vec")
+
+
+def unused(path: Path) -> Path:
+    """Return a path, with a number in its name if there is a file by now."""
+    numbered = (path.with_stem(f"{path.stem}-{n}") for n in count(2))
+    return next(free for free in chain([path], numbered) if not os.path.lexists(free))
 
 
 def _folder_name(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import io
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UnknownWordError
+from ..system.files import check_writable
 from ..training.settings import Settings
 from ..training.train import train_by_settings
 from . import W2VCommand, printable
@@ -42,6 +44,11 @@ def main(ctx: click.Context, /, output: Path | None) -> None:
     The text has half a million words of simple English on countries, animals, numbers and the like.
     Afterwards, in a terminal, ask for words of your own.
     """
+    if output:
+        from ..vectors.formats.detect import is_binary
+
+        is_binary(output)  # that it cannot be written so should not show after training
+        check_writable(output)
     with ExitStack() as stack:
         report = TrainReport()
         stack.callback(report.close)
@@ -56,13 +63,20 @@ def main(ctx: click.Context, /, output: Path | None) -> None:
     show([answer(vectors, [word], 3) for word in _WORDS])
     click.echo("\nParis is to France as what is to Italy, and the like:\n")
     show([answer(vectors, question, 1) for question in _ANALOGIES])
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if _can_ask():
         _ask(vectors)
     click.echo("\nNow with a text of your own:  w2v train YOUR.txt; w2v neighbors YOUR.vec WORD")
 
 
+def _can_ask() -> bool:
+    """Tell whether somebody sits at a terminal; a standard file that is closed is None."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
 def _ask(vectors: Vectors) -> None:
     """Answer questions from the terminal until an empty line or the end of the input."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # of a terminal in another encoding
     click.echo("\nYour turn: a word, or an analogy such as: man woman king. An empty line ends.")
     while words := _line().split():
         if len(words) not in (1, 3):

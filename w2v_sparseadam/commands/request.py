@@ -37,6 +37,8 @@ class Request:
         The folder of the run, if it has one.
     resumes : bool
         Whether the run has begun before.
+    is_named : bool
+        Whether the user, or the folder of the run, named the output.
     """
 
     arguments: dict[str, Any]
@@ -44,6 +46,7 @@ class Request:
     vectors: str
     destination: Destination | None
     resumes: bool = False
+    is_named: bool = True
 
 
 def new_run(ctx: click.Context) -> Request:
@@ -65,7 +68,8 @@ def new_run(ctx: click.Context) -> Request:
         "settings": settings,
         **_load_start(init, freeze),
     }
-    return Request(arguments, output, options["vectors"], destination)
+    is_named = options["output"] is not None
+    return Request(arguments, output, options["vectors"], destination, is_named=is_named)
 
 
 def resumed_run(ctx: click.Context) -> Request:
@@ -85,8 +89,8 @@ def resumed_run(ctx: click.Context) -> Request:
         vectors = destination.kept.get("vectors", vectors)
     outputs = _outputs(options, output)
     check_outside(run_dir, outputs)
-    added = find_sources(options["add"]) if options["add"] else []
-    paths = [*kept["paths"], *(source.path for source in added)]
+    added = find_sources(options["add"]) if options["add"] else None
+    paths = [*kept["paths"], *(source.path for source in added or [])]
     check_distinct({"a corpus file": list(map(Path, paths))}, outputs)
     arguments = {
         "more_epochs": int(epochs) if isinstance(epochs, MoreEpochs) else 0,
@@ -139,12 +143,10 @@ def _default_output(corpus: Sequence[str], dry_run: bool) -> Path:
     """Return the file for the vectors that is named after the corpus, where there is none yet."""
     output = named_after(corpus)
     if os.path.lexists(output) and not dry_run:
-        raise click.ClickException(
-            printable(
-                f"{output}: exists already; give -o {shell_path(output)} to overwrite it, or -o "
-                "with another name"
-            )
-        )
+        can = f"give -o {shell_path(output)} to overwrite it, or -o with another name"
+        if output.is_dir():
+            can = "give -o with another name"
+        raise click.ClickException(printable(f"{output}: exists already; {can}"))
     return output
 
 

@@ -6,9 +6,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from ..errors import W2VError
-from ..events import Event
+from ..events import Event, Warned
 from ..training.event_log import LOG_NAME, EventLog
 from ..training.model import Model
+from .default_output import unused
 from .destination import Destination
 from .reading import phrases_to
 from .report import TrainReport
@@ -70,8 +71,13 @@ class Session:
     def save(self, model: Model) -> None:
         """Write the vectors of the finished run."""
         request = self._request
+        output = request.output
+        if not request.is_named and (output := unused(output)) != request.output:
+            self._report(Warned(f"{request.output}: was made meanwhile, and is left as it is"))
+            if request.destination:
+                request.destination.keep(output, request.vectors)
         try:
-            model.vectors(request.vectors).save(request.output)
+            model.vectors(request.vectors).save(output)
         except W2VError as error:
             if not request.destination:
                 raise
@@ -84,9 +90,9 @@ class Session:
                 f"{error}; the last checkpoint is of step {self._n_kept_steps:,} of "
                 f"{self._n_steps:,}, from which to resume: {how}"
             ) from error
-        self._report.saved(request.output)
+        self._report.saved(output)
         if self._log:
-            self._log.finish(output=str(request.output))
+            self._log.finish(output=str(output))
 
     def _follow(self, event: Event, destination: Destination) -> None:
         """Note how far a run with a folder is, and what to tell the user if a signal ends it."""

@@ -113,8 +113,8 @@ def bus_errors_told() -> Iterator[None]:
 
 def _end_by_bus_error(_: int) -> None:
     line = (
-        "Error: a file that is mapped into memory (word ids of the text, or a checkpoint) was cut "
-        "short, or its disk failed\n"
+        "Error: a file that is mapped into memory (word ids of the text, a checkpoint or a model) "
+        "was cut short, or its disk failed\n"
     )
     os.write(2, line.encode())
     os._exit(1)

@@ -15,7 +15,7 @@ from .options import SectionedCommand, corpus_argument
 from .report import forecast_lines
 from .request import new_run, resumed_run
 from .session import Session
-from .signals import asked_by_sigusr1, bus_errors_told
+from .signals import asked_by_sigusr1
 from .text_options import text_options
 from .train_options import train_options
 
@@ -59,7 +59,6 @@ def main(
         is_binary(request.output)  # that vectors cannot be written so should not show after hours
         check_writable(request.output)
     with ExitStack() as stack:
-        stack.enter_context(bus_errors_told())
         session = Session(stack, ctx.obj, request, quiet=quiet, log=log, phrases_out=phrases_out)
         arguments = {**request.arguments, "on_event": session.on_event}
         if dry_run:

@@ -226,7 +226,9 @@ def _read_header(stream: BinaryIO, path: str | os.PathLike[str]) -> _Header:
         for name, entry in entries.items():
             dtype, shape = _TYPES[entry["dtype"]], tuple(map(index, entry["shape"]))
             start, stop = stop, stop + dtype.itemsize * math.prod(shape)
-            if min(shape, default=0) < 0 or entry["data_offsets"] != [start, stop]:
+            if not _is_possible(shape):
+                raise ValueError(f"{name} has a shape that no array has")
+            if entry["data_offsets"] != [start, stop]:
                 raise ValueError(f"{name} is not where the array before it ends")
             arrays[name] = dtype, shape
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -235,6 +237,13 @@ def _read_header(stream: BinaryIO, path: str | os.PathLike[str]) -> _Header:
         raise FormatError(f"{path}: is damaged (its arrays take {stop} bytes by its header)")
     stream.seek(8 + n_header)
     return _Header(arrays, state)
+
+
+def _is_possible(shape: tuple[int, ...]) -> bool:
+    """Tell whether an array can have a shape: NumPy bounds those of empty arrays, too."""
+    return (
+        len(shape) <= 8 and min(shape, default=0) >= 0 and math.prod(filter(None, shape)) < 1 << 48
+    )
 
 
 def _fill(stream: BinaryIO, arrays: Arrays) -> None:

@@ -95,6 +95,8 @@ OTHER_NAMES = {
     "workers": "threads",
     "thread": "threads",
     "num_threads": "threads",
+    "n_jobs": "threads",
+    "random_state": "seed",
     "iter": "epochs",
     "epoch": "epochs",
     "sample": "subsample",
@@ -114,18 +116,46 @@ OTHER_NAMES = {
     "minn": "",
     "maxn": "",
     "word_ngrams": "",
+    "wordngrams": "",
     "bucket": "",
     "loss": "",
     "model": "",
+    "sentences": "",
+    "corpus_file": "",
+    "corpus_iterable": "",
+    "documents": "",
+    "input": "",
+    "trim_rule": "",
+    "callbacks": "",
+    "compute_loss": "",
+    "hashfxn": "",
+    "null_word": "",
+    "sorted_vocab": "",
+    "comment": "",
 }
 """What gensim, fastText and word2vec.c call a setting, and what it is called here, if it is."""
 
+_FIRST = "the corpus is the first argument, without a name"
+
 _ONLY = {
+    "sentences": _FIRST,
+    "corpus_file": _FIRST,
+    "corpus_iterable": _FIRST,
+    "documents": _FIRST,
+    "input": _FIRST,
+    "trim_rule": "use min_count, stopwords or vocab",
+    "callbacks": "use on_epoch or on_event, which take a function",
+    "compute_loss": "model.history has the loss of each epoch",
+    "hashfxn": "leave it out",
+    "null_word": "leave it out",
+    "sorted_vocab": "leave it out: words are sorted by how often they occur",
+    "comment": "leave it out",
     "hs": "there is negative sampling only",
     "loss": "there is negative sampling only",
     "minn": "there are no subwords",
     "maxn": "there are no subwords",
     "word_ngrams": "there are no subwords",
+    "wordngrams": "there are no subwords",
     "bucket": "there are no subwords",
 }
 
@@ -191,14 +221,17 @@ def _named(config: type, values: Mapping[str, Any]) -> Any:
 
 
 def takes_settings(function: _Function) -> _Function:
-    """Give a function with ``**settings`` their names and defaults, and document them instead."""
+    """Give a function with ``**settings`` their names and defaults, and document them instead.
+
+    Arguments before them are shown without a default; see `train`.
+    """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     settings = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=keyword.default)
         for name, keyword in _common_first()
     ]
-    first = [p for p in own if p.kind is not p.KEYWORD_ONLY]
+    first = [p.replace(default=p.empty) for p in own if p.kind is not p.KEYWORD_ONLY]
     rest = [p for p in own if p.kind is p.KEYWORD_ONLY]
     vars(function)["__signature__"] = signature.replace(parameters=[*first, *settings, *rest])
     if function.__doc__:

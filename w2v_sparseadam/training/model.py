@@ -187,8 +187,8 @@ class Model:
         about = found.about
         try:
             history = tuple(EpochEnded(**epoch) for epoch in about["history"])
-            numbers = [about["loss"], *(n for epoch in history for n in vars(epoch).values())]
-            if not all(isinstance(number, int | float | None) for number in numbers):
+            numbers = [n for epoch in history for n in vars(epoch).values() if n is not None]
+            if not all(isinstance(number, int | float) for number in [about["loss"], *numbers]):
                 raise TypeError("its history has other than numbers")
         except (KeyError, TypeError) as error:
             raise FormatError(f"{path}: is damaged: {error!r:.80}") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..events import (
@@ -26,7 +28,10 @@ def in_notebook() -> bool:
 
 def shown_by_default() -> bool:
     """Tell whether somebody sees a bar: in a notebook, or where stderr is a terminal."""
-    return in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+    try:
+        return in_notebook() or sys.stderr.isatty()
+    except (AttributeError, ValueError):  # stderr is None, closed, or an object that only writes
+        return False
 
 
 def new_bar(total: int, unit: str, description: str, details: str, leave: bool = False) -> Any:
@@ -70,15 +75,25 @@ def new_bar(total: int, unit: str, description: str, details: str, leave: bool =
 
 
 class ProgressBar:
-    """Shows one bar at a time for the events of a run: reading, phrases, compiling, training."""
+    """Shows one bar at a time for the events of a run: reading, phrases, compiling, training.
+
+    If stderr cannot be written, as when the disk is full, it shows no more; the run goes on.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._is_lost = sys.stderr is None and not in_notebook()
         self._kind = ""
         self._epochs = 0
 
     def __call__(self, event: Event) -> None:
         """Show an event, if it is one of progress."""
+        if not self._is_lost:
+            with self._lost_if_unwritable():
+                self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        """Change the bar."""
         match event:
             case Compiling():
                 details = "{n} of {total} kernels, {elapsed}" if event.total else event.kernel
@@ -112,8 +127,19 @@ class ProgressBar:
     def close(self) -> None:
         """Leave the bar as it is if it is that of training, else remove it."""
         if self._bar is not None:
-            self._bar.close()
+            with self._lost_if_unwritable():
+                self._bar.close()
             self._bar = None
+
+    @contextmanager
+    def _lost_if_unwritable(self) -> Iterator[None]:
+        """Give up the bars once one cannot be written."""
+        try:
+            yield
+        except (OSError, ValueError):  # the latter of a file that is closed
+            self._is_lost = True
+            if self._bar is not None:
+                self._bar.disable = True  # else it would be written again when it is deleted
 
     def _finish(self) -> None:
         """Close the bar of what is done: a notebook paints one red that is not at its end."""

@@ -36,7 +36,7 @@ def resume(
     *,
     more_epochs: int = 0,
     total_epochs: int | None = None,
-    add: CorpusLike = (),
+    add: CorpusLike | None = None,
     trust: bool = False,
     threads: int | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
@@ -64,7 +64,7 @@ def resume(
     total_epochs : int, optional
         Instead of `more_epochs`: add as many as are missing to this total, so that the call may be
         repeated.
-    add : path, sequence of paths or sentences
+    add : path, sequence of paths or sentences, optional
         More text for a finished run, as for :func:`train`, read with the run's settings; the
         epochs that `more_epochs` must add go over old and new text. Words keep their ids; new
         ones, which occur often enough in the added text, are appended and initialized at random.
@@ -102,8 +102,7 @@ def resume(
     check_calls(on_event, checkpoint_now, on_epoch)
     check_minutes(checkpoint_minutes)
     check_log(log)
-    adds = not isinstance(add, list | tuple) or bool(add)  # a column has no truth value
-    _check_asked(more_epochs, total_epochs, adds)
+    _check_asked(more_epochs, total_epochs, add is not None)
     with ExitStack() as stack:
         emit = stack.enter_context(reported(on_event, progress))
         folder = stack.enter_context(RunFolder.open(run_dir, lock=lock))
@@ -119,7 +118,7 @@ def resume(
         # If its text is not read yet: by default, no text has more epochs than a tiny one.
         stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1))})
         _check_epochs(sum(stages) + more_epochs)
-        if adds:
+        if add is not None:
             from .incremental import add_text
 
             add_text(folder, add, int(more_epochs), threads, trust, emit)

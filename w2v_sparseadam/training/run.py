@@ -119,9 +119,10 @@ def run_training(
     def model(copies: bool = False) -> Model:
         loss = _loss_so_far(progress, engine.n_batches)
         tables = {name: table.param[:, :dim] for name, table in engine.tables.items()}
+        objective, words, counts = settings.objective, vocabulary.words, vocabulary.counts
         if copies:
             tables = {name: table.copy() for name, table in tables.items()}
-        objective, words, counts = settings.objective, vocabulary.words, vocabulary.counts
+            words, counts = list(words), counts.copy()
         kept = plain(settings.as_dict())
         return Model(words, counts, tables, loss, objective, tuple(history), kept)
 

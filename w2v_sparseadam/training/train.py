@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # More than eight parameters: this is what people type, and each is a thing of its own.
 @takes_settings
 def train(
-    corpus: CorpusLike,
+    corpus: CorpusLike = (),  # so that ``sentences=`` is answered by an error that says how
     *,
     init: Vectors | Start | None = None,
     freeze: WordList = (),

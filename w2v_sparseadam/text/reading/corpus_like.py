@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ CorpusLike = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Source |
 
 _EXPECTED = "a path, a list of paths, or sentences: an iterable of str or of lists of str"
 _N_CHECKED = 100  # items of a list of str that tell paths from sentences
+_LONGEST_PATH = 4096  # of Linux
 _ROWS = 1024  # of a column, converted at once
 _NOTHING = object()
 
@@ -57,7 +59,7 @@ def paths_or_sentences(corpus: CorpusLike) -> list[str | os.PathLike[str] | Sour
             raise SettingError("no corpus paths given; pass at least one")
         if isinstance(corpus[0], Source) or _are_paths(corpus):
             return list(corpus)
-    if hasattr(corpus, "read") and isinstance(corpus.read(0), bytes):
+    if _is_binary_file(corpus):
         return [OpenFile.of(corpus)]
     items = _items(corpus)
     first = next(items, _NOTHING)
@@ -69,6 +71,19 @@ def paths_or_sentences(corpus: CorpusLike) -> list[str | os.PathLike[str] | Sour
     if not isinstance(first, str | list | tuple) and not hasattr(first, "tolist"):
         raise wrong_sentence(0, first)
     return [Sentences.of(items, are_words=not isinstance(first, str))]
+
+
+def _is_binary_file(corpus: Any) -> bool:
+    """Return whether a corpus is an open file in binary mode; refuse one that cannot be read."""
+    if not callable(getattr(corpus, "read", None)):
+        return False
+    try:
+        return isinstance(corpus.read(0), bytes)
+    except (OSError, ValueError) as error:  # closed, or open for writing
+        name = getattr(corpus, "name", type(corpus).__name__)
+        raise TextError(str(unreadable(str(name), error)), "open it for reading") from error
+    except TypeError:  # its `read` is not that of a file
+        return False
 
 
 def _items(corpus: Any) -> Iterator[Any]:
@@ -85,11 +100,16 @@ def _items(corpus: Any) -> Iterator[Any]:
             starts = range(0, len(corpus), _ROWS)  # type: ignore[arg-type]
             slices = (corpus.slice(start, _ROWS) for start in starts)  # type: ignore[attr-defined]
             return chain.from_iterable(getattr(part, to_list)() for part in slices)
-    return iter(corpus)
+    try:
+        return iter(corpus)
+    except TypeError:  # as of an array without dimensions
+        raise wrong_type("corpus", _EXPECTED, corpus) from None
 
 
 def _is_path(text: str) -> bool:
     """Return whether there is a file for a str, or a pattern that matches one."""
+    if len(text) > _LONGEST_PATH:
+        return False  # a whole book can be a pattern, too, to search the disk for
     try:
         exists = text == STANDARD_INPUT or os.path.lexists(text)
         return exists or (is_pattern(text) and any(glob.iglob(text, recursive=True)))
@@ -103,21 +123,29 @@ def _has_space(text: str) -> bool:
 
 def _check_path(path: str | os.PathLike[str]) -> None:
     """Refuse a sentence in place of a path, and a missing file."""
-    if not isinstance(path, str) or _is_path(path) or (is_pattern(path) and not _has_space(path)):
+    if not isinstance(path, str) or _is_path(path):
         return
+    if not path:
+        raise SettingError("corpus is an empty str, which is no path")
+    has_space, is_long = _has_space(path), len(path) > _LONGEST_PATH
+    if is_pattern(path) and not has_space and not is_long:
+        return
+    reason: Exception = OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     try:
-        os.stat(path)
+        if not is_long:
+            os.stat(path)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        missing = error
-    except OSError:  # reading it says what is wrong
-        return
-    if _has_space(path):
-        shown = path if len(path) <= 40 else f"{path[:40]}…"
+        reason = error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # reading it says what is wrong
+            return
+    shown = path if len(path) <= 40 else f"{path[:40]}…"
+    if has_space:
         raise SettingError(
             f"{shown!r} is not a file; if it is text, pass a list of sentences: [{shown!r}]"
         )
     raise TextError(
-        str(unreadable(path, missing)),
+        str(unreadable(shown if is_long else path, reason)),
         "if it is text, pass a list of sentences or of lists of words",
     )
 

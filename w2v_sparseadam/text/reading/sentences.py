@@ -84,7 +84,8 @@ def are_words(sources: Sequence[Source]) -> bool:
 class SentenceFile(BlockReader):
     """Sentences as lines of UTF-8, to be read as a file.
 
-    Memory is that of some sentences, of about 64 KiB together.
+    Memory is that of some sentences, of about 64 KiB together; where they suddenly become long, of
+    up to 1024.
 
     Parameters
     ----------
@@ -221,4 +222,5 @@ def wrong_sentence(
 
 def _shown(value: object) -> str:
     """Return a value and its type."""
-    return "None" if value is None else f"{value!r:.40} ({type(value).__name__})"
+    in_one_line = " ".join(repr(value).split())
+    return "None" if value is None else f"{in_one_line:.40} ({type(value).__name__})"
