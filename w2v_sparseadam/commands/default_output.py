@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ..text.reading.sources import STANDARD_INPUT, is_pattern
+from ..vectors.formats.registry import DEFAULT_ENDING
 
 # Of text, compressed or not: what a name may lose.
 _ENDINGS = re.compile(
@@ -47,7 +48,7 @@ def named_after(corpus: Sequence[str]) -> Path:
             name = _ENDINGS.sub("", os.path.basename(first), count=1)
     if not name.strip("."):
         raise click.UsageError(f"'{first}' gives the vectors no name; give one with -o")
-    return Path(f"{name}.vec")
+    return Path(name + DEFAULT_ENDING)
 
 
 def unused(path: Path) -> Path:

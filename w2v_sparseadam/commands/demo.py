@@ -15,6 +15,7 @@ from ..errors import UnknownWordError
 from ..system.files import check_writable
 from ..training.settings import Settings
 from ..training.train import train_by_settings
+from ..vectors.formats.registry import format_for
 from . import W2VCommand, printable
 from .neighbors import answer, show
 from .options import OUTPUT_FILE
@@ -45,9 +46,7 @@ def main(ctx: click.Context, /, output: Path | None) -> None:
     Afterwards, in a terminal, ask for words of your own.
     """
     if output:
-        from ..vectors.formats.detect import is_binary
-
-        is_binary(output)  # that it cannot be written so should not show after training
+        format_for(output)  # that it cannot be written so should not show after training
         check_writable(output)
     with ExitStack() as stack:
         report = TrainReport()

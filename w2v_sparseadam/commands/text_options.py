@@ -10,6 +10,7 @@ import click
 
 from ..text.reading.sources import Source
 from ..text.settings import PhraseConfig, TextConfig
+from ..vectors.formats.registry import is_named_as_vectors
 from . import check_distinct
 from .options import OUTPUT_FILE, all_of, given, in_section, options_of, settings_given
 
@@ -53,7 +54,7 @@ def checked_sources(
 
     settings = ctx.params
     for path in settings["corpus"]:
-        if path.endswith((".vec", ".bin")) and not os.path.lexists(path):
+        if is_named_as_vectors(path) and not os.path.lexists(path):
             raise click.UsageError(f"{path}: no such file; name the file to write with -o")
     sources = check_sources(settings["corpus"], config)
     read = {kind: [path] for kind, path in inputs.items() if path}

@@ -11,6 +11,7 @@ import click
 from ..system.files import check_writable
 from ..training.resume import resume
 from ..training.train import train_by_settings
+from ..vectors.formats.registry import format_for
 from .options import SectionedCommand, corpus_argument
 from .report import forecast_lines
 from .request import new_run, resumed_run
@@ -54,9 +55,7 @@ def main(
     """
     request = resumed_run(ctx) if ctx.params["resume_dir"] else new_run(ctx)
     if not dry_run:
-        from ..vectors.formats.detect import is_binary
-
-        is_binary(request.output)  # that vectors cannot be written so should not show after hours
+        format_for(request.output)  # that vectors cannot be written so should not show after hours
         check_writable(request.output)
     with ExitStack() as stack:
         session = Session(stack, ctx.obj, request, quiet=quiet, log=log, phrases_out=phrases_out)

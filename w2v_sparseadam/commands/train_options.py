@@ -9,6 +9,7 @@ import click
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
 from ..training.run import CHECKPOINT_MINUTES
+from ..vectors.formats.registry import DEFAULT_ENDING, written_formats
 from .options import INPUT_FILE, OUTPUT_FILE, all_of, in_section, option_of, options_of
 from .runs import Epochs
 
@@ -100,9 +101,9 @@ train_options = all_of(
         metavar="PATH",
         common=True,
         type=OUTPUT_FILE,
-        show_default="the first CORPUS' name with .vec, in this folder",
-        help="File for the vectors: word2vec text (.vec, .txt), or binary if the name ends in "
-        ".bin; compressed if .gz, .bz2, .xz or .zst follows. - is standard output.",
+        show_default=f"the first CORPUS' name with {DEFAULT_ENDING}, in this folder",
+        help=f"File for the vectors: {written_formats()}; compressed if .gz, .bz2, .xz or .zst "
+        "follows. - is standard output.",
     ),
     _output(
         "--vectors",

@@ -165,7 +165,7 @@ class Model:
         settings = {name_of(self.objective): vars(self.objective), **self.settings}
         history = [vars(epoch) for epoch in self.history]
         about = {"settings": settings, "loss": self.loss, "history": history}
-        model_file.write(path, self.words, self.counts, self.tables, about)
+        model_file.write_model(path, self.words, self.counts, self.tables, about)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -183,7 +183,7 @@ class Model:
         from ..vectors.formats import model_file
 
         check_path("path", path)
-        found = model_file.read(path)
+        found = model_file.read_model(path)
         about = found.about
         try:
             history = tuple(EpochEnded(**epoch) for epoch in about["history"])

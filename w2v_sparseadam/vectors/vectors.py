@@ -18,11 +18,9 @@ from ..errors import (
 )
 from ..events import Event, warn
 from ..system.files import write_result
-from ..system.memory import lacks_memory
-from ..text.reading.compression import open_unpacked
-from .formats import model_file, run_folder, word2vec_binary, word2vec_text
-from .formats.detect import is_binary, is_text
-from .formats.word2vec import quote, read_header
+from .formats.base import open_source
+from .formats.registry import format_for, format_of
+from .formats.word2vec import quote
 from .html import table
 from .other_names import OF_VECTORS, no_attribute
 from .queries import Queries, check_str
@@ -114,25 +112,9 @@ class Vectors(Queries):
             If it has more vectors than memory can hold; if a folder holds no checkpoint yet.
         """
         check_path("path", path)
-        if os.path.isdir(path):
-            words, matrix = run_folder.read(path, warn if on_event is None else on_event)
-            return cls._of_file(words, matrix, os.fspath(path))
-        if model_file.is_model(path):
-            model = model_file.read(path)
-            matrix = model.objective.vectors(model.tables, model.objective.kinds[0])
-            return cls._of_file(model.words, matrix, os.fspath(path))
-        with open_unpacked(path) as (stream, name, size):
-            if model_file.starts_like_a_model(stream.peek()[:9]):
-                raise FormatError(
-                    f"{name}: is a model, which must be a file that is not compressed"
-                )
-            n_words, dim = read_header(stream, name, size)
-            lacking = lacks_memory(4 * n_words * dim)
-            if lacking:
-                raise W2VError(f"{name}: {n_words} words of {dim} dimensions: {lacking}")
-            format_ = word2vec_text if is_text(stream.peek(), dim) else word2vec_binary
-            words, matrix = format_.read(stream, name, n_words, dim)
-        return cls._of_file(words, matrix, name)
+        with open_source(path, warn if on_event is None else on_event) as source:
+            words, matrix = format_of(source).read(source)
+        return cls._of_file(words, matrix, source.name)
 
     @classmethod
     def _of_file(cls, words: Sequence[str], matrix: NDArray[np.float32], name: str) -> Vectors:
@@ -161,9 +143,8 @@ class Vectors(Queries):
             If the file cannot be written; see `write_result`.
         """
         check_path("path", path)
-        format_ = word2vec_binary if is_binary(path) else word2vec_text
+        format_ = format_for(path).load()
         with write_result(path) as stream:
-            stream.write(b"%d %d\n" % self.matrix.shape)
             format_.write(stream, self.words, self.matrix)
 
     def __len__(self) -> int:

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import FormatError, SettingError, W2VError
 from ...objectives.settings import ObjectiveSettings
 from ...runs.checkpoint_file import load_checkpoint, write_checkpoint
 from ...runs.sealed_json import plain
 from ...runs.settings import objective_of
+from .base import VectorSource
 
 ENDING = ".safetensors"
 _FORMAT = 1
@@ -38,23 +40,27 @@ class ModelFile(NamedTuple):
     about: dict[str, Any]
 
 
-def is_model(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path is that of a file in the format safetensors, by its first bytes."""
-    if not os.path.isfile(path):
-        return False
-    try:
-        with open(path, "rb") as stream:
-            return starts_like_a_model(stream.read(9))
-    except OSError:
-        return False  # who reads it as another format says what is wrong
+def fits(source: VectorSource) -> bool:
+    """Tell whether the first bytes are those of a file in the format safetensors."""
+    return _starts_like_a_model(source.head)
 
 
-def starts_like_a_model(head: bytes) -> bool:
-    """Tell whether bytes may be the first of such a file."""
+def _starts_like_a_model(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < _MOST_HEADER_BYTES
 
 
-def write(
+def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
+    """Read the words of a model and its vectors, of the kind that its objective gives by default.
+
+    The matrix is mapped into memory.
+    """
+    if source.n_bytes is None or not os.path.isfile(source.path):  # as standard input
+        raise FormatError(f"{source.name}: is a model, which must be a file that is not compressed")
+    model = read_model(source.path)
+    return model.words, model.objective.vectors(model.tables, model.objective.kinds[0])
+
+
+def write_model(
     path: str | os.PathLike[str],
     words: Sequence[str],
     counts: np.ndarray,
@@ -74,8 +80,8 @@ def write(
     write_checkpoint(path, arrays, plain({"format": _FORMAT, **about}))
 
 
-def read(path: str | os.PathLike[str]) -> ModelFile:
-    """Read a file that `write` wrote, once its checksum is seen to be right.
+def read_model(path: str | os.PathLike[str]) -> ModelFile:
+    """Read a file that `write_model` wrote, once its checksum is seen to be right.
 
     Raises
     ------
@@ -91,8 +97,9 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
     except OSError as error:
         raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
     except FormatError:
-        if is_model(path):
-            raise
+        with open(path, "rb") as stream:
+            if _starts_like_a_model(stream.read(9)):
+                raise
         raise FormatError(f"{path}: is not a saved model; Vectors.load reads vectors") from None
     if not isinstance(about, dict) or "format" not in about:
         raise FormatError(f"{path}: holds no model; of a checkpoint, name the folder of its run")

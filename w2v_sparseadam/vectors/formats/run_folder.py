@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError
-from ...events import Event
 from ...runs.checkpoint_file import OpenCheckpoint, from_last
 from ...runs.names import SETTINGS, of_generation
 from ...runs.settings import objective_of, read_settings, tell_if_unfinished
 from ...runs.text import read_vocabulary
+from .base import VectorSource
 
 
 class _Tables(Mapping[str, np.ndarray]):
@@ -34,15 +34,18 @@ class _Tables(Mapping[str, np.ndarray]):
         return len(self._shapes)
 
 
-def read(
-    path: str | os.PathLike[str], on_event: Callable[[Event], None]
-) -> tuple[list[str], NDArray[np.float32]]:
+def fits(source: VectorSource) -> bool:
+    """Take every folder; `read` says what is wrong with it."""
+    return os.path.isdir(source.path)
+
+
+def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
     """Read the words of a run and their vectors, of the kind that its objective gives by default.
 
-    The folder stays as it is, and may be in use. ``on_event`` receives `Warned` if the run is not
+    The folder stays as it is, and may be in use. The event `Warned` says if the run is not
     finished.
     """
-    folder = Path(path)
+    path, folder = source.path, Path(source.path)
     if not (folder / SETTINGS).exists():
         raise FormatError(
             f"{path}: is a folder without a run; name a file of vectors, or the folder of a run"
@@ -58,5 +61,5 @@ def read(
             return objective.vectors(tables, objective.kinds[0]), checkpoint.state
 
     matrix, state = from_last(of_generation(folder, "checkpoints", settings), read_vectors)
-    tell_if_unfinished(path, settings, state, on_event)
+    tell_if_unfinished(path, settings, state, source.on_event)
     return words, matrix

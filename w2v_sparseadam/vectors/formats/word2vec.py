@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import BinaryIO, NoReturn
 
-from ...errors import FormatError
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import FormatError, W2VError
+from ...system.memory import lacks_memory
 from ...text.reading.magic import kind_of
+from .base import VectorSource
 
 PIECE_BYTES = 1 << 20
 """How many bytes of a file are read at a time."""
@@ -16,19 +21,29 @@ LONGEST_WORD = 1 << 24
 _HEADER_LIMIT = 100
 
 
-def read_header(stream: BinaryIO, path: str, size: int | None) -> tuple[int, int]:
-    """Read the line ``V D``, and check that the file, if its size is known, is long enough."""
-    line = stream.readline(_HEADER_LIMIT)
-    fields = line.split()
+def header_of(head: bytes) -> tuple[tuple[int, int] | None, bytes]:
+    """Return the two numbers of a line ``V D``, None if it is none, and what follows the line."""
+    end = head.find(b"\n", 0, _HEADER_LIMIT) + 1 or _HEADER_LIMIT
+    fields = head[:end].split()
+    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+        return None, head[end:]
+    return (int(fields[0]), int(fields[1])), head[end:]
+
+
+def read_header(source: VectorSource) -> tuple[int, int]:
+    """Read the line ``V D``; check the size of the file, if it is known, and the free memory."""
+    path, size = source.name, source.n_bytes
+    line = source.stream.readline(_HEADER_LIMIT)
+    header, _ = header_of(line)
     if kind := kind_of(line):
         advice = "; gensim's save_word2vec_format writes what can be read" * ("pickle" in kind)
         raise FormatError(f"{path}: is {kind}, not word vectors{advice}")
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
+    if header is None:
         raise FormatError(
             f"{path}, line 1: expected the numbers of words and of dimensions, as in '71000 100', "
             f"found {quote(line)}"
         )
-    n_words, dim = map(int, fields)
+    n_words, dim = header
     if n_words == 0 or dim == 0:
         raise FormatError(f"{path}, line 1: {n_words} words of {dim} dimensions hold no vectors")
     # A word takes a letter and a newline, a number a space and a digit;
@@ -42,7 +57,14 @@ def read_header(stream: BinaryIO, path: str, size: int | None) -> tuple[int, int
         raise FormatError(
             f"{path}, line 1: {dim} dimensions are more than can be read ({_MOST_DIMS:,})"
         )
+    if lacking := lacks_memory(4 * n_words * dim):
+        raise W2VError(f"{path}: {n_words} words of {dim} dimensions: {lacking}")
     return n_words, dim
+
+
+def write_header(stream: BinaryIO, matrix: NDArray[np.float32]) -> None:
+    """Write the line ``V D``."""
+    stream.write(b"%d %d\n" % matrix.shape)
 
 
 def raise_short(path: str, n_words: int, n_read: int) -> NoReturn:

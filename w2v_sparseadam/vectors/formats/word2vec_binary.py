@@ -9,15 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError
-from .word2vec import LONGEST_WORD, PIECE_BYTES, decode_word, raise_short
+from .base import VectorSource
+from .word2vec import (
+    LONGEST_WORD,
+    PIECE_BYTES,
+    decode_word,
+    raise_short,
+    read_header,
+    write_header,
+)
 
 _HEAD_RECORDS = 16
 
 
-def read(
-    stream: BinaryIO, path: str, n_words: int, dim: int
-) -> tuple[list[str], NDArray[np.float32]]:
-    """Read `n_words` records, straight into the matrix."""
+def fits(source: VectorSource) -> bool:
+    """Take what no other format takes."""
+    return True
+
+
+def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
+    """Read the header, and the records straight into the matrix."""
+    stream, path = source.stream, source.name
+    n_words, dim = read_header(source)
     words = []
     matrix = np.empty((n_words, dim), dtype="<f4")
     rows = matrix.view(np.uint8)
@@ -73,5 +86,6 @@ def binary_numbers(head: bytes, dim: int) -> Iterator[bytes]:
 
 def write(stream: BinaryIO, words: Sequence[str], matrix: NDArray[np.float32]) -> None:
     """Write records as word2vec.c does."""
+    write_header(stream, matrix)
     for word, row in zip(words, matrix.astype("<f4", copy=False), strict=True):
         stream.write(b"%b %b\n" % (word.encode(), row.tobytes()))

@@ -10,16 +10,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError
-from .word2vec import LONGEST_WORD, PIECE_BYTES, decode_word, quote, raise_short
+from .base import VectorSource
+from .word2vec import (
+    LONGEST_WORD,
+    PIECE_BYTES,
+    decode_word,
+    header_of,
+    quote,
+    raise_short,
+    read_header,
+    write_header,
+)
+from .word2vec_binary import binary_numbers, records_end_in_newlines
 
 _LONGEST_NUMBER = 64
 
 
+def fits(source: VectorSource) -> bool:
+    """Tell whether the content is text, or has no header; `read` says what is wrong with it."""
+    header, records = header_of(source.head)
+    return header is None or _is_text(records, header[1])
+
+
+def _is_text(head: bytes, dim: int) -> bool:
+    """Tell text from binary by the first records.
+
+    A broken text file should be reported as broken text, not as binary; and the bytes of binary
+    numbers may happen to be printable.
+    """
+    first, *later = [is_row(line, dim) for line in head.split(b"\n")[:-1]] or [is_row(head, dim)]
+    # After a correct first line, a broken one suggests binary only if all binary records would
+    # end in a newline.
+    if first and (all(later[:1]) or not records_end_in_newlines(head, dim)):
+        return True
+    numbers = b"".join(binary_numbers(head, dim)) or head
+    if re.search(rb"[^\t\n\r -~\x80-\xff]", numbers):
+        return False
+    # Most numbers of trained vectors are in this range; four digits read as a float32 are not.
+    with np.errstate(invalid="ignore"):
+        sizes = np.abs(np.frombuffer(numbers[: len(numbers) // 4 * 4], "<f4"))
+        n_usual = np.count_nonzero((sizes > 2**-11) & (sizes < 2**14))
+    if n_usual > len(sizes) / 2:
+        return False
+    line = head.partition(b"\n")[0].replace(b",", b".")
+    return any(map(is_number, line.split()[1:]))
+
+
 @np.errstate(over="ignore")  # infinities are refused by Vectors
-def read(
-    stream: BinaryIO, path: str, n_words: int, dim: int
-) -> tuple[list[str], NDArray[np.float32]]:
-    """Read `n_words` lines."""
+def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
+    """Read the header and a line for each word."""
+    stream, path = source.stream, source.name
+    n_words, dim = read_header(source)
     words = []
     matrix = np.empty((n_words, dim), dtype=np.float32)
     longest = LONGEST_WORD + dim * _LONGEST_NUMBER
@@ -95,6 +136,7 @@ def is_number(token: bytes) -> bool:
 
 def write(stream: BinaryIO, words: Sequence[str], matrix: NDArray[np.float32]) -> None:
     """Write lines of numbers with nine digits, enough to restore every float32 exactly."""
+    write_header(stream, matrix)
     line = "%s" + " %.9g" * matrix.shape[1] + "\n"
     for word, row in zip(words, matrix, strict=True):
         stream.write((line % (word, *row.tolist())).encode())
