@@ -143,6 +143,15 @@ def test_vectors_and_commands_read_it(tmp_path):
     )
 
 
+def test_a_link_stays_and_its_target_is_written(tmp_path):
+    link = tmp_path / "last.safetensors"
+    link.symlink_to("model-7.safetensors")
+    for model in (model_of(), model_of(("other", "words"))):
+        model.save(link)
+        assert link.is_symlink()
+        assert_equal(Model.load(tmp_path / "model-7.safetensors"), model)
+
+
 def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     model = model_of()
     assert message_of(model.save, tmp_path / "m.vec", error=SettingError) == (

@@ -71,7 +71,8 @@ def write(
         **{f"{name}_vectors": table for name, table in tables.items()},
         "words": np.frombuffer(b"".join(encoded), np.uint8),  # last: the others are aligned
     }
-    write_checkpoint(path, arrays, plain({"format": _FORMAT, **about}))
+    target = os.path.realpath(path) if os.path.islink(path) else path  # a link stays one
+    write_checkpoint(target, arrays, plain({"format": _FORMAT, **about}))
 
 
 def read(path: str | os.PathLike[str]) -> ModelFile:
