@@ -164,6 +164,10 @@ def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     assert message_of(Model.load, tmp_path / "gone", error=W2VError) == (
         f"{tmp_path}/gone: cannot be read (No such file or directory)"
     )
+    assert message_of(Model.load, tmp_path, error=W2VError) == (
+        f"{tmp_path}: is a folder, not the file of a model; of a run, resume() returns the model, "
+        "and Vectors.load() the vectors"
+    )
     monkeypatch.setattr(checkpoint_file, "_MOST_HEADER_BYTES", 100)
     assert "but at most 100 can be written" in message_of(
         model.save, tmp_path / "m.safetensors", error=W2VError

@@ -85,6 +85,11 @@ def read(path: str | os.PathLike[str]) -> ModelFile:
     W2VError
         If it cannot be read.
     """
+    if os.path.isdir(path):
+        raise W2VError(
+            f"{path}: is a folder, not the file of a model; of a run, resume() returns the model, "
+            "and Vectors.load() the vectors"
+        )
     try:
         arrays, about = load_checkpoint(path)
     except OSError as error:
