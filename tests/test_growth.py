@@ -555,7 +555,7 @@ def test_a_checkpoint_of_another_version_is_told_of(text, more, tmp_path, monkey
         train(text, **settings(), run_dir=tmp_path / "run")
     assert last_state(tmp_path / "run" / "checkpoints")["version"] == "0.0.1"
     assert warnings() == []  # there are no steps left that could differ
-    assert warnings(more_epochs=1, add=[more] if adds else []) == [
+    assert warnings(more_epochs=1, add=[more] if adds else None) == [
         f"{tmp_path}/run: version 0.0.1 wrote its last checkpoint, and this is "
         f"{training_version()}; the "
         "vectors may differ from those of either version alone"

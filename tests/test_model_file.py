@@ -147,6 +147,15 @@ def test_completion_knows_the_tables():
     assert {"center_vectors", "context_vectors", "most_similar"} <= {*dir(model_of())}
 
 
+def test_a_link_stays_and_its_target_is_written(tmp_path):
+    link = tmp_path / "last.safetensors"
+    link.symlink_to("model-7.safetensors")
+    for model in (model_of(), model_of(("other", "words"))):
+        model.save(link)
+        assert link.is_symlink()
+        assert_equal(Model.load(tmp_path / "model-7.safetensors"), model)
+
+
 def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     model = model_of()
     assert message_of(model.save, tmp_path / "m.vec", error=SettingError) == (
@@ -159,8 +168,9 @@ def test_what_cannot_be_saved_or_read(tmp_path, monkeypatch):
     assert message_of(Model.load, tmp_path / "gone", error=W2VError) == (
         f"{tmp_path}/gone: cannot be read (No such file or directory)"
     )
-    assert message_of(Model.load, tmp_path) == (
-        f"{tmp_path}: is a folder, not a model; if it holds a run, resume it"
+    assert message_of(Model.load, tmp_path, error=W2VError) == (
+        f"{tmp_path}: is a folder, not the file of a model; of a run, resume() returns the model, "
+        "and Vectors.load() the vectors"
     )
     for no_model in (b"1 2\na 1 2\n", b""):
         (tmp_path / "v.vec").write_bytes(no_model)

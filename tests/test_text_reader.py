@@ -418,6 +418,7 @@ def test_memory_does_not_grow_with_an_archive(tmp_path):
         b"2 2\nthe \x00\x00\x80\x3f\x00\x00\x80\x3f\n",
         b"the" + b" 0.25" * 50 + b"\nof" + b" -1.5e-3" * 50 + b"\n",
         b"the" + b" 0.25" * 50 + b"\nof" + b" 0.12" * 20 + b" -",  # cut
+        b'\xa8\n\0\0\0\0\0\0{"__metadata__": {}, ',
     ],
 )
 def test_vectors_are_not_text(tmp_path, head):

@@ -150,7 +150,8 @@ class Model:
         Parameters
         ----------
         path : str or path-like
-            Its name ends in ``.safetensors``. Written whole or not at all.
+            Its name ends in ``.safetensors``. Written whole or not at all; a symbolic link stays,
+            and its target is replaced.
 
         Raises
         ------

@@ -75,6 +75,7 @@ _ENOUGH_BYTES = 512
 
 _FEW_NUMBERS = 16  # an ordinary table may have as many in a line
 _VECTORS_HEADER = re.compile(rb"\d{1,12} (\d{1,7})[ \r]*\n")
+_SAFETENSORS = re.compile(rb'.{5}\0{3}\{"', re.DOTALL)  # the length of a header of JSON
 _NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?(e[-+]?\d+)?|[-+]?\.\d+(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -124,7 +125,7 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
 
 
 def check_not_vectors(head: bytes, name: str) -> None:
-    """Raise TextError if data begins like word vectors of word2vec, text or binary, or GloVe.
+    """Raise TextError if data begins like word vectors: of word2vec, GloVe or safetensors.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def check_not_vectors(head: bytes, name: str) -> None:
     """
     header = _VECTORS_HEADER.match(head)
     if not header:
-        if _are_rows_of_vectors(head):
+        if _SAFETENSORS.match(head) or _are_rows_of_vectors(head):
             raise _vectors(name)
         return
     dim = int(header[1])

@@ -77,7 +77,8 @@ def write_model(
         **{f"{name}_vectors": table for name, table in tables.items()},
         "words": np.frombuffer(b"".join(encoded), np.uint8),  # last: the others are aligned
     }
-    write_checkpoint(path, arrays, plain({"format": _FORMAT, **about}))
+    target = os.path.realpath(path) if os.path.islink(path) else path  # a link stays one
+    write_checkpoint(target, arrays, plain({"format": _FORMAT, **about}))
 
 
 def read_model(path: str | os.PathLike[str]) -> ModelFile:
@@ -91,7 +92,10 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
         If it cannot be read.
     """
     if os.path.isdir(path):
-        raise FormatError(f"{path}: is a folder, not a model; if it holds a run, resume it")
+        raise W2VError(
+            f"{path}: is a folder, not the file of a model; of a run, resume() returns the model, "
+            "and Vectors.load() the vectors"
+        )
     try:
         arrays, about = load_checkpoint(path)
     except OSError as error:
