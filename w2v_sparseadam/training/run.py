@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -123,7 +123,7 @@ def run_training(
         if copies:
             tables = {name: table.copy() for name, table in tables.items()}
             words, counts = list(words), counts.copy()
-        kept = plain(settings.as_dict())
+        kept = plain(replace(settings, optimizer=settings.optimizer.resolved()).as_dict())
         return Model(words, counts, tables, loss, objective, tuple(history), kept)
 
     def note(event: Event) -> None:
