@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import threading
 from itertools import chain, count, islice, repeat
@@ -345,6 +346,11 @@ class ReadsAll:
         return b"the whole"
 
 
+class Archive:
+    def read(self, name):
+        raise KeyError(name)
+
+
 class NoIterator:
     def __iter__(self):
         return 5
@@ -366,6 +372,7 @@ EXPECTED = (
         (lambda: open("new.txt", "w"), "new.txt: cannot be read: not readable; open it"),  # noqa: SIM115
         (lambda: open("new.txt", "wb"), "new.txt: cannot be read: read; open it for reading"),  # noqa: SIM115
         (ReadsAll, f"{EXPECTED}, got ReadsAll"),
+        (Archive, f"{EXPECTED}, got Archive"),
         (lambda: io, f"{EXPECTED}, got module"),
         (lambda: np.array("a b"), f"{EXPECTED}, got ndarray"),
         (NoIterator, f"{EXPECTED}, got NoIterator"),
@@ -378,6 +385,23 @@ def test_what_cannot_be_read_is_refused(make, message):
         words_of(corpus)
     if hasattr(corpus, "close"):
         corpus.close()
+
+
+def test_a_file_that_does_not_wait_for_data_is_not_at_its_end():
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    standard_input = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        with open(reading, "rb", buffering=0) as stream:
+            for corpus in (stream, "-"):
+                os.write(writing, b"a b\n")
+                with pytest.raises(TextError, match="does not wait for data; open it in blocking"):
+                    words_of(corpus)
+    finally:
+        os.dup2(standard_input, 0)
+        os.close(standard_input)
+        os.close(writing)
 
 
 def test_a_value_that_is_no_sentence_is_shown_in_one_line():

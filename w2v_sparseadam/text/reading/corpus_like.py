@@ -82,7 +82,7 @@ def _is_binary_file(corpus: Any) -> bool:
     except (OSError, ValueError) as error:  # closed, or open for writing
         name = getattr(corpus, "name", type(corpus).__name__)
         raise TextError(str(unreadable(str(name), error)), "open it for reading") from error
-    except TypeError:  # its `read` is not that of a file
+    except (TypeError, LookupError):  # its `read` is not that of a file
         return False
 
 

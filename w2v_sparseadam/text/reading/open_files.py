@@ -45,8 +45,10 @@ class _Borrowed(io.RawIOBase):
     def __init__(self, file: Any) -> None:
         self._read = file.read
 
-    def readinto(self, view: Any, /) -> int:
-        """Read some bytes into ``view``; return how many, 0 at the end."""
-        data = self._read(len(view)) or b""
+    def readinto(self, view: Any, /) -> int | None:
+        """Read some bytes into ``view``; return how many, 0 at the end, None before there are."""
+        data = self._read(len(view))
+        if data is None:
+            return None
         view[: len(data)] = data
         return len(data)

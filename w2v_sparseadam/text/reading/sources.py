@@ -321,9 +321,12 @@ class SourceFile:
     def _read_into(self, view: memoryview) -> int:
         """Read from the file itself."""
         try:
-            return self._file.readinto(view)
+            n_read = self._file.readinto(view)
         except OSError as error:
             raise unreadable(self.name, error) from error
+        if n_read is None:  # which is not the end
+            raise TextError(f"{self.name}: does not wait for data; open it in blocking mode")
+        return n_read
 
 
 def unreadable(name: str, error: Exception) -> TextError:
