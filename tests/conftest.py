@@ -36,6 +36,9 @@ def own_state(tmp_path_factory):
 
 
 def pytest_configure(config):
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        # As under nohup; some tests hang up the processes that they start.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # As in a shell's background job; some tests interrupt themselves.
         signal.signal(signal.SIGINT, signal.default_int_handler)
