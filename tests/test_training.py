@@ -32,7 +32,13 @@ from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training import train as training
 from w2v_sparseadam.training.build import build_engine, start_engine
-from w2v_sparseadam.training.settings import MAX_BATCH_SIZE, RunConfig, Settings, default_epochs
+from w2v_sparseadam.training.settings import (
+    MAX_BATCH_SIZE,
+    RunConfig,
+    Settings,
+    default_batch_size,
+    default_epochs,
+)
 
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 # Compiled code says nothing; interpreted, NumPy warns.
@@ -407,6 +413,30 @@ def rarely_two(tmp_path, seed, epochs):
     return model, [event for event in told if event["event"] == "epoch"]
 
 
+def test_a_small_vocabulary_has_small_batches():
+    sizes = {n: default_batch_size(n) for n in (1, 4, 5, 50, 128, 129, 10**6)}
+    assert sizes == {1: 32, 4: 32, 5: 40, 50: 400, 128: 1024, 129: 1024, 10**6: 1024}
+
+
+@pytest.mark.parametrize("n_words", [2, 7, 20])
+def test_a_few_words_repeated_are_learned_by_default(tmp_path, n_words):
+    """All centers of a step move at once: in large batches, a few words would move too far."""
+    path = tmp_path / "text.txt"
+    path.write_text((" ".join(f"w{k}" for k in range(n_words)) + "\n") * (100_000 // n_words))
+    told = []
+    run, optimizer = RunConfig(epochs=2), OptimizerConfig()
+    model = train(
+        path,
+        skip_gram=SkipGramConfig(dim=3, subsample=0),
+        optimizer=optimizer,
+        run=run,
+        on_event=told.append,
+    )
+    losses = [epoch.loss for epoch in model.history]
+    assert max(losses) < 4.2  # ln 2 for each of six: nothing is known
+    assert losses[1] < losses[0] + 0.01
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_epoch_without_pairs_does_not_end_the_run(tmp_path, seed):
     model, epochs = rarely_two(tmp_path, seed, 60)
@@ -541,8 +571,8 @@ def test_peak_memory_is_this_process_alone():
 )
 def test_epochs_follow_the_size_of_the_text(n_tokens, epochs):
     assert default_epochs(n_tokens) == epochs
-    assert RunConfig().for_text(n_tokens) == RunConfig(epochs=epochs)
-    assert RunConfig(epochs=2).for_text(n_tokens) == RunConfig(epochs=2)
+    assert RunConfig().for_text(n_tokens, 500) == RunConfig(epochs=epochs, batch_size=1024)
+    assert RunConfig(epochs=2).for_text(n_tokens, 500) == RunConfig(epochs=2, batch_size=1024)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def benchmark(
         check_range("a size", size, 1, 2**31 - 1)
     check_range("repeat", repeat, 1, math.inf)
     check_range("seconds", seconds, 0, sys.float_info.max)
-    skip_gram, run = skip_gram or SkipGramConfig(), run or RunConfig()
+    skip_gram = skip_gram or SkipGramConfig()
+    run = (run or RunConfig()).for_text(int(counts.sum()), int(counts.size))
     emit = (lambda event: None) if on_event is None else on_event
     steps, skipped = measure_steps(counts, sizes, repeat, skip_gram, run, emit)
     training: list[TrainingRun] = []

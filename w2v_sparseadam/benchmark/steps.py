@@ -21,7 +21,7 @@ from ..simd.arrays import padded_zeros
 from ..simd.random import draw_key, fill_uniform
 from ..system.memory import lacks_memory
 from ..system.workers import Workers
-from ..training.settings import RunConfig
+from ..training.settings import RunConfig, default_batch_size
 from .residency import resident_bytes
 from .results import Skipped, StepTiming, TimingSteps
 
@@ -47,7 +47,8 @@ def measure_steps(
     emit: Callable[[Event], None],
 ) -> tuple[list[StepTiming], list[Skipped]]:
     """Time the optimizers' steps over all sizes that can be measured."""
-    own_touches = _expected_touches(counts, skip_gram, run.batch_size)
+    batch_size = run.batch_size or default_batch_size(counts.size)
+    own_touches = _expected_touches(counts, skip_gram, batch_size)
     n_rows = max(1, round(float(-np.expm1(-own_touches).sum())))
     timings: list[StepTiming] = []
     skipped: list[Skipped] = []
@@ -65,7 +66,7 @@ def measure_steps(
                 touches = {"corpus": own_touches}
             else:
                 zipf = np.log1p(1 / np.arange(1, n_words + 1))
-                touches = {"zipf": _expected_touches(zipf, skip_gram, run.batch_size)}
+                touches = {"zipf": _expected_touches(zipf, skip_gram, batch_size)}
             touches["uniform"] = np.ones(n_words)
             timings += _time_size(touches, n_rows, repeat, skip_gram, run.seed, workers)
     return timings, skipped

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import W2VError
 from ..events import Event, Initialized, WordsFrozen
 from ..optimizers.settings import OptimizerConfig
-from .settings import RunConfig, Settings
+from .settings import RunConfig, Settings, default_batch_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +138,7 @@ def build_engine(
             word_ids,
             objective,
             [build_optimizer(settings.optimizer, param, dim) for param in params],
-            batch_size=run.batch_size,
+            batch_size=run.batch_size or default_batch_size(len(counts)),
             seed=run.seed,
             workers=workers,
             first_epoch=first_epoch,

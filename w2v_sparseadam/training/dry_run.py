@@ -129,7 +129,7 @@ def forecast(
         Workers(n_threads) as workers,
     ):
         vocabulary, word_ids = read.vocabulary, read.word_ids
-        settings = settings.for_text(int(vocabulary.counts.sum()))
+        settings = settings.for_text(int(vocabulary.counts.sum()), len(vocabulary))
         model_bytes, state_bytes = model_memory(len(vocabulary), settings)
         reading_peak, process_bytes = peak_memory() or 0, resident_memory()
         available_bytes = available_memory()

@@ -59,7 +59,7 @@ class Keywords(TypedDict, total=False):
     warmup: float
     min_lr: float
     epochs: int | None
-    batch_size: int
+    batch_size: int | None
     seed: int
     threads: int | None
 

@@ -116,7 +116,7 @@ def resume(
         emit(folder_event(folder))
         asked = Settings.read(folder.settings, run_dir)
         # If its text is not read yet: by default, no text has more epochs than a tiny one.
-        stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1))})
+        stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1, 1))})
         _check_epochs(sum(stages) + more_epochs)
         if add is not None:
             from .incremental import add_text

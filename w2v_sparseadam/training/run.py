@@ -68,11 +68,12 @@ def settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Sett
 
     The settings come first: a folder that has the text must have them.
     """
-    settings = settings.for_text(int(corpus.vocabulary.counts.sum()))
+    vocabulary = corpus.vocabulary
+    settings = settings.for_text(int(vocabulary.counts.sum()), len(vocabulary))
     if folder:
         objective, run = settings.objective, settings.run
         folder.change_settings(**{name_of(objective): vars(objective)}, run=vars(run))
-        folder.keep_text(corpus.vocabulary, corpus.word_ids, report=asdict(corpus.report))
+        folder.keep_text(vocabulary, corpus.word_ids, report=asdict(corpus.report))
     return settings
 
 

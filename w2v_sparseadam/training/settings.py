@@ -19,6 +19,14 @@ from ..text.tokenizers import is_imported
 MAX_EPOCHS = 10**9
 """In all."""
 
+BATCH_SIZE = 1024
+"""Centers of a step by default, unless the vocabulary is small."""
+
+CENTERS_A_WORD = 8
+"""Of a small vocabulary, so many centers for each word by default."""
+
+LEAST_BATCH_SIZE = 32
+
 MAX_BATCH_SIZE = 1 << 17
 """A step is not interrupted, and its parts are counted in 20 bits."""
 
@@ -38,7 +46,8 @@ _EPOCHS_HELP = (
 class RunConfig:
     """How long a run is, and how its steps are taken.
 
-    ``epochs`` of None become :func:`default_epochs`, once the text is read. More ``threads`` than
+    ``epochs`` of None become :func:`default_epochs`, and a ``batch_size`` of None becomes
+    :func:`default_batch_size`, once the text is read. More ``threads`` than
     the processors that this process may use, or None, are one for each of those; the result does
     not depend on their number.
     """
@@ -54,8 +63,13 @@ class RunConfig:
         default_help=_EPOCHS_HELP,
         common=True,
     )
-    batch_size: int = setting(
-        1024, int, "Center words per step, after subsampling.", low=32, high=MAX_BATCH_SIZE
+    batch_size: int | None = setting(
+        None,
+        int,
+        "Center words per step, after subsampling.",
+        low=LEAST_BATCH_SIZE,
+        high=MAX_BATCH_SIZE,
+        default_help=f"{BATCH_SIZE:,}, or {CENTERS_A_WORD} per word of a small vocabulary",
     )
     seed: int = setting(1, int, "Seed of all random numbers.", low=0, high=2**64 - 1, common=True)
     threads: int | None = setting(
@@ -80,9 +94,13 @@ class RunConfig:
         n = usable_processors()
         return n if self.threads is None else min(n, self.threads)
 
-    def for_text(self, n_tokens: int) -> RunConfig:
-        """Return the same with epochs that are None replaced by the default for so many tokens."""
-        return self if self.epochs else replace(self, epochs=default_epochs(n_tokens))
+    def for_text(self, n_tokens: int, n_words: int) -> RunConfig:
+        """Return the same with each None of a text's size replaced by the default for that size."""
+        return replace(
+            self,
+            epochs=self.epochs or default_epochs(n_tokens),
+            batch_size=self.batch_size or default_batch_size(n_words),
+        )
 
 
 def default_epochs(n_tokens: int) -> int:
@@ -97,6 +115,20 @@ def default_epochs(n_tokens: int) -> int:
         Tokens of the text whose word is in the vocabulary.
     """
     return next((epochs for limit, epochs in EPOCHS_BELOW if n_tokens < limit), EPOCHS_BEYOND)
+
+
+def default_batch_size(n_words: int) -> int:
+    """Return how many centers a step has by default.
+
+    All gradients of a step are taken at once and summed. Where the words are few, each would get
+    the sum of hundreds, and move too far.
+
+    Parameters
+    ----------
+    n_words : int
+        Words of the vocabulary.
+    """
+    return max(LEAST_BATCH_SIZE, min(BATCH_SIZE, CENTERS_A_WORD * n_words))
 
 
 def epochs_of(settings: Mapping[str, Any]) -> list[int]:
@@ -135,9 +167,9 @@ class Settings:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
-    def for_text(self, n_tokens: int) -> Settings:
+    def for_text(self, n_tokens: int, n_words: int) -> Settings:
         """Return the same with what follows the size of the text settled."""
-        objective, run = self.objective.for_text(n_tokens), self.run.for_text(n_tokens)
+        objective, run = self.objective.for_text(n_tokens), self.run.for_text(n_tokens, n_words)
         return replace(self, objective=objective, run=run)
 
     def with_threads(self, threads: int | None) -> Settings:
