@@ -418,6 +418,7 @@ def test_a_small_vocabulary_has_small_batches():
     assert sizes == {1: 32, 4: 32, 5: 40, 50: 400, 128: 1024, 129: 1024, 10**6: 1024}
 
 
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="takes minutes")
 @pytest.mark.parametrize("n_words", [2, 7, 20])
 def test_a_few_words_repeated_are_learned_by_default(tmp_path, n_words):
     """All centers of a step move at once: in large batches, a few words would move too far."""

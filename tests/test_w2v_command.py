@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from numba import config
 
 import w2v_sparseadam
 from w2v_sparseadam.commands import demo
@@ -87,6 +88,7 @@ def test_the_text_of_the_demo_is_the_sample():
     assert lzma.decompress(packed) == (ROOT / "data" / "sample.txt").read_bytes()
 
 
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="training would take hours")
 def test_the_demo_is_right_and_keeps_its_vectors(tmp_path):
     code, shown, errors = outcome_of("demo", "-o", str(tmp_path / "demo.vec"))
     assert code == 0, errors
