@@ -41,8 +41,6 @@ def lines_of(name: str, command: click.Command) -> Iterator[str]:
     yield from (name, "-" * len(name), "")
     yield from ("::", "", f"    {' '.join([name, *command.collect_usage_pieces(context)])}", "")
     for paragraph in (inspect.cleandoc(command.help or "")).split("\n\n"):
-        if "--help-all" in paragraph:  # here all options are listed
-            continue
         if paragraph.startswith(_VERBATIM):  # click's mark: the lines stay as they are
             yield from ("::", "", *_indented(paragraph.removeprefix(_VERBATIM)), "")
         else:

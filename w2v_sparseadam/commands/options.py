@@ -69,7 +69,7 @@ class SectionedCommand(W2VCommand):
             elif not is_short:
                 sections.setdefault(param.section, []).append(record)
             elif param.common:
-                sections.setdefault("Options", []).append(record)
+                sections.setdefault("Common options", []).append(record)
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records)

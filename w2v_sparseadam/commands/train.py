@@ -50,8 +50,6 @@ def main(
     w2v-train news.txt.gz books/ --dim 200 --epochs 5 -o all.bin
     w2v-train news.txt --run-dir runs/news; w2v-train --resume runs/news
     w2v-neighbors corpus.vec river
-
-    Only the options that people use first are listed here; --help-all shows the others.
     """
     request = resumed_run(ctx) if ctx.params["resume_dir"] else new_run(ctx)
     if not dry_run:

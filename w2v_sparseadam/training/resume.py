@@ -106,10 +106,7 @@ def resume(
     with ExitStack() as stack:
         emit = stack.enter_context(reported(on_event, progress))
         folder = stack.enter_context(RunFolder.open(run_dir, lock=lock))
-        added = [add] if isinstance(add, str | os.PathLike) else add
-        added = added if isinstance(added, list | tuple) else []
-        files = [path for path in added if isinstance(path, str | os.PathLike)]
-        check_log_apart(log, [*folder.settings["paths"], *files], run_dir)
+        check_log_apart(log, [*folder.settings["paths"], *_paths_in(add)], run_dir)
         if log is not False:
             path = folder.path / LOG_NAME if log is None else log
             emit = stack.enter_context(logged(path, emit, append=True))
@@ -149,6 +146,12 @@ def resume(
             on_epoch=on_epoch,
         )
         return replace(model, settings=model_settings(kept))
+
+
+def _paths_in(corpus: CorpusLike | None) -> list[str | os.PathLike[str]]:
+    """Return the paths that a corpus names; others may be sentences, which are not looked at."""
+    items = corpus if isinstance(corpus, list | tuple) else [corpus]
+    return [item for item in items if isinstance(item, str | os.PathLike)]
 
 
 def _check_asked(more_epochs: int, total_epochs: int | None, adds: bool) -> None:
