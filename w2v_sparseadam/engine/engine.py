@@ -41,6 +41,16 @@ class Engine:
     first_epoch : int
         What the first epoch counts as in random draws, so that a run which goes on with more text
         repeats none of its own.
+    share : float
+        Share of the objective's text that ``word_ids`` are.
+    count_touches : bool
+        Whether to count how often each row moves, in ``touches``. Not for a rule that moves rows
+        without a gradient.
+
+    Attributes
+    ----------
+    touches : mapping of str to ndarray of shape (rows,), uint32
+        By the table's name: steps in which each row moved. Of shape (0,) if they are not counted.
     """
 
     def __init__(
@@ -53,6 +63,8 @@ class Engine:
         seed: int,
         workers: Workers,
         first_epoch: int = 0,
+        share: float = 1.0,
+        count_touches: bool = False,
     ) -> None:
         self.tables: Mapping[str, Optimizer] = {
             table.name: optimizer
@@ -62,7 +74,7 @@ class Engine:
         self._seed, self._first_epoch = seed, first_epoch
         self._last_plan = 0
         self._workers = workers
-        n_examples = max(1.0, objective.n_examples())
+        n_examples = max(1.0, share * objective.n_examples())
         positions = np.ceil(batch_size * word_ids.size / n_examples)
         self.positions = int(min(positions, batch_size * _MOST_POSITIONS_A_CENTER))
         self.n_batches = -(-word_ids.size // self.positions)
@@ -83,9 +95,15 @@ class Engine:
             chunk_losses=np.zeros(objective.most_chunks(capacity)),
         )
         params = tuple(optimizer.param for optimizer in optimizers)
+        self.touches = {
+            name: np.zeros(len(optimizer.param) if count_touches else 0, np.uint32)
+            for name, optimizer in self.tables.items()
+        }
         tables = [
-            TableFrame(optimizer.rule, ring.groups[k], grads[k], shared.scalars, k)
-            for k, optimizer in enumerate(optimizers)
+            TableFrame(optimizer.rule, ring.groups[k], grads[k], shared.scalars, k, touches)
+            for k, (optimizer, touches) in enumerate(
+                zip(optimizers, self.touches.values(), strict=True)
+            )
         ]
         rule = objective.rule
         rooms = [

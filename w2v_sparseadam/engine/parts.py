@@ -47,6 +47,7 @@ class TableFrame(NamedTuple):
     grads: np.ndarray  # (places, D) float32
     scalars: np.ndarray  # (tables, 6) float64: of the step
     table: int
+    touches: np.ndarray  # (rows,) uint32: steps in which a row moved; (0,) if nobody counts
 
 
 @bound_kernel
@@ -78,6 +79,9 @@ def _move(pointer, k, first, last):
     frame = frame_of(pointer)
     groups, scalars = groups_of_ring(frame.groups, k), frame.scalars[frame.table]
     move_by_rule(frame.rule, groups, frame.grads, first, last, scalars)
+    if frame.touches.size > 0:
+        for row in groups.rows[first:last]:
+            frame.touches[row] += np.uint32(1)
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import W2VError
 from ..events import Event, Initialized, WordsFrozen
@@ -117,8 +117,11 @@ def build_engine(
     workers: Workers,
     frozen: np.ndarray | None = None,
     first_epoch: int = 0,
+    **of_part: Any,
 ) -> Engine:
     """Return an engine whose tables are as they start, rows padded to whole vectors.
+
+    ``of_part`` are further arguments of `Engine`, for a part of a text.
 
     Raises
     ------
@@ -142,6 +145,7 @@ def build_engine(
             seed=run.seed,
             workers=workers,
             first_epoch=first_epoch,
+            **of_part,
         )
     except MemoryError as error:
         raise W2VError(f"the memory does not hold the run ({error})", _FOR_BATCHES) from None
