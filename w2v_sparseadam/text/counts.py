@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,13 @@ class ReadCounts:
     n_rewritten_words: int
     n_pruned_types: int
     n_pruned: int
+
+    @classmethod
+    def of_all(cls, parts: Sequence[ReadCounts]) -> ReadCounts:
+        """Return the counts of several texts that are read one after another."""
+        sums = {name: sum(getattr(part, name) for part in parts) for name in cls.__annotations__}
+        sums["n_longest_line"] = max(part.n_longest_line for part in parts)
+        return cls(**sums)
 
 
 @dataclass(frozen=True, eq=False)
