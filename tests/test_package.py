@@ -32,6 +32,7 @@ ORDER = [
     "vectors",
     "engine",
     "training",
+    "distributed",
     "evaluation",
     "benchmark",
     "report",

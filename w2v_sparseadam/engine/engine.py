@@ -17,6 +17,9 @@ _MOST_POSITIONS_A_CENTER = 64
 _FIRST_NAP, _LONGEST_NAP = 50e-6, 20e-3  # seconds
 
 
+_MOST_STEPS = 1 << 20
+
+
 class Engine:
     """Takes the steps of a run, in any order asked for, each with exact mini-batch gradients.
 
@@ -53,6 +56,9 @@ class Engine:
         By the table's name: steps in which each row moved. Of shape (0,) if they are not counted.
     """
 
+    most_steps = _MOST_STEPS
+    is_whole = False  # rows may have moved
+
     def __init__(
         self,
         word_ids: np.ndarray,
@@ -73,7 +79,7 @@ class Engine:
         self._objective = objective
         self._seed, self._first_epoch = seed, first_epoch
         self._last_plan = 0
-        self._workers = workers
+        self._workers, self.n_threads = workers, workers.n
         n_examples = max(1.0, share * objective.n_examples())
         positions = np.ceil(batch_size * word_ids.size / n_examples)
         self.positions = int(min(positions, batch_size * _MOST_POSITIONS_A_CENTER))

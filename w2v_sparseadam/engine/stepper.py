@@ -32,10 +32,19 @@ class Stepper(Protocol):
         there and in the optimizers' state, so that a checkpoint of those is one of the run.
     n_batches : int
         Batches of an epoch.
+    n_threads : int
+        Threads that take the steps, on all machines.
+    most_steps : int
+        Steps that may be asked for at once.
+    is_whole : bool
+        Whether an exception that :meth:`run` raised has left the tables as they were before.
     """
 
     tables: Mapping[str, Optimizer]
     n_batches: int
+    n_threads: int
+    most_steps: int
+    is_whole: bool
 
     @property
     def buffer_bytes(self) -> int:

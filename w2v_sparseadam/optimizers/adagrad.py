@@ -59,6 +59,8 @@ class Adagrad(Optimizer):
     Duchi, Hazan & Singer (2011); torch.optim.Adagrad, without decay of the learning rate.
     """
 
+    added = frozenset({"sum"})
+
     def __init__(self, param: np.ndarray, lr: float = 1e-2, eps: float = 1e-10) -> None:
         super().__init__(param, lr)
         require("eps", eps, eps > 0, "above 0")

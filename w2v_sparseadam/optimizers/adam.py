@@ -46,6 +46,8 @@ def decays(scalars):
 class Adam(Optimizer):
     """Settings of the Adam family, and its scalars with both corrections in the step size."""
 
+    added = frozenset({"step"})
+
     def __init__(
         self,
         param: np.ndarray,

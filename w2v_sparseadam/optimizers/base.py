@@ -113,9 +113,16 @@ def move(rule, groups, grads, first, last, scalars):
 
 
 class Optimizer(ABC):
-    """What the optimizers share: the checks, the step count, and a step."""
+    """What the optimizers share: the checks, the step count, and a step.
+
+    Attributes
+    ----------
+    added : frozenset of str
+        Names in `state` of what adds up over the steps, where others are means.
+    """
 
     rule: Any
+    added: frozenset[str] = frozenset()
 
     def __init__(self, param: np.ndarray, lr: float) -> None:
         if not isinstance(param, np.ndarray) or param.dtype != np.float32 or param.ndim != 2:

@@ -23,7 +23,7 @@ import json
 import mmap
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,26 @@ class RunFolder:
         """
         with replace_file(self.path / WORD_IDS) as stream:
             digest = write_ids(stream, word_ids)
-        self._write_text_json(vocabulary, word_ids.size, digest.hexdigest(), counts)
+        text = {**counts, "positions": word_ids.size}
+        self._write_text_json(vocabulary, text, {"word_ids": digest.hexdigest()})
+
+    def keep_vocabulary(self, vocabulary: Vocabulary, sizes: Sequence[int], **counts: Any) -> None:
+        """Write the vocabulary of a text that stays where it is, and the sizes of its sources.
+
+        The other parameter and the errors are those of :meth:`keep_text`.
+        """
+        self._write_text_json(vocabulary, {**counts, "sizes": list(sizes)}, {})
+
+    def load_vocabulary(self) -> tuple[Vocabulary, list[int]]:
+        """Return what :meth:`keep_vocabulary` has written.
+
+        Raises
+        ------
+        FormatError
+            If a file is missing or not what was written.
+        """
+        vocabulary, text = read_vocabulary(self.path, self.settings)
+        return vocabulary, text["sizes"]
 
     def load_text(self) -> tuple[Vocabulary, np.ndarray]:
         """Return the vocabulary and the word ids, mapped into memory and read-only.
@@ -272,7 +291,8 @@ class RunFolder:
         self.settings = {**self.settings, "generation": self.settings["generation"] + 1}
         try:
             checksum = self._append(n_old, word_ids)
-            self._write_text_json(vocabulary, n_old + word_ids.size, checksum, counts)
+            text = {**counts, "positions": n_old + word_ids.size}
+            self._write_text_json(vocabulary, text, {"word_ids": checksum})
             self._make_checkpoints()
             write_start(*self.load_text(), self.checkpoints)
             sync_folder(self.path)  # all of it must be there before the settings name it
@@ -324,18 +344,17 @@ class RunFolder:
         return digest.hexdigest()
 
     def _write_text_json(
-        self, vocabulary: Vocabulary, n_positions: int, checksum: str, counts: Mapping[str, Any]
+        self, vocabulary: Vocabulary, text: Mapping[str, Any], checksums: Mapping[str, str]
     ) -> None:
-        """Write the vocabulary, then the counts and checksums of it and the word ids."""
+        """Write the vocabulary, then what is to be known of the text, with all checksums."""
         digest = hashlib.sha256()
         with replace_file(self._at("vocabulary.txt")) as stream:
             for word, count in zip(vocabulary.words, vocabulary.counts.tolist(), strict=True):
                 line = f"{word} {count}\n".encode("utf-8", "surrogatepass")
                 digest.update(line)
                 stream.write(line)
-        checksums = {"vocabulary": digest.hexdigest(), "word_ids": checksum}
-        text = {**counts, "positions": n_positions, "sha256": checksums}
-        self._write_json(self._at("text.json").name, text)
+        checksums = {"vocabulary": digest.hexdigest(), **checksums}
+        self._write_json(self._at("text.json").name, {**text, "sha256": checksums})
 
     def _remove_others(self) -> None:
         """Remove files of other generations, and word ids beyond those that text.json counts."""
@@ -347,6 +366,8 @@ class RunFolder:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+        if "sharding" in self.settings:
+            return
         with suppress(W2VError, OSError):  # load_text says what is wrong
             n_bytes = 4 * read_text_json(self.path, self.settings)["positions"]
             with open(self.path / WORD_IDS, "r+b", opener=not_a_link) as stream:

@@ -61,7 +61,10 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         )
     settings = unsealed(settings_path, settings)
     objective = next((name for name in OBJECTIVES if name in settings), "objective")
-    for name, kind in {objective: dict, **_SETTING_KINDS}.items():
+    kinds = {objective: dict, **_SETTING_KINDS}
+    if "sharding" in settings:
+        kinds["sharding"] = dict
+    for name, kind in kinds.items():
         value = settings.get(name)
         is_bool = isinstance(value, bool) and kind is not bool
         if not isinstance(value, kind) or is_bool or (isinstance(value, int) and value < 0):
@@ -99,9 +102,12 @@ def objective_of(settings: Mapping[str, Any], path: str | os.PathLike[str]) -> O
         raise FormatError(f"{path}: its settings are damaged: {error!r:.80}") from None
 
 
+_OF_MODELS = "text", *OBJECTIVES, "optimizer", "run", "sharding"
+
+
 def model_settings(kept: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a run's settings that its vectors depend on."""
-    return {name: kept[name] for name in ("text", *OBJECTIVES, "optimizer", "run") if name in kept}
+    return {name: kept[name] for name in _OF_MODELS if name in kept}
 
 
 def tell_if_unfinished(

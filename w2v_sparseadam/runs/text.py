@@ -56,10 +56,17 @@ def read_text_json(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         )
     with open_whole(text_path):
         text = unsealed(text_path, read_json(text_path))
-    positions, checksums = text.get("positions"), text.get("sha256")
-    is_count = isinstance(positions, int) and 1 <= positions < 1 << 60
-    if not is_count or not isinstance(checksums, dict):
-        raise FormatError(f"{text_path}: is damaged: it has no count of positions or no checksums")
+    # Of the word ids in the folder, or of texts that stay where they are.
+    key = "sizes" if "sharding" in settings else "positions"
+    found = text.get(key)
+    sizes = found if isinstance(found, list) else [found]
+    are_counts = all(isinstance(n, int) and 0 <= n < 1 << 60 for n in sizes) and sum(sizes) > 0
+    if (
+        not are_counts
+        or isinstance(found, list) != (key == "sizes")
+        or not isinstance(text.get("sha256"), dict)
+    ):
+        raise FormatError(f"{text_path}: is damaged: it has no count of {key} or no checksums")
     return text
 
 

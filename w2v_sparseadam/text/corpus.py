@@ -22,13 +22,16 @@ import numpy as np
 from ..errors import SettingError, TextError
 from .first_pass import PIECE_BYTES, FirstPass, OnProgress
 from .reading.corpus_like import CorpusLike
-from .reading_report import TextReport
+from .reading_report import TextReport, text_report
 from .second_pass import join_text, save_word_ids
+from .selection import choose_words
 from .settings import TextConfig
 from .types.temporary import TypeFile
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from .counts import WordCounts
+    from .filters import FilteredWords
     from .phrases import Phrase
 
 
@@ -175,7 +178,7 @@ def read_corpus(
     )
     with TypeFile(directory) as type_file:
         first_pass.read(type_file)
-        text = first_pass.text(type_file)
+        counted, text = first_pass.word_counts(), first_pass.text(type_file)
 
         def save(blocks: Iterable[np.ndarray], n_tokens: int) -> np.ndarray:
             n_ids = n_tokens + first_pass.types.n_lines
@@ -186,11 +189,11 @@ def read_corpus(
         if first_pass.config.phrases is not None and n_tokens:
             save_all = partial(save, n_tokens=n_tokens)
             text, phrases = join_text(text, type_file, first_pass.config, save_all, on_join)
-        filtered = first_pass.filter(text.type_words)
-        vocabulary, word_ids = first_pass.select(filtered, known)
+        filtered = first_pass.word_filter.apply(text.type_words.words, text.type_words.counts)
+        vocabulary, word_ids = _chosen(first_pass, counted, filtered, known)
         ids = text.word_ids(filtered.word_ids(word_ids))
         mapped = save(ids, int(filtered.counts[word_ids >= 0].sum()))
-    report = first_pass.report(filtered, word_ids, len(phrases))
+    report = _report(first_pass, counted, filtered, word_ids, len(phrases))
     return Corpus(vocabulary, mapped, report, filtered.counts[filtered.counts > 0], phrases)
 
 
@@ -224,6 +227,43 @@ def count_words(
         raise SettingError("count_words cannot join phrases; call read_corpus")
     first_pass = FirstPass(corpus, config, threads, None, on_progress, _piece_bytes)
     first_pass.read()
-    filtered = first_pass.filter(first_pass.type_words)
-    vocabulary, word_ids = first_pass.select(filtered)
-    return vocabulary, first_pass.report(filtered, word_ids, 0)
+    counted = first_pass.word_counts()
+    filtered = first_pass.word_filter.apply(counted.words, counted.counts)
+    vocabulary, word_ids = _chosen(first_pass, counted, filtered, None)
+    return vocabulary, _report(first_pass, counted, filtered, word_ids, 0)
+
+
+def _chosen(
+    first_pass: FirstPass,
+    counted: WordCounts,
+    filtered: FilteredWords,
+    known: Vocabulary | None,
+) -> tuple[Vocabulary, np.ndarray]:
+    """Choose the vocabulary; return it and the word id of each remaining word."""
+    return choose_words(
+        counted,
+        filtered,
+        first_pass.config,
+        [source.name for source in first_pass.sources],
+        known=known,
+        threads=first_pass.n_threads,
+    )
+
+
+def _report(
+    first_pass: FirstPass,
+    counted: WordCounts,
+    filtered: FilteredWords,
+    word_ids: np.ndarray,
+    n_phrases: int,
+) -> TextReport:
+    """Report what was read; call this last, because it reports the time."""
+    return text_report(
+        counted,
+        filtered,
+        word_ids,
+        min_count=first_pass.config.min_count,
+        n_phrases=n_phrases,
+        sources=first_pass.sources,
+        seconds=first_pass.seconds,
+    )

@@ -6,7 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress, count
 
 import numpy as np
@@ -77,12 +77,11 @@ class WordFilter:
     """
 
     def __init__(self, config: TextConfig) -> None:
+        config = with_lists_read(config)
         self._digits = config.digits
         # Dicts rather than sets, for their order.
         self._stopwords = self._list(config.stopwords, config)
         self._vocab = self._list(config.vocab, config)
-        if config.vocab is not None and not self._vocab:
-            raise TextError(f"{_name(config.vocab)}: has no words", "`vocab` needs at least one")
         self._all_pass = config.digits == "keep" and config.stopwords is config.vocab is None
 
     def apply(self, words: Collection[str], counts: np.ndarray) -> FilteredWords:
@@ -136,17 +135,35 @@ class WordFilter:
     def _with_digits(self, word: str) -> str:
         return _DIGIT.sub("0", word) if self._digits == "zero" else word
 
-    def _list(self, source: WordList | None, config: TextConfig) -> dict[str, None]:
+    def _list(self, listed: WordList | None, config: TextConfig) -> dict[str, None]:
         """Return the words of a list, normalized as the text is."""
-        if source is None:
-            return {}
-        raw = _words_in(source) if isinstance(source, str | os.PathLike) else source
+        assert not isinstance(listed, str | os.PathLike)
         tokenize = checked(config.tokenize)
         words: dict[str, None] = {}
-        for word in map(config.prepare, raw):
+        for word in map(config.prepare, listed or ()):
             found = list(filter(None, map(writable, tokenize(word))))
             words[self._with_digits(found[0] if len(found) == 1 else word)] = None
         return words
+
+
+def with_lists_read(config: TextConfig) -> TextConfig:
+    """Return settings that hold the words of their word lists rather than paths.
+
+    Raises
+    ------
+    TextError
+        If a list cannot be read or has a line of several words, or the vocabulary is empty.
+    """
+    lists = {"stopwords": config.stopwords, "vocab": config.vocab}
+    read = {
+        name: tuple(_words_in(source))
+        for name, source in lists.items()
+        if isinstance(source, str | os.PathLike)
+    }
+    read_config = replace(config, **read)  # type: ignore[arg-type]
+    if config.vocab is not None and not read_config.vocab:
+        raise TextError(f"{_name(config.vocab)}: has no words", "`vocab` needs at least one")
+    return read_config
 
 
 def _name(source: WordList) -> str:

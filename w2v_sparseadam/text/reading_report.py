@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .counts import WordCounts
+from .reading.sources import Source, repeated
+
+if TYPE_CHECKING:
+    from .filters import FilteredWords
 
 
 @dataclass(frozen=True)
@@ -114,3 +123,59 @@ class TextReport:
         """Return the fields for JSON, their names without ``n_``, and mb_per_s."""
         fields = {name.removeprefix("n_"): value for name, value in asdict(self).items()}
         return {**fields, "mb_per_s": self.n_text_bytes / 1e6 / self.seconds}
+
+
+def text_report(
+    counted: WordCounts,
+    filtered: FilteredWords,
+    word_ids: np.ndarray,
+    *,
+    min_count: int,
+    n_phrases: int,
+    sources: Sequence[Source],
+    seconds: float,
+) -> TextReport:
+    """Report what was read, kept and dropped.
+
+    Parameters
+    ----------
+    counted : WordCounts
+        The words of the text.
+    filtered : FilteredWords
+        Those that are left once phrases are joined and words filtered.
+    word_ids : ndarray of shape (len(filtered.words),), int32
+        The word id of each, -1 where it was left out.
+    min_count, n_phrases, sources, seconds
+        As in `TextConfig` and `TextReport`.
+
+    Returns
+    -------
+    TextReport
+    """
+    read = counted.read
+    n_counted, n_filtered = int(counted.counts.sum()), int(filtered.counts.sum())
+    n_dropped = filtered.n_numbers + filtered.n_stopwords + filtered.n_outside_vocab
+    is_kept, is_frequent = word_ids >= 0, filtered.counts >= min_count
+    is_rare = counted.counts < min_count
+    missed = (counted.counts + counted.missed)[is_rare].max(initial=counted.missed_by_others)
+    return TextReport(
+        **vars(read),
+        n_tokens=n_counted + read.n_pruned,
+        n_distinct_words=len(counted.words),
+        n_joined_tokens=n_counted - n_filtered - n_dropped,
+        n_phrases=n_phrases,
+        n_words=int(is_kept.sum()),
+        n_kept_tokens=int(filtered.counts[is_kept].sum()),
+        n_numbers=filtered.n_numbers,
+        n_stopwords=filtered.n_stopwords,
+        n_outside_vocab=filtered.n_outside_vocab,
+        n_below_min_count=int(filtered.counts[~is_kept & ~is_frequent].sum()),
+        n_beyond_max_vocab=int(filtered.counts[~is_kept & is_frequent].sum()),
+        max_missed=int(missed) if read.n_pruned_types else 0,
+        n_unseen_stopwords=len(filtered.unseen_stopwords),
+        n_unseen_vocab=len(filtered.unseen_vocab),
+        unseen_vocab_words=tuple(filtered.unseen_vocab[:5]),
+        n_sources=len(sources),
+        repeated_sources=repeated(sources),
+        seconds=seconds,
+    )

@@ -40,13 +40,18 @@ class Words(Collection[str]):
 
     def __iter__(self) -> Iterator[str]:
         """Decode block after block."""
-        for first in range(0, len(self), _BLOCK_WORDS):
-            begin, *_, end = self._starts[first : first + _BLOCK_WORDS + 1]
-            yield from self._data[begin:end].tobytes().decode().split(" ")[:-1]
+        for block in self.blocks():
+            yield from block.decode().split(" ")[:-1]
 
     def __contains__(self, word: object) -> bool:
         """Whether a word is among them; compares with each one."""
         return any(word == other for other in self)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield all words in blocks, as UTF-8 with a space after each."""
+        for first in range(0, len(self), _BLOCK_WORDS):
+            last = min(first + _BLOCK_WORDS, len(self))
+            yield self._data[self._starts[first] : self._starts[last]].tobytes()
 
     def take(self, places: np.ndarray) -> list[str]:
         """Return the words at some places, an int64 array."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ..engine.engine import Engine
     from ..engine.stepper import Stepper
+    from ..objectives.base import Objective
+    from ..optimizers.base import Optimizer
     from ..system.workers import Workers
     from ..text.vocabulary import Vocabulary
     from ..vectors.vectors import Vectors
@@ -93,21 +95,61 @@ def start_engine(
 ) -> Stepper:
     """Return what :func:`build_engine` does, if it fits, with given vectors and frozen words."""
     from ..system.memory import usable_memory
-    from .initialize import find_frozen, place
 
     usable = usable_memory()
     check_model_fits(len(vocabulary), settings)
-    frozen = None
-    if freeze:
-        frozen, report = find_frozen(vocabulary.words, freeze)
-        emit(WordsFrozen(**report))
+    frozen = frozen_rows(vocabulary, freeze, emit)
     engine = build_engine(word_ids, vocabulary.counts, settings, workers, frozen, first_epoch)
     n_bytes = sum(model_memory(len(vocabulary), settings))
     _check_batches_fit(engine.buffer_bytes, n_bytes, usable)
-    if init is not None:
-        name = settings.optimizer.optimizer
-        emit(Initialized(**place(init, engine.tables, vocabulary.words, name)))
+    initialize(engine.tables, vocabulary, settings, init, emit)
     return engine
+
+
+def frozen_rows(
+    vocabulary: Vocabulary, freeze: Collection[str], emit: Callable[[Event], None]
+) -> np.ndarray | None:
+    """Return which rows are to stay as they are, and tell of them; None if there are none."""
+    from .initialize import find_frozen
+
+    if not freeze:
+        return None
+    frozen, report = find_frozen(vocabulary.words, freeze)
+    emit(WordsFrozen(**report))
+    return frozen
+
+
+def initialize(
+    tables: Mapping[str, Optimizer],
+    vocabulary: Vocabulary,
+    settings: Settings,
+    init: Vectors | Start | None,
+    emit: Callable[[Event], None],
+) -> None:
+    """Put given vectors in new tables, and tell of them."""
+    from .initialize import place
+
+    if init is not None:
+        report = place(init, tables, vocabulary.words, settings.optimizer.optimizer)
+        emit(Initialized(**report))
+
+
+def new_tables(
+    settings: Settings, counts: np.ndarray, frozen: np.ndarray | None = None
+) -> tuple[Objective, dict[str, Optimizer]]:
+    """Return an objective, and its tables as they start by name, rows padded to whole vectors."""
+    from ..optimizers.build import build_optimizer
+    from ..simd.arrays import padded_zeros
+
+    dim = settings.objective.dim
+    objective = settings.objective.build(counts, frozen)
+    # Zeros take no memory until they are written to.
+    params = tuple(padded_zeros(table.n_rows, dim) for table in objective.tables)
+    objective.fill_tables(params, settings.run.seed, dim)
+    return objective, {
+        table.name: build_optimizer(settings.optimizer, param, dim)
+        for table, param in zip(objective.tables, params, strict=True)
+    }
 
 
 def build_engine(
@@ -119,7 +161,7 @@ def build_engine(
     first_epoch: int = 0,
     **of_part: Any,
 ) -> Engine:
-    """Return an engine whose tables are as they start, rows padded to whole vectors.
+    """Return an engine whose tables are as they start.
 
     ``of_part`` are further arguments of `Engine`, for a part of a text.
 
@@ -129,18 +171,14 @@ def build_engine(
         If the system refuses the memory.
     """
     from ..engine.engine import Engine
-    from ..optimizers.build import build_optimizer
-    from ..simd.arrays import padded_zeros
 
-    dim, run = settings.objective.dim, settings.run
+    run = settings.run
     try:
-        objective = settings.objective.build(counts, frozen)
-        # Zeros take no memory until they are written to.
-        params = tuple(padded_zeros(table.n_rows, dim) for table in objective.tables)
-        engine = Engine(
+        objective, tables = new_tables(settings, counts, frozen)
+        return Engine(
             word_ids,
             objective,
-            [build_optimizer(settings.optimizer, param, dim) for param in params],
+            list(tables.values()),
             batch_size=run.batch_size or default_batch_size(len(counts)),
             seed=run.seed,
             workers=workers,
@@ -149,8 +187,6 @@ def build_engine(
         )
     except MemoryError as error:
         raise W2VError(f"the memory does not hold the run ({error})", _FOR_BATCHES) from None
-    objective.fill_tables(params, run.seed, dim)
-    return engine
 
 
 _KERNELS = 6  # of training

@@ -16,7 +16,7 @@ from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
 from ..text.settings import PhraseConfig, TextConfig, WordList
 from ..text.tokenizers import Tokenizer
-from .settings import RunConfig, Settings
+from .settings import RunConfig, Settings, ShardConfig
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -62,6 +62,8 @@ class Keywords(TypedDict, total=False):
     batch_size: int | None
     seed: int
     threads: int | None
+    shards: int
+    rounds: int | None
 
 
 class Keyword(NamedTuple):
@@ -74,7 +76,14 @@ class Keyword(NamedTuple):
 
 
 def _keywords() -> Iterator[tuple[str, Keyword]]:
-    for config in (TextConfig, PhraseConfig, SkipGramConfig, OptimizerConfig, RunConfig):
+    for config in (
+        TextConfig,
+        PhraseConfig,
+        SkipGramConfig,
+        OptimizerConfig,
+        RunConfig,
+        ShardConfig,
+    ):
         for name, known in settings_of(config).items():
             default = getattr(config, name)
             if known.keyword == "phrases":  # 0 is for none, which has no config
@@ -207,6 +216,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
         SkipGramConfig(**values[SkipGramConfig]),
         optimizer,
         RunConfig(**values[RunConfig]),
+        ShardConfig(**values[ShardConfig]) if values[ShardConfig] else None,
     )
 
 

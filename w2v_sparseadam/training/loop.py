@@ -83,10 +83,16 @@ def take_steps(
         epoch_number = first // stepper.n_batches + 1
         # Vectors are looked at after the steps that end an epoch or such a stretch, and at no other
         # state of theirs: whether a run is stopped does not depend on the machine's speed.
-        stop = min(first + n, *(first // k * k + k for k in (stepper.n_batches, CHECK_STEPS)))
+        ahead = min(n, stepper.most_steps)
+        stop = min(first + ahead, *(first // k * k + k for k in (stepper.n_batches, CHECK_STEPS)))
         lrs = [schedule.lr(step) for step in range(first, stop)]
         began = time.perf_counter()
-        batches = stepper.run(first, lrs)
+        try:
+            batches = stepper.run(first, lrs)
+        except BaseException:
+            if policy and stepper.is_whole:
+                policy.keep_before_leaving(progress)
+            raise
         seconds_a_step = (time.perf_counter() - began) / len(lrs)
         if policy:
             policy.check_text()  # before anything of what was learned from it is kept

@@ -12,22 +12,32 @@ from typing import TYPE_CHECKING
 from ..errors import FormatError, SettingError, W2VError, check_path
 from ..events import Event, RunFinished
 from ..runs.settings import model_settings
+from ..text.reading.sources import find_sources
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .event_log import LOG_NAME, Log, check_log, check_log_apart, logged
 from .model import Model
 from .reporting import reported
-from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, run_training, settle
+from .run import CHECKPOINT_MINUTES, check_calls, check_minutes, folder_event, run_training
 from .settings import MAX_EPOCHS, Settings, epochs_of, text_of
+from .texts import (
+    check_machines,
+    load_text,
+    opened_machines,
+    read_text,
+    stepper_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from distributed import Client
 
     from ..objectives.settings import ObjectiveSettings
     from ..runs.folder import RunFolder
     from ..text.reading.corpus_like import CorpusLike
+    from .machines import Machines
 
 
 # More than eight parameters: this is what people type, and each is a thing of its own.
@@ -42,6 +52,8 @@ def resume(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    cluster: Client | str | None = None,
+    workers: int | None = None,
     log: Log = None,
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -73,6 +85,9 @@ def resume(
         Import the tokenizer that the folder names, if it is Python code and text is read.
     threads : int, optional
         Default: that of the run.
+    cluster, workers
+        As for :func:`train`, for a run that was trained on several machines, and only for such
+        a run. It may be another cluster, of another size: the result is the same.
     checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch
         As for :func:`train`; what is in the log stays. Events of reading come if text is read, and
         with `add` then `TextAdded`.
@@ -115,14 +130,16 @@ def resume(
         # If its text is not read yet: by default, no text has more epochs than a tiny one.
         stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1, 1))})
         _check_epochs(sum(stages) + more_epochs)
+        check_machines(folder, cluster, workers, add is not None)
         if add is not None:
             from .incremental import add_text
 
             add_text(folder, add, int(more_epochs), threads, trust, emit)
         elif more_epochs:
             _add_epochs(folder, int(more_epochs))
+        machines = stack.enter_context(opened_machines(asked, cluster, workers))
         if not folder.has_text:
-            _read_again(folder, threads, trust, emit)
+            _read_again(folder, machines, threads, trust, emit)
         kept = folder.settings
         settings = Settings.read(kept, run_dir).with_threads(threads)
         stages = epochs_of(kept)
@@ -131,17 +148,26 @@ def resume(
         if model := _finished(folder, settings.objective, stages, emit):
             return model
         compile_run(settings, emit)
-        vocabulary, word_ids = folder.load_text()
+        if machines:
+            # Its text is read again in each round.
+            settings = replace(settings, text=text_of(kept, run_dir, trust))
+            machines.check(settings, emit)
+        text = load_text(folder, machines)
         policy = CheckpointPolicy(folder, checkpoint_minutes, checkpoint_now, emit)
         policy.must_load = kept["has_init"] or kept["generation"] > 0
         model = run_training(
-            vocabulary,
-            word_ids,
+            text.vocabulary,
+            stepper_of(
+                text,
+                settings,
+                machines,
+                stages,
+                freeze=kept["freeze"],
+                first_epoch=kept["first_epoch"],
+            ),
             settings,
             stages,
             emit,
-            freeze=kept["freeze"],
-            first_epoch=kept["first_epoch"],
             policy=policy,
             on_epoch=on_epoch,
         )
@@ -237,11 +263,14 @@ def _add_missing_epochs(folder: RunFolder, total: int, stages: list[int]) -> Non
 
 
 def _read_again(
-    folder: RunFolder, threads: int | None, trust: bool, emit: Callable[[Event], None]
+    folder: RunFolder,
+    machines: Machines | None,
+    threads: int | None,
+    trust: bool,
+    emit: Callable[[Event], None],
 ) -> None:
     """Read the text of a run that was killed while it did."""
     from ..runs.inputs import check_inputs
-    from ..text.events import read_with_events
 
     kept = folder.settings
     if kept["has_init"]:
@@ -250,8 +279,8 @@ def _read_again(
             "from are not kept until then; start it again with its options"
         )
     check_inputs(folder.path, kept)
-    settings = Settings.read(kept, folder.path)
-    text = text_of(kept, folder.path, trust)
-    n_threads = settings.with_threads(threads).run.n_threads
-    with read_with_events(kept["paths"], text, emit, threads=n_threads) as corpus:
-        settle(corpus, settings, folder)
+    settings = Settings.read(kept, folder.path).with_threads(threads)
+    settings = replace(settings, text=text_of(kept, folder.path, trust))
+    if machines:
+        machines.check(settings, emit)
+    read_text(find_sources(kept["paths"]), settings, machines, folder, emit)

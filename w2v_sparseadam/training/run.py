@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,8 @@ from ..events import (
     TrainingDone,
     TrainingStarted,
 )
-from ..objectives.registry import name_of
 from ..runs.sealed_json import plain
 from ..system.machine import peak_memory
-from .build import start_engine
 from .checkpoint_policy import CheckpointPolicy
 from .loop import Interrupts, take_steps
 from .model import Model
@@ -30,13 +28,9 @@ from .schedule import Schedule
 from .settings import Settings
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from ..engine.stepper import Stepper
     from ..runs.folder import RunFolder
-    from ..text.corpus import Corpus
     from ..text.vocabulary import Vocabulary
-    from ..vectors.vectors import Vectors
-    from .initialize import Start
 
 CHECKPOINT_MINUTES = 10.0
 """How often a run with a folder keeps its state there, by default."""
@@ -63,63 +57,59 @@ def folder_event(folder: RunFolder) -> Event:
     return FolderLocked(str(folder.path), folder.taken_over_from)
 
 
-def settle(corpus: Corpus, settings: Settings, folder: RunFolder | None) -> Settings:
-    """Return the settings with defaults that follow the size of the text; write both to the folder.
-
-    The settings come first: a folder that has the text must have them.
-    """
-    vocabulary = corpus.vocabulary
-    settings = settings.for_text(int(vocabulary.counts.sum()), len(vocabulary))
-    if folder:
-        objective, run = settings.objective, settings.run
-        folder.change_settings(**{name_of(objective): vars(objective)}, run=vars(run))
-        folder.keep_text(vocabulary, corpus.word_ids, report=asdict(corpus.report))
-    return settings
-
-
 def _started(
-    n_words: int, n_tokens: int, epochs: int, n_steps: int, settings: Settings, progress: Progress
+    n_words: int,
+    n_tokens: int,
+    schedule: Schedule,
+    stepper: Stepper,
+    settings: Settings,
+    progress: Progress,
 ) -> TrainingStarted:
     return TrainingStarted(
         tokens=n_tokens,
         words=n_words,
         dim=settings.objective.dim,
-        epochs=epochs,
+        epochs=schedule.n_steps // stepper.n_batches,
         subsample=vars(settings.objective).get("subsample"),
-        steps=n_steps,
-        threads=settings.run.n_threads,
+        steps=schedule.n_steps,
+        threads=stepper.n_threads,
         first_step=progress.step,
         done_tokens=progress.run.n_tokens,
         done_seconds=progress.done_seconds,
     )
 
 
+Emit = Callable[[Event], None]
+
+OpenStepper = Callable[[Emit], AbstractContextManager["Stepper"]]
+"""Opens what takes the steps of a run, at its start, given who is told of events.
+
+That may raise, and so does :meth:`Stepper.run`, which then ends the run.
+"""
+
+
 # More than eight parameters: the text, what it starts from, and who is told are not of one kind.
-# Over 60 lines, a third of them the signature and arguments: a run from its text to its model.
 def run_training(
     vocabulary: Vocabulary,
-    word_ids: np.ndarray,
+    open_stepper: OpenStepper,
     settings: Settings,
     stages: Sequence[int],
-    emit: Callable[[Event], None],
+    emit: Emit,
     *,
-    init: Vectors | Start | None = None,
-    freeze: Collection[str] = (),
-    first_epoch: int = 0,
+    has_init: bool = False,
     policy: CheckpointPolicy | None = None,
     on_epoch: Callable[[Model], None] | None = None,
 ) -> Model:
     """Train on a text that has been read, from the start or from a checkpoint."""
     import numpy as np
 
-    from ..system.workers import Workers
     from .divergence import Watch
 
     history: list[EpochEnded] = []
 
     def model(copies: bool = False) -> Model:
-        loss = _loss_so_far(progress, engine.n_batches)
-        tables = {name: table.param[:, :dim] for name, table in engine.tables.items()}
+        loss = _loss_so_far(progress, stepper.n_batches)
+        tables = {name: table.param[:, :dim] for name, table in stepper.tables.items()}
         objective, words, counts = settings.objective, vocabulary.words, vocabulary.counts
         if copies:
             tables = {name: table.copy() for name, table in tables.items()}
@@ -134,36 +124,29 @@ def run_training(
         if on_epoch and isinstance(event, EpochEnded):
             on_epoch(model(copies=True))
 
+    def tell(event: Event) -> None:
+        emit(event)
+        interrupts.check()
+
     dim = settings.objective.dim
     n_tokens = int(vocabulary.counts.sum()) * sum(stages)
-    with Workers(settings.run.n_threads) as workers:
-        engine = start_engine(
-            vocabulary,
-            word_ids,
-            settings,
-            workers,
-            emit,
-            init=init,
-            freeze=freeze,
-            first_epoch=first_epoch,
-        )
-        loaded = policy.load(engine, dim) if policy else None
+    interrupts = Interrupts(wait=policy is not None)
+    with open_stepper(tell) as stepper:
+        loaded = policy.load(stepper, dim) if policy else None
         progress = loaded or Progress()
-        schedule = Schedule(settings.optimizer, [n * engine.n_batches for n in stages])
-        watch = Watch(vocabulary.words, engine, schedule.n_steps, progress.limit)
+        schedule = Schedule(settings.optimizer, [n * stepper.n_batches for n in stages])
+        watch = Watch(vocabulary.words, stepper, schedule.n_steps, progress.limit)
         progress.limit = watch.limit
-        if policy and loaded is None and init is not None:
+        if policy and loaded is None and has_init:
             policy.keep_start(progress)
         if policy and progress.step < schedule.n_steps:
             policy.tell_of_version()
-        interrupts = Interrupts(wait=policy is not None)
         with suppress(StopTraining):
-            n_steps = schedule.n_steps
-            emit(_started(len(vocabulary), n_tokens, sum(stages), n_steps, settings, progress))
+            emit(_started(len(vocabulary), n_tokens, schedule, stepper, settings, progress))
             progress.start_clocks()
             # An lr beyond float32 shows in the loss.
             with np.errstate(over="ignore"), policy or nullcontext(), interrupts:
-                take_steps(engine, watch, schedule, progress, policy, interrupts, note)
+                take_steps(stepper, watch, schedule, progress, policy, interrupts, note)
             seconds, loss = progress.run.seconds, progress.loss
             emit(TrainingDone(seconds, n_tokens, n_tokens / seconds, loss, peak_memory()))
         interrupts.check()  # after StopTraining, too

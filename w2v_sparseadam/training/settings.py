@@ -103,6 +103,52 @@ class RunConfig:
         )
 
 
+SHARDS = 8
+"""Of a round on several machines, by default."""
+
+
+@dataclass(frozen=True)
+class ShardConfig:
+    """How several machines share a run.
+
+    In a round, each shard trains on as many bytes of the text as the others, and then what they
+    have made of each row is merged. The result depends on the number of shards and of rounds, and
+    not on who trains which shard, or when.
+    """
+
+    section: ClassVar[str] = "Several machines"
+
+    shards: int = setting(
+        SHARDS,
+        int,
+        "Parts of the text that are trained side by side and then merged, on as many workers or "
+        "fewer. The result depends on it.",
+        low=1,
+        high=1 << 12,
+    )
+    rounds: int | None = setting(
+        None,
+        int,
+        "How often the shards are merged in an epoch. The result depends on it.",
+        low=1,
+        high=1 << 20,
+        default_help="to be measured",
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_settings(self)
+
+    def for_text(self, n_tokens: int) -> ShardConfig:
+        """Return the same with the default of rounds for so many tokens in place of None."""
+        return replace(self, rounds=self.rounds or default_rounds(n_tokens, self.shards))
+
+
+def default_rounds(n_tokens: int, n_shards: int) -> int:
+    """Return how often shards are merged in an epoch by default."""
+    return 16
+
+
 def default_epochs(n_tokens: int) -> int:
     """Return how many epochs suit a text by default.
 
@@ -160,17 +206,24 @@ class Settings:
         How a step moves the rows.
     run : RunConfig
         How long, and on what.
+    sharding : ShardConfig or None
+        How several machines share it; None for one machine.
     """
 
     text: TextConfig = field(default_factory=TextConfig)
     objective: ObjectiveSettings = field(default_factory=SkipGramConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    sharding: ShardConfig | None = None
 
     def for_text(self, n_tokens: int, n_words: int) -> Settings:
         """Return the same with what follows the size of the text settled."""
-        objective, run = self.objective.for_text(n_tokens), self.run.for_text(n_tokens, n_words)
-        return replace(self, objective=objective, run=run)
+        return replace(
+            self,
+            objective=self.objective.for_text(n_tokens),
+            run=self.run.for_text(n_tokens, n_words),
+            sharding=self.sharding and self.sharding.for_text(n_tokens),
+        )
 
     def with_threads(self, threads: int | None) -> Settings:
         """Return the same with so many threads, or as it is if None."""
@@ -183,6 +236,7 @@ class Settings:
             name_of(self.objective): vars(self.objective),
             "optimizer": vars(self.optimizer),
             "run": vars(self.run),
+            **({"sharding": vars(self.sharding)} if self.sharding else {}),
         }
 
     @classmethod
@@ -196,6 +250,8 @@ class Settings:
         """
         objective = next(name for name in OBJECTIVES if name in kept)
         kinds = {objective: OBJECTIVES[objective], "optimizer": OptimizerConfig, "run": RunConfig}
+        if "sharding" in kept:
+            kinds["sharding"] = ShardConfig
         for name, kind in kinds.items():
             missing = {field.name for field in fields(kind)} - set(kept[name])
             if missing:
@@ -207,6 +263,7 @@ class Settings:
                 objective=OBJECTIVES[objective](**kept[objective]),
                 optimizer=OptimizerConfig(**kept["optimizer"]),
                 run=RunConfig(**kept["run"]),
+                sharding=ShardConfig(**kept["sharding"]) if "sharding" in kept else None,
             )
         except (TypeError, SettingError) as error:
             raise FormatError(f"{path}: its settings are damaged: {_shown(error)}") from None

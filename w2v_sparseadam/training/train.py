@@ -23,11 +23,13 @@ from .run import (
     check_minutes,
     folder_event,
     run_training,
-    settle,
 )
 from .settings import Settings
+from .texts import opened_machines, read_text, sharded, stepper_of
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from ..text.reading.corpus_like import CorpusLike
     from ..text.reading.sources import Source
     from ..vectors.vectors import Vectors
@@ -45,6 +47,8 @@ def train(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    cluster: Client | str | None = None,
+    workers: int | None = None,
     log: Log = None,
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -94,6 +98,11 @@ def train(
     lock : bool
         Keep other processes out of `run_dir`. False is for file systems without locks: make sure
         that no other process trains there.
+    cluster : distributed.Client or str, optional
+        Train on a Dask cluster, given a client or the address of its scheduler. Its workers
+        read the text, which must have the same path on all machines; see the guide.
+    workers : int, optional
+        Train on so many processes of this machine instead, as if they were a cluster.
     log : path or False, optional
         A file for the events, one JSON object per line. Default: ``log.jsonl`` in `run_dir`, if
         there is one; False: none.
@@ -153,6 +162,8 @@ def train(
             checkpoint_minutes=checkpoint_minutes,
             checkpoint_now=checkpoint_now,
             lock=lock,
+            cluster=cluster,
+            workers=workers,
             log=log,
             on_event=emit,
             on_epoch=on_epoch,
@@ -170,12 +181,13 @@ def train_by_settings(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
+    cluster: Client | str | None = None,
+    workers: int | None = None,
     log: Log = None,
     on_event: Callable[[Event], None] | None = None,
     on_epoch: Callable[[Model], None] | None = None,
 ) -> Model:
     """Train any objective; the other parameters are those of :func:`train`."""
-    from ..text.events import read_with_events
     from ..text.reading.reader import check_corpus
     from ..text.reading.sentences import config_for
     from .initialize import check_dim, frozen_words
@@ -195,10 +207,12 @@ def train_by_settings(
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
 
+    settings = sharded(settings, cluster, workers, sources)
     with ExitStack() as stack:
         folder = None
         if log:
             emit = stack.enter_context(logged(log, emit))
+        machines = stack.enter_context(opened_machines(settings, cluster, workers))
         if run_dir is not None:
             from ..runs.folder import RunFolder
 
@@ -218,23 +232,20 @@ def train_by_settings(
                 emit = stack.enter_context(logged(path, emit, append=True))
             emit(folder_event(folder))
         compile_run(settings, emit)
-        n_threads = settings.run.n_threads
-        with read_with_events(sources, settings.text, emit, threads=n_threads) as read:
-            vocabulary, word_ids = read.vocabulary, read.word_ids
-            settings = settle(read, settings, folder)
+        if machines:
+            machines.check(settings, emit)
+        text, settings = read_text(sources, settings, machines, folder, emit)
         policy = None
         if folder:
-            vocabulary, word_ids = folder.load_text()
             policy = CheckpointPolicy(folder, checkpoint_minutes, checkpoint_now, emit)
         stages = [settings.run.epochs or 0]
         return run_training(
-            vocabulary,
-            word_ids,
+            text.vocabulary,
+            stepper_of(text, settings, machines, stages, init=init, freeze=frozen),
             settings,
             stages,
             emit,
-            init=init,
-            freeze=frozen,
+            has_init=init is not None,
             policy=policy,
             on_epoch=on_epoch,
         )

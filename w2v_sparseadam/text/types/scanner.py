@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...simd.kernels import kernel
-from ..reading.reader import CHUNK_BYTES, Chunk
+from ..reading.reader import CHUNK_BYTES, PADDING_BYTES, Chunk
 from .hash_table import (
     IN_KEYS,
     LOWER,
@@ -207,3 +207,9 @@ class Piece:
                 self.chunk.data, self.chunk.n_bytes, self.types, self._cursor, self._numbers
             )
         return self
+
+
+def load_words(piece: Piece, words: bytes) -> Piece:
+    """Load words, a space after each, into a piece, and return it."""
+    data = np.frombuffer(words + bytes(PADDING_BYTES), np.uint8)
+    return piece.load(Chunk(data, len(words), 0, 0, len(words)))

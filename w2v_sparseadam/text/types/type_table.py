@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import TextError
-from ...simd.kernels import kernel
+from ...simd.kernels import inlined, kernel
 from ..reading.reader import PADDING_BYTES
 from ..words import Words
 from .hash_table import (
@@ -46,6 +46,54 @@ class _Table(NamedTuple):
     first_line: np.ndarray  # (T,) int64: and its line, from 1
 
 
+@inlined
+def _fetch_ahead(types: PieceTypes, n_types: int, k: np.uint64, table: _Table) -> None:
+    """Fetch what the lookup of types that follow soon will read."""
+    slot_mask = _Word(table.slots.size - 1)
+    if k + _SOON < n_types:
+        ahead = types.rows[k + _SOON]
+        hashed = hash_keys(table.seeds, ahead["key"], ahead["key_2"])
+        prefetch(table.slots, hashed >> _Word(32) & slot_mask)
+        ahead = types.rows[k + _SOON // _Word(2)]
+        hashed = hash_keys(table.seeds, ahead["key"], ahead["key_2"])
+        slot = table.slots[hashed >> _Word(32) & slot_mask]
+        likely = (slot & LOWER) - _Word(slot != _Word(0))
+        prefetch(table.rows, likely)
+        prefetch(table.numbers, likely)
+
+
+@inlined
+def _slot_of(
+    data: np.ndarray, types: PieceTypes, k: np.uint64, table: _Table
+) -> tuple[np.uint64, np.uint64, np.uint64]:
+    """Return the place of a piece's type among the slots, what is there, and the upper hash."""
+    slots, rows, one = table.slots, table.rows, _Word(1)
+    key, key_2 = types.rows[k]["key"], types.rows[k]["key_2"]
+    begin, length = types.rows[k]["start"], _Word(types.lengths[k])
+    hashed = hash_keys(table.seeds, key, key_2)
+    upper = hashed & UPPER
+    i, slot = probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+    while length > IN_KEYS and slot != _Word(0):
+        row = (slot & LOWER) - one
+        there = rows[row]["start"]
+        same_length = rows[row + one]["start"] - there == length + one
+        if same_length and same_bytes(data, begin, table.arena, there, length):
+            break
+        i, slot = probe(slots, rows, key, key_2, upper, i + one)
+    return i, slot, upper
+
+
+@kernel
+def _find(
+    data: np.ndarray, types: PieceTypes, n_types: int, table: _Table, rows: np.ndarray
+) -> None:
+    """Find the row of each type of a piece in the table, -1 if it is not there."""
+    for k in range(_Word(n_types)):
+        _fetch_ahead(types, n_types, k, table)
+        _, slot, _ = _slot_of(data, types, k, table)
+        rows[k] = np.int64(slot & LOWER) - 1
+
+
 @kernel
 def _merge(
     data: np.ndarray,
@@ -62,39 +110,21 @@ def _merge(
     ``numbers`` gets their type numbers; ``cursor`` holds how many types the table has, and how
     many numbers have been given.
     """
-    seeds, slots, rows, arena = table.seeds, table.slots, table.rows, table.arena
-    one, slot_mask = _Word(1), _Word(slots.size - 1)
+    slots, rows, arena, one = table.slots, table.rows, table.arena, _Word(1)
     for k in range(_Word(n_types)):
-        if k + _SOON < n_types:
-            ahead = types.rows[k + _SOON]
-            prefetch(slots, hash_keys(seeds, ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask)
-            ahead = types.rows[k + _SOON // _Word(2)]
-            slot = slots[hash_keys(seeds, ahead["key"], ahead["key_2"]) >> _Word(32) & slot_mask]
-            likely = (slot & LOWER) - _Word(slot != _Word(0))
-            prefetch(rows, likely)
-            prefetch(table.numbers, likely)
-        key, key_2 = types.rows[k]["key"], types.rows[k]["key_2"]
-        begin, length = types.rows[k]["start"], _Word(types.lengths[k])
-        hashed = hash_keys(seeds, key, key_2)
-        upper = hashed & UPPER
-        i, slot = probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
-        while length > IN_KEYS and slot != _Word(0):
-            row = (slot & LOWER) - one
-            there = rows[row]["start"]
-            same_length = rows[row + one]["start"] - there == length + one
-            if same_length and same_bytes(data, begin, arena, there, length):
-                break
-            i, slot = probe(slots, rows, key, key_2, upper, i + one)
+        _fetch_ahead(types, n_types, k, table)
+        i, slot, upper = _slot_of(data, types, k, table)
         row = (slot & LOWER) - one
         if slot == _Word(0):
             row = _Word(cursor[_TABLE_TYPES])
             slots[i] = upper | (row + one)
+            begin, length = types.rows[k]["start"], _Word(types.lengths[k])
             there = rows[row]["start"]
             for j in range(length):
                 arena[there + j] = data[begin + j]
             arena[there + length] = 32
-            rows[row]["key"] = key
-            rows[row]["key_2"] = key_2
+            rows[row]["key"] = types.rows[k]["key"]
+            rows[row]["key_2"] = types.rows[k]["key_2"]
             rows[row]["count"] = _Word(0)
             rows[row + one]["start"] = there + length + one
             table.numbers[row] = cursor[_TABLE_NUMBERS]
@@ -241,6 +271,18 @@ class TypeTable:
         self._line_tokens += last
         self._line += piece.n_lines
         self.n_lines += piece.n_lines
+
+    def find(self, piece: Piece) -> np.ndarray:
+        """Return the row of each type that the last scan of a piece met, -1 if it is not there.
+
+        Returns
+        -------
+        ndarray of shape (n,), int32
+        """
+        rows = np.empty(piece.n_types, np.int32)
+        with np.errstate(over="ignore"):
+            _find(piece.chunk.data, piece.types, piece.n_types, self._table, rows)
+        return rows
 
     def prune(self, kept: np.ndarray) -> None:
         """Forget types: one that occurs again gets a new number.

@@ -9,9 +9,8 @@ import numpy as np
 
 from ...errors import TextError
 from ..reading.encodings import OTHER_ENCODING
-from ..reading.reader import PADDING_BYTES, Chunk
 from ..tokenizers import TOKENIZERS, Tokenizer, checked, whitespace, whole, writable
-from .scanner import Piece
+from .scanner import Piece, load_words
 from .type_table import TypeTable
 
 _BLOCK_TYPES = 1 << 16  # decoded at a time
@@ -207,9 +206,8 @@ class TypeTokenizer:
     def _numbered(self, words: bytes) -> list[np.ndarray]:
         """Return the numbers of words, adding new ones to the table."""
         assert self._words is not None
-        data = np.frombuffer(bytearray(words + bytes(PADDING_BYTES)), np.uint8)
-        piece = self._piece.load(Chunk(data, len(words), 0, 0, len(words))).scan()
-        return [numbers[piece.numbers] for numbers in self._words.add(piece)]
+        piece = load_words(self._piece, words)
+        return [numbers[piece.numbers] for numbers in self._words.add(piece.scan())]
 
     def _all_missed(self) -> np.ndarray:
         """Return the bound on missed occurrences of each word, new words included."""

@@ -1,0 +1,156 @@
+"""What runs on the workers of a cluster: functions without state, which a scheduler may repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..engine.stepper import Batch
+from ..system.machine import usable_processors
+from ..text.reading.sources import Source
+from ..text.settings import TextConfig
+from ..text.vocabulary import Vocabulary
+from ..training.settings import Settings
+from ..version import training_version
+from .blocks import Block, Changes
+from .merging import merge_block
+from .shard import Round, ShardResult, no_change, train_shard
+from .word_counts import WordCounts, count_words_of, merge_counts, word_ids_of
+
+# The memory of a worker holds one shard's tables at a time, whatever its scheduler believes.
+_training = threading.Lock()
+
+
+class Identity(NamedTuple):
+    """What decides whether a worker gives the same bytes as the client."""
+
+    version: str
+    numba: str
+    numpy: str
+    digest: str  # of a few steps that it took
+    processor: str  # for messages
+
+
+def identity(settings: Settings) -> Identity:
+    """Take a few steps with the settings of a run, and return what came of them.
+
+    This also compiles what the run needs, or loads it.
+    """
+    import numba
+
+    counts = np.arange(64, 0, -1, dtype=np.int64)
+    word_ids = np.tile(np.append(np.arange(64, dtype=np.int32), np.int32(-1)), 20)
+    small = replace(
+        settings,
+        objective=settings.objective.to_compile(),
+        run=replace(settings.run, epochs=1, batch_size=256),
+    )
+    from ..training.build import new_tables
+    from .blocks import blocks_of
+
+    _, tables = new_tables(small, counts)
+    blocks = list(blocks_of(tables, 2))
+    round_ = Round(small, 0, (1,), 2, tuple(0 for _ in tables))
+    results = [train_shard(blocks, word_ids, counts, round_, shard) for shard in range(2)]
+    added = {name: optimizer.added for name, optimizer in tables.items()}
+    digest = hashlib.sha256()
+    for k, block in enumerate(blocks):
+        merged = merge_block(block, [result.changes[k] for result in results], added)
+        for arrays in merged.values():
+            for array in arrays.values():
+                digest.update(np.ascontiguousarray(array).data)
+    return Identity(
+        training_version(),
+        numba.__version__,
+        np.__version__,
+        digest.hexdigest()[:16],
+        platform.processor() or platform.machine(),
+    )
+
+
+def count_part(sources: Sequence[Source], config: TextConfig, max_types: int) -> WordCounts:
+    """Count the words of some sources."""
+    return count_words_of(sources, config, max_types=max_types)
+
+
+def merge_parts(counts: Sequence[WordCounts], max_types: int) -> WordCounts:
+    """Merge counts, in their order."""
+    return merge_counts(counts, max_types)
+
+
+class Known(NamedTuple):
+    """What every shard of a run knows of the whole text."""
+
+    vocabulary: Vocabulary
+    frozen: np.ndarray | None  # (V,) bool
+
+
+def train_part(
+    blocks: Sequence[Block],
+    known: Known,
+    sources: Sequence[Source],
+    round_: Round,
+    shard: int,
+    threads: int | None,
+) -> ShardResult:
+    """Read a part of the text, and train on it."""
+    with _training:
+        n_threads = threads or worker_threads()
+        word_ids = word_ids_of(sources, round_.settings.text, known.vocabulary, threads=n_threads)
+        if not word_ids.size:
+            return ShardResult(no_change(blocks), Batch(0, 0.0, 0.0), 0, 0.0)
+        return train_shard(
+            blocks,
+            word_ids,
+            known.vocabulary.counts,
+            round_,
+            shard,
+            frozen=known.frozen,
+            threads=n_threads,
+        )
+
+
+class Summary(NamedTuple):
+    """What the client needs of a shard's result."""
+
+    batch: Batch
+    n_steps: int
+    seconds: float
+    worker: str
+
+
+def summary(result: ShardResult) -> Summary:
+    """Return what the client needs of a result."""
+    return Summary(result.batch, result.n_steps, result.seconds, worker_name())
+
+
+def changes_in(result: ShardResult, block: int) -> Mapping[str, Changes]:
+    """Return what a shard changed in a block."""
+    return result.changes[block]
+
+
+def merge(
+    block: Block, shards: Sequence[Mapping[str, Changes]], added: Mapping[str, frozenset[str]]
+) -> Block:
+    """Merge a block; see `merge_block`."""
+    return merge_block(block, shards, added)
+
+
+def worker_threads() -> int:
+    """Return how many threads this worker may use."""
+    from distributed import get_worker
+
+    return min(int(get_worker().state.nthreads), usable_processors())
+
+
+def worker_name() -> str:
+    """Return the address of this worker."""
+    from distributed import get_worker
+
+    return str(get_worker().address)
