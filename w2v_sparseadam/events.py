@@ -202,6 +202,16 @@ class Progressed(Event):
 
 
 @dataclass(frozen=True)
+class RoundProgressed(Event):
+    """Progress of a round on several machines, at least once a second."""
+
+    kind = "round"
+    round: int  # from 1, over all epochs
+    shards: int  # of it that are done
+    total_shards: int
+
+
+@dataclass(frozen=True)
 class EpochEnded(Event):
     """An epoch is done."""
 

@@ -106,6 +106,7 @@ class FirstPass:
         self._piece_bytes = piece_bytes
         self._n_bytes = self._n_text_bytes = self._n_bad_bytes = self._n_pruned_types = 0
         self._n_long_tokens = 0
+        self._text_ends = np.zeros(len(self.sources), np.int64)  # of each source among all texts
         self.types = TypeTable(self._names)
         self._lines = LineTokenizer(self._names, config)
         self._tokenizer = TypeTokenizer(
@@ -151,6 +152,7 @@ class FirstPass:
         for piece in pieces:
             chunk = piece.chunk
             self._n_bytes, self._n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
+            self._text_ends[chunk.file_number] = chunk.n_text_bytes
             self._n_bad_bytes, self._n_long_tokens = chunk.n_bad_bytes, chunk.n_long_tokens
             share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
             for new_numbers in self.types.add(piece):
@@ -184,6 +186,7 @@ class FirstPass:
     def word_counts(self) -> WordCounts:
         """Return the words and their counts, once all text is read."""
         words, lines = self.type_words, self._lines
+        text_sizes = np.diff(np.maximum.accumulate(self._text_ends), prepend=0)
         return WordCounts(
             words=words.words,
             counts=words.counts,
@@ -201,6 +204,7 @@ class FirstPass:
                 n_rewritten_words=lines.n_rewritten_words + words.n_rewritten_words,
                 n_pruned_types=self._n_pruned_types,
                 n_pruned=words.n_pruned,
+                text_sizes=tuple(text_sizes.tolist()),
             ),
         )
 

@@ -1,0 +1,231 @@
+"""A Dask cluster, whose workers run tasks; see https://distributed.dask.org."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import dask
+import distributed
+from distributed import Client, Future, LocalCluster
+from distributed.scheduler import KilledWorker
+
+from ..errors import W2VError, wrong_type
+from ..system.machine import usable_processors
+
+TRAIN = "w2v-train"
+"""A worker has one of this resource, so that it trains one shard at a time."""
+
+WORK = "w2v-work"
+"""Workers that were admitted have plenty of this resource; others have none, and get no task."""
+
+_POLL_SECONDS = 0.5
+_LOOPBACK = "127.0.0.1"
+_MANY = 1_000_000
+
+
+class ClusterError(W2VError):
+    """A cluster that cannot be reached, or has gone."""
+
+
+class DataLost(Exception):  # noqa: N818 - who catches it repeats the work
+    """A task cannot be done any more as it stands: what it needs is gone, or workers died of it."""
+
+
+class Cluster:
+    """Runs tasks on the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    threads : int or None
+        Threads of each worker; None for as many as Dask gives it.
+    """
+
+    def __init__(self, client: Client, threads: int | None) -> None:
+        self.client = client
+        self.threads = threads
+        self._prefix = f"w2v-{secrets.token_hex(4)}"
+        self._n_keys = 0
+
+    @property
+    def workers(self) -> dict[str, Any]:
+        """What the scheduler knows of each worker, by its address."""
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    @property
+    def admitted(self) -> list[str]:
+        """The addresses of the workers that get tasks."""
+        return sorted(name for name, info in self.workers.items() if info["resources"].get(WORK))
+
+    def submit(
+        self, work: Callable[..., Any], *args: Any, name: str, trains: bool = False
+    ) -> Future:
+        """Run a function on some worker; futures among its arguments are their results there."""
+        self._n_keys += 1
+        return self.client.submit(
+            work,
+            *args,
+            key=f"{self._prefix}-{self._n_keys}-{name}",
+            pure=False,
+            resources={TRAIN: 1, WORK: 1} if trains else {WORK: 1},
+        )
+
+    def scatter(self, value: Any, workers: list[str], *, everywhere: bool = False) -> Future:
+        """Send a value to one of some workers, or to all of them, not through the scheduler."""
+        self.check_alive()
+        return self.client.scatter(
+            value, workers=workers, broadcast=everywhere, hash=False, direct=True
+        )
+
+    def result(self, future: Future) -> Any:
+        """Return the result of a task that is done, not through the scheduler if it can be had."""
+        try:
+            return self.client.gather(future, direct=True)
+        except (OSError, distributed.CancelledError, KeyError) as error:
+            self.check_alive()
+            raise DataLost(str(error)) from error
+
+    def cancel(self, futures: Collection[Future]) -> None:
+        """Give tasks up, if the scheduler can still be told."""
+        with suppress(Exception):
+            self.client.cancel(list(futures), force=True)
+
+    def wait(self, futures: Collection[Future], poll: Callable[[int], None]) -> None:
+        """Wait for tasks; call ``poll`` with the number of those done, again and again.
+
+        Raises
+        ------
+        DataLost
+            If one of them can no longer be done as it stands.
+        ClusterError
+            If the scheduler has gone.
+        W2VError
+            What a task raised.
+        """
+        waiting = set(futures)
+        while waiting:
+            self.check_alive()
+            with suppress(TimeoutError, distributed.CancelledError):
+                distributed.wait(waiting, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
+            for future in [future for future in waiting if future.status != "pending"]:
+                waiting.remove(future)
+                _check_done(future)
+            poll(len(futures) - len(waiting))
+
+    def check_alive(self) -> None:
+        """Raise an error if the scheduler has gone."""
+        if self.client.status == "running":
+            return
+        with suppress(Exception):  # it reconnects for as long as Dask's configuration says
+            self.client.sync(self._reconnected)
+        if self.client.status != "running":
+            raise ClusterError("the scheduler has gone")
+        raise DataLost("the connection to the scheduler was interrupted")
+
+    async def _reconnected(self) -> None:
+        import asyncio
+
+        while self.client.status == "connecting":
+            await asyncio.sleep(0.1)
+
+
+def _check_done(future: Future) -> None:
+    """Raise what a task raised, if anything."""
+    if future.status == "finished":
+        return
+    if future.status != "error":
+        raise DataLost(f"a task was {future.status}")
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        raise DataLost(
+            "a task was given up because several workers died while they did it"
+        ) from error
+    assert error is not None
+    raise error
+
+
+@contextmanager
+def connected(cluster: Client | str | None, workers: int | None, threads: int | None) -> Iterator[Cluster]:
+    """Open a cluster.
+
+    Parameters
+    ----------
+    cluster : distributed.Client, str or None
+        A client, which stays open; or the address of a scheduler.
+    workers : int or None
+        Instead of a cluster: so many processes on this machine, which no other can reach.
+    threads : int or None
+        Threads of each worker; with ``workers``, of all.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler cannot be reached, or has no workers.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        if workers is not None:
+            n_threads = threads or usable_processors()
+            client = stack.enter_context(_local_client(workers, max(1, n_threads // workers)))
+            yield Cluster(client, None)
+            return
+        if isinstance(cluster, str):
+            try:
+                client = stack.enter_context(Client(cluster, set_as_default=False))
+            except (OSError, ValueError) as error:
+                reason = str(error).splitlines()[0]
+                raise ClusterError(
+                    f"{cluster}: the scheduler cannot be reached ({reason})",
+                    "start one with dask scheduler",
+                ) from None
+        elif isinstance(cluster, Client):
+            client = cluster
+        else:
+            raise wrong_type("cluster", "a distributed.Client or the address of a scheduler", cluster)
+        opened = Cluster(client, threads)
+        if not opened.workers:
+            raise ClusterError(
+                f"{client.scheduler.address}: the scheduler has no workers",
+                f"start some with dask worker {client.scheduler.address}",
+            )
+        yield opened
+
+
+@contextmanager
+def _local_client(n_workers: int, n_threads: int) -> Iterator[Client]:
+    """Open a cluster of processes on this machine, with no port beyond the loopback interface."""
+    # Its processes share this machine's memory, which is checked before the run. One that dies is
+    # started again, however often.
+    settings = {"distributed.scheduler.allowed-failures": _MANY}
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=n_threads,
+            processes=True,
+            host=_LOOPBACK,
+            dashboard_address=None,
+            memory_limit=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from logging what is told in one line here."""
+    loggers = [logging.getLogger(name) for name in ("distributed.client", "distributed.core")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
