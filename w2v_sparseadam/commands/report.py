@@ -97,6 +97,11 @@ class TrainReport(ReadingReport):
                 f"{event['tokens_per_s']:,.0f} words/s, {left} left"
             )
 
+    def _show_round(self, event: Event) -> None:
+        if self._bar is not None:
+            done = f"round {event['round']}, {event['shards']} of {event['total_shards']} shards"
+            self._bar.set_postfix_str(done)
+
     def _show_epoch(self, event: Event) -> None:
         loss = event["loss"]
         told = "no line had two words left" if loss is None else f"loss {loss:.4f} per pair"

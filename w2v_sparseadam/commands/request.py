@@ -66,6 +66,8 @@ def new_run(ctx: click.Context) -> Request:
     arguments = {
         "corpus": checked_sources(ctx, text, outputs, inputs),
         "settings": settings,
+        "cluster": options["scheduler"],
+        "workers": options["workers"],
         **_load_start(init, freeze),
     }
     is_named = options["output"] is not None
@@ -98,6 +100,8 @@ def resumed_run(ctx: click.Context) -> Request:
         "add": added,
         "trust": options["trust"] or given(ctx, "tokenizer"),  # which is that of the folder
         "threads": options["threads"],
+        "cluster": options["scheduler"],
+        "workers": options["workers"],
     }
     return Request(arguments, output, vectors, destination, resumes=True)
 

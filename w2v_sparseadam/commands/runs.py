@@ -14,12 +14,14 @@ from ..training.settings import Settings, epochs_of
 from . import printable
 from .options import given
 
-_CONFIGS = ("text", *OBJECTIVES, "optimizer", "run")
+_CONFIGS = ("text", *OBJECTIVES, "optimizer", "run", "sharding")
 _MAY_CHANGE = {
     "resume_dir",
     "add",
     "trust",
     "threads",
+    "scheduler",
+    "workers",
     "checkpoint_every",
     "no_lock",
     "output",

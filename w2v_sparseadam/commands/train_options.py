@@ -9,6 +9,7 @@ import click
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
 from ..training.run import CHECKPOINT_MINUTES
+from ..training.settings import ShardConfig
 from ..vectors.formats.registry import DEFAULT_ENDING, written_formats
 from .options import INPUT_FILE, OUTPUT_FILE, all_of, in_section, option_of, options_of
 from .runs import Epochs
@@ -18,6 +19,7 @@ _optimizer = in_section("Optimizer")
 _run = in_section("Run")
 _safety = in_section("Safety")
 _output = in_section("Output")
+_machines = in_section(ShardConfig.section)
 
 _FOLDER = click.Path(path_type=Path)
 _EPOCHS_HELP = (
@@ -48,6 +50,18 @@ train_options = all_of(
     ),
     option_of("epochs", type=Epochs(), help=_EPOCHS_HELP),
     *(option_of(name) for name in ("batch_size", "seed", "threads")),
+    _machines(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Train on the workers of the Dask cluster with this scheduler, such as "
+        "tcp://host:8786.",
+    ),
+    _machines(
+        "--workers",
+        type=click.IntRange(1),
+        help="Train on so many processes of this machine, as if they were a cluster.",
+    ),
+    options_of(ShardConfig),
     _safety(
         "--run-dir",
         metavar="DIR",

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 from collections.abc import Callable
-from typing import Any
 
 from distributed import Worker, WorkerPlugin
 
-from ..errors import SettingError
 from ..events import Event, Warned
 from ..training.settings import Settings
 from .cluster import TRAIN, WORK, Cluster, ClusterError

@@ -149,7 +149,9 @@ def _check_done(future: Future) -> None:
 
 
 @contextmanager
-def connected(cluster: Client | str | None, workers: int | None, threads: int | None) -> Iterator[Cluster]:
+def connected(
+    cluster: Client | str | None, workers: int | None, threads: int | None
+) -> Iterator[Cluster]:
     """Open a cluster.
 
     Parameters
@@ -185,7 +187,9 @@ def connected(cluster: Client | str | None, workers: int | None, threads: int | 
         elif isinstance(cluster, Client):
             client = cluster
         else:
-            raise wrong_type("cluster", "a distributed.Client or the address of a scheduler", cluster)
+            raise wrong_type(
+                "cluster", "a distributed.Client or the address of a scheduler", cluster
+            )
         opened = Cluster(client, threads)
         if not opened.workers:
             raise ClusterError(

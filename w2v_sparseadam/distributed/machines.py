@@ -29,8 +29,8 @@ from .word_ids import KnownWords
 if TYPE_CHECKING:
     from distributed import Client
 
-    from ..vectors.vectors import Vectors
     from ..training.initialize import Start
+    from ..vectors.vectors import Vectors
 
 PART_BYTES = 1 << 26
 """Text that is counted in one task."""
@@ -71,7 +71,10 @@ class DaskMachines:
         for number, merges in enumerate(merge_levels(len(counts))):
             level = [
                 cluster.submit(
-                    merge_parts, level[group.start : group.stop], config.max_types, name=f"m{number}"
+                    merge_parts,
+                    level[group.start : group.stop],
+                    config.max_types,
+                    name=f"m{number}",
                 )
                 for group in merges
             ]

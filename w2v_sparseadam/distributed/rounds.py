@@ -131,6 +131,10 @@ class Rounds:
                     ) from error
                 self._emit(Warned(f"{error}; round {first_step + 1} is repeated"))
 
+    def close(self) -> None:
+        """Drop what is under way."""
+        self._forget()
+
     def _round(self, number: int) -> Batch:
         """Train a round, of which the tables then have the state, and begin the next."""
         begun = self._begun

@@ -13,15 +13,16 @@ import numpy as np
 
 from ..engine.stepper import Batch
 from ..system.machine import usable_processors
+from ..text.counts import WordCounts
 from ..text.reading.sources import Source
 from ..text.settings import TextConfig
-from ..text.vocabulary import Vocabulary
 from ..training.settings import Settings
 from ..version import training_version
 from .blocks import Block, Changes
 from .merging import merge_block
 from .shard import Round, ShardResult, no_change, train_shard
-from .word_counts import WordCounts, count_words_of, merge_counts, word_ids_of
+from .word_counts import count_words_of, merge_counts
+from .word_ids import KnownWords, word_ids_of
 
 # The memory of a worker holds one shard's tables at a time, whatever its scheduler believes.
 _training = threading.Lock()
@@ -74,9 +75,9 @@ def identity(settings: Settings) -> Identity:
     )
 
 
-def count_part(sources: Sequence[Source], config: TextConfig, max_types: int) -> WordCounts:
+def count_part(sources: Sequence[Source], config: TextConfig) -> WordCounts:
     """Count the words of some sources."""
-    return count_words_of(sources, config, max_types=max_types)
+    return count_words_of(sources, config)
 
 
 def merge_parts(counts: Sequence[WordCounts], max_types: int) -> WordCounts:
@@ -87,7 +88,8 @@ def merge_parts(counts: Sequence[WordCounts], max_types: int) -> WordCounts:
 class Known(NamedTuple):
     """What every shard of a run knows of the whole text."""
 
-    vocabulary: Vocabulary
+    words: KnownWords
+    counts: np.ndarray  # (V,) int64
     frozen: np.ndarray | None  # (V,) bool
 
 
@@ -102,13 +104,13 @@ def train_part(
     """Read a part of the text, and train on it."""
     with _training:
         n_threads = threads or worker_threads()
-        word_ids = word_ids_of(sources, round_.settings.text, known.vocabulary, threads=n_threads)
+        word_ids = word_ids_of(sources, known.words, threads=n_threads)
         if not word_ids.size:
             return ShardResult(no_change(blocks), Batch(0, 0.0, 0.0), 0, 0.0)
         return train_shard(
             blocks,
             word_ids,
-            known.vocabulary.counts,
+            known.counts,
             round_,
             shard,
             frozen=known.frozen,

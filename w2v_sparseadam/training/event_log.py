@@ -103,6 +103,8 @@ class EventLog:
             case "join":
                 if self._join_pace.due(event["words"], event["total_words"]):
                     self._write(dict(event))
+            case "round":
+                pass
             case "phrases":
                 pass  # their number is in ``text``, and there may be a million of them
             case "start":

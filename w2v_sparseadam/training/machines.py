@@ -56,7 +56,7 @@ class Machines(Protocol):
         """Return what opens the stepper of a run, whose stages have so many epochs."""
 
 
-_PROVIDER = "distributed.cluster", "open_cluster"
+_PROVIDER = "distributed.machines", "open_machines"
 """The module of this package that has machines. Named, because it is built on training."""
 
 

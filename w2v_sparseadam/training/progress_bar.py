@@ -13,6 +13,7 @@ from ..events import (
     Joining,
     Progressed,
     Reading,
+    RoundProgressed,
     TextRead,
     TrainingDone,
     TrainingStarted,
@@ -121,6 +122,8 @@ class ProgressBar:
                     f"loss {event.loss:.3f}, lr {event.lr:.2g}", refresh=False
                 )
                 self._bar.update(event.tokens - self._bar.n)
+            case RoundProgressed(number, done, whole):
+                self._bar.set_postfix_str(f"round {number}, {done} of {whole} shards")
             case TextRead() | TrainingDone():
                 self._finish()
 
