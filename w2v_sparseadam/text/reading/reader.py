@@ -26,6 +26,7 @@ from .magic import (
     check_not_vectors,
     compression_of,
 )
+from .parts import Part, lines_of_part
 from .sentences import SentenceFile, Sentences, are_words
 from .sources import Source, SourceFile, find_sources
 
@@ -182,9 +183,10 @@ def read_chunks(
         with _opened(source, config, directory) as (file, text):
             buffer = bytearray(chunk_bytes + _SPARE_BYTES)
             filled = _fill(text, buffer, 0, len(_UTF8_BOM))
-            has_mark = buffer.startswith(_UTF8_BOM) and not are_words([source])
-            offset = len(_UTF8_BOM) if has_mark else 0  # of buffer[0]
-            filled -= offset
+            offset = file.text_begin  # of buffer[0]
+            if not offset and buffer.startswith(_UTF8_BOM) and not are_words([source]):
+                offset = len(_UTF8_BOM)
+                filled -= offset
             last_byte = _LINE_FEED
             at_end = False
             long_tokens.is_within = False
@@ -277,12 +279,15 @@ def _opened(
         lines = SentenceFile(source, config.errors)
         yield lines, lines
         return
+    part = source if isinstance(source, Part) else None
     with ExitStack() as stack:
-        file = stack.enter_context(SourceFile(source))
+        file = stack.enter_context(SourceFile(part.source if part else source))
         blocks = _text_blocks(file, config, directory)
         if blocks is None:
-            yield file, file
+            yield file, BlockReader(lines_of_part(part, file, None)) if part else file
             return
+        if part:
+            blocks = lines_of_part(part, file, blocks)
         owned = stack.pop_all()
 
     def made() -> Iterator[bytes]:

@@ -96,7 +96,7 @@ class SentenceFile(BlockReader):
 
     Attributes
     ----------
-    name, n_bytes_read, n_bad_bytes
+    name, n_bytes_read, n_bad_bytes, text_begin
         As of `SourceFile`; the bytes are those of UTF-8.
 
     Raises
@@ -110,7 +110,7 @@ class SentenceFile(BlockReader):
     def __init__(self, source: Sentences, errors: str) -> None:
         super().__init__(self._lines(source))
         self.name = source.name
-        self.n_bytes_read = self.n_bad_bytes = 0
+        self.n_bytes_read = self.n_bad_bytes = self.text_begin = 0
         self._errors = errors
 
     def _lines(self, source: Sentences) -> Iterator[bytes]:

@@ -33,13 +33,13 @@ class Source:
         Where it is; ``"-"`` for standard input.
     n_bytes : int or None
         Its size as it is stored, compressed or not; None for a stream.
-    identity : tuple of int
+    identity : tuple
         Device and inode: equal for two names of one file.
     """
 
     path: str
     n_bytes: int | None
-    identity: tuple[int, int]
+    identity: tuple[int | str, ...]
 
     @property
     def absolute_path(self) -> str:
@@ -231,6 +231,8 @@ class SourceFile:
         Bytes read so far.
     n_bad_bytes : int
         Invalid bytes replaced or ignored so far; set by the decoder.
+    text_begin : int
+        Position of the first line that is read in the text; set by the reader of a part.
 
     Raises
     ------
@@ -243,6 +245,7 @@ class SourceFile:
         self.name = source.name
         self.n_bytes_read = 0
         self.n_bad_bytes = 0
+        self.text_begin = 0
         self._head = b""
         self._is_stream = source.is_stream
         try:
@@ -297,6 +300,16 @@ class SourceFile:
         """Yield the remaining bytes."""
         return iter(partial(self.read, _BLOCK_BYTES), b"")
 
+    def seek(self, position: int) -> int:
+        """Go to a position, if that is possible; return the position."""
+        if self._is_stream or not self._file.seekable():
+            return 0
+        self._head = b""
+        try:
+            return self._file.seek(position)
+        except OSError as error:
+            raise unreadable(self.name, error) from error
+
     def tell_share(self, share: float) -> None:
         """Record what share of the `seekable` file has been read."""
         self.n_bytes_read = round(share * self._before.st_size)
@@ -313,10 +326,18 @@ class SourceFile:
             return
         before, now = self._before, os.fstat(self._file.fileno())
         if (before.st_size, before.st_mtime_ns) != (now.st_size, now.st_mtime_ns):
-            raise TextError(
-                f"{self.name}: changed while it was read (from {before.st_size:,} bytes to "
-                f"{now.st_size:,}); wait until it is complete, or copy it first"
-            )
+            raise self._changed(before.st_size, now.st_size)
+
+    def check_size(self, n_bytes: int) -> None:
+        """Raise if it had another size when the source was found."""
+        if not self._is_stream and n_bytes != self._before.st_size:
+            raise self._changed(n_bytes, self._before.st_size)
+
+    def _changed(self, before: int, now: int) -> TextError:
+        return TextError(
+            f"{self.name}: changed while it was read (from {before:,} bytes to {now:,}); wait "
+            "until it is complete, or copy it first"
+        )
 
     def _read_into(self, view: memoryview) -> int:
         """Read from the file itself."""
