@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import dask
@@ -77,9 +78,11 @@ class Cluster:
     def scatter(self, value: Any, workers: list[str], *, everywhere: bool = False) -> Future:
         """Send a value to one of some workers, or to all of them, not through the scheduler."""
         self.check_alive()
-        return self.client.scatter(
-            value, workers=workers, broadcast=everywhere, hash=False, direct=True
+        # In a list, because Dask would take a dict or a tuple apart.
+        (future,) = self.client.scatter(
+            [value], workers=workers, broadcast=everywhere, hash=False, direct=True
         )
+        return future
 
     def result(self, future: Future) -> Any:
         """Return the result of a task that is done, not through the scheduler if it can be had."""
@@ -106,15 +109,16 @@ class Cluster:
         W2VError
             What a task raised.
         """
-        waiting = set(futures)
-        while waiting:
+        done: SimpleQueue[Future] = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(done.put)
+        n_done = 0
+        while n_done < len(futures):
             self.check_alive()
-            with suppress(TimeoutError, distributed.CancelledError):
-                distributed.wait(waiting, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
-            for future in [future for future in waiting if future.status != "pending"]:
-                waiting.remove(future)
-                _check_done(future)
-            poll(len(futures) - len(waiting))
+            with suppress(Empty):
+                _check_done(done.get(timeout=_POLL_SECONDS))
+                n_done += 1
+            poll(n_done)
 
     def check_alive(self) -> None:
         """Raise an error if the scheduler has gone."""

@@ -85,7 +85,7 @@ class DaskMachines:
             counted, config, sources, seconds=time.perf_counter() - began
         )
         emit(TextRead(config.min_count, report))
-        text_sizes = sizes_by_source(sources, groups, counted.read.text_sizes)
+        text_sizes = sizes_by_source(sources, groups, counted.text_sizes)
         return SharedText(vocabulary, sources, text_sizes), report
 
     def stepper(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -72,7 +71,8 @@ class Rounds:
         known: Known,
         emit: Callable[[Event], None],
     ) -> None:
-        assert settings.sharding and settings.sharding.rounds
+        assert settings.sharding is not None
+        assert settings.sharding.rounds is not None
         self.tables = tables
         self.n_batches = settings.sharding.rounds
         self.n_threads = sum(info["nthreads"] for info in cluster.workers.values())
@@ -118,7 +118,8 @@ class Rounds:
             What a task raised; or if the round fails again and again.
         """
         (_,) = lrs
-        for repeat in itertools.count():
+        repeat = 0
+        while True:
             try:
                 return [self._round(first_step)]
             except DataLost as error:
@@ -130,6 +131,7 @@ class Rounds:
                         "look at the logs of the workers; if their memory is full, see the guide",
                     ) from error
                 self._emit(Warned(f"{error}; round {first_step + 1} is repeated"))
+                repeat += 1
 
     def close(self) -> None:
         """Drop what is under way."""

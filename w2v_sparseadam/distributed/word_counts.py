@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -86,7 +87,8 @@ def merge_counts(parts: Sequence[WordCounts], max_types: int) -> WordCounts:
         n_pruned_types=read.n_pruned_types + n_pruned_words,
         n_pruned=read.n_pruned + n_pruned,
     )
-    return WordCounts(table.words(), counts, missed, missed_by_others, read)
+    text_sizes = tuple(chain.from_iterable(part.text_sizes for part in parts))
+    return WordCounts(table.words(), counts, missed, missed_by_others, read, text_sizes)
 
 
 def merge_levels(n_parts: int, arity: int = 8) -> list[list[range]]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class ReadCounts:
-    """What was read, before words were dropped; `TextReport` explains each count.
-
-    ``text_sizes`` are the bytes of text of each source, as UTF-8.
-    """
+    """What was read, before words were dropped; `TextReport` explains each count."""
 
     n_bytes: int
     n_text_bytes: int
@@ -27,17 +23,13 @@ class ReadCounts:
     n_rewritten_words: int
     n_pruned_types: int
     n_pruned: int
-    text_sizes: tuple[int, ...] = ()
 
     @classmethod
     def of_all(cls, parts: Sequence[ReadCounts]) -> ReadCounts:
         """Return the counts of several texts that are read one after another."""
-        names = cls.__annotations__.keys() - {"n_longest_line", "text_sizes"}
-        return cls(
-            **{name: sum(getattr(part, name) for part in parts) for name in names},
-            n_longest_line=max(part.n_longest_line for part in parts),
-            text_sizes=tuple(chain.from_iterable(part.text_sizes for part in parts)),
-        )
+        sums = {name: sum(getattr(part, name) for part in parts) for name in cls.__annotations__}
+        sums["n_longest_line"] = max(part.n_longest_line for part in parts)
+        return cls(**sums)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +48,8 @@ class WordCounts:
         Upper bound on the occurrences of any word not among ``words``.
     read : ReadCounts
         What else was counted.
+    text_sizes : tuple of int
+        Bytes of text of each source, as UTF-8, in their order.
     """
 
     words: Collection[str]
@@ -63,6 +57,7 @@ class WordCounts:
     missed: np.ndarray
     missed_by_others: int
     read: ReadCounts
+    text_sizes: tuple[int, ...]
 
 
 def kept_by_pruning(counts: np.ndarray, n_most: int) -> np.ndarray:

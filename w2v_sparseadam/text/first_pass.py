@@ -204,8 +204,8 @@ class FirstPass:
                 n_rewritten_words=lines.n_rewritten_words + words.n_rewritten_words,
                 n_pruned_types=self._n_pruned_types,
                 n_pruned=words.n_pruned,
-                text_sizes=tuple(text_sizes.tolist()),
             ),
+            text_sizes=tuple(text_sizes.tolist()),
         )
 
     def _prune(self) -> None:

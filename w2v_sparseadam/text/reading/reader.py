@@ -298,6 +298,18 @@ def _opened(
         yield file, BlockReader(ahead)
 
 
+def is_plain(source: Source, config: TextConfig) -> bool:
+    """Return whether the bytes of a file are its text as UTF-8, so that parts of it can be read.
+
+    Raises
+    ------
+    TextError
+        As `check_sources`.
+    """
+    with SourceFile(source) as file:
+        return _text_blocks(file, config, None) is None
+
+
 def _text_blocks(
     file: SourceFile, config: TextConfig, directory: str | os.PathLike[str] | None
 ) -> Iterator[bytes] | None:
