@@ -66,7 +66,7 @@ def new_run(ctx: click.Context) -> Request:
     arguments = {
         "corpus": checked_sources(ctx, text, outputs, inputs),
         "settings": settings,
-        "cluster": options["scheduler"],
+        "cluster": options["cluster"],
         "workers": options["workers"],
         **_load_start(init, freeze),
     }
@@ -100,7 +100,7 @@ def resumed_run(ctx: click.Context) -> Request:
         "add": added,
         "trust": options["trust"] or given(ctx, "tokenizer"),  # which is that of the folder
         "threads": options["threads"],
-        "cluster": options["scheduler"],
+        "cluster": options["cluster"],
         "workers": options["workers"],
     }
     return Request(arguments, output, vectors, destination, resumes=True)

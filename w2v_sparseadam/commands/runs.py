@@ -20,7 +20,7 @@ _MAY_CHANGE = {
     "add",
     "trust",
     "threads",
-    "scheduler",
+    "cluster",
     "workers",
     "checkpoint_every",
     "no_lock",

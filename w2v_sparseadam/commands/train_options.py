@@ -52,6 +52,7 @@ train_options = all_of(
     *(option_of(name) for name in ("batch_size", "seed", "threads")),
     _machines(
         "--scheduler",
+        "cluster",
         metavar="ADDRESS",
         help="Train on the workers of the Dask cluster with this scheduler, such as "
         "tcp://host:8786.",
