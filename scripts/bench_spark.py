@@ -204,7 +204,11 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--spark", nargs=2, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    for path in (args.corpus, *args.datasets):  # before the training, which may take an hour
+        if not Path(path).is_file():
+            parser.error(f"{path} is not a file")
+    return args
 
 
 def main() -> None:
