@@ -5,7 +5,7 @@ import json
 import pickle
 import random
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 
 import numpy as np
@@ -226,6 +226,7 @@ def test_workers_need_no_word_lists(tmp_path):
     known = pickle.loads(pickle.dumps(KnownWords(vocabulary, config)))
     assert known.config.stopwords is known.config.vocab is None
     assert word_ids_of([source], known).tolist() == [0, -1]
+    assert len(pickle.dumps(known)) < 3_000  # without the table, which only this process can use
 
 
 def test_settings_of_the_client(tmp_path, monkeypatch):
@@ -313,6 +314,11 @@ def test_pruned_by_hand():
     counted = merge_counts(parts, 3)
     assert as_tuple(counted)[:4] == (["a", "b"], [6, 2], [0, 2], 2)
     assert (counted.read.n_pruned_types, counted.read.n_pruned) == (3, 4)
+
+
+def test_what_was_forgotten_before_stays_a_bound():
+    counted = merge_counts([replace(counts_of("aaabbbb"), missed_by_others=8)], 1)
+    assert as_tuple(counted)[:4] == ([], [], [], 8)
 
 
 def test_types_are_pruned_in_parts_as_in_the_whole(tmp_path):
