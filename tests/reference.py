@@ -208,3 +208,33 @@ def skip_gram(center_vectors, context_vectors, examples, weight):
             center_grad[center] += slope * u
             context_grad[word] += slope * v
     return loss, center_grad, context_grad
+
+
+def merged_block(block, shards, added):
+    """Merge what shards have made of the same rows, row by row, as `merge_block` says."""
+    merged = {}
+    for table, arrays in block.items():
+        merged[table] = {name: array.astype(np.float64) for name, array in arrays.items()}
+        for row in range(len(arrays["vectors"])):
+            moved = [
+                (int(touches[place]), {name: array[place] for name, array in new.items()})
+                for rows, touches, new in (shard[table] for shard in shards)
+                for place in np.flatnonzero(rows == row)
+            ]
+            n_touches = sum(touches for touches, _ in moved)
+            if not moved:
+                continue
+            for name, array in arrays.items():
+                old = array[row].astype(np.float64)
+                changes = [new[name] - old for _, new in moved]
+                if name == "vectors":
+                    total = np.sum(changes, axis=0)
+                    squares = sum(change @ change for change in changes)
+                    share = min(1, squares / (total @ total)) if total @ total else 1
+                    merged[table][name][row] = old + share * total
+                elif name in added[table]:
+                    merged[table][name][row] = old + sum(changes)
+                else:
+                    weighted = [touches * new[name] for touches, new in moved]
+                    merged[table][name][row] = sum(weighted) / n_touches
+    return merged
