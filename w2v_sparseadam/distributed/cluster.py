@@ -196,9 +196,10 @@ def connected(
             )
         opened = Cluster(client, threads)
         if not opened.workers:
+            address = client.scheduler_info()["address"]
             raise ClusterError(
-                f"{client.scheduler.address}: the scheduler has no workers",
-                f"start some with dask worker {client.scheduler.address}",
+                f"{address}: the scheduler has no workers",
+                f"start some with dask worker {address}",
             )
         yield opened
 

@@ -15,7 +15,14 @@ _VECTORS = "vectors"
 
 
 @kernel
-def _add_changes(old, rows, new, total, squares, change):
+def _add_changes(
+    old: np.ndarray,
+    rows: np.ndarray,
+    new: np.ndarray,
+    total: np.ndarray,
+    squares: np.ndarray,
+    change: np.ndarray,
+) -> None:
     """Add what a shard changed in some rows, and the square of its length."""
     for k in range(rows.size):
         row = np.uint64(rows[k])
@@ -27,7 +34,7 @@ def _add_changes(old, rows, new, total, squares, change):
 
 
 @kernel
-def _move_rows(old, total, squares):
+def _move_rows(old: np.ndarray, total: np.ndarray, squares: np.ndarray) -> None:
     """Move rows by the sum of their changes, shortened as far as these agree."""
     for k in range(old.shape[0]):
         row = np.uint64(k)
@@ -41,7 +48,9 @@ def _move_rows(old, total, squares):
 
 
 @kernel
-def _add_weighted(rows, weights, values, total):
+def _add_weighted(
+    rows: np.ndarray, weights: np.ndarray, values: np.ndarray, total: np.ndarray
+) -> None:
     """Add the values of some rows, weighted."""
     for k in range(rows.size):
         target, value = total[np.uint64(rows[k])], values[k]
@@ -93,16 +102,16 @@ def _merge_table(
     arrays: Mapping[str, np.ndarray], shards: Sequence[Changes], added: frozenset[str]
 ) -> dict[str, np.ndarray]:
     n_rows = len(arrays[_VECTORS])
+    rows = [shard.rows for shard in shards]
     n_shards = np.zeros(n_rows, np.int32)
     n_touches = np.zeros(n_rows, np.int64)
-    for rows, touches, _ in shards:
-        n_shards[rows] += 1
-        n_touches[rows] += touches
-    weights = [(touches / n_touches[rows]).astype(np.float32) for rows, touches, _ in shards]
+    for places, touches, _ in shards:
+        n_shards[places] += 1
+        n_touches[places] += touches
+    weights = [(touches / n_touches[places]).astype(np.float32) for places, touches, _ in shards]
     merged = {}
     for name, array in arrays.items():
         values = [shard.arrays[name] for shard in shards]
-        rows = [shard.rows for shard in shards]
         if name == _VECTORS:
             merged[name] = _merged_vectors(array, rows, values)
         elif name in added:

@@ -72,7 +72,6 @@ class Rounds:
         emit: Callable[[Event], None],
     ) -> None:
         assert settings.sharding is not None
-        assert settings.sharding.rounds is not None
         self.tables = tables
         self.n_batches = settings.sharding.rounds
         self.n_threads = sum(info["nthreads"] for info in cluster.workers.values())

@@ -63,7 +63,7 @@ class Keywords(TypedDict, total=False):
     seed: int
     threads: int | None
     shards: int
-    rounds: int | None
+    rounds: int
 
 
 class Keyword(NamedTuple):

@@ -103,10 +103,6 @@ class RunConfig:
         )
 
 
-SHARDS = 8
-"""Of a round on several machines, by default."""
-
-
 @dataclass(frozen=True)
 class ShardConfig:
     """How several machines share a run.
@@ -119,34 +115,24 @@ class ShardConfig:
     section: ClassVar[str] = "Several machines"
 
     shards: int = setting(
-        SHARDS,
+        8,
         int,
-        "Parts of the text that are trained side by side and then merged, on as many workers or "
-        "fewer. The result depends on it.",
+        "Parts of the text that are trained side by side and then merged. The result depends on "
+        "it, and at most so many workers are of use.",
         low=1,
         high=1 << 12,
     )
-    rounds: int | None = setting(
-        None,
+    rounds: int = setting(
+        16,
         int,
         "How often the shards are merged in an epoch. The result depends on it.",
         low=1,
         high=1 << 20,
-        default_help="to be measured",
     )
 
     def __post_init__(self) -> None:
         """Check every value."""
         check_settings(self)
-
-    def for_text(self, n_tokens: int) -> ShardConfig:
-        """Return the same with the default of rounds for so many tokens in place of None."""
-        return replace(self, rounds=self.rounds or default_rounds(n_tokens, self.shards))
-
-
-def default_rounds(n_tokens: int, n_shards: int) -> int:
-    """Return how often shards are merged in an epoch by default."""
-    return 16
 
 
 def default_epochs(n_tokens: int) -> int:
@@ -222,7 +208,6 @@ class Settings:
             self,
             objective=self.objective.for_text(n_tokens),
             run=self.run.for_text(n_tokens, n_words),
-            sharding=self.sharding and self.sharding.for_text(n_tokens),
         )
 
     def with_threads(self, threads: int | None) -> Settings:

@@ -163,10 +163,7 @@ def _settled(vocabulary: Vocabulary, settings: Settings, folder: RunFolder | Non
         objective = settings.objective
         # The threads of who reads it again are not those of the run.
         run = {**vars(settings.run), "threads": folder.settings["run"]["threads"]}
-        changes = {name_of(objective): vars(objective), "run": run}
-        if settings.sharding:
-            changes["sharding"] = vars(settings.sharding)
-        folder.change_settings(**changes)
+        folder.change_settings(**{name_of(objective): vars(objective)}, run=run)
     return settings
 
 
