@@ -230,11 +230,15 @@ def test_workers_need_no_word_lists(tmp_path):
 
 
 def test_settings_of_the_client(tmp_path, monkeypatch):
-    with pytest.raises(SettingError) as caught:
-        config_for_client(TextConfig(phrases=PhraseConfig()))
-    assert str(caught.value) == (
-        "phrases cannot be joined on several machines; leave out phrases, or train on one machine"
-    )
+    phrases = TextConfig(phrases=PhraseConfig())
+    (source,) = check_corpus(write(tmp_path, [b"a b\n"]))
+    for refused in (lambda: config_for_client(phrases), lambda: count_words_of([source], phrases)):
+        with pytest.raises(SettingError) as caught:
+            refused()
+        assert str(caught.value) == (
+            "phrases cannot be joined on several machines; leave out phrases, or train on one "
+            "machine"
+        )
     with pytest.raises(TextError, match=r"0\.list: has no words"):
         config_for_client(TextConfig(vocab=write(tmp_path, [b"\n"], ".list")[0]))
     assert config_for_client(TextConfig(max_types=7)).max_types == 7

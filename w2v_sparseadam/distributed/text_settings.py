@@ -23,11 +23,7 @@ def config_for_client(config: TextConfig) -> TextConfig:
     TextError
         As `WordFilter`.
     """
-    if config.phrases is not None:
-        raise SettingError(
-            "phrases cannot be joined on several machines",
-            "leave out `phrases`, or train on one machine",
-        )
+    _refuse_phrases(config)
     return replace(with_lists_read(config), max_types=config.max_types or default_max_types())
 
 
@@ -37,6 +33,21 @@ def config_for_workers(config: TextConfig) -> TextConfig:
     Word lists, which may be long, stay with the client: it filters the words that were counted, and
     all words of a vocabulary have passed the filters. Replaced digits change words, so workers
     replace them, too.
+
+    Raises
+    ------
+    SettingError
+        If phrases are to be joined.
     """
+    _refuse_phrases(config)
     digits = "zero" if config.digits == "zero" else "keep"
     return replace(config, stopwords=None, vocab=None, digits=digits)
+
+
+def _refuse_phrases(config: TextConfig) -> None:
+    # Which pairs are phrases depends on the counts of the whole text.
+    if config.phrases is not None:
+        raise SettingError(
+            "phrases cannot be joined on several machines",
+            "leave out `phrases`, or train on one machine",
+        )
