@@ -96,6 +96,7 @@ def train_shard(
             workers,
             frozen,
             key,
+            filled=False,
             share=n_tokens / int(counts.sum()),
             count_touches=True,
         )

@@ -135,9 +135,16 @@ def initialize(
 
 
 def new_tables(
-    settings: Settings, counts: np.ndarray, frozen: np.ndarray | None = None
+    settings: Settings,
+    counts: np.ndarray,
+    frozen: np.ndarray | None = None,
+    *,
+    filled: bool = True,
 ) -> tuple[Objective, dict[str, Optimizer]]:
-    """Return an objective, and its tables as they start by name, rows padded to whole vectors."""
+    """Return an objective and its tables by name, rows padded to whole vectors.
+
+    They are as they start, or zeros if they are not to be filled.
+    """
     from ..optimizers.build import build_optimizer
     from ..simd.arrays import padded_zeros
 
@@ -145,7 +152,8 @@ def new_tables(
     objective = settings.objective.build(counts, frozen)
     # Zeros take no memory until they are written to.
     params = tuple(padded_zeros(table.n_rows, dim) for table in objective.tables)
-    objective.fill_tables(params, settings.run.seed, dim)
+    if filled:
+        objective.fill_tables(params, settings.run.seed, dim)
     return objective, {
         table.name: build_optimizer(settings.optimizer, param, dim)
         for table, param in zip(objective.tables, params, strict=True)
@@ -159,9 +167,11 @@ def build_engine(
     workers: Workers,
     frozen: np.ndarray | None = None,
     first_epoch: int = 0,
+    *,
+    filled: bool = True,
     **of_part: Any,
 ) -> Engine:
-    """Return an engine whose tables are as they start.
+    """Return an engine whose tables are those of `new_tables`.
 
     ``of_part`` are further arguments of `Engine`, for a part of a text.
 
@@ -174,7 +184,7 @@ def build_engine(
 
     run = settings.run
     try:
-        objective, tables = new_tables(settings, counts, frozen)
+        objective, tables = new_tables(settings, counts, frozen, filled=filled)
         return Engine(
             word_ids,
             objective,
