@@ -70,7 +70,8 @@ def resume(
         ones, which occur often enough in the added text, are appended and initialized at random.
         The folder is as it was until the text is added. Phrases cannot be joined in it.
     trust : bool
-        Import the tokenizer that the folder names, if it is Python code and text is read.
+        If text is read, import the tokenizer that the folder names, if it is Python code, and open
+        the URLs that it names.
     threads : int, optional
         Default: that of the run.
     checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch
@@ -249,7 +250,7 @@ def _read_again(
             f"{folder.path}: reading its text was not finished, and the vectors that it starts "
             "from are not kept until then; start it again with its options"
         )
-    check_inputs(folder.path, kept)
+    check_inputs(folder.path, kept, trust)
     settings = Settings.read(kept, folder.path)
     text = text_of(kept, folder.path, trust)
     n_threads = settings.with_threads(threads).run.n_threads
