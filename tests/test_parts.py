@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError
 from w2v_sparseadam.text.corpus import read_corpus
+from w2v_sparseadam.text.reading.finding import find_sources
 from w2v_sparseadam.text.reading.parts import Part, text_parts
 from w2v_sparseadam.text.reading.reader import read_chunks
-from w2v_sparseadam.text.reading.sources import find_sources, repeated, total_bytes
+from w2v_sparseadam.text.reading.sources import repeated, total_bytes
 from w2v_sparseadam.text.settings import TextConfig
 
 BOM = b"\xef\xbb\xbf"

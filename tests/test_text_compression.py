@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from w2v_sparseadam.errors import TextError, W2VError
 from w2v_sparseadam.text.reading import compression
 from w2v_sparseadam.text.reading.compression import decompressed, read_ahead
+from w2v_sparseadam.text.reading.finding import find_sources
 from w2v_sparseadam.text.reading.magic import HEAD_BYTES, compression_of
-from w2v_sparseadam.text.reading.sources import SourceFile, find_sources
+from w2v_sparseadam.text.reading.sources import SourceFile
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from w2v_sparseadam.errors import SettingError, TextError
+from w2v_sparseadam.text.reading.finding import find_sources
 from w2v_sparseadam.text.reading.sources import (
     Source,
     SourceFile,
-    find_sources,
     repeated,
     total_bytes,
     unreadable,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..system.paths import shell_path
-from ..text.reading.sources import find_sources
+from ..text.reading.finding import find_sources
 from . import check_distinct, printable
 from .default_output import named_after
 from .destination import Destination

@@ -88,8 +88,8 @@ train_options = all_of(
     _safety(
         "--trust",
         is_flag=True,
-        help="With --resume: import the Python tokenizer that the folder names, where text is "
-        "read. Only for a folder from someone who may run code here.",
+        help="With --resume: import the Python tokenizer and open the URLs that the folder names, "
+        "where text is read. Only for a folder from someone who may run code here.",
     ),
     _safety(
         "--checkpoint-every",

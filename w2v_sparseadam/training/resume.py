@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import FormatError, SettingError, W2VError, check_path
 from ..events import Event, RunFinished
 from ..runs.settings import model_settings
-from ..text.reading.sources import find_sources
+from ..text.reading.finding import find_sources
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
 from .event_log import LOG_NAME, Log, check_log, check_log_apart, logged
@@ -82,7 +82,8 @@ def resume(
         ones, which occur often enough in the added text, are appended and initialized at random.
         The folder is as it was until the text is added. Phrases cannot be joined in it.
     trust : bool
-        Import the tokenizer that the folder names, if it is Python code and text is read.
+        If text is read, import the tokenizer that the folder names, if it is Python code, and open
+        the URLs that it names.
     threads : int, optional
         Default: that of the run.
     cluster, workers
@@ -152,7 +153,7 @@ def resume(
             # Its text is read again in each round.
             settings = replace(settings, text=text_of(kept, run_dir, trust))
             machines.check(settings, emit)
-        text = load_text(folder, machines)
+        text = load_text(folder, machines, trust)
         policy = CheckpointPolicy(folder, checkpoint_minutes, checkpoint_now, emit)
         policy.must_load = kept["has_init"] or kept["generation"] > 0
         model = run_training(
@@ -278,7 +279,7 @@ def _read_again(
             f"{folder.path}: reading its text was not finished, and the vectors that it starts "
             "from are not kept until then; start it again with its options"
         )
-    check_inputs(folder.path, kept)
+    check_inputs(folder.path, kept, trust)
     settings = Settings.read(kept, folder.path).with_threads(threads)
     settings = replace(settings, text=text_of(kept, folder.path, trust))
     if machines:

@@ -67,7 +67,11 @@ def sharded(
             raise SettingError(
                 f"{source.name}: can be read only once and here; several machines need files"
             )
-    return replace(settings, sharding=settings.sharding or ShardConfig())
+    sharding = settings.sharding or ShardConfig()
+    optimizer = settings.optimizer
+    if optimizer.lr is None:
+        optimizer = replace(optimizer, lr=optimizer.start_lr * sharding.lr_factor)
+    return replace(settings, optimizer=optimizer, sharding=sharding)
 
 
 def check_machines(folder: RunFolder, cluster: Any, workers: int | None, adds: bool) -> None:
@@ -91,7 +95,9 @@ def check_machines(folder: RunFolder, cluster: Any, workers: int | None, adds: b
         raise SettingError("text cannot be added to a run on several machines")
 
 
-def load_text(folder: RunFolder, machines: Machines | None) -> ReadText | SharedText:
+def load_text(
+    folder: RunFolder, machines: Machines | None, trust: bool = False
+) -> ReadText | SharedText:
     """Return the text of a run that goes on.
 
     Raises
@@ -105,9 +111,9 @@ def load_text(folder: RunFolder, machines: Machines | None) -> ReadText | Shared
         return ReadText(*folder.load_text())
 
     from ..runs.inputs import check_inputs
-    from ..text.reading.sources import find_sources
+    from ..text.reading.finding import find_sources
 
-    check_inputs(folder.path, folder.settings)
+    check_inputs(folder.path, folder.settings, trust)
     vocabulary, sizes = folder.load_vocabulary()
     return SharedText(vocabulary, find_sources(folder.settings["paths"]), sizes)
 

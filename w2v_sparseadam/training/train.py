@@ -64,7 +64,7 @@ def train(
     ----------
     corpus : path, sequence of paths, iterable of sentences, or open file
         Text, one sentence or paragraph per line: files, compressed or not, directories,
-        patterns, or ``"-"`` for standard input; see `text.reading.sources.find_sources`. Or any
+        patterns, or ``"-"`` for standard input; see `text.reading.finding.find_sources`. Or any
         iterable of sentences, which is read once: each is a str, which is read like a line of a
         file, or a list or tuple of words. A column of pandas, Polars, Arrow or Hugging Face
         datasets is one, too.

@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import SettingError, TextError, wrong_type
 from .open_files import OpenFile
 from .sentences import Sentences, wrong_sentence
-from .sources import STANDARD_INPUT, Source, is_pattern, unreadable
+from .sources import STANDARD_INPUT, Source, is_pattern, is_url, unreadable
 
 CorpusLike = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | Source | Sequence[str]]
 """A path, paths, or sentences: each a str or a list of words; a column; an open file."""
@@ -112,6 +112,7 @@ def _is_path(text: str) -> bool:
         return False  # a whole book can be a pattern, too, to search the disk for
     try:
         exists = text == STANDARD_INPUT or os.path.lexists(text)
+        exists = exists or (is_url(text) and not _has_space(text))  # a sentence may begin with one
         return exists or (is_pattern(text) and any(glob.iglob(text, recursive=True)))
     except (OSError, ValueError):  # too long, or with a NUL
         return False
@@ -123,7 +124,7 @@ def _has_space(text: str) -> bool:
 
 def _check_path(path: str | os.PathLike[str]) -> None:
     """Refuse a sentence in place of a path, and a missing file."""
-    if not isinstance(path, str) or _is_path(path):
+    if not isinstance(path, str) or _is_path(path) or is_url(path):
         return
     if not path:
         raise SettingError("corpus is an empty str, which is no path")

@@ -18,6 +18,7 @@ from ..settings import TextConfig
 from .compression import BlockReader, decompressed, read_ahead
 from .corpus_like import CorpusLike, paths_or_sentences
 from .encodings import decoded, encoded
+from .finding import find_sources
 from .formats import RECORDS, parquet_lines, record_lines, spooled
 from .magic import (
     HEAD_BYTES,
@@ -28,7 +29,7 @@ from .magic import (
 )
 from .parts import Part, lines_of_part
 from .sentences import SentenceFile, Sentences, are_words
-from .sources import Source, SourceFile, find_sources
+from .sources import Source, SourceFile
 
 WHITE_SPACE = b" \n\t\r\v\f"
 """The bytes that separate tokens: the ASCII white space of `bytes.split`, most common first."""
@@ -282,12 +283,12 @@ def _opened(
     part = source if isinstance(source, Part) else None
     with ExitStack() as stack:
         file = stack.enter_context(SourceFile(part.source if part else source))
-        blocks = _text_blocks(file, config, directory)
-        if blocks is None:
-            yield file, BlockReader(lines_of_part(part, file, None)) if part else file
+        converted = _text_blocks(file, config, directory)
+        blocks = lines_of_part(part, file, converted) if part else converted
+        if converted is None and not file.is_slow:
+            yield file, BlockReader(blocks) if blocks else file
             return
-        if part:
-            blocks = lines_of_part(part, file, blocks)
+        blocks = blocks or file.blocks()
         owned = stack.pop_all()
 
     def made() -> Iterator[bytes]:

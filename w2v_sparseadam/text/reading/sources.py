@@ -1,18 +1,18 @@
-"""Find and open sources: files, directories, patterns, pipes."""
+"""Sources: files and pipes, and how they are read."""
 
 from __future__ import annotations
 
-import glob
+import io
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import IO, Any
 
-from ...errors import SettingError, TextError, wrong_type
+from ...errors import TextError
 
 STANDARD_INPUT = "-"
 """The path that stands for standard input."""
@@ -21,6 +21,7 @@ SENTENCES = "<sentences>"
 """Stands for sentences, which are in no file, among paths."""
 
 _BLOCK_BYTES = 1 << 16
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::.*://)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -57,65 +58,27 @@ class Source:
         path = 0 if standard_input else self.path
         return open(path, "rb", buffering=0, closefd=not standard_input)
 
+    def state(self, file: Any) -> tuple[int | None, Any]:
+        """Return the size of the open file, and what differs if its content has changed."""
+        status = os.fstat(file.fileno())
+        return status.st_size, status.st_mtime_ns
+
+    @property
+    def block_bytes(self) -> int:
+        """How much is read at a time."""
+        return _BLOCK_BYTES
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether to read it in a thread, ahead."""
+        return False
+
     @property
     def is_stream(self) -> bool:
         """Whether it can be read only once, from its current position."""
         # On some systems, opening /dev/fd/N shares the position of N, even for a regular file.
         shared = self.path == STANDARD_INPUT or self.path.startswith(("/dev/fd/", "/dev/stdin"))
         return self.n_bytes is None or shared
-
-
-def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Source]:
-    """Return the files and streams that paths stand for, in the order in which they are read.
-
-    A directory stands for all files in it and in its subdirectories, sorted by the code points of
-    their names, except hidden ones (``.name``); links are followed. A path that does not exist but
-    has ``*``, ``?`` or ``[`` is a pattern, as in `glob.glob` (``**`` included). A directory that
-    matches it stands for its files; a pattern lists each file once. ``"-"`` is standard input.
-
-    Parameters
-    ----------
-    paths : sequence of path-like or Source
-        A `Source` stands for itself.
-
-    Returns
-    -------
-    list of Source
-
-    Raises
-    ------
-    WrongTypeError
-        If ``paths`` is not a sequence of paths.
-    SettingError
-        If ``paths`` is a single path, or empty.
-    TextError
-        If a path does not exist or may not be read, a directory is empty or contains itself, a
-        directory or a pattern leads to a pipe or a device, a pattern matches nothing, or a stream
-        is given twice.
-    """
-    if isinstance(paths, str | os.PathLike):
-        raise SettingError(f"paths must be a sequence of paths, got {paths!r}; pass [{paths!r}]")
-    if not isinstance(paths, Sequence):
-        raise wrong_type("paths", "a path or a list of paths to files", paths)
-    if not paths:
-        raise SettingError("no corpus paths given; pass at least one")
-    sources = []
-    for path in paths:
-        if isinstance(path, Source):
-            sources.append(path)
-        elif not isinstance(path, str | bytes | os.PathLike):
-            raise wrong_type("each of paths", "a path to a file", path)
-        else:
-            sources += map(source_at, _expanded(os.fsdecode(path)))
-    streams = [source for source in sources if source.is_stream and source.path != os.devnull]
-    times = Counter(source.identity for source in streams)
-    for source in streams:
-        if times[source.identity] > 1:
-            raise TextError(
-                f"{source.name}: given {times[source.identity]} times, but a stream can be read "
-                "only once"
-            )
-    return sources
 
 
 def total_bytes(sources: Sequence[Source]) -> int:
@@ -135,76 +98,20 @@ def _name_of(path: str) -> str:
     return "standard input" if path == STANDARD_INPUT else path
 
 
-def _expanded(path: str) -> list[str]:
-    """Return the files that a path, directory or pattern stands for."""
-    if path == STANDARD_INPUT:
-        return [path]
-    try:
-        if os.path.isdir(path):
-            files = list(_files_below(path))
-            if not files:
-                raise TextError(f"{path}: no files in this directory (hidden ones are not read)")
-            return files
-        if os.path.lexists(path) or not is_pattern(path):
-            return [path]
-        matches = sorted(glob.glob(path, recursive=True), key=_in_order)
-        lists = [
-            _files_below(match) if os.path.isdir(match) else [_checked(match)] for match in matches
-        ]
-        # ** matches a directory and also the files in it.
-        files = list(dict.fromkeys(os.path.normpath(file) for files in lists for file in files))
-    except (OSError, ValueError) as error:
-        raise unreadable(getattr(error, "filename", None) or path, error) from error
-    if not files:
-        raise TextError(f"{path}: no file matches this pattern")
-    return files
-
-
 def is_pattern(path: str) -> bool:
     """Return whether a path that does not exist can be a pattern."""
     return any(char in path for char in "*?[")
 
 
-def _files_below(directory: str) -> Iterator[str]:
-    """Yield the files of a directory and its subdirectories, in order, except hidden ones."""
-    # Not recursive: folders may be nested deeper than Python's recursion limit.
-    above: list[os.stat_result] = []  # of the directories that contain the current path
-    left = [(directory, 0)]  # a stack of paths, each with the number of directories above it
-    while left:
-        path, depth = left.pop()
-        if not os.path.isdir(path):
-            yield _checked(path)
-            continue
-        here = os.stat(path)
-        del above[depth:]
-        if any(os.path.samestat(here, directory) for directory in above):
-            real = os.path.realpath(path)
-            raise TextError(f"{path}: links back to {real}, which contains it; remove the link")
-        above.append(here)
-        names = sorted(name for name in os.listdir(path) if not name.startswith("."))
-        left += [(os.path.join(path, name), depth + 1) for name in reversed(names)]
-
-
-def _checked(path: str) -> str:
-    """Return a path found in a directory or by a pattern, if reading it cannot block."""
-    try:
-        is_special = not stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:  # `source_at` reports it
-        is_special = False
-    if is_special:
-        raise TextError(
-            f"{path}: is a pipe, a socket or a device; remove it, or name it explicitly"
-        )
-    return path
-
-
-def _in_order(path: str) -> tuple[str, ...]:
-    """Return a key that sorts paths as `_files_below` does."""
-    return Path(path).parts
+def is_url(path: str) -> bool:
+    """Return whether a path is a URL, such as ``s3://bucket/file`` or ``simplecache::s3://…``."""
+    return _URL.match(path) is not None and not os.path.lexists(path)
 
 
 def source_at(path: str) -> Source:
-    """Return the source at a path, which must not be a directory."""
+    """Return the source at a path on this machine, which must not be a directory."""
+    if is_url(path):
+        raise TextError(f"{path}: only a corpus can be at a URL; copy it to this machine first")
     try:
         status = os.fstat(0) if path == STANDARD_INPUT else os.stat(path)
     except (OSError, ValueError) as error:
@@ -231,6 +138,8 @@ class SourceFile:
         Bytes read so far.
     n_bad_bytes : int
         Invalid bytes replaced or ignored so far; set by the decoder.
+    is_slow : bool
+        Whether to read it in a thread, ahead.
     text_begin : int
         Position of the first line that is read in the text; set by the reader of a part.
 
@@ -247,11 +156,13 @@ class SourceFile:
         self.n_bad_bytes = 0
         self.text_begin = 0
         self._head = b""
+        self.is_slow = source.is_slow
+        self._source = source
         self._is_stream = source.is_stream
         try:
             self._file = source.open()
             if not source.is_stream:
-                self._before = os.fstat(self._file.fileno())
+                self._before = source.state(self._file)
         except (OSError, ValueError) as error:
             raise unreadable(self.name, error) from error
 
@@ -298,7 +209,7 @@ class SourceFile:
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the remaining bytes."""
-        return iter(partial(self.read, _BLOCK_BYTES), b"")
+        return iter(partial(self.read, self._source.block_bytes), b"")
 
     def seek(self, position: int) -> int:
         """Go to a position, if that is possible; return the position."""
@@ -312,31 +223,37 @@ class SourceFile:
 
     def tell_share(self, share: float) -> None:
         """Record what share of the `seekable` file has been read."""
-        self.n_bytes_read = round(share * self._before.st_size)
+        self.n_bytes_read = round(share * (self._before[0] or 0))
         if share == 1:
             self.check_unchanged()
 
     def seekable(self) -> IO[bytes] | None:
-        """Return the underlying file, for random access; None for a stream."""
-        return None if self._is_stream else self._file
+        """Return the underlying file, for random access; None if it has none."""
+        if self._is_stream or not self._file.seekable():
+            return None
+        return io.BufferedReader(self._file) if self.is_slow else self._file
 
     def check_unchanged(self) -> None:
         """Raise if the size or the modification time has changed since the file was opened."""
         if self._is_stream:
             return
-        before, now = self._before, os.fstat(self._file.fileno())
-        if (before.st_size, before.st_mtime_ns) != (now.st_size, now.st_mtime_ns):
-            raise self._changed(before.st_size, now.st_size)
+        try:
+            now = self._source.state(self._file)
+        except OSError as error:
+            raise unreadable(self.name, error) from error
+        if now != self._before:
+            raise self._changed(self._before[0], now[0])
 
     def check_size(self, n_bytes: int) -> None:
         """Raise if it had another size when the source was found."""
-        if not self._is_stream and n_bytes != self._before.st_size:
-            raise self._changed(n_bytes, self._before.st_size)
+        if not self._is_stream and n_bytes != self._before[0]:
+            raise self._changed(n_bytes, self._before[0])
 
-    def _changed(self, before: int, now: int) -> TextError:
+    def _changed(self, before: int | None, now: int | None) -> TextError:
+        sizes = "" if before is None or now is None else f" (from {before:,} bytes to {now:,})"
         return TextError(
-            f"{self.name}: changed while it was read (from {before:,} bytes to {now:,}); wait "
-            "until it is complete, or copy it first"
+            f"{self.name}: changed while it was read{sizes}; wait until it is complete, or copy it "
+            "first"
         )
 
     def _read_into(self, view: memoryview) -> int:
