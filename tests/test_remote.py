@@ -365,7 +365,7 @@ def test_inputs_of_a_run(server, tmp_path):
     check_inputs(tmp_path, kept, trust=True)
     message = message_of(W2VError, check_inputs, tmp_path, kept)
     assert message == (
-        f"{tmp_path}: reading its text was not finished, and it is at {url}, which is opened with "
+        f"{tmp_path}: its text is read again, from {url}, which is opened with "
         "your credentials; if you trust who made this folder, add trust=True"
     )
     server.files = {"/t.txt": b"c d\n"}

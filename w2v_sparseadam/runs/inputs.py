@@ -67,7 +67,7 @@ def check_inputs(
         raise FormatError(f"{path}: is damaged: its 'inputs' are not the files that it reads")
     if not trust and (urls := [name for name in settings["paths"] if is_url(name)]):
         raise W2VError(
-            f"{path}: reading its text was not finished, and it is at {urls[0]}, which is opened "
+            f"{path}: its text is read again, from {urls[0]}, which is opened "
             "with your credentials",
             "if you trust who made this folder, add `trust=True`",
         )
