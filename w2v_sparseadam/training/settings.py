@@ -122,7 +122,8 @@ class ShardConfig:
         8,
         int,
         "Parts of the text that are trained side by side and then merged. The result depends on "
-        "it, and at most so many workers are of use.",
+        "it, and at most so many workers are of use. The default learning rate grows with its "
+        "fifth root.",
         low=1,
         high=1 << 12,
     )
