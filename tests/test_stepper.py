@@ -10,7 +10,8 @@ class Counting:
     def __init__(self, inner):
         self._inner, self.n_taken = inner, 0
         self.tables, self.n_batches = inner.tables, inner.n_batches
-        self.buffer_bytes = inner.buffer_bytes
+        self.buffer_bytes, self.n_threads = inner.buffer_bytes, inner.n_threads
+        self.most_steps, self.is_whole = inner.most_steps, inner.is_whole
 
     def run(self, first_step, lrs):
         self.n_taken += len(lrs)

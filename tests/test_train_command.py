@@ -830,7 +830,6 @@ def test_short_help(flag):
         (["-size", "50"], "No such option '-size'; use --dim."),
         (["--size=50"], "No such option '--size'; use --dim."),
         (["--vector-size", "50"], "No such option '--vector-size'; use --dim."),
-        (["--workers", "2"], "No such option '--workers'; use --threads."),
         (["-minCount", "2"], "No such option '-minCount'; use --min-count."),
         (["-min-count", "2"], "No such option '-min-count'; use --min-count."),
         (["-output", "v.vec"], "No such option '-output'; use --output."),

@@ -66,8 +66,7 @@ def new_run(ctx: click.Context) -> Request:
     arguments = {
         "corpus": checked_sources(ctx, text, outputs, inputs),
         "settings": settings,
-        "cluster": options["cluster"],
-        "workers": options["workers"],
+        **_cluster(options),
         **_load_start(init, freeze),
     }
     is_named = options["output"] is not None
@@ -82,6 +81,12 @@ def resumed_run(ctx: click.Context) -> Request:
     run_dir, epochs = options["resume_dir"], options["epochs"]
     kept = read_settings(run_dir)
     check_resumable(ctx, run_dir, kept, options)
+    cluster = _cluster(options)
+    if "sharding" in kept and not cluster:
+        raise click.UsageError(
+            f"the run in {printable(str(run_dir))} is one on several machines; add "
+            "--scheduler ADDRESS or --workers N"
+        )
     if options["add"] and not isinstance(epochs, MoreEpochs):
         raise click.UsageError("--add needs --epochs +N: so many passes over old and new text")
     destination = Destination(run_dir)
@@ -100,10 +105,17 @@ def resumed_run(ctx: click.Context) -> Request:
         "add": added,
         "trust": options["trust"] or given(ctx, "tokenizer"),  # which is that of the folder
         "threads": options["threads"],
-        "cluster": options["cluster"],
-        "workers": options["workers"],
+        **cluster,
     }
     return Request(arguments, output, vectors, destination, resumes=True)
+
+
+def _cluster(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cluster to train on, if any is asked for."""
+    asked = [options[name] for name in ("cluster", "workers") if options[name] is not None]
+    if len(asked) > 1:
+        raise click.UsageError("--workers contradicts --scheduler; give one of them")
+    return {"cluster": asked[0]} if asked else {}
 
 
 def _options(ctx: click.Context) -> dict[str, Any]:

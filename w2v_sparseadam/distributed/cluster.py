@@ -14,7 +14,7 @@ import distributed
 from distributed import Client, Future, LocalCluster
 from distributed.scheduler import KilledWorker
 
-from ..errors import W2VError, wrong_type
+from ..errors import W2VError, check_range, wrong_type
 from ..system.machine import usable_processors
 
 TRAIN = "w2v-train"
@@ -153,19 +153,16 @@ def _check_done(future: Future) -> None:
 
 
 @contextmanager
-def connected(
-    cluster: Client | str | None, workers: int | None, threads: int | None
-) -> Iterator[Cluster]:
+def connected(cluster: Client | str | int, threads: int | None) -> Iterator[Cluster]:
     """Open a cluster.
 
     Parameters
     ----------
-    cluster : distributed.Client, str or None
-        A client, which stays open; or the address of a scheduler.
-    workers : int or None
-        Instead of a cluster: so many processes on this machine, which no other can reach.
+    cluster : distributed.Client, str or int
+        A client, which stays open; the address of a scheduler; or a number of processes to start
+        on this machine, which no other can reach.
     threads : int or None
-        Threads of each worker; with ``workers``, of all.
+        Threads of each worker; of all, if they are processes of this machine.
 
     Raises
     ------
@@ -174,9 +171,10 @@ def connected(
     """
     with ExitStack() as stack:
         stack.enter_context(_quiet())
-        if workers is not None:
+        if isinstance(cluster, int) and not isinstance(cluster, bool):
+            check_range("cluster", cluster, 1, _MANY)
             n_threads = threads or usable_processors()
-            client = stack.enter_context(_local_client(workers, max(1, n_threads // workers)))
+            client = stack.enter_context(_local_client(cluster, max(1, n_threads // cluster)))
             yield Cluster(client, None)
             return
         if isinstance(cluster, str):
@@ -192,7 +190,7 @@ def connected(
             client = cluster
         else:
             raise wrong_type(
-                "cluster", "a distributed.Client or the address of a scheduler", cluster
+                "cluster", "a distributed.Client, the address of a scheduler, or a number", cluster
             )
         opened = Cluster(client, threads)
         if not opened.workers:

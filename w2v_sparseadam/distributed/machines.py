@@ -152,9 +152,7 @@ def sizes_by_source(
 
 
 @contextmanager
-def open_machines(
-    cluster: Client | str | None, workers: int | None, threads: int | None
-) -> Iterator[DaskMachines]:
+def open_machines(cluster: Client | str | int, threads: int | None) -> Iterator[DaskMachines]:
     """Open the machines that a caller names; see `connected`."""
-    with connected(cluster, workers, threads) as opened:
+    with connected(cluster, threads) as opened:
         yield DaskMachines(opened)

@@ -67,7 +67,7 @@ def identity(settings: Settings) -> Identity:
             for array in arrays.values():
                 digest.update(np.ascontiguousarray(array).data)
     return Identity(
-        training_version(),
+        training_version("text"),
         numba.__version__,
         np.__version__,
         digest.hexdigest()[:16],

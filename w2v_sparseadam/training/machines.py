@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ..errors import SettingError, W2VError
+from ..errors import W2VError
 from ..events import Event
 
 if TYPE_CHECKING:
@@ -60,29 +60,24 @@ _PROVIDER = "distributed.machines", "open_machines"
 """The module of this package that has machines. Named, because it is built on training."""
 
 
-def open_machines(
-    cluster: Any, workers: int | None, threads: int | None
-) -> AbstractContextManager[Machines | None]:
-    """Return what opens the machines that a caller names; None for this one.
+def open_machines(cluster: Any, threads: int | None) -> AbstractContextManager[Machines | None]:
+    """Return what opens the machines that a caller names.
 
     Parameters
     ----------
-    cluster : distributed.Client, str or None
-        A client of a Dask cluster, or the address of its scheduler.
-    workers : int or None
-        Instead of a cluster: so many processes on this machine.
+    cluster : distributed.Client, str or int
+        A client of a Dask cluster, the address of its scheduler, or a number of processes of
+        this machine.
     threads : int or None
-        Threads of each worker.
+        Threads of each worker; of all, if they are processes of this machine.
 
     Raises
     ------
-    SettingError
-        If both are given.
+    WrongTypeError
+        If `cluster` is nothing of that kind.
     W2VError
         If Dask is missing, or there is no such cluster.
     """
-    if cluster is not None and workers is not None:
-        raise SettingError("cluster and workers contradict each other", "give one of them")
     try:
         import distributed  # noqa: F401
     except ImportError:
@@ -93,5 +88,5 @@ def open_machines(
     package = __package__.rpartition(".")[0]
     module, name = _PROVIDER
     provider = importlib.import_module(f"{package}.{module}")
-    opened: AbstractContextManager[Machines] = getattr(provider, name)(cluster, workers, threads)
+    opened: AbstractContextManager[Machines] = getattr(provider, name)(cluster, threads)
     return opened

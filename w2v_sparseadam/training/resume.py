@@ -52,8 +52,7 @@ def resume(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
-    cluster: Client | str | None = None,
-    workers: int | None = None,
+    cluster: Client | str | int | None = None,
     log: Log = None,
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -86,7 +85,7 @@ def resume(
         the URLs that it names.
     threads : int, optional
         Default: that of the run.
-    cluster, workers
+    cluster : distributed.Client, str or int, optional
         As for :func:`train`, for a run that was trained on several machines, and only for such
         a run. It may be another cluster, of another size: the result is the same.
     checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch
@@ -131,14 +130,14 @@ def resume(
         # If its text is not read yet: by default, no text has more epochs than a tiny one.
         stages = epochs_of({**folder.settings, "run": vars(asked.run.for_text(1, 1))})
         _check_epochs(sum(stages) + more_epochs)
-        check_machines(folder, cluster, workers, add is not None)
+        check_machines(folder, cluster, add is not None)
         if add is not None:
             from .incremental import add_text
 
             add_text(folder, add, int(more_epochs), threads, trust, emit)
         elif more_epochs:
             _add_epochs(folder, int(more_epochs))
-        machines = stack.enter_context(opened_machines(asked, cluster, workers))
+        machines = stack.enter_context(opened_machines(asked, cluster))
         if not folder.has_text:
             _read_again(folder, machines, threads, trust, emit)
         kept = folder.settings

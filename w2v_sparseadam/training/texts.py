@@ -35,9 +35,7 @@ class ReadText(NamedTuple):
     word_ids: np.ndarray
 
 
-def sharded(
-    settings: Settings, cluster: Any, workers: int | None, sources: Sequence[Source]
-) -> Settings:
+def sharded(settings: Settings, cluster: Any, sources: Sequence[Source]) -> Settings:
     """Return the settings of a run on several machines, if there are any.
 
     Raises
@@ -45,11 +43,11 @@ def sharded(
     SettingError
         If settings of several machines are given without them, or the text can be read once only.
     """
-    if cluster is None and workers is None:
+    if cluster is None:
         if settings.sharding:
             raise SettingError(
                 "shards and rounds have no effect on one machine",
-                "add `workers`, or leave them out",
+                "add `cluster`, or leave them out",
             )
         return settings
     if settings.text.phrases is not None:
@@ -74,7 +72,7 @@ def sharded(
     return replace(settings, optimizer=optimizer, sharding=sharding)
 
 
-def check_machines(folder: RunFolder, cluster: Any, workers: int | None, adds: bool) -> None:
+def check_machines(folder: RunFolder, cluster: Any, adds: bool) -> None:
     """Refuse to resume a run on several machines that one has begun, or the other way round.
 
     Raises
@@ -83,14 +81,10 @@ def check_machines(folder: RunFolder, cluster: Any, workers: int | None, adds: b
         Says what would work.
     """
     is_shared = "sharding" in folder.settings
-    if is_shared and cluster is workers is None:
-        raise SettingError(
-            f"{folder.path}: is a run on several machines", "add `cluster` or `workers`"
-        )
-    if not is_shared and not cluster is workers is None:
-        raise SettingError(
-            f"{folder.path}: is a run on one machine", "leave out `cluster` and `workers`"
-        )
+    if is_shared and cluster is None:
+        raise SettingError(f"{folder.path}: is a run on several machines", "add `cluster`")
+    if not is_shared and cluster is not None:
+        raise SettingError(f"{folder.path}: is a run on one machine", "leave out `cluster`")
     if is_shared and adds:
         raise SettingError("text cannot be added to a run on several machines")
 
@@ -118,13 +112,11 @@ def load_text(
     return SharedText(vocabulary, find_sources(folder.settings["paths"]), sizes)
 
 
-def opened_machines(
-    settings: Settings, cluster: Any, workers: int | None
-) -> AbstractContextManager[Machines | None]:
+def opened_machines(settings: Settings, cluster: Any) -> AbstractContextManager[Machines | None]:
     """Return what opens the machines of a run; None for this one."""
     if settings.sharding is None:
         return nullcontext()
-    return open_machines(cluster, workers, settings.run.threads)
+    return open_machines(cluster, settings.run.threads)
 
 
 def read_text(

@@ -47,8 +47,7 @@ def train(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
-    cluster: Client | str | None = None,
-    workers: int | None = None,
+    cluster: Client | str | int | None = None,
     log: Log = None,
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -98,11 +97,10 @@ def train(
     lock : bool
         Keep other processes out of `run_dir`. False is for file systems without locks: make sure
         that no other process trains there.
-    cluster : distributed.Client or str, optional
+    cluster : distributed.Client, str or int, optional
         Train on a Dask cluster, given a client or the address of its scheduler. Its workers
-        read the text, which must have the same path on all machines; see the guide.
-    workers : int, optional
-        Train on so many processes of this machine instead, as if they were a cluster.
+        read the text, which must have the same path on all machines; see the guide. A number
+        makes a cluster of so many processes of this machine.
     log : path or False, optional
         A file for the events, one JSON object per line. Default: ``log.jsonl`` in `run_dir`, if
         there is one; False: none.
@@ -163,7 +161,6 @@ def train(
             checkpoint_now=checkpoint_now,
             lock=lock,
             cluster=cluster,
-            workers=workers,
             log=log,
             on_event=emit,
             on_epoch=on_epoch,
@@ -181,8 +178,7 @@ def train_by_settings(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     checkpoint_now: CheckpointRequest | None = None,
     lock: bool = True,
-    cluster: Client | str | None = None,
-    workers: int | None = None,
+    cluster: Client | str | int | None = None,
     log: Log = None,
     on_event: Callable[[Event], None] | None = None,
     on_epoch: Callable[[Model], None] | None = None,
@@ -207,12 +203,12 @@ def train_by_settings(
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
 
-    settings = sharded(settings, cluster, workers, sources)
+    settings = sharded(settings, cluster, sources)
     with ExitStack() as stack:
         folder = None
         if log:
             emit = stack.enter_context(logged(log, emit))
-        machines = stack.enter_context(opened_machines(settings, cluster, workers))
+        machines = stack.enter_context(opened_machines(settings, cluster))
         if run_dir is not None:
             from ..runs.folder import RunFolder
 
