@@ -13,6 +13,7 @@ from .reading import ReadingReport, duration, line_pace
 
 if TYPE_CHECKING:
     from ..training.dry_run import Forecast
+    from ..training.machines import MachinesForecast
 
 
 class TrainReport(ReadingReport):
@@ -119,29 +120,68 @@ class TrainReport(ReadingReport):
         )
 
 
-def forecast_lines(forecast: Forecast) -> Iterator[str]:
+def forecast_lines(forecast: Forecast | MachinesForecast) -> Iterator[str]:
     """Yield the lines of a dry run."""
+    from ..training.dry_run import Forecast
 
-    def megabytes(n_bytes: int) -> str:
-        return f"{n_bytes / 1e6:,.0f} MB"
+    rows = _rows_here(forecast) if isinstance(forecast, Forecast) else _rows_there(forecast)
+    for name, value in rows:
+        yield f"{name:20}{value}"
 
-    rows = [
+
+def _megabytes(n_bytes: float) -> str:
+    return f"{n_bytes / 1e6:,.0f} MB"
+
+
+def _rows_here(forecast: Forecast) -> list[tuple[str, str]]:
+    return [
         ("Words", f"{forecast.n_words:,}"),
         ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
         ("Subsampling", f"words more frequent than {forecast.subsample:.2g}"),
         ("Epochs", f"{forecast.epochs:,}"),
         ("Steps", f"{forecast.n_steps:,}"),
-        ("Model", megabytes(forecast.model_bytes)),
-        ("Optimizer's state", megabytes(forecast.state_bytes)),
-        ("Buffers", megabytes(forecast.buffer_bytes)),
-        ("Word ids", f"{megabytes(forecast.word_id_bytes)}, on the disk"),
-        ("Peak memory", megabytes(forecast.peak_bytes)),
-        ("Memory available", megabytes(forecast.available_bytes)),
+        ("Model", _megabytes(forecast.model_bytes)),
+        ("Optimizer's state", _megabytes(forecast.state_bytes)),
+        ("Buffers", _megabytes(forecast.buffer_bytes)),
+        ("Word ids", f"{_megabytes(forecast.word_id_bytes)}, on the disk"),
+        ("Peak memory", _megabytes(forecast.peak_bytes)),
+        ("Memory available", _megabytes(forecast.available_bytes)),
         (
             "Time to train",
             f"{duration(forecast.train_seconds)} with --threads {forecast.n_threads}, estimated "
             f"from {forecast.n_measured_steps:,} steps",
         ),
     ]
-    for name, value in rows:
-        yield f"{name:20}{value}"
+
+
+def _rows_there(forecast: MachinesForecast) -> list[tuple[str, str]]:
+    each, between = forecast.sent_to_each, forecast.sent_between_workers
+    waiting = forecast.sending_seconds / forecast.round_seconds
+    return [
+        ("Words", f"{forecast.n_words:,}"),
+        ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
+        ("Epochs", f"{forecast.epochs:,}, of {forecast.rounds:,} rounds"),
+        ("Shards of a round", f"{forecast.n_shards:,}, on {forecast.n_workers:,} workers"),
+        ("Model", _megabytes(forecast.model_bytes)),
+        ("Optimizer's state", _megabytes(forecast.state_bytes)),
+        (
+            "Memory of a worker",
+            f"{_megabytes(forecast.worker_bytes)} at peak; free: {_megabytes(forecast.free_bytes)}",
+        ),
+        ("Memory here", f"{_megabytes(forecast.client_bytes)} at peak"),
+        (
+            "Sent in a round",
+            f"{_megabytes(each)} to each worker, {_megabytes(between)} between all, "
+            f"{_megabytes(forecast.sent_to_client)} here",
+        ),
+        (
+            "Time of a round",
+            f"{duration(forecast.round_seconds)}; for the network, at "
+            f"{_megabytes(forecast.network_bytes_per_s)}/s: {waiting:.0%}",
+        ),
+        (
+            "Time to train",
+            f"{duration(forecast.train_seconds)}, estimated from "
+            f"{forecast.n_measured_steps:,} steps",
+        ),
+    ]

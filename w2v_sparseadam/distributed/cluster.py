@@ -49,7 +49,7 @@ class Cluster:
     def __init__(self, client: Client, threads: int | None) -> None:
         self.client = client
         self.threads = threads
-        self._prefix = f"w2v-{secrets.token_hex(4)}"
+        self._run = secrets.token_hex(4)
         self._n_keys = 0
 
     @property
@@ -67,10 +67,11 @@ class Cluster:
     ) -> Future:
         """Run a function on some worker; futures among its arguments are their results there."""
         self._n_keys += 1
+        # Dask keeps the mean time of tasks by the words that their keys begin with.
         return self.client.submit(
             work,
             *args,
-            key=f"{self._prefix}-{self._n_keys}-{name}",
+            key=f"w2v-{name}-{self._run}-{self._n_keys}",
             pure=False,
             resources={TRAIN: 1, WORK: 1} if trains else {WORK: 1},
         )

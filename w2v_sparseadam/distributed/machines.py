@@ -14,11 +14,12 @@ from ..text.reading.reader import is_plain
 from ..text.reading.sources import Source, total_bytes
 from ..text.reading_report import TextReport
 from ..training.build import check_model_fits, frozen_rows, initialize, new_tables
-from ..training.machines import SharedText
+from ..training.machines import MachinesForecast, SharedText
 from ..training.run import OpenStepper
 from ..training.settings import Settings
 from .admission import admit
 from .cluster import Cluster, connected
+from .forecast import check_workers_fit, forecast_run
 from .rounds import Rounds
 from .tasks import Known, count_part, merge_parts
 from .text_settings import config_for_client, config_for_workers
@@ -103,6 +104,7 @@ class DaskMachines:
         def opened(emit: Emit) -> Iterator[Stepper]:
             vocabulary = text.vocabulary
             check_model_fits(len(vocabulary), settings)
+            check_workers_fit(self._cluster, vocabulary.counts, settings)
             frozen = frozen_rows(vocabulary, freeze, emit)
             _, tables = new_tables(settings, vocabulary.counts, frozen)
             initialize(tables, vocabulary, settings, init, emit)
@@ -115,6 +117,13 @@ class DaskMachines:
                 rounds.close()
 
         return opened
+
+    def forecast(
+        self, text: SharedText, settings: Settings, emit: Emit, *, freeze: Collection[str] = ()
+    ) -> MachinesForecast:
+        """Tell what a run would take; see `forecast_run`."""
+        frozen = frozen_rows(text.vocabulary, freeze, emit)
+        return forecast_run(self._cluster, text, settings, frozen)
 
 
 def count_groups(sources: Sequence[Source], settings: Settings) -> list[list[Source]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,16 @@ from ..text.reading.sentences import config_for
 from ..text.settings import WordList
 from .build import compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
+from .machines import MachinesForecast, SharedText
 from .settings import Settings
+from .texts import opened_machines, read_text, sharded
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from ..engine.stepper import Stepper
     from ..text.reading.corpus_like import CorpusLike
+    from ..text.reading.sources import Source
     from ..vectors.vectors import Vectors
     from .initialize import Start
 
@@ -89,15 +94,17 @@ def forecast(
     *,
     init: Vectors | Start | None = None,
     freeze: WordList = (),
+    cluster: Client | str | None = None,
+    workers: int | None = None,
     on_event: Callable[[Event], None] | None = None,
-) -> Forecast:
+) -> Forecast | MachinesForecast:
     """Read the text, take a few hundred steps, and tell what the whole run would take.
 
     Nothing is written but the word ids, to a temporary file that has no name.
 
     Parameters
     ----------
-    corpus, init, freeze, on_event
+    corpus, init, freeze, cluster, workers, on_event
         As for :func:`~w2v_sparseadam.training.train.train`, up to its event ``start``.
     settings : Settings, optional
         Those of the run; by default the defaults.
@@ -105,6 +112,7 @@ def forecast(
     Returns
     -------
     Forecast
+        Or MachinesForecast, given several machines.
 
     Raises
     ------
@@ -122,7 +130,25 @@ def forecast(
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
-    compile_run(settings, emit)
+    settings = sharded(settings, cluster, workers, sources)
+    with opened_machines(settings, cluster, workers) as machines:
+        compile_run(settings, emit)
+        if machines:
+            machines.check(settings, emit)
+            text, settings = read_text(sources, settings, machines, None, emit)
+            assert isinstance(text, SharedText)
+            return machines.forecast(text, settings, emit, freeze=frozen)
+    return _forecast_here(sources, settings, init, frozen, emit)
+
+
+def _forecast_here(
+    sources: Sequence[Source],
+    settings: Settings,
+    init: Vectors | Start | None,
+    frozen: Collection[str],
+    emit: Callable[[Event], None],
+) -> Forecast:
+    """Tell what a run on this machine would take."""
     n_threads = settings.run.n_threads
     with (
         read_with_events(sources, settings.text, emit, threads=n_threads) as read,
@@ -138,7 +164,7 @@ def forecast(
         )
         epochs = settings.run.epochs or 0
         n_steps = engine.n_batches * epochs
-        n_measured, seconds_a_step = _time_steps(engine, settings.optimizer.start_lr, n_steps)
+        n_measured, seconds_a_step = time_steps(engine, settings.optimizer.start_lr, n_steps)
         training = model_bytes + state_bytes + engine.buffer_bytes + word_ids.nbytes
         # The vectors are copied to be written, but then the rest is not needed any more.
         writing = model_bytes + len(vocabulary) * settings.objective.dim * 4
@@ -161,7 +187,7 @@ def forecast(
         )
 
 
-def _time_steps(stepper: Stepper, lr: float, n_steps: int) -> tuple[int, float]:
+def time_steps(stepper: Stepper, lr: float, n_steps: int) -> tuple[int, float]:
     """Take the first steps of a run; return how many, and the median time of a later one."""
     step = 0
     times: list[float] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import W2VError
@@ -28,6 +29,58 @@ class SharedText(NamedTuple):
     vocabulary: Vocabulary
     sources: Sequence[Source]
     sizes: Sequence[int]  # bytes of text of each source, as UTF-8
+
+
+@dataclass(frozen=True)
+class MachinesForecast:
+    """What a run on several machines would take.
+
+    Attributes
+    ----------
+    n_words, n_kept_tokens, epochs
+        As in `Forecast`.
+    n_workers, n_shards, rounds : int
+        Workers; shards of a round; rounds of an epoch.
+    model_bytes, state_bytes : int
+        Memory of the tables, and of the optimizer's state.
+    worker_bytes : int
+        Most that a worker is expected to have resident.
+    free_bytes : int
+        What the worker with the least memory can still take.
+    client_bytes : int
+        Most that this process is expected to have resident while it trains.
+    sent_to_each, sent_between_workers, sent_to_client : int
+        Bytes of a round that the busiest worker receives, that all workers receive, and that this
+        process receives.
+    network_bytes_per_s : float
+        As measured from a worker to this process.
+    n_measured_steps : int
+        Steps that a worker took to measure, and forgot.
+    round_seconds, sending_seconds : float
+        Expected time of a round, and how much of it workers wait for the network.
+    train_seconds : float
+        Expected time of all rounds, on a cluster as busy as it was.
+    """
+
+    n_words: int
+    n_kept_tokens: int
+    epochs: int
+    n_workers: int
+    n_shards: int
+    rounds: int
+    model_bytes: int
+    state_bytes: int
+    worker_bytes: int
+    free_bytes: int
+    client_bytes: int
+    sent_to_each: int
+    sent_between_workers: int
+    sent_to_client: int
+    network_bytes_per_s: float
+    n_measured_steps: int
+    round_seconds: float
+    sending_seconds: float
+    train_seconds: float
 
 
 class Machines(Protocol):
@@ -54,6 +107,11 @@ class Machines(Protocol):
         freeze: Collection[str] = (),
     ) -> OpenStepper:
         """Return what opens the stepper of a run, whose stages have so many epochs."""
+
+    def forecast(
+        self, text: SharedText, settings: Settings, emit: Emit, *, freeze: Collection[str] = ()
+    ) -> MachinesForecast:
+        """Tell what a run would take."""
 
 
 _PROVIDER = "distributed.machines", "open_machines"
