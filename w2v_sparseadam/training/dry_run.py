@@ -94,8 +94,7 @@ def forecast(
     *,
     init: Vectors | Start | None = None,
     freeze: WordList = (),
-    cluster: Client | str | None = None,
-    workers: int | None = None,
+    cluster: Client | str | int | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Forecast | MachinesForecast:
     """Read the text, take a few hundred steps, and tell what the whole run would take.
@@ -104,7 +103,7 @@ def forecast(
 
     Parameters
     ----------
-    corpus, init, freeze, cluster, workers, on_event
+    corpus, init, freeze, cluster, on_event
         As for :func:`~w2v_sparseadam.training.train.train`, up to its event ``start``.
     settings : Settings, optional
         Those of the run; by default the defaults.
@@ -130,8 +129,8 @@ def forecast(
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
-    settings = sharded(settings, cluster, workers, sources)
-    with opened_machines(settings, cluster, workers) as machines:
+    settings = sharded(settings, cluster, sources)
+    with opened_machines(settings, cluster) as machines:
         compile_run(settings, emit)
         if machines:
             machines.check(settings, emit)
