@@ -143,6 +143,8 @@ class Rounds:
             begun = self._begin(number, self._sent())
         self._wait(begun)
         summaries: list[Summary] = [self._cluster.result(future) for future in begun.summaries]
+        begun.shards.clear()  # so that workers have the memory for the next round
+        begun.summaries.clear()
         counts = self._counts_after(summaries)
         warn_of_refused(self._cluster, self._refused, self._emit)
         self._begun = None
@@ -214,10 +216,11 @@ class Rounds:
         """Wait until a round is merged; tell how many of its shards are done."""
 
         def poll(n_done: int) -> None:
-            self._emit(RoundProgressed(begun.number + 1, n_done, len(begun.summaries)))
+            self._emit(RoundProgressed(begun.number + 1, n_done, self._n_shards))
 
-        self._cluster.wait(begun.summaries, poll)
-        self._cluster.wait(begun.merged, lambda _: poll(len(begun.summaries)))
+        self._cluster.wait(begun.shards, poll)
+        rest = [*begun.summaries, *begun.merged]
+        self._cluster.wait(rest, lambda _: poll(self._n_shards))
 
     def _counts_after(self, summaries: Sequence[Summary]) -> list[int]:
         """Return the step counts of the optimizers after a round: those of the busiest shard."""

@@ -102,11 +102,6 @@ def train_part(
     threads: int | None,
 ) -> ShardResult:
     """Read a part of the text, and train on it."""
-    from distributed import secede
-
-    # Otherwise a worker with one thread does no other task before its last shard, and others take
-    # those, with all that they need.
-    secede()
     with _training:
         n_threads = threads or worker_threads()
         word_ids = word_ids_of(sources, known.words, threads=n_threads)
