@@ -216,7 +216,9 @@ def _local_client(n_workers: int, n_threads: int) -> Iterator[Client]:
             threads_per_worker=n_threads,
             processes=True,
             host=_LOOPBACK,
-            dashboard_address=None,
+            # Without one, Dask tries port 8787, and warns if it is in use.
+            dashboard_address=f"{_LOOPBACK}:0",
+            scheduler_kwargs={"dashboard": False},
             memory_limit=None,
             silence_logs=logging.CRITICAL,
         ) as cluster,
