@@ -107,10 +107,9 @@ def load_of(n_workers: int, counts: np.ndarray, settings: Settings) -> Load:
     """Return what the costs of a round of a run depend on."""
     assert settings.sharding is not None
     sharding = settings.sharding
-    rounds = sharding.rounds or 1
     state = sum(model_memory(len(counts), settings))
     objective = settings.objective.build(counts, None)
-    changed = changed_share(objective, counts, 1 / (rounds * sharding.shards))
+    changed = changed_share(objective, counts, 1 / (sharding.rounds * sharding.shards))
     return Load(state, changed, sharding.shards, n_workers)
 
 
@@ -133,7 +132,7 @@ def forecast_run(
     counts, whole = text.vocabulary.counts, sum(text.sizes)
     names = cluster.admitted
     load = load_of(len(names), counts, settings)
-    n_shards, rounds = settings.sharding.shards, settings.sharding.rounds or 1
+    n_shards, rounds = settings.sharding.shards, settings.sharding.rounds
     known = Known(KnownWords(text.vocabulary, config_for_client(settings.text)), counts, frozen)
     # A shard may be less, but too few steps tell little.
     n_bytes = min(whole, _SAMPLE_BYTES)
