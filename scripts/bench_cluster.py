@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,16 @@ def costs(args: argparse.Namespace) -> Iterator[str]:
             yield measured(args, dim, shards)
 
 
+def tokens_of_round(load: Load, rates: Rates, bytes_per_token: float, share: float) -> float:
+    """Return the tokens of a round in which the network takes such a share of the time."""
+    fixed = round_time(load, rates, 0, 0)
+    # Without tokens, workers also wait for what the client fetches.
+    sending = round_time(load, rates, 1e15, 0).sending
+    rest = sending / share - sending - fixed.copying - fixed.merging
+    token = round_time(load, rates, 1, bytes_per_token)
+    return rest / (token.reading + token.training)
+
+
 def model(args: argparse.Namespace) -> Iterator[str]:
     """Yield the table of a large cluster."""
     rates = Rates(
@@ -174,20 +185,28 @@ def model(args: argparse.Namespace) -> Iterator[str]:
         args.merge_rate,
         args.network_gbit / 8 * 1e9,
     )
+    loads = {
+        name: Load(
+            2 * args.words * row_bytes(OptimizerConfig(name, beta1=0.0), args.dim),
+            1.0,
+            args.machines,
+            args.machines,
+        )
+        for name in ("sparse-adam", "rowwise-adam")
+    }
     yield "| tokens | optimizer | rounds per epoch | epoch | of it for the network | merging |"
     yield "| ---: | --- | ---: | ---: | ---: | ---: |"
-    for n_tokens in args.tokens:
-        for optimizer in ("sparse-adam", "rowwise-adam"):
-            state = 2 * args.words * row_bytes(OptimizerConfig(optimizer, beta1=0.0), args.dim)
-            load = Load(state, 1.0, args.machines, args.machines)
-            for rounds in args.rounds:
-                one = n_tokens / rounds
-                time = round_time(load, rates, one, one * args.bytes_per_token)
-                yield (
-                    f"| {n_tokens:.0e} | {optimizer} | {rounds} | "
-                    f"{time.seconds * rounds / 60:,.1f} min | {time.sending / time.seconds:.0%} | "
-                    f"{time.merging / time.seconds:.0%} |"
-                )
+    for n_tokens, (name, load), rounds in product(args.tokens, loads.items(), args.rounds):
+        one = n_tokens / rounds
+        time = round_time(load, rates, one, one * args.bytes_per_token)
+        yield (
+            f"| {n_tokens:.0e} | {name} | {rounds} | {time.seconds * rounds / 60:,.1f} min | "
+            f"{time.sending / time.seconds:.0%} | {time.merging / time.seconds:.0%} |"
+        )
+    yield ""
+    for name, load in loads.items():
+        n_tokens = tokens_of_round(load, rates, args.bytes_per_token, 0.2)
+        yield f"{name}: the network takes 20 % in rounds of {n_tokens:.1e} tokens."
 
 
 def parse() -> argparse.Namespace:

@@ -1,5 +1,8 @@
 """What rounds on several machines cost, by hand and against a shard that is trained."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -56,6 +59,24 @@ def test_time_by_hand():
     # What the client fetches takes 10 s, of which a short round leaves some to wait for.
     short = round_time(Load(1000, 0.0, 1, 1), rates, n_tokens=1, n_bytes=20)
     assert short.seconds == pytest.approx(10)
+
+
+def test_the_model_of_a_large_cluster_by_hand(capsys, monkeypatch):
+    """16 columns of 1000 words with one number each for their squares: 136,000 bytes."""
+    sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+    import bench_cluster
+
+    sizes = "--machines 2 --words 1000 --dim 16 --tokens 3e6 --rounds 3 --network-gbit 0.00016"
+    rates = "--tokens-per-s 1e4 --text-rate 1e5 --copy-rate 27200 --merge-rate 136000"
+    options = f"model {sizes} {rates} --bytes-per-token 2"
+    monkeypatch.setattr(sys, "argv", ["bench_cluster.py", *options.split()])
+    bench_cluster.main()
+    printed = capsys.readouterr().out
+    # A round: 500,000 tokens per machine are read in 10 s and trained in 50 s; tables take 10 s;
+    # merging 1 s; half of the blocks and half of the other's changes are sent in 6.8 s.
+    assert "| 3e+06 | rowwise-adam | 3 | 3.9 min | 9% | 1% |" in printed
+    # 34 s are five times 6.8 s: 16.2 s are left for tokens, of which two machines do 1 / 60 µs.
+    assert "rowwise-adam: the network takes 20 % in rounds of 2.7e+05 tokens." in printed
 
 
 @pytest.mark.parametrize(("n_tokens", "subsample"), [(300, 0.0), (4000, 1e-3)])

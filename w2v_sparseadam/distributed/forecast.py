@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,11 +15,11 @@ from ..system.memory import gigabytes
 from ..system.workers import Workers
 from ..text.reading.parts import text_parts
 from ..text.reading.sources import Source
-from ..training.build import build_engine, model_memory
+from ..training.build import build_engine, model_memory, new_tables
 from ..training.dry_run import time_steps
 from ..training.machines import MachinesForecast, SharedText
 from ..training.settings import Settings
-from .blocks import blocks_of, changes_of, fill_block
+from .blocks import blocks_of, changes_of, count_blocks, fill_block
 from .cluster import Cluster
 from .costs import (
     Load,
@@ -37,6 +37,7 @@ from .word_ids import KnownWords, word_ids_of
 
 _SAMPLE_BYTES = 1 << 24
 _NETWORK_BYTES = 1 << 25
+_SHARDS = 4  # merged to measure
 _SHARE = 0.8
 """Of the free memory of a machine; the rest is for everything else on it."""
 
@@ -74,15 +75,20 @@ def measure(
             count_touches=True,
         )
         n_steps, seconds = time_steps(engine, settings.optimizer.start_lr, engine.n_batches)
-        n_blocks = max(1, sum(model_memory(len(known.counts), settings)) // _SAMPLE_BYTES)
+        n_blocks = count_blocks(sum(model_memory(len(known.counts), settings)), 1)
         block = next(blocks_of(engine.tables, n_blocks))
         touches = {name: np.ones_like(touched) for name, touched in engine.touches.items()}
         changes = changes_of(engine.tables, touches, n_blocks)[0]
         added = {name: optimizer.added for name, optimizer in engine.tables.items()}
         merge_block(block, [changes], added)  # compiles
+        began = time.perf_counter()
+        merge_block(block, [changes] * _SHARDS, added)
+        merging = (time.perf_counter() - began) / _SHARDS
+        _, tables = new_tables(settings, known.counts, filled=False)
+        began = time.perf_counter()
+        fill_block(tables, block, 0, n_blocks)
+        copying = time.perf_counter() - began
         block_bytes = sum(array.nbytes for arrays in block.values() for array in arrays.values())
-        merging = _seconds(lambda: merge_block(block, [changes] * 4, added)) / 4
-        copying = _seconds(lambda: fill_block(engine.tables, block, 0, n_blocks))
         return Sample(
             n_steps=n_steps,
             buffer_bytes=engine.buffer_bytes,
@@ -91,16 +97,6 @@ def measure(
             copied_bytes_per_s=block_bytes / copying,
             merged_bytes_per_s=block_bytes / merging,
         )
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    """Return the shortest of three times."""
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - began)
-    return min(times)
 
 
 def load_of(n_workers: int, counts: np.ndarray, settings: Settings) -> Load:
@@ -178,8 +174,9 @@ def network_rate(cluster: Cluster) -> float:
     """Return the bytes per second at which the client fetches some from a worker."""
     future = cluster.submit(np.random.default_rng(1).bytes, _NETWORK_BYTES, name="bytes")
     cluster.wait([future], lambda _: None)
-    seconds = _seconds(lambda: cluster.client.gather(future, direct=True))
-    return _NETWORK_BYTES / seconds
+    began = time.perf_counter()
+    cluster.client.gather(future, direct=True)
+    return _NETWORK_BYTES / (time.perf_counter() - began)
 
 
 def free_memory(cluster: Cluster) -> dict[str, int]:
