@@ -184,15 +184,17 @@ def free_memory(cluster: Cluster) -> dict[str, int]:
 
     Where Dask limits a worker, what is left of that, if it is less.
     """
-    names, workers = cluster.admitted, cluster.workers
-    available = cluster.client.run(available_memory, workers=names)
-    resident = cluster.client.run(resident_memory, workers=names)
+    names, workers, run = cluster.admitted, cluster.workers, cluster.client.run
+    # A worker that has just gone is left out.
+    available = run(available_memory, workers=names, on_error="ignore")
+    resident = run(resident_memory, workers=names, on_error="ignore")
     hosts = [workers[name]["host"] for name in names]
     free = {}
     for name, host in zip(names, hosts, strict=True):
-        free[name] = int(_SHARE * available[name] / hosts.count(host))
-        if limit := workers[name]["memory_limit"]:
-            free[name] = max(0, min(free[name], limit - resident[name]))
+        if name in available and name in resident:
+            free[name] = int(_SHARE * available[name] / hosts.count(host))
+            if limit := workers[name]["memory_limit"]:
+                free[name] = max(0, min(free[name], limit - resident[name]))
     return free
 
 
