@@ -9,7 +9,6 @@ import pytest
 from w2v_sparseadam.distributed.costs import (
     Load,
     Rates,
-    changed_share,
     client_bytes,
     round_time,
     sent,
@@ -96,5 +95,4 @@ def test_rows_that_a_shard_is_expected_to_change(n_tokens, subsample):
         engine.run(0, [0.01] * engine.n_batches)
     moved = np.mean([np.count_nonzero(touches) / 2000 for touches in engine.touches.values()])
     objective = settings.objective.build(counts, None)
-    assert changed_share(objective, counts, share) == pytest.approx(moved, rel=0.08)
-    assert changed_share(object(), counts, share) == 1
+    assert objective.moved_share(share) == pytest.approx(moved, rel=0.08)

@@ -12,11 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from ..objectives.base import Objective
-from ..objectives.skip_gram.objective import SkipGram
-
 
 @dataclass(frozen=True)
 class Load:
@@ -183,31 +178,3 @@ def round_time(load: Load, rates: Rates, n_tokens: float, n_bytes: float) -> Rou
     )
     fetching = sent(load).to_client / rates.network_bytes_per_s
     return replace(time, sending=time.sending + max(0.0, fetching - time.seconds))
-
-
-def changed_share(objective: Objective, counts: np.ndarray, share: float) -> float:
-    """Return the share of all rows that are expected to move in a share s of the text.
-
-    A word that occurs c times, and whose tokens are kept with probability p, has c p s centers,
-    about; it moves its center vector if it has any, its context vector also if it is drawn as a
-    negative. There are as many draws as centers, of which the word has the share q of the noise:
-
-        1 − exp(−c p s)    and    1 − exp(−(c p + q Σ c p) s).
-
-    Any other objective is taken to move all rows.
-
-    Parameters
-    ----------
-    objective : Objective
-    counts : ndarray of shape (V,), int64
-        Occurrences in the whole text.
-    share : float
-        s, from 0 to 1.
-    """
-    if not isinstance(objective, SkipGram):
-        return 1.0
-    sampler = objective.rule.sampler
-    centers = share * counts * sampler.keep_prob()
-    noise = np.diff(sampler.ends, prepend=0) / sampler.ends[-1]
-    moved = [-np.expm1(-centers), -np.expm1(-centers - noise * centers.sum())]
-    return float(np.mean(moved))

@@ -24,7 +24,6 @@ from .cluster import Cluster
 from .costs import (
     Load,
     Rates,
-    changed_share,
     client_bytes,
     round_time,
     sent,
@@ -105,7 +104,7 @@ def load_of(n_workers: int, counts: np.ndarray, settings: Settings) -> Load:
     sharding = settings.sharding
     state = sum(model_memory(len(counts), settings))
     objective = settings.objective.build(counts, None)
-    changed = changed_share(objective, counts, 1 / (sharding.rounds * sharding.shards))
+    changed = objective.moved_share(1 / (sharding.rounds * sharding.shards))
     return Load(state, changed, sharding.shards, n_workers)
 
 

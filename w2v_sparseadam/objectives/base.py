@@ -73,6 +73,10 @@ class Objective(ABC):
     def scratch(self, n_dims: int) -> Any:
         """Return the room that a thread needs for the gradients of a chunk."""
 
+    def moved_share(self, share: float) -> float:
+        """Return the share of all rows that move in a share of the text, about; 1 if unknown."""
+        return 1.0
+
     def keys(self, seed: int, epoch: int) -> list[np.uint64]:
         """Return the keys of an epoch's draws."""
         return [draw_key(seed, use, epoch) for use in self.draws]

@@ -53,12 +53,28 @@ class SkipGram(Objective):
         self.tables = settings.tables(counts.size)
         self.rule = SkipGramRule(sampler, settings.dynamic_window, weight)
         self.pair_unit = settings.window if settings.dynamic_window else 1
-        self._window = settings.window
+        self._window, self._counts = settings.window, counts
         self._n_examples = sampler.keep_share(counts) * float(counts.sum())
 
     def n_examples(self) -> float:
         """Return how many centers subsampling is expected to leave in an epoch."""
         return self._n_examples
+
+    def moved_share(self, share: float) -> float:
+        """Return the share of all rows that move in a share of the text, about.
+
+        A word that occurs c times, and whose tokens are kept with probability p, has c p s centers
+        in a share s. It moves its center vector if it has any; its context vector also if it is
+        drawn as a negative. There are as many draws as centers, of which the word has its share q
+        of the noise:
+
+            1 − exp(−c p s)    and    1 − exp(−(c p + q Σ c p) s).
+        """
+        sampler = self.rule.sampler
+        centers = share * self._counts * sampler.keep_prob()
+        noise = np.diff(sampler.ends, prepend=0) / sampler.ends[-1]
+        moved = -np.expm1(-centers), -np.expm1(-centers - noise * centers.sum())
+        return float(np.mean(moved))
 
     def most_chunks(self, capacity: int) -> int:
         """Return how many chunks a plan with room for so many positions may have."""
