@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import FormatError, W2VError
 from ..text.reading.remote import failures, file_system_at
-from .checkpoint_file import checkpoint_paths, is_checkpoint, step_of
+from .checkpoint_file import OpenCheckpoint, checkpoint_paths, is_checkpoint, step_of
 from .names import SETTINGS, WORD_IDS, is_of_the_run, of_generation
 from .sealed_json import read_json, unsealed
 from .settings import read_settings
@@ -75,7 +75,7 @@ class RemoteFolder:
         """
         sizes = self._sizes
         self._get_json(SETTINGS)
-        names = list(_SMALL)
+        names, steps = list(_SMALL), []
         if self._is_new:
             names += [name for name in sizes if re.fullmatch(r"text.*\.json", name)]
         else:
@@ -91,6 +91,11 @@ class RemoteFolder:
         for name in names:
             if name in sizes:
                 self._get(name, WORD_IDS if name.startswith("word_ids") else name)
+        if len(steps) == 1:
+            try:
+                OpenCheckpoint(self._path / steps[0]).__exit__()
+            except FormatError:  # the first, half written: the run goes on without it
+                (self._path / steps[0]).unlink()
 
     def write(self) -> None:
         """Write what has changed, in the order that the module tells of."""
