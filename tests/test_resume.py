@@ -764,8 +764,8 @@ def test_a_run_of_unknown_output_needs_one(folder):
 def test_without_a_home_the_output_is_named_again(folder, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/none")
     run("news.txt", *SMALL, "--run-dir", "run", "-q", "-o", "my v.vec")
-    assert Destination(Path("run")).kept == {}
-    destination = Destination(Path("run"))
+    assert Destination(Path("run"), Path("run")).kept == {}
+    destination = Destination(Path("run"), Path("run"))
     destination.keep(Path("my v.vec"), "sum")
     assert destination.how_to_resume() == f"w2v-train --resume run -o '{folder}/my v.vec'"
 

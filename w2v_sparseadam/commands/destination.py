@@ -28,16 +28,21 @@ class Destination:
 
     Attributes
     ----------
+    folder : path-like
+        What `train` and `resume` are to be given.
     run_dir : Path
-        The folder.
+        The folder on this machine, which may be a copy.
+    name : Path or str
+        The folder that the user named, or its URL.
     kept : dict
         ``output`` and ``vectors``, if this user kept them.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, folder: os.PathLike[str], name: Path | str) -> None:
         from ..runs.names import refuse_links
 
-        self.run_dir = run_dir
+        self.folder, self.name = folder, name
+        self.run_dir = run_dir = Path(folder)
         self._path = run_dir / "command.json"
         self._is_signed = False
         self._claimed = ""
@@ -73,7 +78,7 @@ class Destination:
             )
         if not self.kept:
             raise click.UsageError(
-                f"{self.run_dir} does not say where its vectors go; name a file with -o"
+                f"{self.name} does not say where its vectors go; name a file with -o"
             )
         return Path(self.kept["output"])
 
@@ -93,14 +98,15 @@ class Destination:
         self.kept, self._is_signed = new, key is not None
 
     def _signature(self, key: bytes, kept: Mapping[str, str]) -> str:
-        told = [os.path.realpath(self.run_dir), kept["output"], kept["vectors"]]
+        place = self.name if isinstance(self.name, str) else os.path.realpath(self.name)
+        told = [place, kept["output"], kept["vectors"]]
         return hmac.new(key, json.dumps(told).encode(), hashlib.sha256).hexdigest()
 
     def how_to_resume(self) -> str:
         """Return the command that resumes the run; it names the output if the folder cannot."""
         from ..runs.names import resume_command
 
-        command = resume_command(self.run_dir)
+        command = resume_command(self.name)
         if self.kept and not self._is_signed:
             command += f" -o {shell_path(self.kept['output'])}"
         return command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,21 @@ class Request:
     is_named: bool = True
 
 
-def new_run(ctx: click.Context) -> Request:
-    """Return what a command line without ``--resume`` asks for."""
+def new_run(ctx: click.Context, stack: ExitStack) -> Request:
+    """Return what a command line without ``--resume`` asks for.
+
+    What is opened for it is closed by the stack.
+    """
     options = _options(ctx)
     _check_new_run(ctx, options)
     run_dir = options["run_dir"]
-    destination = Destination(run_dir) if run_dir else None
+    is_remote = isinstance(run_dir, str)
+    destination = None
+    if run_dir and not (is_remote and options["dry_run"]):
+        destination = _destination(run_dir, stack, options, is_new=True)
     output = options["output"] or _default_output(options["corpus"], options["dry_run"])
     outputs = _outputs(options, output)
-    if run_dir:
+    if run_dir and not is_remote:
         check_outside(run_dir, outputs)
     settings = settings_given(ctx, **({"optimizer": "dense-adam"} if options["dense_adam"] else {}))
     text = checked_text(ctx, settings.text)
@@ -73,13 +80,14 @@ def new_run(ctx: click.Context) -> Request:
     return Request(arguments, output, options["vectors"], destination, is_named=is_named)
 
 
-def resumed_run(ctx: click.Context) -> Request:
-    """Return what a command line with ``--resume`` asks for."""
+def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
+    """Return what a command line with ``--resume`` asks for; see `new_run`."""
     from ..runs.settings import read_settings
 
     options = _options(ctx)
     run_dir, epochs = options["resume_dir"], options["epochs"]
-    kept = read_settings(run_dir)
+    destination = _destination(run_dir, stack, options, is_new=False)
+    kept = read_settings(destination.run_dir)
     check_resumable(ctx, run_dir, kept, options)
     cluster = _cluster(options)
     if "sharding" in kept and not cluster:
@@ -89,13 +97,12 @@ def resumed_run(ctx: click.Context) -> Request:
         )
     if options["add"] and not isinstance(epochs, MoreEpochs):
         raise click.UsageError("--add needs --epochs +N: so many passes over old and new text")
-    destination = Destination(run_dir)
     output = options["output"] or destination.output()
     vectors = options["vectors"]
     if not given(ctx, "vectors"):
         vectors = destination.kept.get("vectors", vectors)
     outputs = _outputs(options, output)
-    check_outside(run_dir, outputs)
+    check_outside(destination.run_dir, outputs)
     added = find_sources(options["add"]) if options["add"] else None
     paths = [*kept["paths"], *(source.path for source in added or [])]
     check_distinct({"a corpus file": list(map(Path, paths))}, outputs)
@@ -116,6 +123,18 @@ def _cluster(options: Mapping[str, Any]) -> dict[str, Any]:
     if len(asked) > 1:
         raise click.UsageError("--workers contradicts --scheduler; give one of them")
     return {"cluster": asked[0]} if asked else {}
+
+
+def _destination(
+    run_dir: Path | str, stack: ExitStack, options: Mapping[str, Any], *, is_new: bool
+) -> Destination:
+    """Return where the vectors of a run with a folder go; a copy of one at a URL is opened."""
+    if isinstance(run_dir, Path):
+        return Destination(run_dir, run_dir)
+    from ..runs.working_copy import WorkingCopy
+
+    copy = WorkingCopy(run_dir, is_new=is_new, lock=not options["no_lock"])
+    return Destination(stack.enter_context(copy), run_dir)
 
 
 def _options(ctx: click.Context) -> dict[str, Any]:

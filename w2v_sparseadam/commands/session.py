@@ -83,7 +83,7 @@ class Session:
                 raise
             from ..runs.names import resume_command
 
-            how = f"{resume_command(request.destination.run_dir)} -o PATH"
+            how = f"{resume_command(request.destination.name)} -o PATH"
             if self._n_kept_steps == self._n_steps:
                 raise W2VError(f"{error}; the trained vectors are kept: {how}") from error
             raise W2VError(

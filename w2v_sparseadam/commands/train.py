@@ -51,11 +51,13 @@ def main(
     w2v-train news.txt --run-dir runs/news; w2v-train --resume runs/news
     w2v-neighbors corpus.vec river
     """
-    request = resumed_run(ctx) if ctx.params["resume_dir"] else new_run(ctx)
-    if not dry_run:
-        format_for(request.output)  # that vectors cannot be written so should not show after hours
-        check_writable(request.output)
     with ExitStack() as stack:
+        ask = resumed_run if ctx.params["resume_dir"] else new_run
+        request = ask(ctx, stack)
+        if not dry_run:
+            # That vectors cannot be written so should not show after hours.
+            format_for(request.output)
+            check_writable(request.output)
         session = Session(stack, ctx.obj, request, quiet=quiet, log=log, phrases_out=phrases_out)
         arguments = {**request.arguments, "on_event": session.on_event}
         if dry_run:
@@ -65,7 +67,7 @@ def main(
                 click.echo(line)
             return
         if request.destination:
-            arguments["run_dir"] = request.destination.run_dir
+            arguments["run_dir"] = request.destination.folder
             arguments["checkpoint_minutes"] = checkpoint_every
             arguments["checkpoint_now"] = stack.enter_context(asked_by_sigusr1())
             arguments["lock"] = not no_lock

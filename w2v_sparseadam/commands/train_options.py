@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..objectives.skip_gram.settings import SkipGramConfig
 from ..optimizers.settings import OptimizerConfig
+from ..text.reading.sources import is_url
 from ..training.run import CHECKPOINT_MINUTES
 from ..training.settings import ShardConfig
 from ..vectors.formats.registry import DEFAULT_ENDING, written_formats
@@ -21,7 +23,20 @@ _safety = in_section("Safety")
 _output = in_section("Output")
 _machines = in_section(ShardConfig.section)
 
-_FOLDER = click.Path(path_type=Path)
+
+class _Folder(click.Path):
+    """The folder of a run, or its URL, which is no path: ``//`` means something in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave a URL as it is."""
+        return (
+            value
+            if isinstance(value, str) and is_url(value)
+            else super().convert(value, param, ctx)
+        )
+
+
+_FOLDER = _Folder(path_type=Path)
 _EPOCHS_HELP = (
     "Passes over the text; with --resume, +N adds N, and =N adds as many as are missing to a total "
     "of N."
@@ -68,7 +83,7 @@ train_options = all_of(
         metavar="DIR",
         common=True,
         type=_FOLDER,
-        help="Keep everything needed to resume an interrupted run in this new folder.",
+        help="Keep everything needed to resume an interrupted run in this new folder or URL.",
     ),
     _safety(
         "--resume",
@@ -76,7 +91,7 @@ train_options = all_of(
         metavar="DIR",
         common=True,
         type=_FOLDER,
-        help="Resume the run in this folder; no other option is needed.",
+        help="Resume the run in this folder or at this URL; no other option is needed.",
     ),
     _safety(
         "--add",

@@ -320,12 +320,17 @@ def from_last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
 def checkpoint_paths(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, the oldest first."""
     paths = folder.glob("step-*.safetensors")
-    return sorted((path for path in paths if _NAME.fullmatch(path.name)), key=step_of)
+    return sorted((path for path in paths if is_checkpoint(path.name)), key=step_of)
 
 
 def path_of(folder: Path, step: int) -> Path:
     """Return where the checkpoint of a step is."""
     return folder / f"step-{step:012}.safetensors"
+
+
+def is_checkpoint(name: str) -> bool:
+    """Return whether a file in the folder of the checkpoints is one, by its name."""
+    return _NAME.fullmatch(name) is not None
 
 
 def step_of(path: Path) -> int:

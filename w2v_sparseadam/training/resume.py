@@ -66,7 +66,7 @@ def resume(
 
     Parameters
     ----------
-    run_dir : path
+    run_dir : path or URL
         The folder that :func:`train` was given.
     more_epochs : int
         Epochs to add, 0 or more. They follow those of the run, which are finished first, and have a
@@ -112,6 +112,7 @@ def resume(
     >>> model = resume("runs/news", more_epochs=2)  # doctest: +SKIP
     """
     from ..runs.folder import RunFolder
+    from ..runs.working_copy import local_folder
 
     check_path("run_dir", run_dir)
     check_calls(on_event, checkpoint_now, on_epoch)
@@ -120,11 +121,13 @@ def resume(
     _check_asked(more_epochs, total_epochs, add is not None)
     with ExitStack() as stack:
         emit = stack.enter_context(reported(on_event, progress))
+        run_dir, follow = stack.enter_context(local_folder(run_dir, is_new=False, lock=lock))
         folder = stack.enter_context(RunFolder.open(run_dir, lock=lock))
         check_log_apart(log, [*folder.settings["paths"], *_paths_in(add)], run_dir)
         if log is not False:
             path = folder.path / LOG_NAME if log is None else log
             emit = stack.enter_context(logged(path, emit, append=True))
+        emit = follow(emit)
         emit(folder_event(folder))
         asked = Settings.read(folder.settings, run_dir)
         # If its text is not read yet: by default, no text has more epochs than a tiny one.

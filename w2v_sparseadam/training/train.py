@@ -84,7 +84,7 @@ def train(
         Words whose center vectors keep their initial values, bit for bit. Their context vectors
         are trained. A file has one word per line. The words take the case and the normal form of
         the text.
-    run_dir : path, optional
+    run_dir : path or URL, optional
         A new folder, which keeps all that :func:`resume` needs. Ctrl-C, where it is a
         KeyboardInterrupt, then waits for the current step and writes a checkpoint; a second one
         does not wait.
@@ -211,7 +211,9 @@ def train_by_settings(
         machines = stack.enter_context(opened_machines(settings, cluster))
         if run_dir is not None:
             from ..runs.folder import RunFolder
+            from ..runs.working_copy import local_folder
 
+            run_dir, follow = stack.enter_context(local_folder(run_dir, is_new=True, lock=lock))
             resolved = replace(settings, optimizer=settings.optimizer.resolved())
             kept = {
                 **resolved.as_dict(),
@@ -226,6 +228,7 @@ def train_by_settings(
             if log is None:
                 path = folder.path / LOG_NAME
                 emit = stack.enter_context(logged(path, emit, append=True))
+            emit = follow(emit)
             emit(folder_event(folder))
         compile_run(settings, emit)
         if machines:

@@ -86,23 +86,34 @@ def remote_sources(url: str) -> list[Source]:
     TextError
         If there is nothing, it cannot be read, it has a password, or a package is missing.
     """
-    if _PASSWORD.search(url):
-        raise TextError(
-            f"{_without_password(url)}: has a password, which a run would store; give it in the "
-            "configuration of fsspec instead"
-        )
+    refuse_password(url)
     try:
-        with _failures():
-            file_system, path = _file_system_at(url)
+        with failures():
+            file_system, path = file_system_at(url)
             files = _files_at(file_system, path, is_directory=url.endswith("/"))
         if not files:
             is_pattern = _is_pattern(file_system, path)
             what = "no file matches this pattern" if is_pattern else "no files in this directory"
             raise TextError(f"{url}: {what}")
-        with _failures():
+        with failures():
             return [_source(_url_of(file, url, path, file_system), info) for file, info in files]
     except OSError as error:
         raise unreadable(url, error) from error
+
+
+def refuse_password(url: str) -> None:
+    """Refuse a URL with a password, which would be stored and shown.
+
+    Raises
+    ------
+    TextError
+        Names the URL without it.
+    """
+    if _PASSWORD.search(url):
+        raise TextError(
+            f"{_without_password(url)}: has a password, which a run would store; give it in the "
+            "configuration of fsspec instead"
+        )
 
 
 def state_of(url: str, file_system: Any = None) -> tuple[int | None, str]:
@@ -113,10 +124,10 @@ def state_of(url: str, file_system: Any = None) -> tuple[int | None, str]:
     OSError
         If it cannot be asked.
     """
-    with _failures():
+    with failures():
         path = url
         if file_system is None:
-            file_system, path = _file_system_at(url)
+            file_system, path = file_system_at(url)
         file_system.invalidate_cache()
         info = file_system.info(path)
         return info.get("size"), _tag(info)
@@ -142,8 +153,8 @@ class RemoteFile(io.RawIOBase):
     """
 
     def __init__(self, url: str) -> None:
-        with _failures():
-            self.file_system, self.path = _file_system_at(url)
+        with failures():
+            self.file_system, self.path = file_system_at(url)
             self._file = self._open()
             if isinstance(self._file, io.BytesIO):
                 # All who open a file of memory:// share one object, its position too.
@@ -185,7 +196,7 @@ class RemoteFile(io.RawIOBase):
         """Read some bytes into ``view``; return how many, 0 at the end."""
         begin = self._at - self._ahead_at
         if not 0 <= begin < len(self._ahead):
-            with _failures():
+            with failures():
                 self._ahead = self._fetched()
             self._ahead_at, begin = self._at, 0
             self._n_next = min(8 * self._n_next, _MOST_BYTES)
@@ -228,7 +239,7 @@ class RemoteFile(io.RawIOBase):
         return data
 
 
-def _file_system_at(url: str) -> tuple[Any, str]:
+def file_system_at(url: str) -> tuple[Any, str]:
     """Return the file system of a URL, and the path in it."""
     protocol = re.split("::|:", url, maxsplit=1)[0]
     try:
@@ -247,7 +258,7 @@ def _file_system_at(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
     """Raise whatever a file system raises as an OSError that says why in one line."""
     try:
         yield
