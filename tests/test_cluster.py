@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,9 @@ pytest.importorskip("distributed")
 import distributed
 
 from w2v_sparseadam import Vectors, train
+from w2v_sparseadam.distributed import admission, tasks
 from w2v_sparseadam.distributed.cluster import Cluster, connected
+from w2v_sparseadam.errors import ClusterError
 
 SETTINGS = {
     "dim": 16,
@@ -145,6 +148,50 @@ def test_worker_that_joins_is_used_and_one_that_is_retired_is_not_missed(
     assert used - before
     assert len(warnings) <= 1, warnings
     client.cluster.scale(2)
+
+
+def test_workers_that_would_give_other_bytes_are_refused(corpus, client, undisturbed, monkeypatch):
+    client.wait_for_workers(2)
+
+    def other(settings):
+        return tasks.identity(settings)._replace(digest="0")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(admission, "identity", other)
+        with pytest.raises(ClusterError) as caught:
+            train(corpus, cluster=client, **SETTINGS)
+    name = min(processes_of(client))
+    assert str(caught.value).startswith(f"{name}: has a processor (")
+    assert str(caught.value).endswith(
+        "that gives other bytes than this machine's (and 1 more are refused); make all machines "
+        "alike"
+    )
+    assert Cluster(client, None).admitted == []
+    assert vectors_of(train(corpus, cluster=client, **SETTINGS)) == undisturbed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_interrupt_from_the_terminal_ends_all_processes_in_one_line(corpus, tmp_path):
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+    command = [sys.executable, "-m", "w2v_sparseadam.commands.train", corpus, *options]
+    command += ["--epochs", "200", "--workers", "1", "--run-dir", tmp_path / "run", "-o", "v.bin"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=tmp_path
+    ) as run:
+        while not run.stderr.readline().startswith("Epoch 1/"):
+            assert run.poll() is None
+        workers = psutil.Process(run.pid).children(recursive=True)
+        os.killpg(run.pid, signal.SIGINT)
+        said = run.communicate(timeout=60)[1].splitlines()
+    assert run.returncode == 130
+    assert re.fullmatch(
+        rf"Interrupted at step \d+; resume with: w2v-train --resume {tmp_path}/run --workers 1",
+        said[-1],
+    )
+    assert all(
+        line.startswith(("Epoch", "Checkpoint", "Interrupted")) or "%" in line for line in said
+    )
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
 def test_one_worker_that_is_killed(corpus, undisturbed):
