@@ -6,23 +6,21 @@ import asyncio
 import concurrent.futures
 import logging
 import secrets
-import signal
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from multiprocessing import resource_tracker
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-import dask
 import distributed
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future
 from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 
 from ..errors import ClusterError, check_range, wrong_type
 from ..events import Event, Warned
 from ..system.machine import usable_processors
+from .local import local_client
 from .tasks import refusal_of
 
 TRAIN = "w2v-train"
@@ -34,7 +32,6 @@ WORK = "w2v-work"
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
 _MOST_TRIES = 20
-_LOOPBACK = "127.0.0.1"
 _MANY = 1_000_000
 
 
@@ -65,6 +62,7 @@ class Cluster:
         self._seen: set[str] = set()  # workers that get tasks
         self._refused: set[str] = set()
         self._next_look = 0.0
+        self.n_processes = 0  # that were started on this machine, to be kept up
 
     @property
     def workers(self) -> dict[str, Any]:
@@ -214,6 +212,10 @@ class Cluster:
                 emit(Warned(f"{name}: this worker gets no task: it {self._reason(name)}"))
         if self._seen and not admitted:
             emit(Warned("no worker is left; waiting for one to join"))
+        if len(workers) < self.n_processes:
+            # Dask starts a process again, but not if it died while it started.
+            local: Any = self.client.cluster
+            local.scale(self.n_processes)
         self._seen = admitted
 
     def _reason(self, worker: str) -> str:
@@ -307,8 +309,10 @@ def connected(cluster: Client | str | int, threads: int | None) -> Iterator[Clus
         if isinstance(cluster, int) and not isinstance(cluster, bool):
             check_range("cluster", cluster, 1, _MANY)
             n_threads = threads or usable_processors()
-            client = stack.enter_context(_local_client(cluster, max(1, n_threads // cluster)))
-            yield Cluster(client, None)
+            client = stack.enter_context(local_client(cluster, max(1, n_threads // cluster)))
+            opened = Cluster(client, None)
+            opened.n_processes = cluster
+            yield opened
             return
         if isinstance(cluster, str):
             try:
@@ -333,57 +337,6 @@ def connected(cluster: Client | str | int, threads: int | None) -> Iterator[Clus
                 f"start some with dask worker {address}",
             )
         yield opened
-
-
-@contextmanager
-def _local_client(n_workers: int, n_threads: int) -> Iterator[Client]:
-    """Open a cluster of processes on this machine, with no port beyond the loopback interface."""
-    # Its processes share this machine's memory, which is checked before the run. One that dies is
-    # started again, however often.
-    settings = {"distributed.scheduler.allowed-failures": _MANY}
-    with ExitStack() as stack:
-        stack.enter_context(dask.config.set(settings))
-        with _interrupts_blocked(), _start_told():
-            cluster = LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=n_threads,
-                processes=True,
-                host=_LOOPBACK,
-                # Without one, Dask tries port 8787, and warns if it is in use.
-                dashboard_address=f"{_LOOPBACK}:0",
-                scheduler_kwargs={"dashboard": False},
-                memory_limit=None,
-                silence_logs=logging.CRITICAL,
-            )
-        stack.enter_context(cluster)
-        yield stack.enter_context(Client(cluster, set_as_default=False))
-
-
-@contextmanager
-def _start_told() -> Iterator[None]:
-    """Say in one line why processes cannot be started."""
-    try:
-        yield
-    except (RuntimeError, OSError) as error:
-        reason = error.__cause__ or error
-        raise ClusterError(f"the workers cannot be started ({reason})") from error
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Block SIGINT in the threads and processes that are started in the block.
-
-    A terminal sends Ctrl-C to all processes. This one must end the others.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # to start it unblocks the signal in a thread
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
