@@ -67,6 +67,10 @@ class DivergenceError(W2VError):
     exit_code = 3
 
 
+class ClusterError(W2VError):
+    """A cluster that cannot be reached, has gone, or has workers that cannot take part."""
+
+
 def check_path(name: str, value: object) -> None:
     """Refuse a value that cannot be the path of a file or folder.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from ..errors import W2VError
+from ..errors import ClusterError, W2VError
 from ..events import Event, Warned
+from ..system.paths import shell_path
 from ..training.event_log import LOG_NAME, EventLog
 from ..training.model import Model
 from .default_output import unused
@@ -49,7 +50,7 @@ class Session:
         self._report = stack.enter_context(closing(TrainReport(quiet)))
         self._log = self._open_log(log, append=request.resumes) if log else None
         self._write_phrases = phrases_to(phrases_out) if phrases_out else None
-        self._is_training = False
+        self._is_training = self._has_folder = self._has_begun = False
         self._n_steps = self._n_kept_steps = 0  # of the run, and of its last checkpoint
 
     def on_event(self, event: Event) -> None:
@@ -62,11 +63,37 @@ class Session:
         signals.compiling = event["event"] == "compile" and not self._is_training
         signals.deferred = self._is_training or signals.compiling
         self._report(event)
+        self._has_begun |= event["event"] in {"read", "start"}
         if self._log:
             self._log(event)
         if self._write_phrases:
             self._write_phrases(event)
         signals.check()
+
+    def told_how_to_resume(self, error: ClusterError) -> ClusterError:
+        """Return an error that ends a run, with what is left of the run."""
+        destination = self._request.destination
+        if destination and self._is_training:
+            return ClusterError(
+                f"{error}; the last checkpoint is of round {self._n_kept_steps:,} of "
+                f"{self._n_steps:,}, from which to resume: {self._how_to_resume(destination)}"
+            )
+        if destination and self._has_folder:
+            return ClusterError(f"{error}; resume with: {self._how_to_resume(destination)}")
+        if self._has_begun:
+            return ClusterError(f"{error}; the run is lost: --run-dir DIR would have kept it")
+        return error
+
+    def _how_to_resume(self, destination: Destination) -> str:
+        """Return the command that resumes the run, on machines like those that it has."""
+        return destination.how_to_resume() + self._machines()
+
+    def _machines(self) -> str:
+        """Return the option that names the machines of the run, if it has several."""
+        cluster = self._request.arguments.get("cluster")
+        if isinstance(cluster, int):
+            return f" --workers {cluster}"
+        return f" --scheduler {shell_path(cluster)}" if cluster else ""
 
     def save(self, model: Model) -> None:
         """Write the vectors of the finished run."""
@@ -83,7 +110,7 @@ class Session:
                 raise
             from ..runs.names import resume_command
 
-            how = f"{resume_command(request.destination.name)} -o PATH"
+            how = f"{resume_command(request.destination.name)}{self._machines()} -o PATH"
             if self._n_kept_steps == self._n_steps:
                 raise W2VError(f"{error}; the trained vectors are kept: {how}") from error
             raise W2VError(
@@ -98,17 +125,18 @@ class Session:
         """Note how far a run with a folder is, and what to tell the user if a signal ends it."""
         match event["event"]:
             case "folder":
+                self._has_folder = True
                 destination.keep(self._request.output, self._request.vectors)
                 if not self._log:
                     self._log = self._open_log(destination.run_dir / LOG_NAME, append=True)
             case "start":
                 self._is_training = self._signals.saves = True
                 self._n_steps, self._n_kept_steps = event["steps"], event["first_step"]
-                self._signals.note = f"; resume with: {destination.how_to_resume()}"
+                self._signals.note = f"; resume with: {self._how_to_resume(destination)}"
             case "checkpoint":
                 self._n_kept_steps = event["step"]
                 self._signals.note = (
-                    f" at step {event['step']:,}; resume with: {destination.how_to_resume()}"
+                    f" at step {event['step']:,}; resume with: {self._how_to_resume(destination)}"
                 )
             case "done":
                 self._is_training = False

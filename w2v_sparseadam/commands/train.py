@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..errors import ClusterError
 from ..system.files import check_writable
 from ..training.resume import resume
 from ..training.train import train_by_settings
@@ -72,10 +73,14 @@ def main(
             arguments["checkpoint_now"] = stack.enter_context(asked_by_sigusr1())
             arguments["lock"] = not no_lock
             arguments["log"] = False  # the session's also says where the vectors are
-        if request.resumes:
-            session.save(resume(**arguments, progress=False))
-        else:
-            session.save(train_by_settings(**arguments))
+        try:
+            if request.resumes:
+                model = resume(**arguments, progress=False)
+            else:
+                model = train_by_settings(**arguments)
+        except ClusterError as error:
+            raise session.told_how_to_resume(error) from error
+        session.save(model)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import Callable
 
-from distributed import Worker, WorkerPlugin
+from distributed import Status, Worker, WorkerPlugin
 
-from ..events import Event, Warned
+from ..errors import ClusterError
 from ..training.settings import Settings
-from .cluster import TRAIN, WORK, Cluster, ClusterError
-from .tasks import Identity, identity
+from .cluster import TRAIN, WORK, Cluster
+from .tasks import Identity, identity, refusal_of
 
 _PLENTY = 1_000_000
 
@@ -33,6 +32,10 @@ class Admission(WorkerPlugin):
         vars(worker)["w2v_refusal"] = refusal
         n = 0 if refusal else 1
         await worker.set_resources(**{TRAIN: n, WORK: n * _PLENTY})
+        # Tasks that no worker could do are handed out when a worker joins or is back from a pause,
+        # not when it gets resources.
+        worker.status = Status.paused
+        worker.status = Status.running
 
     def _refusal(self) -> str:
         """Say why this worker cannot take part; empty if it can."""
@@ -52,11 +55,6 @@ def difference(expected: Identity, found: Identity) -> str:
     if expected.digest != found.digest:
         return f"has a processor ({found.processor}) that gives other bytes than this machine's"
     return ""
-
-
-def refusal_of(dask_worker: Worker) -> str:
-    """Return why a worker was refused; empty if it was not."""
-    return str(vars(dask_worker).get("w2v_refusal", "has not been looked at"))
 
 
 def admit(cluster: Cluster, settings: Settings) -> None:
@@ -83,14 +81,6 @@ def admit(cluster: Cluster, settings: Settings) -> None:
         name, why = min(refused.items())
         others = f" (and {len(refused) - 1} more are refused)" if len(refused) > 1 else ""
         raise ClusterError(f"{name}: {why}{others}; make all machines alike")
-
-
-def warn_of_refused(cluster: Cluster, told: set[str], emit: Callable[[Event], None]) -> None:
-    """Warn, once each, of workers that joined later and were refused."""
-    for name, info in cluster.workers.items():
-        if name not in told and info["resources"].get(WORK) == 0:
-            told.add(name)
-            emit(Warned(f"{name}: joined, but gets no work: it would give other bytes"))
 
 
 def _named(names: list[str]) -> str:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
-import dask
 import distributed
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future
+from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 
-from ..errors import W2VError, check_range, wrong_type
+from ..errors import ClusterError, check_range, wrong_type
+from ..events import Event, Warned
 from ..system.machine import usable_processors
+from .local import local_client
+from .tasks import refusal_of
 
 TRAIN = "w2v-train"
 """A worker has one of this resource, so that it trains one shard at a time."""
@@ -24,12 +30,13 @@ WORK = "w2v-work"
 """Workers that were admitted have plenty of this resource; others have none, and get no task."""
 
 _POLL_SECONDS = 0.5
-_LOOPBACK = "127.0.0.1"
+_LOOK_SECONDS = 2.0
+_MOST_TRIES = 20
 _MANY = 1_000_000
 
 
-class ClusterError(W2VError):
-    """A cluster that cannot be reached, or has gone."""
+Emit = Callable[[Event], None]
+T = TypeVar("T")
 
 
 class DataLost(Exception):  # noqa: N818 - who catches it repeats the work
@@ -49,13 +56,21 @@ class Cluster:
     def __init__(self, client: Client, threads: int | None) -> None:
         self.client = client
         self.threads = threads
+        self._loop: Any = client.loop
         self._run = secrets.token_hex(4)
         self._n_keys = 0
+        self._seen: set[str] = set()  # workers that get tasks
+        self._refused: set[str] = set()
+        self._next_look = 0.0
+        self.n_processes = 0  # that were started on this machine, to be kept up
 
     @property
     def workers(self) -> dict[str, Any]:
         """What the scheduler knows of each worker, by its address."""
-        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+        # `Client.scheduler_info` may return what its own timer asks for: without workers.
+        scheduler: Any = self.client.scheduler
+        known = self.client.sync(scheduler.identity, n_workers=-1)
+        return dict(known["workers"])
 
     @property
     def admitted(self) -> list[str]:
@@ -67,44 +82,79 @@ class Cluster:
     ) -> Future:
         """Run a function on some worker; futures among its arguments are their results there."""
         self._n_keys += 1
-        # Dask keeps the mean time of tasks by the words that their keys begin with.
-        return self.client.submit(
-            work,
-            *args,
-            key=f"w2v-{name}-{self._run}-{self._n_keys}",
-            pure=False,
-            resources={TRAIN: 1, WORK: 1} if trains else {WORK: 1},
-        )
+        with self._lost_told():
+            # Dask keeps the mean time of tasks by the words that their keys begin with.
+            return self.client.submit(
+                work,
+                *args,
+                key=f"w2v-{name}-{self._run}-{self._n_keys}",
+                pure=False,
+                resources={TRAIN: 1, WORK: 1} if trains else {WORK: 1},
+            )
 
-    def scatter(self, value: Any, workers: list[str], *, everywhere: bool = False) -> Future:
-        """Send a value to one of some workers, or to all of them, not through the scheduler."""
-        self.check_alive()
+    def send(self, value: Any, worker: str, poll: Callable[[], None]) -> Future:
+        """Send a value to a worker, not through the scheduler; others fetch it there.
+
+        It is not sent to all at once: Dask's broadcast never ends if one of them dies meanwhile.
+        """
         # In a list, because Dask would take a dict or a tuple apart.
-        (future,) = self.client.scatter(
-            [value], workers=workers, broadcast=everywhere, hash=False, direct=True
+        options = {"workers": [worker], "hash": False, "direct": True}
+        (future,) = self._done(
+            lambda: self.client.scatter([value], **options, asynchronous=True), poll
         )
         return future
 
-    def result(self, future: Future) -> Any:
-        """Return the result of a task that is done, not through the scheduler if it can be had."""
-        try:
-            return self.client.gather(future, direct=True)
-        except (OSError, distributed.CancelledError, KeyError) as error:
-            self.check_alive()
-            raise DataLost(str(error)) from error
+    def results(
+        self, futures: Sequence[Future], poll: Callable[[], None], kept: Collection[Future] = ()
+    ) -> list[Any]:
+        """Return the results of tasks that are done, not through the scheduler if possible.
 
-    def cancel(self, futures: Collection[Future]) -> None:
-        """Give tasks up, if the scheduler can still be told."""
-        with suppress(Exception):
-            self.client.cancel(list(futures), force=True)
+        ``poll``, ``kept`` and errors are as for `wait`.
+        """
+        wanted = list(futures)
+        return self._done(
+            lambda: self.client.gather(wanted, direct=True, asynchronous=True), poll, kept
+        )
 
-    def wait(self, futures: Collection[Future], poll: Callable[[int], None]) -> None:
-        """Wait for tasks; call ``poll`` with the number of those done, again and again.
+    def _done(
+        self,
+        ask: Callable[[], Coroutine[Any, Any, T]],
+        poll: Callable[[], None],
+        kept: Collection[Future] = (),
+    ) -> T:
+        """Return what the client is asked for; call ``poll`` again and again meanwhile."""
+        with self._lost_told():
+            answer = asyncio.run_coroutine_threadsafe(ask(), self._loop.asyncio_loop)
+            while not answer.done():
+                concurrent.futures.wait([answer], _POLL_SECONDS)
+                try:
+                    self._check(kept)
+                    poll()
+                except BaseException:
+                    answer.cancel()
+                    raise
+            return answer.result()
+
+    def wait(
+        self,
+        futures: Collection[Future],
+        poll: Callable[[int], None],
+        kept: Collection[Future] = (),
+    ) -> None:
+        """Wait for tasks.
+
+        Parameters
+        ----------
+        futures : collection of Future
+        poll : callable
+            Receives the number of tasks that are done, again and again.
+        kept : collection of Future
+            What the tasks are made from. Rather than make it again, they are given up.
 
         Raises
         ------
         DataLost
-            If one of them can no longer be done as it stands.
+            If a task can no longer be done as it stands, or something kept is lost.
         ClusterError
             If the scheduler has gone.
         W2VError
@@ -115,42 +165,126 @@ class Cluster:
             future.add_done_callback(done.put)
         n_done = 0
         while n_done < len(futures):
-            self.check_alive()
+            self._check(kept)
             with suppress(Empty):
-                _check_done(done.get(timeout=_POLL_SECONDS))
+                self._check_done(done.get(timeout=_POLL_SECONDS))
                 n_done += 1
             poll(n_done)
 
-    def check_alive(self) -> None:
-        """Raise an error if the scheduler has gone."""
+    def _check_done(self, future: Future) -> None:
+        """Raise what a task raised, if anything."""
+        if future.status == "finished":
+            return
+        if future.status != "error":
+            self._check_alive()
+            raise DataLost(f"a task was {future.status}")
+        error = future.exception()
+        assert error is not None
+        if isinstance(error, KilledWorker):
+            raise DataLost(_reason_of(error)) from error
+        raise error
+
+    def wait_for_workers(self, emit: Emit, poll: Callable[[], None]) -> list[str]:
+        """Return the workers that get tasks, as soon as there are any."""
+        while True:
+            self._next_look = 0.0
+            self.look(emit)
+            if self._seen:
+                return sorted(self._seen)
+            poll()
+            time.sleep(_POLL_SECONDS)
+
+    def look(self, emit: Emit) -> None:
+        """Tell of workers that have gone or were refused, every few seconds."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LOOK_SECONDS
+        with self._lost_told():
+            workers = self.workers
+        admitted = {name for name, info in workers.items() if info["resources"].get(WORK)}
+        for name in sorted(self._seen - set(workers)):
+            # What is still fetched from a worker that hangs is fetched from another.
+            self._loop.add_callback(self.client.rpc.remove, name)
+            emit(Warned(f"{name}: this worker has gone; others do its work"))
+        for name, info in workers.items():
+            if name not in self._refused and info["resources"].get(WORK) == 0:
+                self._refused.add(name)
+                emit(Warned(f"{name}: this worker gets no task: it {self._reason(name)}"))
+        if self._seen and not admitted:
+            emit(Warned("no worker is left; waiting for one to join"))
+        if len(workers) < self.n_processes:
+            # Dask starts a process again, but not if it died while it started.
+            local: Any = self.client.cluster
+            local.scale(self.n_processes)
+        self._seen = admitted
+
+    def _reason(self, worker: str) -> str:
+        """Return why a worker was refused."""
+        reasons = self.client.run(refusal_of, workers=[worker], on_error="return")
+        return str(reasons.get(worker, "has gone"))
+
+    def _check(self, kept: Collection[Future]) -> None:
+        """Raise an error if the scheduler has gone, or something kept is not there any more."""
+        self._check_alive()
+        if any(future.status != "finished" for future in kept):
+            raise DataLost("a worker has gone that held a part of the model")
+
+    def _check_alive(self) -> None:
+        """Raise an error if the scheduler has gone, or has been away."""
         if self.client.status == "running":
             return
-        with suppress(Exception):  # it reconnects for as long as Dask's configuration says
-            self.client.sync(self._reconnected)
+        while self.client.status == "connecting":  # for as long as Dask's configuration says
+            time.sleep(_POLL_SECONDS)
         if self.client.status != "running":
             raise ClusterError("the scheduler has gone")
         raise DataLost("the connection to the scheduler was interrupted")
 
-    async def _reconnected(self) -> None:
-        import asyncio
+    @contextmanager
+    def _lost_told(self) -> Iterator[None]:
+        """Turn what Dask raises for a scheduler or for data that have gone into our errors."""
+        try:
+            yield
+        except (
+            OSError,
+            KeyError,
+            ValueError,  # of a worker to send to, which has gone
+            KilledWorker,
+            ClosedClientError,
+            distributed.CancelledError,
+            asyncio.CancelledError,
+        ) as error:
+            self._check_alive()
+            raise DataLost(_reason_of(error)) from error
 
-        while self.client.status == "connecting":
-            await asyncio.sleep(0.1)
 
-
-def _check_done(future: Future) -> None:
-    """Raise what a task raised, if anything."""
-    if future.status == "finished":
-        return
-    if future.status != "error":
-        raise DataLost(f"a task was {future.status}")
-    error = future.exception()
+def _reason_of(error: BaseException) -> str:
+    """Say why something is lost."""
     if isinstance(error, KilledWorker):
-        raise DataLost(
-            "a task was given up because several workers died while they did it"
-        ) from error
-    assert error is not None
-    raise error
+        return "a task was given up because several workers died while they did it"
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def repeated(work: Callable[[], T], what: str, emit: Emit) -> T:
+    """Do work on a cluster, and do it again if data is lost.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler has gone, or the work fails again and again.
+    W2VError
+        What the work raises.
+    """
+    for n_failed in range(1, _MOST_TRIES + 1):
+        try:
+            return work()
+        except DataLost as error:
+            if n_failed == _MOST_TRIES:
+                raise ClusterError(
+                    f"{what} failed {n_failed} times, the last time because {error}",
+                    "look at the logs of the workers, and whether their memory is full",
+                ) from error
+            emit(Warned(f"{error}; {what} is repeated"))
+    raise AssertionError
 
 
 @contextmanager
@@ -175,8 +309,10 @@ def connected(cluster: Client | str | int, threads: int | None) -> Iterator[Clus
         if isinstance(cluster, int) and not isinstance(cluster, bool):
             check_range("cluster", cluster, 1, _MANY)
             n_threads = threads or usable_processors()
-            client = stack.enter_context(_local_client(cluster, max(1, n_threads // cluster)))
-            yield Cluster(client, None)
+            client = stack.enter_context(local_client(cluster, max(1, n_threads // cluster)))
+            opened = Cluster(client, None)
+            opened.n_processes = cluster
+            yield opened
             return
         if isinstance(cluster, str):
             try:
@@ -201,30 +337,6 @@ def connected(cluster: Client | str | int, threads: int | None) -> Iterator[Clus
                 f"start some with dask worker {address}",
             )
         yield opened
-
-
-@contextmanager
-def _local_client(n_workers: int, n_threads: int) -> Iterator[Client]:
-    """Open a cluster of processes on this machine, with no port beyond the loopback interface."""
-    # Its processes share this machine's memory, which is checked before the run. One that dies is
-    # started again, however often.
-    settings = {"distributed.scheduler.allowed-failures": _MANY}
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=n_threads,
-            processes=True,
-            host=_LOOPBACK,
-            # Without one, Dask tries port 8787, and warns if it is in use.
-            dashboard_address=f"{_LOOPBACK}:0",
-            scheduler_kwargs={"dashboard": False},
-            memory_limit=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 @contextmanager

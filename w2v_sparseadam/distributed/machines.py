@@ -5,20 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ..engine.stepper import Stepper
 from ..events import Event, Reading, TextRead
+from ..text.counts import WordCounts
 from ..text.reading.parts import Part
 from ..text.reading.reader import is_plain
 from ..text.reading.sources import Source, total_bytes
 from ..text.reading_report import TextReport
+from ..text.settings import TextConfig
 from ..training.build import check_model_fits, frozen_rows, initialize, new_tables
 from ..training.machines import MachinesForecast, SharedText
 from ..training.run import OpenStepper
 from ..training.settings import Settings
 from .admission import admit
-from .cluster import Cluster, connected
+from .cluster import Cluster, connected, repeated
 from .forecast import check_workers_fit, forecast_run
 from .rounds import Rounds
 from .tasks import Known, count_part, merge_parts
@@ -54,19 +57,32 @@ class DaskMachines:
     ) -> tuple[SharedText, TextReport]:
         """Count the words of a text, and choose the vocabulary as one machine does."""
         began = time.perf_counter()
-        cluster = self._cluster
         config = config_for_client(settings.text)
-        config_there = config_for_workers(config)
         groups = count_groups(sources, settings)
+        counted = repeated(lambda: self._count(groups, config, emit), "reading", emit)
+        vocabulary, report = choose_vocabulary(
+            counted, config, sources, seconds=time.perf_counter() - began
+        )
+        emit(TextRead(config.min_count, report))
+        text_sizes = sizes_by_source(sources, groups, counted.text_sizes)
+        return SharedText(vocabulary, sources, text_sizes), report
+
+    def _count(
+        self, groups: Sequence[Sequence[Source]], config: TextConfig, emit: Emit
+    ) -> WordCounts:
+        """Count the words of a text on the workers."""
+        cluster = self._cluster
+        config_there = config_for_workers(config)
         counts = [
             cluster.submit(count_part, group, config_there, name=f"count-{k}")
             for k, group in enumerate(groups)
         ]
-        whole = total_bytes(sources)
         sizes = [total_bytes(group) for group in groups]
+        whole = total_bytes(list(chain.from_iterable(groups)))
 
         def tell(n_done: int) -> None:
             emit(Reading(sum(sizes[:n_done]), whole, 0))
+            cluster.look(emit)
 
         level = counts
         for number, merges in enumerate(merge_levels(len(counts))):
@@ -81,13 +97,8 @@ class DaskMachines:
             ]
         cluster.wait(counts, tell)
         cluster.wait(level, lambda _: tell(len(counts)))
-        counted = cluster.result(level[0])
-        vocabulary, report = choose_vocabulary(
-            counted, config, sources, seconds=time.perf_counter() - began
-        )
-        emit(TextRead(config.min_count, report))
-        text_sizes = sizes_by_source(sources, groups, counted.text_sizes)
-        return SharedText(vocabulary, sources, text_sizes), report
+        (counted,) = cluster.results(level, lambda: tell(len(counts)))
+        return counted
 
     def stepper(
         self,

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from distributed import Future
 
 from ..engine.stepper import Batch
-from ..errors import W2VError
-from ..events import Event, RoundProgressed, Warned
+from ..events import Event, RoundProgressed
 from ..optimizers.base import Optimizer
 from ..text.reading.parts import Part, text_parts
 from ..training.machines import SharedText
 from ..training.settings import Settings
-from .admission import warn_of_refused
-from .blocks import blocks_of, count_blocks, fill_block
-from .cluster import Cluster, DataLost
+from .blocks import Block, blocks_of, count_blocks, fill_block
+from .cluster import Cluster, repeated
 from .shard import Round, sum_of
 from .tasks import Known, Summary, changes_in, merge, summary, train_part
 
-_MOST_REPEATS = 100
 _FORGET_ROUNDS = 64
 
 
@@ -87,8 +85,7 @@ class Rounds:
         )
         self._n_blocks = 0
         self._known_there: Future | None = None
-        self._begun: _Begun | None = None
-        self._refused: set[str] = set()
+        self._begun: list[_Begun] = []  # the round to come, and the one after it
 
     @property
     def buffer_bytes(self) -> int:
@@ -112,25 +109,20 @@ class Rounds:
         Raises
         ------
         ClusterError
-            If the scheduler has gone.
+            If the scheduler has gone, or the round fails again and again.
         W2VError
-            What a task raised; or if the round fails again and again.
+            What a task raised.
         """
         (_,) = lrs
-        repeat = 0
-        while True:
+
+        def train() -> Batch:
             try:
-                return [self._round(first_step)]
-            except DataLost as error:
+                return self._round(first_step)
+            except BaseException:
                 self._forget()
-                if repeat == _MOST_REPEATS:
-                    raise W2VError(
-                        f"round {first_step + 1} failed {repeat + 1} times, the last time because "
-                        f"{error}",
-                        "look at the logs of the workers; if their memory is full, see the guide",
-                    ) from error
-                self._emit(Warned(f"{error}; round {first_step + 1} is repeated"))
-                repeat += 1
+                raise
+
+        return [repeated(train, f"round {first_step + 1}", self._emit)]
 
     def close(self) -> None:
         """Drop what is under way."""
@@ -138,35 +130,37 @@ class Rounds:
 
     def _round(self, number: int) -> Batch:
         """Train a round, of which the tables then have the state, and begin the next."""
-        begun = self._begun
-        if begun is None or begun.number != number:
-            begun = self._begin(number, self._sent())
+        if not self._begun:
+            self._begun = [self._begin(number, self._sent(number))]
+        (begun,) = self._begun
         self._wait(begun)
-        summaries: list[Summary] = [self._cluster.result(future) for future in begun.summaries]
+        summaries: list[Summary] = self._results(begun, begun.summaries)
         begun.shards.clear()  # so that workers have the memory for the next round
         begun.summaries.clear()
         counts = self._counts_after(summaries)
-        warn_of_refused(self._cluster, self._refused, self._emit)
-        self._begun = None
         if number + 1 < sum(self._stages) and (number + 1) % _FORGET_ROUNDS:
-            self._begun = self._begin(number + 1, begun.merged, counts)
+            self._begun.append(self._begin(number + 1, begun.merged, counts))
         # All blocks are here before any is in its place: the tables are whole at any time.
-        blocks = [self._cluster.result(future) for future in begun.merged]
+        blocks: list[Block] = self._results(begun, begun.merged)
         for k, block in enumerate(blocks):
             fill_block(self.tables, block, k, len(blocks))
         for optimizer, count in zip(self.tables.values(), counts, strict=True):
             optimizer.step_count = count
+        del self._begun[0]
         return sum_of([result.batch for result in summaries])
 
-    def _sent(self) -> list[Future]:
-        """Send the state to the workers, each of which gets some blocks."""
-        workers = self._cluster.admitted
-        if not workers:
-            raise DataLost("all workers have gone")
-        self._known_there = self._cluster.scatter(self._known, workers, everywhere=True)
+    def _sent(self, number: int) -> list[Future]:
+        """Send the state before a round to the workers, each of which gets some blocks."""
+
+        def poll() -> None:
+            self._tell(number, 0)
+
+        send = self._cluster.send
+        workers = self._cluster.wait_for_workers(self._emit, poll)
+        self._known_there = send(self._known, workers[0], poll)
         self._n_blocks = count_blocks(self._n_bytes, len(workers))
         return [
-            self._cluster.scatter(block, [workers[k % len(workers)]])
+            send(block, workers[k % len(workers)], poll)
             for k, block in enumerate(blocks_of(self.tables, self._n_blocks))
         ]
 
@@ -213,14 +207,34 @@ class Rounds:
         return text_parts(self._text.sources, self._text.sizes, begin, end)
 
     def _wait(self, begun: _Begun) -> None:
-        """Wait until a round is merged; tell how many of its shards are done."""
+        """Wait until a round is merged."""
 
         def poll(n_done: int) -> None:
-            self._emit(RoundProgressed(begun.number + 1, n_done, self._n_shards))
+            self._tell(begun.number, n_done)
 
-        self._cluster.wait(begun.shards, poll)
+        self._cluster.wait(begun.shards, poll, self._kept(begun))
         rest = [*begun.summaries, *begun.merged]
-        self._cluster.wait(rest, lambda _: poll(self._n_shards))
+        self._cluster.wait(rest, lambda _: poll(self._n_shards), self._kept(begun))
+
+    def _results(self, begun: _Begun, futures: Sequence[Future]) -> list[Any]:
+        """Fetch results of a round that is merged."""
+        return self._cluster.results(
+            futures, lambda: self._tell(begun.number, self._n_shards), self._kept(begun)
+        )
+
+    def _kept(self, begun: _Begun) -> list[Future]:
+        """Return what a round is made from.
+
+        Dask could make lost blocks again from those before them, round by round back to where they
+        were sent from here. Here is the state before the round, at most.
+        """
+        assert self._known_there is not None
+        return [*begun.given, self._known_there]
+
+    def _tell(self, number: int, n_done: int) -> None:
+        """Tell how many shards of a round are done, and what has become of workers."""
+        self._emit(RoundProgressed(number + 1, n_done, self._n_shards))
+        self._cluster.look(self._emit)
 
     def _counts_after(self, summaries: Sequence[Summary]) -> list[int]:
         """Return the step counts of the optimizers after a round: those of the busiest shard."""
@@ -230,8 +244,8 @@ class Rounds:
 
     def _forget(self) -> None:
         """Drop what is under way, so that the scheduler forgets it."""
-        if self._begun:
-            begun, self._begun = self._begun, None
-            futures = [*begun.shards, *begun.summaries, *begun.merged, *begun.given]
-            self._cluster.cancel(futures)
+        for begun in self._begun:
+            for future in (*begun.shards, *begun.summaries, *begun.merged, *begun.given):
+                future.release()
+        self._begun = []
         self._known_there = None

@@ -7,7 +7,7 @@ import platform
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from .merging import merge_block
 from .shard import Round, ShardResult, no_change, train_shard
 from .word_counts import count_words_of, merge_counts
 from .word_ids import KnownWords, word_ids_of
+
+if TYPE_CHECKING:
+    from distributed import Worker
 
 # The memory of a worker holds one shard's tables at a time, whatever its scheduler believes.
 _training = threading.Lock()
@@ -73,6 +76,11 @@ def identity(settings: Settings) -> Identity:
         digest.hexdigest()[:16],
         platform.processor() or platform.machine(),
     )
+
+
+def refusal_of(dask_worker: Worker) -> str:
+    """Return why a worker was refused; empty if it was not."""
+    return str(vars(dask_worker).get("w2v_refusal", "has not been looked at"))
 
 
 def count_part(sources: Sequence[Source], config: TextConfig) -> WordCounts:
