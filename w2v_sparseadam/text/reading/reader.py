@@ -180,9 +180,9 @@ def read_chunks(
     n_text_bytes = 0
     n_bytes_read = n_bad_bytes = 0  # of earlier sources
     long_tokens = _LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
+    buffer = bytearray(chunk_bytes + _SPARE_BYTES)
     for file_number, source in enumerate(find_sources(paths)):
         with _opened(source, config, directory) as (file, text):
-            buffer = bytearray(chunk_bytes + _SPARE_BYTES)
             filled = _fill(text, buffer, 0, len(_UTF8_BOM))
             offset = file.text_begin  # of buffer[0]
             if not offset and buffer.startswith(_UTF8_BOM) and not are_words([source]):

@@ -56,7 +56,7 @@ class Source:
         """Open it for reading bytes; standard input stays open when that is closed."""
         standard_input = self.path == STANDARD_INPUT
         path = 0 if standard_input else self.path
-        return open(path, "rb", buffering=0, closefd=not standard_input)
+        return io.FileIO(path, closefd=not standard_input)
 
     def state(self, file: Any) -> tuple[int | None, Any]:
         """Return the size of the open file, and what differs if its content has changed."""
@@ -112,6 +112,11 @@ def source_at(path: str) -> Source:
     """Return the source at a path on this machine, which must not be a directory."""
     if is_url(path):
         raise TextError(f"{path}: only a corpus can be at a URL; copy it to this machine first")
+    return local_source(path)
+
+
+def local_source(path: str) -> Source:
+    """Return the source at a path that is not a URL and not a directory."""
     try:
         status = os.fstat(0) if path == STANDARD_INPUT else os.stat(path)
     except (OSError, ValueError) as error:
