@@ -316,19 +316,18 @@ def _text_blocks(
 ) -> Iterator[bytes] | None:
     """Check a file's first bytes; return its text as UTF-8, None if the file is just that."""
     head = file.peek(HEAD_BYTES)
-    blocks = file.blocks()
-    kind = compression_of(head)
-    if kind:
-        head, blocks = _peeked(decompressed(file, kind), b"")
+    codec, unpacked = config.codec, None
+    if kind := compression_of(head):
+        head, unpacked = _peeked(decompressed(file, kind), b"")
     if config.format == "parquet":
-        return _parquet_blocks(file, config, blocks if kind else None, directory)
-    check_head(head, file.name, config.codec)
+        return _parquet_blocks(file, config, unpacked, directory)
+    check_head(head, file.name, codec)
     if config.format == "lines":
         check_not_vectors(head, file.name)
-    if config.format == "lines" and config.codec == "utf-8":
-        check_controls(head, file.name)
-        return blocks if kind else None
-    first, text = _peeked(decoded(blocks, file, config.codec, config.errors), "")
+        if codec == "utf-8":
+            check_controls(head, file.name)
+            return unpacked
+    first, text = _peeked(decoded(unpacked or file.blocks(), file, codec, config.errors), "")
     check_controls(first[:HEAD_BYTES].encode(errors="ignore"), file.name)
     if config.format == "lines":
         return (encoded(block, file, config.errors) for block in text)

@@ -166,7 +166,7 @@ class SourceFile:
         self._is_stream = source.is_stream
         try:
             self._file = source.open()
-            if not source.is_stream:
+            if not self._is_stream:
                 self._before = source.state(self._file)
         except (OSError, ValueError) as error:
             raise unreadable(self.name, error) from error
@@ -184,6 +184,9 @@ class SourceFile:
 
         Call this before reading.
         """
+        if not self._is_stream:
+            # A file may hold more than its size says, as those of /proc, whose size is 0.
+            n_bytes = min(n_bytes, self._before[0] or n_bytes)
         head = bytearray(n_bytes)
         filled = 0
         with memoryview(head) as view:
