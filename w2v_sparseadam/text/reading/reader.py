@@ -42,6 +42,8 @@ PADDING_BYTES = 8
 LONGEST_LINE = 1 << 27
 """The longest line, in bytes, that a tokenizer of whole lines is given."""
 
+_ENOUGH_FOR_A_THREAD = 1 << 19  # bytes of text; less is converted while a thread would start
+
 _LINE_FEED = 0x0A
 _SPARE_BYTES = 1 + PADDING_BYTES  # after what is read; 1 for a line feed that is missing at the end
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -289,11 +291,19 @@ def _opened(
             yield file, BlockReader(blocks) if blocks else file
             return
         blocks = blocks or file.blocks()
+        begun: list[bytes] = []
+        for block in blocks:
+            begun.append(block)
+            if sum(map(len, begun)) >= _ENOUGH_FOR_A_THREAD:
+                break
+        else:
+            yield file, BlockReader(iter(begun))
+            return
         owned = stack.pop_all()
 
     def made() -> Iterator[bytes]:
         with owned:  # closed by the thread, which may still read when the consumer stops
-            yield from blocks
+            yield from chain(begun, blocks)
 
     with closing(read_ahead(made())) as ahead:
         yield file, BlockReader(ahead)
