@@ -121,6 +121,15 @@ def test_files_follow_each_other_in_the_order_given(tmp_path):
     assert found == [(b"2\n", 0), (b"", 1), (b"1\n", 2)]
 
 
+def test_an_empty_file_after_a_byte_order_mark(tmp_path):
+    """Files share a buffer, but not what is left in it."""
+    paths = [tmp_path / "mark", tmp_path / "empty", tmp_path / "text"]
+    for path, text in zip(paths, (b"\xef\xbb\xbf", b"", b"a"), strict=True):
+        path.write_bytes(text)
+    found = [(c.data[: c.n_bytes].tobytes(), c.offset, c.n_bytes_read) for c in read_chunks(paths)]
+    assert found == [(b"", 3, 3), (b"", 0, 3), (b"a\n", 0, 4)]
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "é", "語", " ", "\n", "x" * 99])), st.integers(3, 40))
 def test_archives_and_encodings_give_the_same_chunks(tmp_path_factory, pieces, chunk_bytes):

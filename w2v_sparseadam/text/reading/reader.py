@@ -20,6 +20,7 @@ from .corpus_like import CorpusLike, paths_or_sentences
 from .encodings import decoded, encoded
 from .finding import find_sources
 from .formats import RECORDS, parquet_lines, record_lines, spooled
+from .long_tokens import LongTokens, after_last_space
 from .magic import (
     HEAD_BYTES,
     check_controls,
@@ -30,9 +31,6 @@ from .magic import (
 from .parts import Part, lines_of_part
 from .sentences import SentenceFile, Sentences, are_words
 from .sources import Source, SourceFile
-
-WHITE_SPACE = b" \n\t\r\v\f"
-"""The bytes that separate tokens: the ASCII white space of `bytes.split`, most common first."""
 
 CHUNK_BYTES = 1 << 20
 
@@ -159,7 +157,7 @@ def read_chunks(
     ``chunk_bytes``, larger only while a single token fills it. Tokens longer than the config's
     ``max_token_bytes`` (or `LONGEST_LINE`, if its tokenizer takes lines) are dropped. Text that is
     compressed, in another encoding or in records is converted by a separate thread, a few blocks
-    of about 1 MiB ahead; a record is held in memory as a whole.
+    of about 1 MiB ahead, unless it is short; a record is held in memory as a whole.
 
     Parameters
     ----------
@@ -181,13 +179,13 @@ def read_chunks(
     config = TextConfig() if config is None else config
     n_text_bytes = 0
     n_bytes_read = n_bad_bytes = 0  # of earlier sources
-    long_tokens = _LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
+    long_tokens = LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
     buffer = bytearray(chunk_bytes + _SPARE_BYTES)
     for file_number, source in enumerate(find_sources(paths)):
         with _opened(source, config, directory) as (file, text):
             filled = _fill(text, buffer, 0, len(_UTF8_BOM))
             offset = file.text_begin  # of buffer[0]
-            if not offset and buffer.startswith(_UTF8_BOM) and not are_words([source]):
+            if not offset and buffer.startswith(_UTF8_BOM, 0, filled) and not are_words([source]):
                 offset = len(_UTF8_BOM)
                 filled -= offset
             last_byte = _LINE_FEED
@@ -209,7 +207,7 @@ def read_chunks(
                 if at_end:
                     cut = filled
                 else:
-                    cut = _after_last_space(buffer, 0 if n_dropped else carried, filled)
+                    cut = after_last_space(buffer, 0 if n_dropped else carried, filled)
                 if cut:
                     last_byte = buffer[cut - 1]
                 n_text_bytes += cut
@@ -229,41 +227,6 @@ def read_chunks(
                 buffer = _starting_with(buffer[cut : cut + filled], buffer, chunk_bytes)
             n_bytes_read += file.n_bytes_read
             n_bad_bytes += file.n_bad_bytes
-
-
-class _LongTokens:
-    """Drops tokens that are too long from a text that is read buffer by buffer.
-
-    Attributes
-    ----------
-    n : int
-        Tokens dropped so far.
-    is_within : bool
-        Whether the last one continues in the next buffer.
-    """
-
-    def __init__(self, most_bytes: int) -> None:
-        self.n = 0
-        self.is_within = False
-        self._most_bytes = most_bytes
-
-    def drop(self, buffer: bytearray, filled: int) -> int:
-        """Drop them from ``buffer[:filled]``, which starts with a token; return how many bytes."""
-        begin, end = 0, filled
-        while self.is_within or end - begin > self._most_bytes:
-            if not self.is_within:
-                after = _after_last_space(buffer, begin, min(begin + self._most_bytes + 1, end))
-                if after:
-                    begin = after
-                    continue
-                self.n += 1
-            stop = _first_space(buffer, begin, end)
-            self.is_within = stop == end
-            buffer[begin : begin + end - stop] = buffer[stop:end]
-            end = begin + end - stop
-            if self.is_within:
-                break
-        return filled - end
 
 
 class _Readable(Protocol):
@@ -377,22 +340,6 @@ def _fill(text: _Readable, buffer: bytearray, begin: int, end: int) -> int:
         while begin < end and (n_read := text.readinto(view[begin:end])):
             begin += n_read
     return begin
-
-
-def _after_last_space(buffer: bytearray, begin: int, end: int) -> int:
-    """Return the place after the last white space in ``buffer[begin:end]``, 0 if it has none."""
-    after = 0
-    for space in WHITE_SPACE:
-        after = max(after, buffer.rfind(space, max(begin, after), end) + 1)
-    return after
-
-
-def _first_space(buffer: bytearray, begin: int, end: int) -> int:
-    """Return the place of the first white space in ``buffer[begin:end]``, ``end`` if none."""
-    for space in WHITE_SPACE:
-        found = buffer.find(space, begin, end)
-        end = end if found < 0 else found
-    return end
 
 
 def _starting_with(rest: bytearray, buffer: bytearray, chunk_bytes: int) -> bytearray:
