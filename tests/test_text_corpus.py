@@ -418,11 +418,39 @@ def test_threads_and_piece_size_change_nothing(tmp_path):
     assert len(results) == 1
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_short_files_are_scanned_together(tmp_path, threads):
+    """In one piece, after which progress is reported."""
+    calls = []
+    paths = write(tmp_path, *(b"a b\nc" for _ in range(100)))
+    with read_corpus(
+        paths, ALL_WORDS, threads=threads, on_progress=lambda *n: calls.append(n)
+    ) as corpus:
+        assert corpus.word_ids.tolist() == [0, 1, -1, 2, -1] * 100
+        assert corpus.report.n_sources == 100
+    assert calls == [(500, 500, 300)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_errors_of_short_files_come_in_the_order_of_the_text(tmp_path, threads):
+    """The last file cannot be read, but the one before has invalid text in its second line."""
+    paths = write(tmp_path, b"a\nb c\n", b"a\nb\nc", b"c\nd \xff", b"\0e\n")
+    paths[3].write_bytes(gzip.compress(b"f\n" * 2_000_000)[:-9])
+    with pytest.raises(TextError, match="not UTF-8") as caught:
+        read_corpus(paths, ALL_WORDS, threads=threads)
+    assert str(caught.value).startswith(f"{paths[2]}, line 2, byte offset 4: not UTF-8 (byte 0xff)")
+
+
 def pruned_counts(paths, max_types, piece_bytes):
     """Count words, forgetting the rarest after any piece that leaves too many of them."""
     counts, n_pruned = Counter(), 0
+    pieces = [b""]
     for chunk in read_chunks([str(path) for path in paths], chunk_bytes=piece_bytes):
-        counts.update(chunk.data[: chunk.n_bytes].tobytes().decode().split())
+        text = chunk.data[: chunk.n_bytes].tobytes()
+        joined = len(pieces[-1]) + len(text) <= piece_bytes
+        pieces[-1:] = [pieces[-1] + text] if joined else [pieces[-1], text]
+    for piece in pieces:
+        counts.update(piece.decode().split())
         if len(counts) > max_types:
             threshold = sorted(counts.values(), reverse=True)[max_types // 2]
             for word in [word for word in counts if counts[word] <= threshold]:
@@ -587,7 +615,7 @@ def test_a_failure_comes_where_it_is_in_the_text(tmp_path):
         paths[1].write_bytes(b"c\n")
         with pytest.raises(TextError, match="line 101, byte offset 400: not UTF-8"):
             read_corpus(paths, config, threads=3, _piece_bytes=piece_bytes)
-    paths[0].write_bytes(b"a b\n")
+    paths[0].write_bytes(b"a b\n" * 100)
     paths[1].write_bytes(b"c\n")
     with pytest.raises(TextError, match=r"1\.txt: cannot be read: No such file"):
         read_corpus(paths, config, _piece_bytes=20)

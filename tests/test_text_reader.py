@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import TextError
+from w2v_sparseadam.text.reading import reader
 from w2v_sparseadam.text.reading.magic import begins_with_json_object, check_controls, check_head
 from w2v_sparseadam.text.reading.reader import PADDING_BYTES, check_sources, read_chunks
 from w2v_sparseadam.text.settings import TextConfig
@@ -118,6 +119,15 @@ def test_files_follow_each_other_in_the_order_given(tmp_path):
     paths = [str(tmp_path / name) for name in ("b", "empty", "a")]
     found = [(c.data[: c.n_bytes].tobytes(), c.file_number) for c in read_chunks(paths)]
     assert found == [(b"2\n", 0), (b"", 1), (b"1\n", 2)]
+
+
+def test_an_empty_file_after_a_byte_order_mark(tmp_path):
+    """Files share a buffer, but not what is left in it."""
+    paths = [tmp_path / "mark", tmp_path / "empty", tmp_path / "text"]
+    for path, text in zip(paths, (b"\xef\xbb\xbf", b"", b"a"), strict=True):
+        path.write_bytes(text)
+    found = [(c.data[: c.n_bytes].tobytes(), c.offset, c.n_bytes_read) for c in read_chunks(paths)]
+    assert found == [(b"", 3, 3), (b"", 0, 3), (b"a\n", 0, 4)]
 
 
 @settings(deadline=None)
@@ -393,6 +403,22 @@ def test_an_archive_that_is_left_before_its_end(tmp_path):
     chunks.close()
     thread.join(60)
     assert not thread.is_alive()
+
+
+def test_a_small_archive_needs_no_thread(tmp_path, monkeypatch):
+    """A thread for each of many small files would take longer than their text."""
+    paths = [tmp_path / name for name in ("a", "b", "long")]
+    for path in paths[:2]:
+        path.write_bytes(gzip.compress(b"word\n" * 100_000))
+    paths[2].write_bytes(gzip.compress(b"word\n" * 200_000))
+    started = []
+    ahead = reader.read_ahead
+    monkeypatch.setattr(reader, "read_ahead", lambda blocks: started.append(1) or ahead(blocks))
+    n_bytes = [0, 0, 0]
+    for chunk in read_chunks(paths):
+        n_bytes[chunk.file_number] += chunk.n_bytes
+    assert n_bytes == [500_000, 500_000, 1_000_000]
+    assert len(started) == 1
 
 
 def test_memory_does_not_grow_with_an_archive(tmp_path):

@@ -71,15 +71,18 @@ def numbers_of(table, piece):
         yield numbers
 
 
-def scan(directory, texts, *, chunk_bytes, piece=None, **sizes):
+def scan(directory, texts, *, chunk_bytes, piece=None, chunks_per_piece=1, **sizes):
     paths = write(directory, texts)
     table, piece = TypeTable(paths, **sizes), piece or Piece()
-    blocks = [
-        block
-        for chunk in read_chunks(paths, chunk_bytes=chunk_bytes)
-        for block in numbers_of(table, piece.load(chunk))
-    ]
-    return table, np.concatenate([np.empty(0, np.int32), *blocks])
+    blocks = [np.empty(0, np.int32)]
+    for number, chunk in enumerate(read_chunks(paths, chunk_bytes=chunk_bytes)):
+        if number % chunks_per_piece:
+            piece.append(chunk)
+            continue
+        if number:
+            blocks += numbers_of(table, piece)
+        piece.load(chunk)
+    return table, np.concatenate([*blocks, *numbers_of(table, piece)])
 
 
 def check(directory, texts, **settings):
@@ -123,14 +126,16 @@ tokens = st.one_of(
     st.lists(st.lists(tokens, max_size=30).map(b"".join), min_size=1, max_size=3),
     st.integers(3, 100),
     st.integers(1, 4),
+    st.integers(1, 5),
 )
-def test_matches_a_dictionary_however_cut_and_however_small_the_tables(
-    tmp_path_factory, texts, chunk_bytes, size
+def test_matches_a_dictionary_however_cut_and_joined_and_however_small_the_tables(
+    tmp_path_factory, texts, chunk_bytes, size, chunks_per_piece
 ):
     texts = [text for text in texts if begins_as_text(text) and not text.startswith(b"\xef\xbb")]
     directory = tmp_path_factory.mktemp("scanner")
     piece = Piece(_n_types=size, _n_numbers=size + 1)
-    check(directory, texts, chunk_bytes=chunk_bytes, piece=piece, _n_types=size, _arena_bytes=size)
+    sizes = {"_n_types": size, "_arena_bytes": size, "chunks_per_piece": chunks_per_piece}
+    check(directory, texts, chunk_bytes=chunk_bytes, piece=piece, **sizes)
 
 
 def test_the_table_grows_many_times(tmp_path):
@@ -330,7 +335,7 @@ def test_a_piece_lets_go_of_the_room_for_a_long_token(tmp_path, monkeypatch):
     piece = Piece()
     for n_bytes, n_room in ((50, 114), (30, 114), (1000, 1064), (900, 1064), (30, 94)):
         data = np.full(n_bytes + 8, 32, np.uint8)
-        assert piece.load(Chunk(data, n_bytes, 0, 0, n_bytes)).chunk.data.size == n_room
+        assert piece.load(Chunk(data, n_bytes, 0, 0, n_bytes)).data.size == n_room
 
 
 @pytest.mark.skipif(not hasattr(_scan, "signatures"), reason="interpreted")

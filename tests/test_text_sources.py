@@ -115,14 +115,14 @@ def test_a_file_that_may_not_be_read(folder, monkeypatch):
 
 
 def test_a_directory_that_may_not_be_read(folder, monkeypatch):
-    names_in = os.listdir
+    scan = os.scandir
 
     def refuse(path):
         if path == os.path.join("a", "b"):
             raise PermissionError(errno.EACCES, "Permission denied", path)
-        return names_in(path)
+        return scan(path)
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(TextError) as caught:
         find_sources(["a"])
     assert str(caught.value) == f"a{os.sep}b: cannot be read: Permission denied"

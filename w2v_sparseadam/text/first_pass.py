@@ -128,9 +128,9 @@ class FirstPass:
         if self.config.by_line:
             chunks = self._lines.tokenized(chunks)
         free: list[Piece] = []
-        pieces = ((free.pop() if free else Piece()).load(chunk) for chunk in chunks)
         with Pipeline(self.n_threads) as pipeline:
-            numbered = self._numbered(pipeline.map(Piece.scan, pieces), type_file)
+            scanned = pipeline.map(Piece.scan, self._pieces(chunks, free))
+            numbered = self._numbered(scanned, type_file)
             free.extend(pipeline.map(_Numbered.keep, numbered))
         self.type_words = self._tokenizer.type_words(self.types)
 
@@ -146,13 +146,33 @@ class FirstPass:
                     on_records(self._names[file_number])
             yield chunk
 
+    def _pieces(self, chunks: Iterator[Chunk], free: list[Piece]) -> Iterator[Piece]:
+        """Load chunks into free pieces: several into one if they are short, as of small files."""
+        from .types.scanner import Piece
+
+        piece: Piece | None = None
+        try:
+            for chunk in chunks:
+                self._text_ends[chunk.file_number] = chunk.n_text_bytes
+                if piece is not None and piece.n_bytes + chunk.n_bytes <= self._piece_bytes:
+                    piece.append(chunk)
+                    continue
+                if piece is not None:
+                    yield piece
+                piece = (free.pop() if free else Piece()).load(chunk)
+        except Exception:
+            if piece is not None:  # whose errors come first
+                yield piece
+            raise
+        if piece is not None:
+            yield piece
+
     def _numbered(self, pieces: Iterator[Piece], type_file: TypeFile | None) -> Iterator[_Numbered]:
         """Add the types of scanned pieces to the table; yield the numbered pieces."""
         place = n_tokens = 0
         for piece in pieces:
             chunk = piece.chunk
             self._n_bytes, self._n_text_bytes = chunk.n_bytes_read, chunk.n_text_bytes
-            self._text_ends[chunk.file_number] = chunk.n_text_bytes
             self._n_bad_bytes, self._n_long_tokens = chunk.n_bad_bytes, chunk.n_long_tokens
             share_read = max(self._n_bytes, 1) / max(self._n_bytes, self._n_bytes_expected, 1)
             for new_numbers in self.types.add(piece):

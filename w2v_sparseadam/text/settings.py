@@ -7,6 +7,7 @@ import os
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from ..errors import SettingError, check_path
@@ -286,15 +287,11 @@ class TextConfig:
     def codec(self) -> str:
         """The encoding, as `codecs.lookup` calls it; UTF-8 with a byte order mark is UTF-8."""
         try:
-            name = codecs.lookup(self.encoding).name
-            is_text = isinstance(codecs.getincrementaldecoder(name)().decode(b"", True), str)
-        except (LookupError, TypeError, ValueError):
-            is_text = False
-        if not is_text:
+            return _codec(self.encoding)
+        except (LookupError, TypeError, ValueError) as error:
             raise SettingError(
                 f"encoding must be one that Python can decode to text, got {self.encoding!r:.80}"
-            )
-        return name.removesuffix("-sig")
+            ) from error
 
     @property
     def field_name(self) -> str:
@@ -354,3 +351,12 @@ class TextConfig:
             case "nfkc":
                 return unicodedata.normalize("NFKC", text)
         return text
+
+
+@cache  # it is asked for each file
+def _codec(encoding: str) -> str:
+    """Return the name of an encoding by `codecs.lookup`."""
+    name = codecs.lookup(encoding).name
+    if not isinstance(codecs.getincrementaldecoder(name)().decode(b"", True), str):
+        raise TypeError(f"{name} does not decode to text")
+    return name.removesuffix("-sig")

@@ -51,23 +51,23 @@ class _Decompressor(Protocol):
 class _GzipDecompressor:
     """Reads one member of gzip data and verifies its checksum."""
 
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    def __init__(self, module: Any) -> None:
+        self._inflate = module.decompressobj(16 + zlib.MAX_WBITS)
 
     @property
     def eof(self) -> bool:
-        return self._inflate.eof
+        return bool(self._inflate.eof)
 
     @property
     def unused_data(self) -> bytes:
-        return self._inflate.unused_data
+        return bytes(self._inflate.unused_data)
 
     @property
     def needs_input(self) -> bool:
         return not self._inflate.unconsumed_tail
 
     def decompress(self, data: bytes, /, max_length: int) -> bytes:
-        return self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
+        return bytes(self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length))
 
 
 def decompressed(file: SourceFile, kind: str) -> Iterator[bytes]:
@@ -141,7 +141,8 @@ def _decompressor(
 ) -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
     """Return a function that makes decompressors, and what they raise on corrupt data."""
     if kind == "gzip":
-        return _GzipDecompressor, (zlib.error,)
+        module = _zlib_module()
+        return lambda: _GzipDecompressor(module), (module.error,)
     if kind == "bzip2":
         return bz2.BZ2Decompressor, (OSError,)
     if kind == "xz":
@@ -153,6 +154,15 @@ def _decompressor(
     # As for zstd --long=31; zstd's default limit of 2**27 would refuse many published dumps.
     options = {zstd.DecompressionParameter.window_log_max: _MOST_WINDOW.bit_length() - 1}
     return lambda: zstd.ZstdDecompressor(options=options), (zstd.ZstdError,)
+
+
+def _zlib_module() -> Any:
+    """Return zlib, or a package with the same interface that takes less than half the time."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib
+    return isal_zlib
 
 
 class BlockReader(io.RawIOBase):

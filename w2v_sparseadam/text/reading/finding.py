@@ -7,11 +7,12 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from ...errors import SettingError, TextError, wrong_type
 from .remote import remote_sources
-from .sources import STANDARD_INPUT, Source, is_pattern, is_url, source_at, unreadable
+from .sources import STANDARD_INPUT, Source, is_pattern, is_url, local_source, unreadable
 
 
 def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Source]:
@@ -58,7 +59,7 @@ def find_sources(paths: Sequence[str | os.PathLike[str] | Source]) -> list[Sourc
         elif is_url(path := os.fsdecode(path)):
             sources += remote_sources(path)
         else:
-            sources += map(source_at, _expanded(path))
+            sources += map(local_source, _expanded(path))
     streams = [source for source in sources if source.is_stream and source.path != os.devnull]
     times = Counter(source.identity for source in streams)
     for source in streams:
@@ -99,11 +100,13 @@ def _files_below(directory: str) -> Iterator[str]:
     """Yield the files of a directory and its subdirectories, in order, except hidden ones."""
     # Not recursive: folders may be nested deeper than Python's recursion limit.
     above: list[os.stat_result] = []  # of the directories that contain the current path
-    left = [(directory, 0)]  # a stack of paths, each with the number of directories above it
+    # A stack of paths, each with the number of directories above it and whether it is a file, as
+    # far as the directory tells, which saves looking at each file.
+    left = [(directory, 0, False)]
     while left:
-        path, depth = left.pop()
-        if not os.path.isdir(path):
-            yield _checked(path)
+        path, depth, is_file = left.pop()
+        if is_file or not os.path.isdir(path):
+            yield path if is_file else _checked(path)
             continue
         here = os.stat(path)
         del above[depth:]
@@ -111,15 +114,17 @@ def _files_below(directory: str) -> Iterator[str]:
             real = os.path.realpath(path)
             raise TextError(f"{path}: links back to {real}, which contains it; remove the link")
         above.append(here)
-        names = sorted(name for name in os.listdir(path) if not name.startswith("."))
-        left += [(os.path.join(path, name), depth + 1) for name in reversed(names)]
+        with os.scandir(path) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+        found.sort(key=attrgetter("name"), reverse=True)
+        left += [(entry.path, depth + 1, entry.is_file(follow_symlinks=False)) for entry in found]
 
 
 def _checked(path: str) -> str:
     """Return a path found in a directory or by a pattern, if reading it cannot block."""
     try:
         is_special = not stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:  # `source_at` reports it
+    except OSError:  # `local_source` reports it
         is_special = False
     if is_special:
         raise TextError(

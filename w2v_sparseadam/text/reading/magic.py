@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 
@@ -11,19 +10,14 @@ from ...errors import TextError
 HEAD_BYTES = 4096
 """How many of the first bytes are checked."""
 
-_BZIP2_BLOCK, _BZIP2_END = bytes.fromhex("314159265359"), bytes.fromhex("177245385090")
-
 # Only the first bytes of bzip2 data could be text; the others are invalid UTF-8 or control
-# characters.
-_COMPRESSED = {
-    "gzip": (b"\x1f\x8b\x08",),
-    "bzip2": tuple(
-        b"BZh%d" % level + block for level in range(1, 10) for block in (_BZIP2_BLOCK, _BZIP2_END)
-    ),
-    "xz": (b"\xfd7zXZ\0",),
-    # A frame, or a skippable frame, which pzstd writes first.
-    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16))),
-}
+# characters. The data of zstd begins with a frame, or a skippable frame, which pzstd writes first.
+_COMPRESSED = re.compile(
+    rb"(?P<gzip>\x1f\x8b\x08)"
+    rb"|(?P<bzip2>BZh[1-9](?:1AY&SY|\x17rE8P\x90))"
+    rb"|(?P<xz>\xfd7zXZ\0)"
+    rb"|(?P<zstd>\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18)"
+)
 
 # Bytes, their offset, and what has them. Only the PDF's could begin a text in UTF-8.
 _NOT_TEXT = (
@@ -52,6 +46,9 @@ _NOT_TEXT = (
     (b"\x80\x04\x95", 0, "a Python pickle"),
     (b"\x80\x05\x95", 0, "a Python pickle"),
 )
+_ANY_NOT_TEXT = re.compile(
+    b"|".join(b"(.{%d}%s)" % (at, re.escape(magic)) for magic, at, _ in _NOT_TEXT), re.DOTALL
+)
 _ADVICE = {
     "a Parquet file": "pass `format=parquet`",
     "a tar archive": "unpack it, or pipe its content in (tar -xOf)",
@@ -59,13 +56,8 @@ _ADVICE = {
 }
 
 # Longest first: that of UTF-16 is the beginning of that of UTF-32.
-_MARKS = (
-    ("utf-32", codecs.BOM_UTF32_LE),
-    ("utf-32", codecs.BOM_UTF32_BE),
-    ("utf-8", codecs.BOM_UTF8),
-    ("utf-16", codecs.BOM_UTF16_LE),
-    ("utf-16", codecs.BOM_UTF16_BE),
-)
+_FAMILIES = ("utf-32", "utf-8", "utf-16")
+_MARK = re.compile(rb"(\xff\xfe\0\0|\0\0\xfe\xff)|(\xef\xbb\xbf)|(\xff\xfe|\xfe\xff)")
 
 # The control characters that file(1) does not expect in text, NUL included. Text may have a few;
 # a tenth of random bytes are such, so a sixteenth is too many, if there are enough bytes.
@@ -81,15 +73,14 @@ _NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?(e[-+]?\d+)?|[-+]?\.\d+(e[-+]?\d+)?", re
 
 def compression_of(head: bytes) -> str | None:
     """Return ``"gzip"``, ``"bzip2"``, ``"xz"`` or ``"zstd"``, None if it is none of them."""
-    for name, magics in _COMPRESSED.items():
-        if head.startswith(magics):
-            return name
-    return None
+    match = _COMPRESSED.match(head)
+    return match and match.lastgroup
 
 
 def kind_of(head: bytes) -> str | None:
     """Return what data with these first bytes is, such as "a PDF"; None if it may be text."""
-    return next((what for magic, at, what in _NOT_TEXT if head.startswith(magic, at)), None)
+    match = _ANY_NOT_TEXT.match(head)
+    return match and _NOT_TEXT[(match.lastindex or 0) - 1][2]
 
 
 def check_head(head: bytes, name: str, encoding: str) -> None:
@@ -110,11 +101,11 @@ def check_head(head: bytes, name: str, encoding: str) -> None:
     if kind:
         advice = _ADVICE.get(kind.split(" (")[0], "extract its text first")
         raise TextError(f"{name}: is {kind}, not text", advice)
-    family, mark = next((pair for pair in _MARKS if head.startswith(pair[1])), ("", b""))
-    if not encoding.startswith(family):
+    mark = _MARK.match(head)
+    if mark and not encoding.startswith(family := _FAMILIES[(mark.lastindex or 0) - 1]):
         raise TextError(
-            f"{name}: begins with a {family.upper()} byte order mark (bytes {mark.hex(' ')}), but "
-            f"is read as {encoding.upper()}",
+            f"{name}: begins with a {family.upper()} byte order mark (bytes {mark[0].hex(' ')}), "
+            f"but is read as {encoding.upper()}",
             f"pass `encoding={family}`",
         )
     if encoding in ("utf-16", "utf-32") and head and not mark:
@@ -154,6 +145,9 @@ def _vectors(name: str) -> TextError:
 
 def _are_rows_of_vectors(head: bytes) -> bool:
     """Whether each of the first lines is a word and many decimal fractions, as GloVe writes."""
+    first_number = head.split(None, 2)[1:2]
+    if not first_number or not _NUMBER.fullmatch(first_number[0]):
+        return False  # without looking at all words
     lines = [line.split() for line in head.split(b"\n")[:2]]
     if b"\n" not in head[head.find(b"\n") + 1 :]:
         lines = [line[:-1] for line in lines]  # the last one is incomplete

@@ -20,6 +20,7 @@ from .corpus_like import CorpusLike, paths_or_sentences
 from .encodings import decoded, encoded
 from .finding import find_sources
 from .formats import RECORDS, parquet_lines, record_lines, spooled
+from .long_tokens import LongTokens, after_last_space
 from .magic import (
     HEAD_BYTES,
     check_controls,
@@ -31,9 +32,6 @@ from .parts import Part, lines_of_part
 from .sentences import SentenceFile, Sentences, are_words
 from .sources import Source, SourceFile
 
-WHITE_SPACE = b" \n\t\r\v\f"
-"""The bytes that separate tokens: the ASCII white space of `bytes.split`, most common first."""
-
 CHUNK_BYTES = 1 << 20
 
 PADDING_BYTES = 8
@@ -41,6 +39,8 @@ PADDING_BYTES = 8
 
 LONGEST_LINE = 1 << 27
 """The longest line, in bytes, that a tokenizer of whole lines is given."""
+
+_ENOUGH_FOR_A_THREAD = 1 << 19  # bytes of text; less is converted while a thread would start
 
 _LINE_FEED = 0x0A
 _SPARE_BYTES = 1 + PADDING_BYTES  # after what is read; 1 for a line feed that is missing at the end
@@ -157,7 +157,7 @@ def read_chunks(
     ``chunk_bytes``, larger only while a single token fills it. Tokens longer than the config's
     ``max_token_bytes`` (or `LONGEST_LINE`, if its tokenizer takes lines) are dropped. Text that is
     compressed, in another encoding or in records is converted by a separate thread, a few blocks
-    of about 1 MiB ahead; a record is held in memory as a whole.
+    of about 1 MiB ahead, unless it is short; a record is held in memory as a whole.
 
     Parameters
     ----------
@@ -179,13 +179,13 @@ def read_chunks(
     config = TextConfig() if config is None else config
     n_text_bytes = 0
     n_bytes_read = n_bad_bytes = 0  # of earlier sources
-    long_tokens = _LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
+    long_tokens = LongTokens(LONGEST_LINE if config.by_line else config.max_token_bytes)
+    buffer = bytearray(chunk_bytes + _SPARE_BYTES)
     for file_number, source in enumerate(find_sources(paths)):
         with _opened(source, config, directory) as (file, text):
-            buffer = bytearray(chunk_bytes + _SPARE_BYTES)
             filled = _fill(text, buffer, 0, len(_UTF8_BOM))
             offset = file.text_begin  # of buffer[0]
-            if not offset and buffer.startswith(_UTF8_BOM) and not are_words([source]):
+            if not offset and buffer.startswith(_UTF8_BOM, 0, filled) and not are_words([source]):
                 offset = len(_UTF8_BOM)
                 filled -= offset
             last_byte = _LINE_FEED
@@ -207,7 +207,7 @@ def read_chunks(
                 if at_end:
                     cut = filled
                 else:
-                    cut = _after_last_space(buffer, 0 if n_dropped else carried, filled)
+                    cut = after_last_space(buffer, 0 if n_dropped else carried, filled)
                 if cut:
                     last_byte = buffer[cut - 1]
                 n_text_bytes += cut
@@ -227,41 +227,6 @@ def read_chunks(
                 buffer = _starting_with(buffer[cut : cut + filled], buffer, chunk_bytes)
             n_bytes_read += file.n_bytes_read
             n_bad_bytes += file.n_bad_bytes
-
-
-class _LongTokens:
-    """Drops tokens that are too long from a text that is read buffer by buffer.
-
-    Attributes
-    ----------
-    n : int
-        Tokens dropped so far.
-    is_within : bool
-        Whether the last one continues in the next buffer.
-    """
-
-    def __init__(self, most_bytes: int) -> None:
-        self.n = 0
-        self.is_within = False
-        self._most_bytes = most_bytes
-
-    def drop(self, buffer: bytearray, filled: int) -> int:
-        """Drop them from ``buffer[:filled]``, which starts with a token; return how many bytes."""
-        begin, end = 0, filled
-        while self.is_within or end - begin > self._most_bytes:
-            if not self.is_within:
-                after = _after_last_space(buffer, begin, min(begin + self._most_bytes + 1, end))
-                if after:
-                    begin = after
-                    continue
-                self.n += 1
-            stop = _first_space(buffer, begin, end)
-            self.is_within = stop == end
-            buffer[begin : begin + end - stop] = buffer[stop:end]
-            end = begin + end - stop
-            if self.is_within:
-                break
-        return filled - end
 
 
 class _Readable(Protocol):
@@ -289,11 +254,19 @@ def _opened(
             yield file, BlockReader(blocks) if blocks else file
             return
         blocks = blocks or file.blocks()
+        begun: list[bytes] = []
+        for block in blocks:
+            begun.append(block)
+            if sum(map(len, begun)) >= _ENOUGH_FOR_A_THREAD:
+                break
+        else:
+            yield file, BlockReader(iter(begun))
+            return
         owned = stack.pop_all()
 
     def made() -> Iterator[bytes]:
         with owned:  # closed by the thread, which may still read when the consumer stops
-            yield from blocks
+            yield from chain(begun, blocks)
 
     with closing(read_ahead(made())) as ahead:
         yield file, BlockReader(ahead)
@@ -316,19 +289,18 @@ def _text_blocks(
 ) -> Iterator[bytes] | None:
     """Check a file's first bytes; return its text as UTF-8, None if the file is just that."""
     head = file.peek(HEAD_BYTES)
-    blocks = file.blocks()
-    kind = compression_of(head)
-    if kind:
-        head, blocks = _peeked(decompressed(file, kind), b"")
+    codec, unpacked = config.codec, None
+    if kind := compression_of(head):
+        head, unpacked = _peeked(decompressed(file, kind), b"")
     if config.format == "parquet":
-        return _parquet_blocks(file, config, blocks if kind else None, directory)
-    check_head(head, file.name, config.codec)
+        return _parquet_blocks(file, config, unpacked, directory)
+    check_head(head, file.name, codec)
     if config.format == "lines":
         check_not_vectors(head, file.name)
-    if config.format == "lines" and config.codec == "utf-8":
-        check_controls(head, file.name)
-        return blocks if kind else None
-    first, text = _peeked(decoded(blocks, file, config.codec, config.errors), "")
+        if codec == "utf-8":
+            check_controls(head, file.name)
+            return unpacked
+    first, text = _peeked(decoded(unpacked or file.blocks(), file, codec, config.errors), "")
     check_controls(first[:HEAD_BYTES].encode(errors="ignore"), file.name)
     if config.format == "lines":
         return (encoded(block, file, config.errors) for block in text)
@@ -368,22 +340,6 @@ def _fill(text: _Readable, buffer: bytearray, begin: int, end: int) -> int:
         while begin < end and (n_read := text.readinto(view[begin:end])):
             begin += n_read
     return begin
-
-
-def _after_last_space(buffer: bytearray, begin: int, end: int) -> int:
-    """Return the place after the last white space in ``buffer[begin:end]``, 0 if it has none."""
-    after = 0
-    for space in WHITE_SPACE:
-        after = max(after, buffer.rfind(space, max(begin, after), end) + 1)
-    return after
-
-
-def _first_space(buffer: bytearray, begin: int, end: int) -> int:
-    """Return the place of the first white space in ``buffer[begin:end]``, ``end`` if none."""
-    for space in WHITE_SPACE:
-        found = buffer.find(space, begin, end)
-        end = end if found < 0 else found
-    return end
 
 
 def _starting_with(rest: bytearray, buffer: bytearray, chunk_bytes: int) -> bytearray:

@@ -56,7 +56,7 @@ class Source:
         """Open it for reading bytes; standard input stays open when that is closed."""
         standard_input = self.path == STANDARD_INPUT
         path = 0 if standard_input else self.path
-        return open(path, "rb", buffering=0, closefd=not standard_input)
+        return io.FileIO(path, closefd=not standard_input)
 
     def state(self, file: Any) -> tuple[int | None, Any]:
         """Return the size of the open file, and what differs if its content has changed."""
@@ -112,6 +112,11 @@ def source_at(path: str) -> Source:
     """Return the source at a path on this machine, which must not be a directory."""
     if is_url(path):
         raise TextError(f"{path}: only a corpus can be at a URL; copy it to this machine first")
+    return local_source(path)
+
+
+def local_source(path: str) -> Source:
+    """Return the source at a path that is not a URL and not a directory."""
     try:
         status = os.fstat(0) if path == STANDARD_INPUT else os.stat(path)
     except (OSError, ValueError) as error:
@@ -161,7 +166,7 @@ class SourceFile:
         self._is_stream = source.is_stream
         try:
             self._file = source.open()
-            if not source.is_stream:
+            if not self._is_stream:
                 self._before = source.state(self._file)
         except (OSError, ValueError) as error:
             raise unreadable(self.name, error) from error
@@ -179,6 +184,9 @@ class SourceFile:
 
         Call this before reading.
         """
+        if not self._is_stream:
+            # A file may hold more than its size says, as those of /proc, whose size is 0.
+            n_bytes = min(n_bytes, self._before[0] or n_bytes)
         head = bytearray(n_bytes)
         filled = 0
         with memoryview(head) as view:

@@ -41,6 +41,15 @@ _POS, _LINES, _N_TYPES, _TYPE_BYTES, _N_NUMBERS = range(5)
 _FIRST_LINE, _LONGEST_LINE, _LAST_LINE = range(5, 8)  # in tokens; the last has not ended
 
 
+class ChunkBegin(NamedTuple):
+    """Where a chunk begins in a piece, and what it is a chunk of."""
+
+    place: int  # in bytes from the beginning of the piece
+    line: int  # how many lines of the piece end before it
+    file_number: int
+    offset: int  # in the source's text
+
+
 class PieceTypes(NamedTuple):
     """The types of a piece, as the kernels see them."""
 
@@ -132,17 +141,26 @@ def _scan(
 class Piece:
     """A reusable buffer for a piece of the text and its type numbers.
 
-    Memory is that of the longest chunk and up to 9 MiB.
+    A piece is one chunk or several, put end to end. Memory is that of its bytes and up to 9 MiB.
 
     Attributes
     ----------
+    data : ndarray of uint8
+        The bytes, then padding.
+    n_bytes : int
+        Bytes before the padding.
     chunk : Chunk
-        What was loaded; its data is the piece's own copy.
+        The last one loaded; its data may have changed.
+    begins : list of ChunkBegin
+        The chunks, in text order.
     """
 
     def __init__(self, *, _n_types: int = LINE_MARK, _n_numbers: int = 1 << 21) -> None:
         n_slots = 1 << (2 * _n_types - 1).bit_length()
-        self.chunk = Chunk(np.empty(0, np.uint8), 0, 0, 0, 0)
+        self.data = np.empty(0, np.uint8)
+        self.n_bytes = 0
+        self.chunk = Chunk(self.data, 0, 0, 0, 0)
+        self.begins: list[ChunkBegin] = []
         self.types = PieceTypes(
             seeds=SEEDS,
             slots=np.zeros(n_slots, np.uint64),
@@ -187,14 +205,34 @@ class Piece:
 
     def load(self, chunk: Chunk) -> Piece:
         """Copy a chunk, which may change from then on; return the piece itself."""
-        data, needed = self.chunk.data, chunk.n_bytes + BLOCK
-        if not needed <= data.size <= 2 * max(needed, CHUNK_BYTES):
-            data = np.empty(needed, np.uint8)
-        data[: chunk.n_bytes] = chunk.data[: chunk.n_bytes]
-        data[chunk.n_bytes : needed] = 0  # anything but white space
-        self.chunk = chunk._replace(data=data)
+        needed = chunk.n_bytes + BLOCK
+        if not needed <= self.data.size <= 2 * max(needed, CHUNK_BYTES) + BLOCK:
+            self.data = np.empty(needed, np.uint8)
+        self.n_bytes = 0
+        self.begins = []
+        self._copy(chunk, 0)
         self._cursor[:] = 0
         return self
+
+    def append(self, chunk: Chunk) -> None:
+        """Copy a chunk to the end of what is loaded and has not been scanned."""
+        last = self.begins[-1]
+        n_lines = self.data[last.place : self.n_bytes].tobytes().count(b"\n")
+        needed = self.n_bytes + chunk.n_bytes + BLOCK
+        if needed > self.data.size:
+            data = np.empty(max(needed, min(2 * needed, 2 * CHUNK_BYTES + BLOCK)), np.uint8)
+            data[: self.n_bytes] = self.data[: self.n_bytes]
+            self.data = data
+        self._copy(chunk, last.line + n_lines)
+
+    def _copy(self, chunk: Chunk, line: int) -> None:
+        """Copy a chunk, for which there is room, to the end."""
+        self.begins.append(ChunkBegin(self.n_bytes, line, chunk.file_number, chunk.offset))
+        end = self.n_bytes + chunk.n_bytes
+        self.data[self.n_bytes : end] = chunk.data[: chunk.n_bytes]
+        self.data[end : end + BLOCK] = 0  # anything but white space
+        self.n_bytes = end
+        self.chunk = chunk
 
     def scan(self) -> Piece:
         """Number the next tokens, until the piece or its room ends; return the piece itself.
@@ -203,9 +241,7 @@ class Piece:
         """
         self.types.slots.fill(0)
         with np.errstate(over="ignore"):  # interpreted, the hash warns where it wraps
-            self._status = _scan(
-                self.chunk.data, self.chunk.n_bytes, self.types, self._cursor, self._numbers
-            )
+            self._status = _scan(self.data, self.n_bytes, self.types, self._cursor, self._numbers)
         return self
 
 

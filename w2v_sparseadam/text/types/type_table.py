@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -42,8 +43,8 @@ class _Table(NamedTuple):
     rows: np.ndarray  # (T + 1,) ROW; a type starts where its bytes are in the arena
     arena: np.ndarray  # uint8: the bytes of every type, a space after each
     numbers: np.ndarray  # (T,) int32: type numbers, rising
-    first_offset: np.ndarray  # (T,) int64: byte offset of the first occurrence in its file
-    first_line: np.ndarray  # (T,) int64: and its line, from 1
+    first_place: np.ndarray  # (T,) int64: bytes of the whole text before the first occurrence
+    first_line: np.ndarray  # (T,) int64: and how many lines end before it
 
 
 @inlined
@@ -99,7 +100,7 @@ def _merge(
     data: np.ndarray,
     types: PieceTypes,
     n_types: int,
-    offset: int,
+    place: int,
     line: int,
     table: _Table,
     cursor: np.ndarray,
@@ -107,8 +108,9 @@ def _merge(
 ) -> None:
     """Find the types of a piece in the table, which has room for them, or add them.
 
-    ``numbers`` gets their type numbers; ``cursor`` holds how many types the table has, and how
-    many numbers have been given.
+    ``place`` bytes and ``line`` lines of the whole text come before the piece. ``numbers`` gets
+    the type numbers; ``cursor`` holds how many types the table has, and how many numbers have been
+    given.
     """
     slots, rows, arena, one = table.slots, table.rows, table.arena, _Word(1)
     for k in range(_Word(n_types)):
@@ -128,7 +130,7 @@ def _merge(
             rows[row]["count"] = _Word(0)
             rows[row + one]["start"] = there + length + one
             table.numbers[row] = cursor[_TABLE_NUMBERS]
-            table.first_offset[row] = offset + np.int64(begin)
+            table.first_place[row] = place + np.int64(begin)
             table.first_line[row] = line + types.lines[k]
             cursor[_TABLE_TYPES] += 1
             cursor[_TABLE_NUMBERS] += 1
@@ -163,7 +165,7 @@ def _compact(table: _Table, kept: np.ndarray) -> None:
         table.rows[k] = table.rows[row]
         table.rows[k]["start"] = end
         table.numbers[k] = table.numbers[row]
-        table.first_offset[k] = table.first_offset[row]
+        table.first_place[k] = table.first_place[row]
         table.first_line[k] = table.first_line[row]
         for j in range(begin, stop):
             table.arena[end] = table.arena[j]
@@ -199,9 +201,12 @@ class TypeTable:
     ) -> None:
         self.n_lines = self.n_longest_line = 0
         self._paths = paths
-        self._first_rows: list[int] = []  # for each file begun, the number of types before it
-        self._line = 1  # of the current file
-        self._line_tokens = 0  # of that line, before the current piece
+        self._n_bytes = 0  # of the pieces before the current one
+        self._line_tokens = 0  # of the line that has not ended, before the current piece
+        # Of each file begun, and of each gap in one: its place among all bytes, its number, its
+        # offset less its place, and how many lines end before the file.
+        self._places, self._files = array("q"), array("q")
+        self._shifts, self._lines = array("q"), array("q")
         self._cursor = np.zeros(2, np.int64)
         self._table = _Table(
             seeds=SEEDS,
@@ -209,7 +214,7 @@ class TypeTable:
             arena=np.empty(_arena_bytes, np.uint8),
             rows=aligned_rows(_n_types + 1),
             numbers=np.empty(_n_types, np.int32),
-            first_offset=np.empty(_n_types, np.int64),
+            first_place=np.empty(_n_types, np.int64),
             first_line=np.empty(_n_types, np.int64),
         )
 
@@ -246,7 +251,7 @@ class TypeTable:
         Parameters
         ----------
         piece : Piece
-            Scanned; of the same file as the last piece, or of a later one.
+            Scanned; the next one of the text.
 
         Yields
         ------
@@ -258,9 +263,7 @@ class TypeTable:
         TextError
             If the text has more types than int32 has numbers.
         """
-        while len(self._first_rows) <= piece.chunk.file_number:
-            self._first_rows.append(self.n_types)
-            self._line = 1
+        self._note_begins(piece)
         yield self._merged(piece)
         while not piece.is_done:
             yield self._merged(piece.scan())
@@ -269,8 +272,8 @@ class TypeTable:
             self.n_longest_line = max(self.n_longest_line, self._line_tokens + first, longest)
             self._line_tokens = 0
         self._line_tokens += last
-        self._line += piece.n_lines
         self.n_lines += piece.n_lines
+        self._n_bytes += piece.n_bytes
 
     def find(self, piece: Piece) -> np.ndarray:
         """Return the row of each type that the last scan of a piece met, -1 if it is not there.
@@ -281,7 +284,7 @@ class TypeTable:
         """
         rows = np.empty(piece.n_types, np.int32)
         with np.errstate(over="ignore"):
-            _find(piece.chunk.data, piece.types, piece.n_types, self._table, rows)
+            _find(piece.data, piece.types, piece.n_types, self._table, rows)
         return rows
 
     def prune(self, kept: np.ndarray) -> None:
@@ -297,7 +300,6 @@ class TypeTable:
         _rehash(self._table.slots, slots, np.where(kept, n_kept_before[:-1], -1))
         self._table = self._table._replace(slots=slots)
         _compact(self._table, np.flatnonzero(kept))
-        self._first_rows = n_kept_before[self._first_rows].tolist()
         self._cursor[_TABLE_TYPES] = n_kept_before[-1]
 
     def types_as_bytes(self, first: int, last: int) -> bytes:
@@ -312,33 +314,48 @@ class TypeTable:
 
     def place_of(self, row: int, byte: int) -> str:
         """Name where a byte of a type first occurred: file, line from 1, offset from 0."""
-        path = self._paths[bisect_right(self._first_rows, row) - 1]
-        line = self._table.first_line[row]
-        offset = self._table.first_offset[row] + byte
-        return f"{path}, line {line}, byte offset {offset}"
+        place, line = self._table.first_place[row], self._table.first_line[row]
+        k = bisect_right(self._places, place) - 1
+        path, offset = self._paths[self._files[k]], place + self._shifts[k] + byte
+        return f"{path}, line {line - self._lines[k] + 1}, byte offset {offset}"
+
+    def _note_begins(self, piece: Piece) -> None:
+        """Note where files begin in a piece, and where bytes of a file were left out."""
+        for begin in piece.begins:
+            place = self._n_bytes + begin.place
+            shift, line = begin.offset - place, self.n_lines + begin.line
+            if self._files and self._files[-1] == begin.file_number:
+                if self._shifts[-1] == shift:
+                    continue
+                line = self._lines[-1]
+            self._places.append(place)
+            self._files.append(begin.file_number)
+            self._shifts.append(shift)
+            self._lines.append(line)
 
     def _merged(self, piece: Piece) -> np.ndarray:
         """Give the types of a piece type numbers."""
-        self._make_room(piece.n_types, piece.n_type_bytes)
+        self._make_room(piece)
         new_numbers = np.empty(piece.n_types, np.int32)
         with np.errstate(over="ignore"):
             _merge(
-                piece.chunk.data,
+                piece.data,
                 piece.types,
                 piece.n_types,
-                piece.chunk.offset,
-                self._line,
+                self._n_bytes,
+                self.n_lines,
                 self._table,
                 self._cursor,
                 new_numbers,
             )
         return new_numbers
 
-    def _make_room(self, n_types: int, n_bytes: int) -> None:
-        """Make room for so many more types, and their bytes, doubling what is too small."""
+    def _make_room(self, piece: Piece) -> None:
+        """Make room for the types of a piece, and their bytes, doubling what is too small."""
+        n_types, n_bytes = piece.n_types, piece.n_type_bytes
         if self.n_numbers + n_types > _MAX_TYPES:
             raise TextError(
-                f"{self._paths[len(self._first_rows) - 1]}: more than {_MAX_TYPES:,} distinct "
+                f"{self._paths[piece.chunk.file_number]}: more than {_MAX_TYPES:,} distinct "
                 "runs of bytes between white space; is this text?"
             )
         table, n_types = self._table, self.n_types + n_types
@@ -355,7 +372,7 @@ class TypeTable:
                 slots=slots,
                 rows=rows,
                 numbers=_enlarged(table.numbers, size),
-                first_offset=_enlarged(table.first_offset, size),
+                first_place=_enlarged(table.first_place, size),
                 first_line=_enlarged(table.first_line, size),
             )
         self._table = table
