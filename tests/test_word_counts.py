@@ -252,7 +252,8 @@ def counts_of(tokens):
     numbers = np.array(list(counted.values()), np.int64)
     read = ReadCounts(*(len(tokens) for _ in ReadCounts.__annotations__))
     read = ReadCounts(**{**vars(read), "n_pruned_types": 0, "n_pruned": 0})
-    return WordCounts(Words.of(counted), numbers, np.zeros(len(counted), np.int64), 0, read)
+    none = np.zeros(len(counted), np.int64)
+    return WordCounts(Words.of(counted), numbers, none, 0, read, text_sizes=(len(tokens),))
 
 
 def as_tuple(counted):
@@ -262,6 +263,7 @@ def as_tuple(counted):
         counted.missed.tolist(),
         counted.missed_by_others,
         counted.read,
+        counted.text_sizes,
     )
 
 
@@ -277,6 +279,7 @@ def test_merges_may_be_cut_anywhere(parts, data):
     assert list(whole.words) == list(dict.fromkeys(everything))
     assert whole.read.n_lines == len(everything)
     assert whole.read.n_longest_line == max(map(len, parts))
+    assert whole.text_sizes == tuple(map(len, parts))
     cut = data.draw(st.integers(0, len(parts)))
     halves = [merge_counts(half, MANY) for half in (counts[:cut], counts[cut:]) if half]
     assert as_tuple(merge_counts(halves, MANY)) == as_tuple(whole)
