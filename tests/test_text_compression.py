@@ -59,6 +59,8 @@ def inflate(request, monkeypatch):
     """The module that decompresses gzip: the package of the extra, or Python's."""
     if request.param == "zlib":
         monkeypatch.setitem(sys.modules, "isal", None)
+    else:
+        pytest.importorskip("isal")
     return request.param
 
 
