@@ -35,7 +35,7 @@ from w2v_sparseadam.runs.checkpoint_file import last_checkpoint, last_state, wri
 from w2v_sparseadam.runs.folder import RunFolder
 from w2v_sparseadam.runs.sealed_json import sealed
 from w2v_sparseadam.runs.settings import read_settings
-from w2v_sparseadam.text.reading import sources
+from w2v_sparseadam.text.reading import finding
 from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 from w2v_sparseadam.training.initialize import Start, place
@@ -570,9 +570,9 @@ def test_add_on_the_command_line(folder, monkeypatch):
     run("news.txt", *SMALL, "--run-dir", "run", "-o", "v.vec")
     shutil.copytree("run", "other")
     args = ["--resume", "other", "--add", "more.txt", "--epochs", "+2", "--threads", "2", "-q"]
-    expanded, found = sources._expanded, []
+    expanded, found = finding._expanded, []
     monkeypatch.setattr(
-        sources, "_expanded", lambda path: [found.append(path), *expanded(path)][1:]
+        finding, "_expanded", lambda path: [found.append(path), *expanded(path)][1:]
     )
     said = run("--resume", "run", "--add", "more.txt", "--epochs", "+2").stderr
     assert found == ["more.txt"]  # once: a pattern may match other files a moment later
