@@ -18,8 +18,11 @@ import distributed
 
 from w2v_sparseadam import Vectors, train
 from w2v_sparseadam.distributed import admission, tasks
+from w2v_sparseadam.distributed import cluster as cluster_module
 from w2v_sparseadam.distributed.cluster import Cluster, connected
+from w2v_sparseadam.distributed.machines import DaskMachines
 from w2v_sparseadam.errors import ClusterError
+from w2v_sparseadam.training import texts
 
 SETTINGS = {
     "dim": 16,
@@ -194,12 +197,24 @@ def test_interrupt_from_the_terminal_ends_all_processes_in_one_line(corpus, tmp_
     assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
-def test_one_worker_that_is_killed(corpus, undisturbed):
+def test_one_worker_that_is_killed_once_and_then_for_ever(corpus, undisturbed, monkeypatch):
+    def kill_all(event):
+        if event["event"] == "round":
+            for process in psutil.Process().children():
+                if "spawn_main" in " ".join(process.cmdline()) and process.pid not in others:
+                    process.kill()
+
+    others = {process.pid for process in psutil.Process().children()}  # those of the fixture
     with connected(1, 1) as cluster:
         killer = Killer(cluster.client, in_round(2, 1))
-        model = train(corpus, cluster=cluster.client, on_event=killer, **SETTINGS)
-    assert killer.killed
-    assert vectors_of(model) == undisturbed
+        machines = contextlib.nullcontext(DaskMachines(cluster))
+        monkeypatch.setattr(texts, "open_machines", lambda *_: machines)
+        model = train(corpus, cluster=1, on_event=killer, **SETTINGS)
+        assert killer.killed
+        assert vectors_of(model) == undisturbed
+        monkeypatch.setattr(cluster_module, "_MOST_SECONDS_WITHOUT", 3.0)
+        with pytest.raises(ClusterError, match="no worker of this machine has been up for 3 s"):
+            train(corpus, cluster=1, on_event=kill_all, **SETTINGS)
 
 
 def test_scheduler_that_is_killed(corpus, undisturbed, tmp_path):

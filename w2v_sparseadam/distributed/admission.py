@@ -9,7 +9,7 @@ from distributed import Status, Worker, WorkerPlugin
 
 from ..errors import ClusterError
 from ..training.settings import Settings
-from .cluster import TRAIN, WORK, Cluster
+from .cluster import TRAIN, WORK, Cluster, Emit, repeated
 from .tasks import Identity, identity, refusal_of
 
 _PLENTY = 1_000_000
@@ -57,8 +57,8 @@ def difference(expected: Identity, found: Identity) -> str:
     return ""
 
 
-def admit(cluster: Cluster, settings: Settings) -> None:
-    """Let all workers take part in a run.
+def admit(cluster: Cluster, settings: Settings, emit: Emit) -> None:
+    """Let all workers take part in a run; those that die meanwhile are looked at when they return.
 
     Raises
     ------
@@ -66,17 +66,23 @@ def admit(cluster: Cluster, settings: Settings) -> None:
         If a worker lacks the package, has another version of it, of Numba or of NumPy, or would
         give other bytes: names it.
     """
+    plugin = Admission(settings, identity(settings))
+    repeated(lambda: _admit(cluster, plugin), "the admission of workers", emit)
+
+
+def _admit(cluster: Cluster, plugin: Admission) -> None:
     client = cluster.client
     versions = client.run(importlib.metadata.version, "w2v-sparseadam", on_error="return")
-    lacking = [name for name, found in versions.items() if not isinstance(found, str)]
+    lacking = [name for name, found in versions.items() if isinstance(found, ImportError)]
     if lacking:
         raise ClusterError(
             f"{_named(lacking)}: lacks the package w2v-sparseadam; install it there "
             "(pip install w2v-sparseadam), in the version of this machine"
         )
-    client.register_plugin(Admission(settings, identity(settings)))
+    with cluster.lost_told():
+        client.register_plugin(plugin)
     refusals = client.run(refusal_of, on_error="return")
-    refused = {name: str(why) for name, why in refusals.items() if why}
+    refused = {name: why for name, why in refusals.items() if why and isinstance(why, str)}
     if refused:
         name, why = min(refused.items())
         others = f" (and {len(refused) - 1} more are refused)" if len(refused) > 1 else ""

@@ -32,6 +32,7 @@ WORK = "w2v-work"
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
 _MOST_TRIES = 20
+_MOST_SECONDS_WITHOUT = 120.0
 _MANY = 1_000_000
 
 
@@ -62,6 +63,7 @@ class Cluster:
         self._seen: set[str] = set()  # workers that get tasks
         self._refused: set[str] = set()
         self._next_look = 0.0
+        self._none_since: float | None = None  # when the last of them was seen to have gone
         self.n_processes = 0  # that were started on this machine, to be kept up
 
     @property
@@ -82,7 +84,7 @@ class Cluster:
     ) -> Future:
         """Run a function on some worker; futures among its arguments are their results there."""
         self._n_keys += 1
-        with self._lost_told():
+        with self.lost_told():
             # Dask keeps the mean time of tasks by the words that their keys begin with.
             return self.client.submit(
                 work,
@@ -123,7 +125,7 @@ class Cluster:
         kept: Collection[Future] = (),
     ) -> T:
         """Return what the client is asked for; call ``poll`` again and again meanwhile."""
-        with self._lost_told():
+        with self.lost_told():
             answer = asyncio.run_coroutine_threadsafe(ask(), self._loop.asyncio_loop)
             while not answer.done():
                 concurrent.futures.wait([answer], _POLL_SECONDS)
@@ -195,11 +197,17 @@ class Cluster:
             time.sleep(_POLL_SECONDS)
 
     def look(self, emit: Emit) -> None:
-        """Tell of workers that have gone or were refused, every few seconds."""
+        """Tell of workers that have gone or were refused, every few seconds.
+
+        Raises
+        ------
+        ClusterError
+            If the processes of this machine do not stay up. Other workers may join at any time.
+        """
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_SECONDS
-        with self._lost_told():
+        with self.lost_told():
             workers = self.workers
         admitted = {name for name, info in workers.items() if info["resources"].get(WORK)}
         for name in sorted(self._seen - set(workers)):
@@ -217,6 +225,20 @@ class Cluster:
             local: Any = self.client.cluster
             local.scale(self.n_processes)
         self._seen = admitted
+        self._check_processes(bool(admitted))
+
+    def _check_processes(self, are_up: bool) -> None:
+        """Raise an error if no process of this machine has been up for too long."""
+        now = time.monotonic()
+        if are_up or not self.n_processes:
+            self._none_since = None
+        elif self._none_since is None:
+            self._none_since = now
+        elif now - self._none_since > _MOST_SECONDS_WITHOUT:
+            raise ClusterError(
+                f"no worker of this machine has been up for {_MOST_SECONDS_WITHOUT:.0f} s",
+                "look for what kills them, such as full memory",
+            )
 
     def _reason(self, worker: str) -> str:
         """Return why a worker was refused."""
@@ -240,7 +262,7 @@ class Cluster:
         raise DataLost("the connection to the scheduler was interrupted")
 
     @contextmanager
-    def _lost_told(self) -> Iterator[None]:
+    def lost_told(self) -> Iterator[None]:
         """Turn what Dask raises for a scheduler or for data that have gone into our errors."""
         try:
             yield
@@ -261,6 +283,8 @@ def _reason_of(error: BaseException) -> str:
     """Say why something is lost."""
     if isinstance(error, KilledWorker):
         return "a task was given up because several workers died while they did it"
+    if isinstance(error, OSError):
+        return "the connection to a worker was lost"
     return str(error).partition("\n")[0] or type(error).__name__
 
 

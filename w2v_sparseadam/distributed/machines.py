@@ -50,7 +50,7 @@ class DaskMachines:
 
     def check(self, settings: Settings, emit: Emit) -> None:
         """Refuse workers that would not give the bytes that this machine gives."""
-        admit(self._cluster, settings)
+        admit(self._cluster, settings, emit)
 
     def read(
         self, sources: Sequence[Source], settings: Settings, emit: Emit

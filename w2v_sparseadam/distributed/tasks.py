@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import platform
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..engine.stepper import Batch
+from ..errors import TextError
 from ..system.machine import usable_processors
 from ..text.counts import WordCounts
 from ..text.reading.sources import Source
@@ -79,13 +81,14 @@ def identity(settings: Settings) -> Identity:
 
 
 def refusal_of(dask_worker: Worker) -> str:
-    """Return why a worker was refused; empty if it was not."""
-    return str(vars(dask_worker).get("w2v_refusal", "has not been looked at"))
+    """Return why a worker was refused; empty if it was not, or has not been looked at yet."""
+    return str(vars(dask_worker).get("w2v_refusal", ""))
 
 
 def count_part(sources: Sequence[Source], config: TextConfig) -> WordCounts:
     """Count the words of some sources."""
-    return count_words_of(sources, config)
+    with _worker_told():
+        return count_words_of(sources, config)
 
 
 def merge_parts(counts: Sequence[WordCounts], max_types: int) -> WordCounts:
@@ -112,7 +115,8 @@ def train_part(
     """Read a part of the text, and train on it."""
     with _training:
         n_threads = threads or worker_threads()
-        word_ids = word_ids_of(sources, known.words, threads=n_threads)
+        with _worker_told():
+            word_ids = word_ids_of(sources, known.words, threads=n_threads)
         if not word_ids.size:
             return ShardResult(no_change(blocks), Batch(0, 0.0, 0.0), 0, 0.0)
         return train_shard(
@@ -157,6 +161,15 @@ def worker_threads() -> int:
     from distributed import get_worker
 
     return min(int(get_worker().state.nthreads), usable_processors())
+
+
+@contextmanager
+def _worker_told() -> Iterator[None]:
+    """Say which worker cannot read a text, which others may well read."""
+    try:
+        yield
+    except TextError as error:
+        raise TextError(f"{worker_name()}: {error.message}", error.advice) from error
 
 
 def worker_name() -> str:
