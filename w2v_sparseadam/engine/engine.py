@@ -59,6 +59,7 @@ class Engine:
     most_steps = _MOST_STEPS
     is_whole = False  # rows may have moved
 
+    # More than eight parameters: the text, how it is cut, and what is counted are not of one kind.
     def __init__(
         self,
         word_ids: np.ndarray,
