@@ -2,6 +2,8 @@
 
 import math
 import threading
+import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -330,6 +332,29 @@ def test_many_tiny_steps_at_once_never_stop(n_threads):
         for epoch in range(0, 4000, 400):
             done = engine.run(epoch * engine.n_batches, [1e-4] * (400 * engine.n_batches))
             assert sum(batch.n_tokens for batch in done) == 400 * n_tokens
+
+
+def test_the_end_of_a_job_wakes_threads_that_wait(monkeypatch):
+    monkeypatch.setattr(engine_module, "_FIRST_NAP", 60.0)
+    meeting, take_part = threading.Barrier(2, timeout=10), engine_module.take_part
+    calls_of_threads = Counter()
+
+    def nothing_for_a_helper_at_first(shared, job, calls):
+        thread = threading.current_thread()
+        calls_of_threads[thread] += 1
+        if calls_of_threads[thread] == 1:
+            meeting.wait()
+            if thread is not threading.main_thread():
+                return 0
+        return take_part(shared, job, calls)
+
+    monkeypatch.setattr(engine_module, "take_part", nothing_for_a_helper_at_first)
+    text, matrices, settings = many_parts(SGD)
+    with Workers(2) as workers:
+        engine, _ = build(text, matrices, workers, **settings)
+        began = time.perf_counter()
+        engine.run(0, [0.05] * 3)
+    assert time.perf_counter() - began < 50
 
 
 @pytest.mark.skipif(not JIT, reason="interpreted, the threads take turns")

@@ -67,6 +67,44 @@ def test_a_group_of_version_1_seen_from_within_a_container(system):
     assert usable_processors() == 2
 
 
+@pytest.mark.parametrize("mount", ["cpu", "cpu,cpuacct"])
+def test_groups_of_version_1_within_each_other(system, mount):
+    """The tightest of all levels counts, whatever the group that memory has."""
+    system("proc/self/cgroup", "9:memory:/other\n4:cpu,cpuacct:/outer/middle/inner\n0::/system\n")
+    groups = {"outer": 300_000, "outer/middle": -1, "outer/middle/inner": 500_000, "": -1}
+
+    def quotas(**changed):
+        for group, quota in {**groups, **changed}.items():
+            system(f"sys/fs/cgroup/{mount}/{group}/cpu.cfs_period_us", "100000\n")
+            system(f"sys/fs/cgroup/{mount}/{group}/cpu.cfs_quota_us", f"{quota}\n")
+        return usable_processors()
+
+    assert quotas() == 3
+    assert quotas(**{"outer/middle/inner": 120_000}) == 2
+    assert quotas(**{"outer/middle": 20_000}) == 1
+    assert quotas(outer=-1, **{"outer/middle/inner": -1}) == 8
+
+
+def test_groups_of_both_versions(system):
+    """Where version 1 holds the processors, version 2 is mounted beside it and has no quota."""
+    system("proc/self/cgroup", "1:cpu:/jobs/mine\n0::/user.slice/mine\n")
+    system("sys/fs/cgroup/unified/user.slice/mine/cgroup.procs", "1\n")
+    system("sys/fs/cgroup/cpu/jobs/cpu.cfs_period_us", "50000\n")
+    system("sys/fs/cgroup/cpu/jobs/cpu.cfs_quota_us", "200000\n")
+    assert usable_processors() == 4
+
+
+def test_fewer_allowed_processors_than_the_quota_has(system, monkeypatch):
+    system("proc/self/cgroup", "0::/outer\n")
+    system("sys/fs/cgroup/outer/cpu.max", "400000 100000\n")
+    assert usable_processors() == 4
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {1, 6, 7})
+    assert usable_processors() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")  # not Linux
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert usable_processors() == 2
+
+
 @pytest.mark.parametrize(("limit", "used"), [("RLIMIT_AS", "vms"), ("RLIMIT_DATA", "data")])
 def test_ulimit(system, monkeypatch, limit, used):
     unlimited = resource.RLIM_INFINITY

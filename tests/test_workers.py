@@ -140,6 +140,30 @@ def test_an_interrupt_while_waiting_waits_for_the_helpers(monkeypatch):
     assert sorted(left[1:]) == list(range(10))
 
 
+def test_no_more_threads_than_processors_that_are_left(monkeypatch):
+    left = 4
+    monkeypatch.setattr(workers_module, "allowed_processors", lambda: left)
+
+    def threads_used(workers):
+        used = set()
+
+        def part(worker, k):
+            used.add(worker)
+            time.sleep(0.002)
+
+        workers.run(part, 20)
+        return used
+
+    with Workers(6) as workers:
+        assert threads_used(workers) == set(range(6))  # as many as were asked for
+        left = 2
+        assert threads_used(workers) == {0, 1}
+        left = 1
+        assert threads_used(workers) == {0}
+        left = 4
+        assert threads_used(workers) == set(range(6))
+
+
 @pytest.mark.parametrize("n", [1, 4])
 def test_close_ends_the_threads(n):
     before = set(threading.enumerate())

@@ -1,6 +1,6 @@
 """The batch engine: takes the steps of a run, on all threads; see :mod:`.scheduler`."""
 
-import time
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -179,21 +179,23 @@ class Engine:
             counts=np.zeros((len(lrs), 2), np.int64),
         )
 
+        ended = threading.Event()  # or a thread would sleep on, and the others wait for it
+
         def take_part_until_done(worker: int, _: int) -> None:
             try:
                 nap = _FIRST_NAP
                 while (n_done := take_part(self._shared, job, self._calls[worker].table)) >= 0:
                     if n_done:
                         nap = _FIRST_NAP
-                    time.sleep(nap)
                     # Others may need this processor for what this thread waits for.
-                    while not has_work(job.board, len(lrs), ring_size):
-                        nap = min(2 * nap, _LONGEST_NAP)
-                        time.sleep(nap)
+                    while not ended.wait(nap) and not has_work(job.board, len(lrs), ring_size):
+                        nap = min(4 * nap, _LONGEST_NAP)
             except BaseException:
                 # Its part will never be done, so the others would wait for ever: end the job.
                 end_job(job)
                 raise
+            finally:
+                ended.set()
 
         self._workers.run(take_part_until_done, self._workers.n)
         self._last_plan = (len(lrs) - 1) % ring_size

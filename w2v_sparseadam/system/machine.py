@@ -37,8 +37,14 @@ def memory_limit() -> int:
 
 def usable_processors() -> int:
     """Return how many processors this process may use; of a quota of 1.5, both."""
-    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([n, *(math.ceil(quota) for quota in _group_processors())])
+    return min([allowed_processors(), *(math.ceil(quota) for quota in _group_processors())])
+
+
+def allowed_processors() -> int:
+    """Return on how many processors this thread may run, whatever their quota."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # not Linux
 
 
 def resident_memory() -> int:
@@ -124,7 +130,7 @@ def _groups(controller: str) -> Iterator[tuple[int, Path]]:
         if controllers == "":
             version, mounts = 2, ["", "unified"]
         elif controller in controllers.split(","):
-            version, mounts = 1, [controller]
+            version, mounts = 1, [controller, controllers]  # "cpu", or "cpu,cpuacct" as a whole
         else:
             continue
         # A container may see its own group as the root, under a path that it cannot see.

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from ..errors import W2VError
+from .machine import allowed_processors
 
 _NO_THREAD = "the system starts no more threads (see ulimit -u, ulimit -v, the container's limits)"
 
@@ -38,11 +39,13 @@ class Workers:
     """Run jobs cut into parts on ``n`` threads, of which the caller's is one.
 
     A part must not depend on which thread does it, or when: then neither does the result. The
-    parts should be kernels that release the interpreter lock.
+    parts should be kernels that release the interpreter lock. If processors are taken from the
+    caller's thread, as by ``taskset -p``, later jobs use no more threads than it has left.
     """
 
     def __init__(self, n: int) -> None:
         self.n = n
+        self._n_processors = allowed_processors()
         self._jobs: list[SimpleQueue] = [SimpleQueue() for _ in range(n - 1)]
         self._threads: list[threading.Thread] = []
         try:
@@ -61,7 +64,7 @@ class Workers:
         """
         parts = iter(range(n_parts))
         done: SimpleQueue = SimpleQueue()
-        helpers = self._jobs[: min(self.n, n_parts) - 1]
+        helpers = self._jobs[: min(self._n_awake(), n_parts) - 1]
         try:
             for jobs in helpers:
                 jobs.put((part, parts, done))
@@ -75,6 +78,11 @@ class Workers:
             raise
         if failure is not None:
             raise failure
+
+    def _n_awake(self) -> int:
+        """Return how many threads to use: all, unless processors were taken away since."""
+        n_processors = allowed_processors()
+        return self.n if n_processors >= self._n_processors else min(self.n, n_processors)
 
     def _wait(self) -> None:
         """Wait until all helpers have done what they were given, however much that is."""
