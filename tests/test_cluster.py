@@ -217,6 +217,11 @@ def test_one_worker_that_is_killed_once_and_then_for_ever(corpus, undisturbed, m
             train(corpus, cluster=1, on_event=kill_all, **SETTINGS)
 
 
+def test_tls_without_certificate_is_told_in_one_line():
+    with pytest.raises(ClusterError, match=r"cannot be reached \(TLS expects"):
+        connected("tls://127.0.0.1:9", None).__enter__()
+
+
 def test_scheduler_that_is_killed(corpus, undisturbed, tmp_path):
     """The command says how to resume, and the run ends on another cluster in the same bytes."""
     with socket.socket() as free:

@@ -341,7 +341,7 @@ def connected(cluster: Client | str | int, threads: int | None) -> Iterator[Clus
         if isinstance(cluster, str):
             try:
                 client = stack.enter_context(Client(cluster, set_as_default=False))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, TypeError) as error:  # the last if TLS has no certificate
                 reason = str(error).splitlines()[0]
                 raise ClusterError(
                     f"{cluster}: the scheduler cannot be reached ({reason})",
