@@ -243,7 +243,10 @@ class Cluster:
     def _reason(self, worker: str) -> str:
         """Return why a worker was refused."""
         reasons = self.client.run(refusal_of, workers=[worker], on_error="return")
-        return str(reasons.get(worker, "has gone"))
+        reason = reasons.get(worker, "has gone")
+        if isinstance(reason, BaseException):
+            return f"cannot say why it was refused, as another version of this program ({reason!r:.80})"
+        return str(reason)
 
     def _check(self, kept: Collection[Future]) -> None:
         """Raise an error if the scheduler has gone, or something kept is not there any more."""
