@@ -245,7 +245,7 @@ class Cluster:
         reasons = self.client.run(refusal_of, workers=[worker], on_error="return")
         reason = reasons.get(worker, "has gone")
         if isinstance(reason, BaseException):
-            return f"cannot say why it was refused, as another version of this program ({reason!r:.80})"
+            return f"cannot say why, as another version of this program ({reason!r:.80})"
         return str(reason)
 
     def _check(self, kept: Collection[Future]) -> None:
