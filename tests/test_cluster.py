@@ -95,7 +95,7 @@ def in_round(number, n_done=0):
 
 
 def test_local_workers_listen_on_loopback_only(client):
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=60)
     here = psutil.Process()
     heard = [
         connection.laddr.ip
@@ -107,6 +107,11 @@ def test_local_workers_listen_on_loopback_only(client):
     assert set(heard) == {"127.0.0.1"}
 
 
+def test_the_number_of_workers_does_not_change_the_bytes(corpus, undisturbed):
+    assert vectors_of(train(corpus, cluster=1, **SETTINGS)) == undisturbed
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("is_time", "n_workers"),
     [
@@ -119,7 +124,7 @@ def test_local_workers_listen_on_loopback_only(client):
 def test_run_with_killed_workers_ends_in_the_same_bytes(
     corpus, client, undisturbed, is_time, n_workers
 ):
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=60)
     killer = Killer(client, is_time, n_workers)
     model = train(corpus, cluster=client, on_event=killer, **SETTINGS)
     assert killer.killed
@@ -127,10 +132,11 @@ def test_run_with_killed_workers_ends_in_the_same_bytes(
     assert len(killer.warnings) <= 2 + n_workers, killer.warnings
 
 
+@pytest.mark.slow
 def test_worker_that_joins_is_used_and_one_that_is_retired_is_not_missed(
     corpus, client, undisturbed
 ):
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=60)
     before = set(processes_of(client))
     used, warnings = set(), []
 
@@ -154,7 +160,7 @@ def test_worker_that_joins_is_used_and_one_that_is_retired_is_not_missed(
 
 
 def test_workers_that_would_give_other_bytes_are_refused(corpus, client, undisturbed, monkeypatch):
-    client.wait_for_workers(2)
+    client.wait_for_workers(2, timeout=60)
 
     def other(settings):
         return tasks.identity(settings)._replace(digest="0")
@@ -173,6 +179,7 @@ def test_workers_that_would_give_other_bytes_are_refused(corpus, client, undistu
     assert vectors_of(train(corpus, cluster=client, **SETTINGS)) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_interrupt_from_the_terminal_ends_all_processes_in_one_line(corpus, tmp_path):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
@@ -197,6 +204,7 @@ def test_interrupt_from_the_terminal_ends_all_processes_in_one_line(corpus, tmp_
     assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
+@pytest.mark.slow
 def test_one_worker_that_is_killed_once_and_then_for_ever(corpus, undisturbed, monkeypatch):
     def kill_all(event):
         if event["event"] == "round":
@@ -222,6 +230,7 @@ def test_tls_without_certificate_is_told_in_one_line():
         connected("tls://127.0.0.1:9", None).__enter__()
 
 
+@pytest.mark.slow
 def test_scheduler_that_is_killed(corpus, undisturbed, tmp_path):
     """The command says how to resume, and the run ends on another cluster in the same bytes."""
     with socket.socket() as free:

@@ -67,6 +67,10 @@ def new_run(ctx: click.Context, stack: ExitStack) -> Request:
     if run_dir and not is_remote:
         check_outside(run_dir, outputs)
     settings = settings_given(ctx, **({"optimizer": "dense-adam"} if options["dense_adam"] else {}))
+    if settings.sharding and not _cluster(options):
+        raise click.UsageError(
+            "--shards and --rounds are for several machines; add --scheduler ADDRESS or --workers N"
+        )
     text = checked_text(ctx, settings.text)
     init, freeze = options["init"], options["freeze"]
     inputs = {"the --init file": init, "the --freeze file": freeze}
@@ -94,6 +98,11 @@ def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
         raise click.UsageError(
             f"the run in {printable(str(run_dir))} is one on several machines; add "
             "--scheduler ADDRESS or --workers N"
+        )
+    if "sharding" not in kept and cluster:
+        raise click.UsageError(
+            f"the run in {printable(str(run_dir))} is one on one machine; leave out --scheduler "
+            "and --workers"
         )
     if options["add"] and not isinstance(epochs, MoreEpochs):
         raise click.UsageError("--add needs --epochs +N: so many passes over old and new text")

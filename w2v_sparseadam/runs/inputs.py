@@ -87,6 +87,11 @@ def check_inputs(
                 continue
         except OSError as error:
             reason = f"cannot be read ({error.strerror})"
+        if "sharding" in settings:
+            raise W2VError(
+                f"{path}: its text is read again in each round, and {name!r} {reason}; put back "
+                "what it was, or start a new run in another folder"
+            )
         raise W2VError(
             f"{path}: reading its text was not finished, and {name!r} {reason}; start it again "
             f"with its options: w2v-train CORPUS --run-dir {shell_path(path)}"

@@ -105,6 +105,7 @@ OTHER_NAMES = {
     "thread": "threads",
     "num_threads": "threads",
     "n_jobs": "threads",
+    "scheduler": "cluster",
     "random_state": "seed",
     "iter": "epochs",
     "epoch": "epochs",

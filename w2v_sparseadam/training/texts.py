@@ -135,6 +135,8 @@ def read_text(
         With nothing left that depends on the size of the text.
     """
     if machines:
+        # A worker's folder is another one.
+        sources = [replace(source, path=source.absolute_path) for source in sources]
         shared, report = machines.read(sources, settings, emit)
         settings = _settled(shared.vocabulary, settings, folder)
         if folder:
