@@ -228,6 +228,7 @@ ELSEWHERE = {
     "--out",
     "--items",
     "--long",
+    "--protocol",
 }
 """Options of scripts and of other programs."""
 

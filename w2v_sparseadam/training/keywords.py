@@ -105,7 +105,6 @@ OTHER_NAMES = {
     "thread": "threads",
     "num_threads": "threads",
     "n_jobs": "threads",
-    "scheduler": "cluster",
     "random_state": "seed",
     "iter": "epochs",
     "epoch": "epochs",
