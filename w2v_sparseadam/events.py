@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -58,6 +58,10 @@ class Event:
     def get(self, name: str, default: Any = None) -> Any:
         """Return something of it by name, or a default if it has no such thing."""
         return self[name] if name in self.keys() else default
+
+
+Emit = Callable[[Event], None]
+"""Tells of an event."""
 
 
 class StopTraining(Exception):  # noqa: N818 - no error, as StopIteration is none

@@ -8,8 +8,9 @@ import importlib.metadata
 from distributed import Status, Worker, WorkerPlugin
 
 from ..errors import ClusterError
+from ..events import Emit
 from ..training.settings import Settings
-from .cluster import TRAIN, WORK, Cluster, Emit, repeated
+from .cluster import TRAIN, WORK, Cluster, repeated
 from .tasks import Identity, identity, refusal_of
 
 _PLENTY = 1_000_000

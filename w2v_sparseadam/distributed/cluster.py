@@ -18,7 +18,7 @@ from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 
 from ..errors import ClusterError, check_range, wrong_type
-from ..events import Event, Warned
+from ..events import Emit, Warned
 from ..system.machine import usable_processors
 from .local import local_client
 from .tasks import refusal_of
@@ -36,7 +36,6 @@ _MOST_SECONDS_WITHOUT = 120.0
 _MANY = 1_000_000
 
 
-Emit = Callable[[Event], None]
 T = TypeVar("T")
 
 

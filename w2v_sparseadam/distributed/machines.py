@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from ..engine.stepper import Stepper
-from ..events import Event, Reading, TextRead
+from ..events import Emit, Reading, TextRead
 from ..text.counts import WordCounts
 from ..text.reading.parts import Part
 from ..text.reading.reader import is_plain
@@ -24,10 +24,10 @@ from .admission import admit
 from .cluster import Cluster, connected, repeated
 from .forecast import check_workers_fit, forecast_run
 from .rounds import Rounds
-from .tasks import Known, count_part, merge_parts
+from .tasks import Known, count_part
 from .text_settings import config_for_client, config_for_workers
 from .vocabulary import choose_vocabulary
-from .word_counts import merge_levels
+from .word_counts import merge_counts, merge_levels
 from .word_ids import KnownWords
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 PART_BYTES = 1 << 26
 """Text that is counted in one task."""
-
-Emit = Callable[[Event], None]
 
 
 class DaskMachines:
@@ -88,7 +86,7 @@ class DaskMachines:
         for number, merges in enumerate(merge_levels(len(counts))):
             level = [
                 cluster.submit(
-                    merge_parts,
+                    merge_counts,
                     level[group.start : group.stop],
                     config.max_types,
                     name=f"m{number}",

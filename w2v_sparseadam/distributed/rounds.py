@@ -17,8 +17,9 @@ from ..training.machines import SharedText
 from ..training.settings import Settings
 from .blocks import Block, blocks_of, count_blocks, fill_block
 from .cluster import Cluster, repeated
+from .merging import merge_block
 from .shard import Round, sum_of
-from .tasks import Known, Summary, changes_in, merge, summary, train_part
+from .tasks import Known, Summary, changes_in, summary, train_part
 
 _FORGET_ROUNDS = 64
 
@@ -191,7 +192,7 @@ class Rounds:
         for k, block in enumerate(blocks):
             name = f"{number}-{k}"
             changes = [submit(changes_in, shard, k, name=f"changes-{name}") for shard in shards]
-            merged.append(submit(merge, block, changes, added, name=f"merge-{name}"))
+            merged.append(submit(merge_block, block, changes, added, name=f"merge-{name}"))
         summaries = [submit(summary, shard, name=f"summary-{number}") for shard in shards]
         return _Begun(number, shards, summaries, merged, blocks)
 

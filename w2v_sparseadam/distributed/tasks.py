@@ -18,12 +18,13 @@ from ..system.machine import usable_processors
 from ..text.counts import WordCounts
 from ..text.reading.sources import Source
 from ..text.settings import TextConfig
+from ..training.build import new_tables
 from ..training.settings import Settings
 from ..version import training_version
-from .blocks import Block, Changes
+from .blocks import Block, Changes, blocks_of
 from .merging import merge_block
 from .shard import Round, ShardResult, no_change, train_shard
-from .word_counts import count_words_of, merge_counts
+from .word_counts import count_words_of
 from .word_ids import KnownWords, word_ids_of
 
 if TYPE_CHECKING:
@@ -57,9 +58,6 @@ def identity(settings: Settings) -> Identity:
         objective=settings.objective.to_compile(),
         run=replace(settings.run, epochs=1, batch_size=256),
     )
-    from ..training.build import new_tables
-    from .blocks import blocks_of
-
     _, tables = new_tables(small, counts)
     blocks = list(blocks_of(tables, 2))
     round_ = Round(small, 0, (1,), 2, tuple(0 for _ in tables))
@@ -89,11 +87,6 @@ def count_part(sources: Sequence[Source], config: TextConfig) -> WordCounts:
     """Count the words of some sources."""
     with _worker_told():
         return count_words_of(sources, config)
-
-
-def merge_parts(counts: Sequence[WordCounts], max_types: int) -> WordCounts:
-    """Merge counts, in their order."""
-    return merge_counts(counts, max_types)
 
 
 class Known(NamedTuple):
@@ -135,25 +128,16 @@ class Summary(NamedTuple):
 
     batch: Batch
     n_steps: int
-    seconds: float
-    worker: str
 
 
 def summary(result: ShardResult) -> Summary:
     """Return what the client needs of a result."""
-    return Summary(result.batch, result.n_steps, result.seconds, worker_name())
+    return Summary(result.batch, result.n_steps)
 
 
 def changes_in(result: ShardResult, block: int) -> Mapping[str, Changes]:
     """Return what a shard changed in a block."""
     return result.changes[block]
-
-
-def merge(
-    block: Block, shards: Sequence[Mapping[str, Changes]], added: Mapping[str, frozenset[str]]
-) -> Block:
-    """Merge a block; see `merge_block`."""
-    return merge_block(block, shards, added)
 
 
 def worker_threads() -> int:

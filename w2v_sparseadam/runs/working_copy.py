@@ -17,15 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import W2VError
-from ..events import CheckpointWritten, Event, FolderLocked, TextAdded, TrainingStarted, Warned
+from ..events import (
+    CheckpointWritten,
+    Emit,
+    Event,
+    FolderLocked,
+    TextAdded,
+    TrainingStarted,
+    Warned,
+)
 from ..system.paths import shell_path
 from ..system.workers import start_thread
 from ..text.reading.remote import refuse_password
 from ..text.reading.sources import is_url
 from .names import resume_command
 from .remote_folder import RemoteFolder
-
-Emit = Callable[[Event], None]
 
 
 @contextmanager

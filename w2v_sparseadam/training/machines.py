@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import W2VError
-from ..events import Event
+from ..events import Emit
 
 if TYPE_CHECKING:
     from ..text.reading.sources import Source
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from .initialize import Start
     from .run import OpenStepper
     from .settings import Settings
-
-Emit = Callable[[Event], None]
 
 
 class SharedText(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SettingError, wrong_type
 from ..events import (
+    Emit,
     EpochEnded,
     Event,
     FolderLocked,
@@ -78,8 +79,6 @@ def _started(
         done_seconds=progress.done_seconds,
     )
 
-
-Emit = Callable[[Event], None]
 
 OpenStepper = Callable[[Emit], AbstractContextManager["Stepper"]]
 """Opens what takes the steps of a run, at its start, given who is told of events.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import SettingError
-from ..events import Event
+from ..events import Emit
 from ..objectives.registry import name_of
 from .build import start_engine
 from .machines import Machines, SharedText, open_machines
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ..vectors.vectors import Vectors
     from .initialize import Start
     from .run import OpenStepper
-
-Emit = Callable[[Event], None]
 
 
 class ReadText(NamedTuple):
