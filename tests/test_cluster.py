@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -14,12 +15,14 @@ import pytest
 
 pytest.importorskip("distributed")
 
+import dask
 import distributed
 
-from w2v_sparseadam import Vectors, train
+from w2v_sparseadam import StopTraining, Vectors, resume, train
 from w2v_sparseadam.distributed import admission, tasks
 from w2v_sparseadam.distributed import cluster as cluster_module
-from w2v_sparseadam.distributed.cluster import Cluster, connected
+from w2v_sparseadam.distributed.cluster import Cluster
+from w2v_sparseadam.distributed.connect import connected
 from w2v_sparseadam.distributed.machines import DaskMachines
 from w2v_sparseadam.errors import ClusterError
 from w2v_sparseadam.training import texts
@@ -32,6 +35,9 @@ SETTINGS = {
     "min_count": 1,
     "batch_size": 256,
 }
+N_ROUNDS = 6
+MOST_SECONDS = 90
+SECONDS_TO_COME_BACK = 30
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +49,60 @@ def corpus(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def client():
-    """A client of two processes, which are started again when they die."""
-    with connected(2, 2) as cluster:
-        yield cluster.client
+class Whole:
+    """Two processes, which are started again when they die: all anew if they do not come back."""
+
+    def __init__(self):
+        self._stack = contextlib.ExitStack()
+        self._client = None
+
+    def client(self):
+        """Return a client of two workers that answer, within a minute."""
+        if self._client and not self._is_whole():
+            self.close()
+        if not self._client:
+            self._client = self._stack.enter_context(connected(2, 2)).client
+        assert self._is_whole()
+        return self._client
+
+    def close(self):
+        self._stack.close()
+        self._client = None
+
+    def _is_whole(self):
+        if self._client.status != "running":
+            return False
+        scheduler = self._client.cluster.scheduler
+        until = time.monotonic() + SECONDS_TO_COME_BACK
+        self._client.cluster.scale(2)
+        while time.monotonic() < until:
+            workers = list(scheduler.workers.values())
+            if len(workers) == 2 and all(worker.status.name == "running" for worker in workers):
+                return True
+            time.sleep(0.1)
+        return False
 
 
 @pytest.fixture(scope="module")
-def undisturbed(corpus, client):
-    return vectors_of(train(corpus, cluster=client, **SETTINGS))
+def whole():
+    kept = Whole()
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def client(whole):
+    """A client of two processes, which is closed if a test takes too long."""
+    client = whole.client()
+    timer = threading.Timer(MOST_SECONDS, client.close)
+    timer.start()
+    yield client
+    timer.cancel()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(corpus, whole):
+    return vectors_of(train(corpus, cluster=whole.client(), **SETTINGS))
 
 
 def vectors_of(model):
@@ -95,7 +145,6 @@ def in_round(number, n_done=0):
 
 
 def test_local_workers_listen_on_loopback_only(client):
-    client.wait_for_workers(2, timeout=60)
     here = psutil.Process()
     heard = [
         connection.laddr.ip
@@ -111,7 +160,6 @@ def test_the_number_of_workers_does_not_change_the_bytes(corpus, undisturbed):
     assert vectors_of(train(corpus, cluster=1, **SETTINGS)) == undisturbed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("is_time", "n_workers"),
     [
@@ -124,7 +172,6 @@ def test_the_number_of_workers_does_not_change_the_bytes(corpus, undisturbed):
 def test_run_with_killed_workers_ends_in_the_same_bytes(
     corpus, client, undisturbed, is_time, n_workers
 ):
-    client.wait_for_workers(2, timeout=60)
     killer = Killer(client, is_time, n_workers)
     model = train(corpus, cluster=client, on_event=killer, **SETTINGS)
     assert killer.killed
@@ -132,35 +179,163 @@ def test_run_with_killed_workers_ends_in_the_same_bytes(
     assert len(killer.warnings) <= 2 + n_workers, killer.warnings
 
 
-@pytest.mark.slow
+class Shards(distributed.SchedulerPlugin):
+    """Notes which worker trained a shard of which round."""
+
+    name = "shards"
+
+    def __init__(self):
+        self.workers = {number: [] for number in range(N_ROUNDS)}
+
+    def transition(self, key, start, finish, *args, worker=None, **kwargs):
+        if finish == "memory" and key.startswith("w2v-shard-"):
+            self.workers[int(key.split("-")[2])].append(worker)
+
+
 def test_worker_that_joins_is_used_and_one_that_is_retired_is_not_missed(
     corpus, client, undisturbed
 ):
-    client.wait_for_workers(2, timeout=60)
     before = set(processes_of(client))
-    used, warnings = set(), []
+    warnings, joined_in, retired_in = [], [], []
+    shards = Shards()
+    client.cluster.scheduler.add_plugin(shards)
 
     def on_event(event):
         if event["event"] == "warning":
             warnings.append(event["message"])
-        if in_round(1, 3)(event) and set(processes_of(client)) == before:
+        if in_round(1)(event) and not joined_in:
             client.cluster.scale(3)
             while len(Cluster(client, None).admitted) < 3:
                 time.sleep(0.1)
-        elif event["event"] == "round":
-            used.update(worker for worker, keys in client.processing().items() if keys)
-        if in_round(4, 1)(event) and set(processes_of(client)) > before:
+            joined_in.append(event["round"] - 1)
+        if in_round(4, 1)(event) and not retired_in:
             client.retire_workers(sorted(before)[:1])
+            retired_in.append(event["round"] - 1)
 
     model = train(corpus, cluster=client, on_event=on_event, **SETTINGS)
+    client.cluster.scheduler.remove_plugin("shards")
     assert vectors_of(model) == undisturbed
-    assert used - before
+    # The next round may have been handed out when the worker was admitted.
+    for number in range(joined_in[0] + 2, N_ROUNDS):
+        assert set(shards.workers[number]) - before, shards.workers
+    assert retired_in
     assert len(warnings) <= 1, warnings
-    client.cluster.scale(2)
+
+
+class KillerOfShards(distributed.SchedulerPlugin):
+    """Kills the first worker that gets a shard."""
+
+    name = "killer"
+
+    def __init__(self, processes):
+        self.processes, self.killed = processes, []
+
+    def transition(self, key, start, finish, *args, **kwargs):
+        if finish == "processing" and key.startswith("w2v-shard-1-") and not self.killed:
+            worker = self.scheduler.tasks[key].processing_on.address
+            os.kill(self.processes[worker], signal.SIGKILL)
+            self.killed.append(worker)
+
+    async def start(self, scheduler):
+        self.scheduler = scheduler
+
+
+def test_scheduler_that_gives_up_tasks_whose_worker_died(corpus, undisturbed):
+    """As one of its own, which the configuration allows no failure."""
+    warnings = []
+
+    def on_event(event):
+        if event["event"] == "warning":
+            warnings.append(event["message"])
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        killer = KillerOfShards(processes_of(client))
+        client.register_plugin(killer)
+        killer = cluster.scheduler.plugins["killer"]
+        timer = threading.Timer(MOST_SECONDS, client.close)
+        timer.start()
+        model = train(corpus, cluster=client, on_event=on_event, **SETTINGS)
+        timer.cancel()
+    assert killer.killed
+    assert vectors_of(model) == undisturbed
+    assert (
+        "a task was given up because workers died while they did it; round 2 is repeated"
+        in warnings
+    )
+
+
+def stop(*_):
+    raise StopTraining
+
+
+def check_clean(client, processes):
+    """Check that a run has left the workers as they were, and no task."""
+    until = time.monotonic() + 10
+    while client.cluster.scheduler.tasks and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not client.cluster.scheduler.tasks
+    assert not client.futures
+    assert processes_of(client) == processes
+
+
+@pytest.mark.parametrize(
+    "error", [StopTraining, ZeroDivisionError, KeyError, OSError, KeyboardInterrupt]
+)
+def test_an_exception_of_a_callback_ends_the_run_as_on_one_machine(
+    corpus, client, undisturbed, tmp_path, error
+):
+    """Whatever Dask's own exceptions are, too."""
+
+    def on_event(event):
+        if in_round(2)(event):
+            raise error
+
+    processes = processes_of(client)
+    expected = contextlib.nullcontext() if error is StopTraining else pytest.raises(error)
+    run_dir = tmp_path / "run"
+    with expected as caught:
+        model = train(corpus, cluster=client, run_dir=run_dir, on_event=on_event, **SETTINGS)
+        assert model.loss > 0
+        assert vectors_of(model) != undisturbed
+    check_clean(client, processes)  # also while somebody has the exception
+    del caught
+    assert vectors_of(resume(run_dir, cluster=client)) == undisturbed
+
+
+def test_a_run_that_is_stopped_after_an_epoch_has_its_vectors(corpus, client):
+    models = []
+    processes = processes_of(client)
+    train(corpus, cluster=client, on_epoch=models.append, **SETTINGS)
+    model = train(corpus, cluster=client, on_epoch=stop, **SETTINGS)
+    assert vectors_of(model) == vectors_of(models[0])
+    assert [epoch.epoch for epoch in model.history] == [1]
+    check_clean(client, processes)
+
+
+def test_script_that_its_processes_import_is_told_in_one_line(corpus, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"from w2v_sparseadam import train\ntrain({str(corpus)!r}, cluster=2, epochs=1)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script], stderr=subprocess.PIPE, text=True, timeout=MOST_SECONDS
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("Traceback") == 1
+    assert run.stderr.splitlines()[-1] == (
+        "w2v_sparseadam.errors.ClusterError: the workers cannot be started: each of them imports "
+        "this script, which then trains again; let it train below the line: if __name__ == "
+        '"__main__":'
+    )
 
 
 def test_workers_that_would_give_other_bytes_are_refused(corpus, client, undisturbed, monkeypatch):
-    client.wait_for_workers(2, timeout=60)
 
     def other(settings):
         return tasks.identity(settings)._replace(digest="0")
@@ -179,7 +354,6 @@ def test_workers_that_would_give_other_bytes_are_refused(corpus, client, undistu
     assert vectors_of(train(corpus, cluster=client, **SETTINGS)) == undisturbed
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_interrupt_from_the_terminal_ends_all_processes_in_one_line(corpus, tmp_path):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
@@ -204,7 +378,6 @@ def test_interrupt_from_the_terminal_ends_all_processes_in_one_line(corpus, tmp_
     assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
-@pytest.mark.slow
 def test_one_worker_that_is_killed_once_and_then_for_ever(corpus, undisturbed, monkeypatch):
     def kill_all(event):
         if event["event"] == "round":
@@ -230,7 +403,6 @@ def test_tls_without_certificate_is_told_in_one_line():
         connected("tls://127.0.0.1:9", None).__enter__()
 
 
-@pytest.mark.slow
 def test_scheduler_that_is_killed(corpus, undisturbed, tmp_path):
     """The command says how to resume, and the run ends on another cluster in the same bytes."""
     with socket.socket() as free:

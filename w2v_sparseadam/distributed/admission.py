@@ -72,17 +72,15 @@ def admit(cluster: Cluster, settings: Settings, emit: Emit) -> None:
 
 
 def _admit(cluster: Cluster, plugin: Admission) -> None:
-    client = cluster.client
-    versions = client.run(importlib.metadata.version, "w2v-sparseadam", on_error="return")
+    versions = cluster.run(importlib.metadata.version, "w2v-sparseadam")
     lacking = [name for name, found in versions.items() if isinstance(found, ImportError)]
     if lacking:
         raise ClusterError(
             f"{_named(lacking)}: lacks the package w2v-sparseadam; install it there "
             "(pip install w2v-sparseadam), in the version of this machine"
         )
-    with cluster.lost_told():
-        client.register_plugin(plugin)
-    refusals = client.run(refusal_of, on_error="return")
+    cluster.register(plugin)
+    refusals = cluster.run(refusal_of)
     refused = {name: why for name, why in refusals.items() if why and isinstance(why, str)}
     if refused:
         name, why = min(refused.items())

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import distributed
 from distributed import Client, Future
 from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 
-from ..errors import ClusterError, check_range, wrong_type
+from ..errors import ClusterError
 from ..events import Emit, Warned
-from ..system.machine import usable_processors
-from .local import local_client
 from .tasks import refusal_of
 
 TRAIN = "w2v-train"
@@ -31,10 +29,11 @@ WORK = "w2v-work"
 
 _POLL_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
+_ANSWER_SECONDS = 60.0  # of a scheduler that is there
 _MOST_TRIES = 20
 _MOST_SECONDS_WITHOUT = 120.0
-_MANY = 1_000_000
-
+_MOST_DEATHS = 20  # of processes of this machine, while no task is done
+_WHY_PROCESSES_DIE = "look for what kills them, such as full memory"
 
 T = TypeVar("T")
 
@@ -57,12 +56,14 @@ class Cluster:
         self.client = client
         self.threads = threads
         self._loop: Any = client.loop
-        self._run = secrets.token_hex(4)
+        self._token = secrets.token_hex(4)
         self._n_keys = 0
+        self._futures: WeakSet[Future] = WeakSet()
         self._seen: set[str] = set()  # workers that get tasks
         self._refused: set[str] = set()
         self._next_look = 0.0
         self._none_since: float | None = None  # when the last of them was seen to have gone
+        self._n_deaths = 0  # since a task was done
         self.n_processes = 0  # that were started on this machine, to be kept up
 
     @property
@@ -70,7 +71,10 @@ class Cluster:
         """What the scheduler knows of each worker, by its address."""
         # `Client.scheduler_info` may return what its own timer asks for: without workers.
         scheduler: Any = self.client.scheduler
-        known = self.client.sync(scheduler.identity, n_workers=-1)
+        with self.lost_told():
+            known = self.client.sync(
+                scheduler.identity, n_workers=-1, callback_timeout=_ANSWER_SECONDS
+            )
         return dict(known["workers"])
 
     @property
@@ -85,13 +89,15 @@ class Cluster:
         self._n_keys += 1
         with self.lost_told():
             # Dask keeps the mean time of tasks by the words that their keys begin with.
-            return self.client.submit(
+            future = self.client.submit(
                 work,
                 *args,
-                key=f"w2v-{name}-{self._run}-{self._n_keys}",
+                key=f"w2v-{name}-{self._token}-{self._n_keys}",
                 pure=False,
                 resources={TRAIN: 1, WORK: 1} if trains else {WORK: 1},
             )
+        self._futures.add(future)
+        return future
 
     def send(self, value: Any, worker: str, poll: Callable[[], None]) -> Future:
         """Send a value to a worker, not through the scheduler; others fetch it there.
@@ -100,9 +106,8 @@ class Cluster:
         """
         # In a list, because Dask would take a dict or a tuple apart.
         options = {"workers": [worker], "hash": False, "direct": True}
-        (future,) = self._done(
-            lambda: self.client.scatter([value], **options, asynchronous=True), poll
-        )
+        (future,) = self._done(lambda: self.client.scatter([value], **options), poll)
+        self._futures.add(future)
         return future
 
     def results(
@@ -113,28 +118,69 @@ class Cluster:
         ``poll``, ``kept`` and errors are as for `wait`.
         """
         wanted = list(futures)
-        return self._done(
-            lambda: self.client.gather(wanted, direct=True, asynchronous=True), poll, kept
+        return self._done(lambda: self.client.gather(wanted, direct=True), poll, kept)
+
+    def run(
+        self, work: Callable[..., Any], *args: Any, workers: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """Call a function on some workers, or on all, beside their tasks.
+
+        Returns
+        -------
+        dict of str
+            What it returned, or the exception that it raised, by the addresses of the workers.
+
+        Raises
+        ------
+        DataLost
+            If one of them goes meanwhile. Dask may wait for its answer for ever.
+        """
+        asked = list(self.workers if workers is None else workers)
+        answers: dict[str, Any] = self._done(
+            lambda: self.client.run(work, *args, workers=asked, on_error="return"),
+            lambda: self._check_there(asked),
         )
+        if any(isinstance(answer, OSError) for answer in answers.values()):
+            raise DataLost("a worker has gone")
+        return answers
+
+    def register(self, plugin: distributed.WorkerPlugin) -> None:
+        """Set up a plugin on all workers, and on those that join; errors are as for `run`."""
+        asked = list(self.workers)
+        self._done(lambda: self.client.register_plugin(plugin), lambda: self._check_there(asked))
+
+    def _check_there(self, workers: Collection[str]) -> None:
+        """Raise an error if one of some workers has gone."""
+        if not set(workers) <= set(self.workers):
+            raise DataLost("a worker has gone")
 
     def _done(
         self,
-        ask: Callable[[], Coroutine[Any, Any, T]],
+        ask: Callable[[], Any],
         poll: Callable[[], None],
         kept: Collection[Future] = (),
-    ) -> T:
+    ) -> Any:
         """Return what the client is asked for; call ``poll`` again and again meanwhile."""
-        with self.lost_told():
-            answer = asyncio.run_coroutine_threadsafe(ask(), self._loop.asyncio_loop)
+
+        async def asked() -> Any:
+            return await ask()  # in its own thread, the client does not wait
+
+        answer = asyncio.run_coroutine_threadsafe(asked(), self._loop.asyncio_loop)
+        try:
             while not answer.done():
                 concurrent.futures.wait([answer], _POLL_SECONDS)
-                try:
-                    self._check(kept)
-                    poll()
-                except BaseException:
-                    answer.cancel()
-                    raise
+                self._check(kept)
+                poll()
+        except BaseException:
+            answer.cancel()
+            raise
+        with self.lost_told():
             return answer.result()
+
+    def release(self) -> None:
+        """Let the scheduler forget all that was submitted or sent, whoever still refers to it."""
+        for future in self._futures:
+            future.release()
 
     def wait(
         self,
@@ -175,6 +221,7 @@ class Cluster:
     def _check_done(self, future: Future) -> None:
         """Raise what a task raised, if anything."""
         if future.status == "finished":
+            self._n_deaths = 0
             return
         if future.status != "error":
             self._check_alive()
@@ -206,13 +253,13 @@ class Cluster:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + _LOOK_SECONDS
-        with self.lost_told():
-            workers = self.workers
+        workers = self.workers
         admitted = {name for name, info in workers.items() if info["resources"].get(WORK)}
         for name in sorted(self._seen - set(workers)):
             # What is still fetched from a worker that hangs is fetched from another.
             self._loop.add_callback(self.client.rpc.remove, name)
             emit(Warned(f"{name}: this worker has gone; others do its work"))
+            self._n_deaths += 1
         for name, info in workers.items():
             if name not in self._refused and info["resources"].get(WORK) == 0:
                 self._refused.add(name)
@@ -227,8 +274,13 @@ class Cluster:
         self._check_processes(bool(admitted))
 
     def _check_processes(self, are_up: bool) -> None:
-        """Raise an error if no process of this machine has been up for too long."""
+        """Raise an error if the processes of this machine do not stay up long enough."""
         now = time.monotonic()
+        if self.n_processes and self._n_deaths >= _MOST_DEATHS:
+            raise ClusterError(
+                f"workers of this machine died {self._n_deaths} times, with nothing done meanwhile",
+                _WHY_PROCESSES_DIE,
+            )
         if are_up or not self.n_processes:
             self._none_since = None
         elif self._none_since is None:
@@ -236,13 +288,12 @@ class Cluster:
         elif now - self._none_since > _MOST_SECONDS_WITHOUT:
             raise ClusterError(
                 f"no worker of this machine has been up for {_MOST_SECONDS_WITHOUT:.0f} s",
-                "look for what kills them, such as full memory",
+                _WHY_PROCESSES_DIE,
             )
 
     def _reason(self, worker: str) -> str:
         """Return why a worker was refused."""
-        reasons = self.client.run(refusal_of, workers=[worker], on_error="return")
-        reason = reasons.get(worker, "has gone")
+        reason: Any = self.run(refusal_of, workers=[worker])[worker]
         if isinstance(reason, BaseException):
             return f"cannot say why, as another version of this program ({reason!r:.80})"
         return str(reason)
@@ -284,7 +335,7 @@ class Cluster:
 def _reason_of(error: BaseException) -> str:
     """Say why something is lost."""
     if isinstance(error, KilledWorker):
-        return "a task was given up because several workers died while they did it"
+        return "a task was given up because workers died while they did it"
     if isinstance(error, OSError):
         return "the connection to a worker was lost"
     return str(error).partition("\n")[0] or type(error).__name__
@@ -311,69 +362,3 @@ def repeated(work: Callable[[], T], what: str, emit: Emit) -> T:
                 ) from error
             emit(Warned(f"{error}; {what} is repeated"))
     raise AssertionError
-
-
-@contextmanager
-def connected(cluster: Client | str | int, threads: int | None) -> Iterator[Cluster]:
-    """Open a cluster.
-
-    Parameters
-    ----------
-    cluster : distributed.Client, str or int
-        A client, which stays open; the address of a scheduler; or a number of processes to start
-        on this machine, which no other can reach.
-    threads : int or None
-        Threads of each worker; of all, if they are processes of this machine.
-
-    Raises
-    ------
-    ClusterError
-        If the scheduler cannot be reached, or has no workers.
-    """
-    with ExitStack() as stack:
-        stack.enter_context(_quiet())
-        if isinstance(cluster, int) and not isinstance(cluster, bool):
-            check_range("cluster", cluster, 1, _MANY)
-            n_threads = threads or usable_processors()
-            client = stack.enter_context(local_client(cluster, max(1, n_threads // cluster)))
-            opened = Cluster(client, None)
-            opened.n_processes = cluster
-            yield opened
-            return
-        if isinstance(cluster, str):
-            try:
-                client = stack.enter_context(Client(cluster, set_as_default=False))
-            except (OSError, ValueError, TypeError) as error:  # the last if TLS has no certificate
-                reason = str(error).splitlines()[0]
-                raise ClusterError(
-                    f"{cluster}: the scheduler cannot be reached ({reason})",
-                    "start one with dask scheduler",
-                ) from None
-        elif isinstance(cluster, Client):
-            client = cluster
-        else:
-            raise wrong_type(
-                "cluster", "a distributed.Client, the address of a scheduler, or a number", cluster
-            )
-        opened = Cluster(client, threads)
-        if not opened.workers:
-            address = client.scheduler_info()["address"]
-            raise ClusterError(
-                f"{address}: the scheduler has no workers",
-                f"start some with dask worker {address}",
-            )
-        yield opened
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Dask from logging what is told in one line here."""
-    loggers = [logging.getLogger(name) for name in ("distributed.client", "distributed.core")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import W2VError
+from ..errors import ClusterError, W2VError
 from ..system.machine import available_memory, resident_memory
 from ..system.memory import gigabytes
 from ..system.workers import Workers
@@ -126,17 +126,21 @@ def forecast_run(
     assert settings.sharding is not None
     counts, whole = text.vocabulary.counts, sum(text.sizes)
     names = cluster.admitted
+    if not names:
+        raise ClusterError("no worker is left to measure with")
     load = load_of(len(names), counts, settings)
     n_shards, rounds = settings.sharding.shards, settings.sharding.rounds
     known = Known(KnownWords(text.vocabulary, config_for_client(settings.text)), counts, frozen)
     # A shard may be less, but too few steps tell little.
     n_bytes = min(whole, _SAMPLE_BYTES)
     piece = text_parts(text.sources, text.sizes, 0, n_bytes)
-    resident = cluster.client.run(resident_memory, workers=names)
+    resident = cluster.run(resident_memory, workers=names)
     future = cluster.submit(
         measure, known, piece, n_bytes, settings, cluster.threads, name="measure"
     )
-    sample: Sample = future.result()
+    cluster.wait([future], lambda _: None)
+    sample: Sample
+    (sample,) = cluster.results([future], lambda: None)
     network = network_rate(cluster)
     rates = Rates(*sample[2:], network)
     n_tokens = int(counts.sum())
@@ -174,7 +178,7 @@ def network_rate(cluster: Cluster) -> float:
     future = cluster.submit(np.random.default_rng(1).bytes, _NETWORK_BYTES, name="bytes")
     cluster.wait([future], lambda _: None)
     began = time.perf_counter()
-    cluster.client.gather(future, direct=True)
+    cluster.results([future], lambda: None)
     return _NETWORK_BYTES / (time.perf_counter() - began)
 
 
@@ -183,17 +187,15 @@ def free_memory(cluster: Cluster) -> dict[str, int]:
 
     Where Dask limits a worker, what is left of that, if it is less.
     """
-    names, workers, run = cluster.admitted, cluster.workers, cluster.client.run
-    # A worker that has just gone is left out.
-    available = run(available_memory, workers=names, on_error="ignore")
-    resident = run(resident_memory, workers=names, on_error="ignore")
+    names, workers = cluster.admitted, cluster.workers
+    available = cluster.run(available_memory, workers=names)
+    resident = cluster.run(resident_memory, workers=names)
     hosts = [workers[name]["host"] for name in names]
     free = {}
     for name, host in zip(names, hosts, strict=True):
-        if name in available and name in resident:
-            free[name] = int(_SHARE * available[name] / hosts.count(host))
-            if limit := workers[name]["memory_limit"]:
-                free[name] = max(0, min(free[name], limit - resident[name]))
+        free[name] = int(_SHARE * available[name] / hosts.count(host))
+        if limit := workers[name]["memory_limit"]:
+            free[name] = max(0, min(free[name], limit - resident[name]))
     return free
 
 

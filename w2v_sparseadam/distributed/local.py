@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import current_process, resource_tracker
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dask
 from distributed import Client, LocalCluster
@@ -15,6 +19,8 @@ from ..errors import ClusterError
 
 _LOOPBACK = "127.0.0.1"
 _MANY = 1_000_000
+_IMPORTED = "W2V_SPARSEADAM_IMPORTED"
+"""A folder, in the environment of processes that are started."""
 
 
 @contextmanager
@@ -25,7 +31,7 @@ def local_client(n_workers: int, n_threads: int) -> Iterator[Client]:
     settings = {"distributed.scheduler.allowed-failures": _MANY}
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
-        with _interrupts_blocked(), _start_told():
+        with _interrupts_blocked(), _imports_found(), _start_told():
             cluster = LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=n_threads,
@@ -49,6 +55,32 @@ def _start_told() -> Iterator[None]:
     except (RuntimeError, OSError) as error:
         reason = error.__cause__ or error
         raise ClusterError(f"the workers cannot be started ({reason})") from error
+
+
+@contextmanager
+def _imports_found() -> Iterator[None]:
+    """Say so if a script that trains is imported by each process that it starts.
+
+    Such a process gets here, too. It ends without a word, and leaves a file for this one to find.
+    """
+    if getattr(current_process(), "_inheriting", False):  # as multiprocessing itself looks
+        if folder := os.environ.get(_IMPORTED):
+            Path(folder, "imported").touch()
+        sys.exit(1)
+    with TemporaryDirectory() as folder:
+        os.environ[_IMPORTED] = folder
+        try:
+            yield
+        except ClusterError:
+            if not any(os.scandir(folder)):
+                raise
+            raise ClusterError(
+                "the workers cannot be started: each of them imports this script, which then "
+                "trains again",
+                'let it train below the line: if __name__ == "__main__":',
+            ) from None
+        finally:
+            del os.environ[_IMPORTED]
 
 
 @contextmanager

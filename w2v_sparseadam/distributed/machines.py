@@ -21,7 +21,8 @@ from ..training.machines import MachinesForecast, SharedText
 from ..training.run import OpenStepper
 from ..training.settings import Settings
 from .admission import admit
-from .cluster import Cluster, connected, repeated
+from .cluster import Cluster, repeated
+from .connect import connected
 from .forecast import check_workers_fit, forecast_run
 from .rounds import Rounds
 from .tasks import Known, count_part
@@ -113,7 +114,11 @@ class DaskMachines:
         def opened(emit: Emit) -> Iterator[Stepper]:
             vocabulary = text.vocabulary
             check_model_fits(len(vocabulary), settings)
-            check_workers_fit(self._cluster, vocabulary.counts, settings)
+            repeated(
+                lambda: check_workers_fit(self._cluster, vocabulary.counts, settings),
+                "the check of their memory",
+                emit,
+            )
             frozen = frozen_rows(vocabulary, freeze, emit)
             _, tables = new_tables(settings, vocabulary.counts, frozen)
             initialize(tables, vocabulary, settings, init, emit)
@@ -132,7 +137,8 @@ class DaskMachines:
     ) -> MachinesForecast:
         """Tell what a run would take; see `forecast_run`."""
         frozen = frozen_rows(text.vocabulary, freeze, emit)
-        return forecast_run(self._cluster, text, settings, frozen)
+        cluster = self._cluster
+        return repeated(lambda: forecast_run(cluster, text, settings, frozen), "the forecast", emit)
 
 
 def count_groups(sources: Sequence[Source], settings: Settings) -> list[list[Source]]:

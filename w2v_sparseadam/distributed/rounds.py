@@ -86,6 +86,7 @@ class Rounds:
         )
         self._n_blocks = 0
         self._known_there: Future | None = None
+        self._holders: set[str] = set()  # workers that the state was sent to
         self._begun: list[_Begun] = []  # the round to come, and the one after it
 
     @property
@@ -139,7 +140,7 @@ class Rounds:
         begun.shards.clear()  # so that workers have the memory for the next round
         begun.summaries.clear()
         counts = self._counts_after(summaries)
-        if number + 1 < sum(self._stages) and (number + 1) % _FORGET_ROUNDS:
+        if number + 1 < sum(self._stages) and not self._is_sent_anew(number + 1):
             self._begun.append(self._begin(number + 1, begun.merged, counts))
         # All blocks are here before any is in its place: the tables are whole at any time.
         blocks: list[Block] = self._results(begun, begun.merged)
@@ -150,6 +151,15 @@ class Rounds:
         del self._begun[0]
         return sum_of([result.batch for result in summaries])
 
+    def _is_sent_anew(self, number: int) -> bool:
+        """Whether the state before a round is sent from here, though the workers have it.
+
+        Dask gives a task to a worker that has something of what it needs: one that has joined has
+        nothing. It also remembers how each block was made, back to where they were sent from here.
+        """
+        has_joined = not set(self._cluster.admitted) <= self._holders
+        return number % _FORGET_ROUNDS == 0 or (has_joined and len(self._holders) < self._n_shards)
+
     def _sent(self, number: int) -> list[Future]:
         """Send the state before a round to the workers, each of which gets some blocks."""
 
@@ -158,6 +168,7 @@ class Rounds:
 
         send = self._cluster.send
         workers = self._cluster.wait_for_workers(self._emit, poll)
+        self._holders = set(workers)
         self._known_there = send(self._known, workers[0], poll)
         self._n_blocks = count_blocks(self._n_bytes, len(workers))
         return [
