@@ -403,6 +403,7 @@ def test_tls_without_certificate_is_told_in_one_line():
         connected("tls://127.0.0.1:9", None).__enter__()
 
 
+@pytest.mark.slow
 def test_scheduler_that_is_killed(corpus, undisturbed, tmp_path):
     """The command says how to resume, and the run ends on another cluster in the same bytes."""
     with socket.socket() as free:
