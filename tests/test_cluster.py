@@ -1,6 +1,7 @@
 """Faults of a cluster: workers that die, join, leave or are refused, and schedulers that die."""
 
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -17,8 +18,10 @@ pytest.importorskip("distributed")
 
 import dask
 import distributed
+from click.testing import CliRunner
 
 from w2v_sparseadam import StopTraining, Vectors, resume, train
+from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.distributed import admission, tasks
 from w2v_sparseadam.distributed import cluster as cluster_module
 from w2v_sparseadam.distributed.cluster import Cluster
@@ -401,6 +404,37 @@ def test_one_worker_that_is_killed_once_and_then_for_ever(corpus, undisturbed, m
 def test_tls_without_certificate_is_told_in_one_line():
     with pytest.raises(ClusterError, match=r"cannot be reached \(TLS expects"):
         connected("tls://127.0.0.1:9", None).__enter__()
+
+
+@pytest.mark.parametrize("address", ["x", "tcp://host", "http://host:8786", "host:port", ""])
+def test_what_is_no_address_is_told_at_once(address):
+    with pytest.raises(ClusterError) as caught:
+        connected(address, None).__enter__()
+    assert str(caught.value) == (
+        f"{address!r} is not the address of a scheduler; give one with its port, such as "
+        "tcp://host:8786"
+    )
+
+
+def test_scheduler_that_does_not_answer(corpus):
+    """The command says what it waits for."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+            result = CliRunner().invoke(main, [str(corpus), "--scheduler", address])
+    assert result.exit_code == 1
+    first, second = result.stderr.splitlines()
+    assert first == f"Connecting to {address} ..."
+    assert second.startswith(f"Error: {address}: the scheduler cannot be reached (")
+    assert second.endswith("; start one with dask scheduler")
+
+
+def test_dask_does_not_call_the_end_critical(caplog):
+    """As its scheduler does if a client goes while it is written to."""
+    with connected(1, 1):
+        logging.getLogger("distributed.scheduler").critical("Closed comm")
+    assert not [record for record in caplog.records if record.levelno == logging.CRITICAL]
 
 
 @pytest.mark.slow

@@ -85,6 +85,14 @@ class Warned(Event):
 
 
 @dataclass(frozen=True)
+class Connecting(Event):
+    """The scheduler of a cluster does not answer yet; Dask waits for it, half a minute at most."""
+
+    kind = "connect"
+    address: str
+
+
+@dataclass(frozen=True)
 class Compiling(Event):
     """A kernel is about to be compiled, for seconds; a later run finds it on the disk."""
 

@@ -29,6 +29,9 @@ class TrainReport(ReadingReport):
         name = "standard output" if str(target) == STANDARD_OUTPUT else target
         self._say(f"Wrote {name}: {words:,} words, {dim} dimensions.")
 
+    def _show_connect(self, event: Event) -> None:
+        self._say(f"Connecting to {event['address']} ...")
+
     def _show_folder(self, event: Event) -> None:
         if event["taken_over_from"]:
             self._say(

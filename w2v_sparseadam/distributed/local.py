@@ -19,6 +19,9 @@ from ..errors import ClusterError
 
 _LOOPBACK = "127.0.0.1"
 _MANY = 1_000_000
+SILENT = logging.CRITICAL + 1
+"""A level of logs. What matters is raised here; at its end, the scheduler calls it critical that
+the client has gone."""
 _IMPORTED = "W2V_SPARSEADAM_IMPORTED"
 """A folder, in the environment of processes that are started."""
 
@@ -41,7 +44,7 @@ def local_client(n_workers: int, n_threads: int) -> Iterator[Client]:
                 dashboard_address=f"{_LOOPBACK}:0",
                 scheduler_kwargs={"dashboard": False},
                 memory_limit=None,
-                silence_logs=logging.CRITICAL,
+                silence_logs=SILENT,
             )
         stack.enter_context(cluster)
         yield stack.enter_context(Client(cluster, set_as_default=False))

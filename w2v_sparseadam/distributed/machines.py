@@ -176,7 +176,9 @@ def sizes_by_source(
 
 
 @contextmanager
-def open_machines(cluster: Client | str | int, threads: int | None) -> Iterator[DaskMachines]:
+def open_machines(
+    cluster: Client | str | int, threads: int | None, emit: Emit
+) -> Iterator[DaskMachines]:
     """Open the machines that a caller names; see `connected`."""
-    with connected(cluster, threads) as opened:
+    with connected(cluster, threads, emit) as opened:
         yield DaskMachines(opened)

@@ -130,7 +130,7 @@ def forecast(
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
     settings = sharded(settings, cluster, sources)
-    with opened_machines(settings, cluster) as machines:
+    with opened_machines(settings, cluster, emit) as machines:
         compile_run(settings, emit)
         if machines:
             machines.check(settings, emit)

@@ -116,7 +116,9 @@ _PROVIDER = "distributed.machines", "open_machines"
 """The module of this package that has machines. Named, because it is built on training."""
 
 
-def open_machines(cluster: Any, threads: int | None) -> AbstractContextManager[Machines | None]:
+def open_machines(
+    cluster: Any, threads: int | None, emit: Emit
+) -> AbstractContextManager[Machines | None]:
     """Return what opens the machines that a caller names.
 
     Parameters
@@ -126,6 +128,8 @@ def open_machines(cluster: Any, threads: int | None) -> AbstractContextManager[M
         this machine.
     threads : int or None
         Threads of each worker; of all, if they are processes of this machine.
+    emit : callable
+        Receives events.
 
     Raises
     ------
@@ -144,5 +148,5 @@ def open_machines(cluster: Any, threads: int | None) -> AbstractContextManager[M
     package = __package__.rpartition(".")[0]
     module, name = _PROVIDER
     provider = importlib.import_module(f"{package}.{module}")
-    opened: AbstractContextManager[Machines] = getattr(provider, name)(cluster, threads)
+    opened: AbstractContextManager[Machines] = getattr(provider, name)(cluster, threads, emit)
     return opened

@@ -140,7 +140,7 @@ def resume(
             add_text(folder, add, int(more_epochs), threads, trust, emit)
         elif more_epochs:
             _add_epochs(folder, int(more_epochs))
-        machines = stack.enter_context(opened_machines(asked, cluster))
+        machines = stack.enter_context(opened_machines(asked, cluster, emit))
         if not folder.has_text:
             _read_again(folder, machines, threads, trust, emit)
         kept = folder.settings

@@ -110,11 +110,13 @@ def load_text(
     return SharedText(vocabulary, find_sources(folder.settings["paths"]), sizes)
 
 
-def opened_machines(settings: Settings, cluster: Any) -> AbstractContextManager[Machines | None]:
+def opened_machines(
+    settings: Settings, cluster: Any, emit: Emit
+) -> AbstractContextManager[Machines | None]:
     """Return what opens the machines of a run; None for this one."""
     if settings.sharding is None:
         return nullcontext()
-    return open_machines(cluster, settings.run.threads)
+    return open_machines(cluster, settings.run.threads, emit)
 
 
 def read_text(

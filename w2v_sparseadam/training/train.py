@@ -208,7 +208,7 @@ def train_by_settings(
         folder = None
         if log:
             emit = stack.enter_context(logged(log, emit))
-        machines = stack.enter_context(opened_machines(settings, cluster))
+        machines = stack.enter_context(opened_machines(settings, cluster, emit))
         if run_dir is not None:
             from ..runs.folder import RunFolder
             from ..runs.working_copy import local_folder
