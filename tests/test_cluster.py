@@ -27,7 +27,7 @@ from w2v_sparseadam.distributed import cluster as cluster_module
 from w2v_sparseadam.distributed.cluster import Cluster
 from w2v_sparseadam.distributed.connect import connected
 from w2v_sparseadam.distributed.machines import DaskMachines
-from w2v_sparseadam.errors import ClusterError
+from w2v_sparseadam.errors import ClusterError, TextError
 from w2v_sparseadam.training import texts
 
 SETTINGS = {
@@ -311,6 +311,20 @@ def test_an_exception_of_a_callback_ends_the_run_as_on_one_machine(
     assert vectors_of(resume(run_dir, cluster=client)) == undisturbed
 
 
+def test_time_of_a_round_that_is_repeated_does_not_count(corpus, client, tmp_path):
+    def on_event(event):
+        if in_round(2)(event):
+            time.sleep(4)
+            raise ZeroDivisionError
+
+    events = []
+    with pytest.raises(ZeroDivisionError):
+        train(corpus, cluster=client, run_dir=tmp_path / "run", on_event=on_event, **SETTINGS)
+    resume(tmp_path / "run", cluster=client, on_event=events.append)
+    (start,) = [event for event in events if event.kind == "start"]
+    assert 0 < start.done_seconds < 4
+
+
 def test_a_run_that_is_stopped_after_an_epoch_has_its_vectors(corpus, client):
     models = []
     processes = processes_of(client)
@@ -385,8 +399,9 @@ def test_one_worker_that_is_killed_once_and_then_for_ever(corpus, undisturbed, m
     def kill_all(event):
         if event["event"] == "round":
             for process in psutil.Process().children():
-                if "spawn_main" in " ".join(process.cmdline()) and process.pid not in others:
-                    process.kill()
+                with contextlib.suppress(psutil.Error):  # of one that has just ended
+                    if "spawn_main" in " ".join(process.cmdline()) and process.pid not in others:
+                        process.kill()
 
     others = {process.pid for process in psutil.Process().children()}  # those of the fixture
     with connected(1, 1) as cluster:
@@ -404,6 +419,15 @@ def test_one_worker_that_is_killed_once_and_then_for_ever(corpus, undisturbed, m
 def test_tls_without_certificate_is_told_in_one_line():
     with pytest.raises(ClusterError, match=r"cannot be reached \(TLS expects"):
         connected("tls://127.0.0.1:9", None).__enter__()
+
+
+def test_text_without_neighbours_is_told_after_an_epoch(client, tmp_path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("a\nb\n" * 20)
+    epochs = []
+    with pytest.raises(TextError, match=r"^nothing to learn from: no line has two words;"):
+        train(lines, cluster=client, on_epoch=epochs.append, **{**SETTINGS, "epochs": 9})
+    assert len(epochs) <= 1
 
 
 @pytest.mark.parametrize("address", ["x", "tcp://host", "http://host:8786", "host:port", ""])

@@ -49,12 +49,14 @@ def test_time_by_hand():
         copied_bytes_per_s=1000,
         merged_bytes_per_s=500,
         network_bytes_per_s=100,
+        fixed_seconds=0.25,
+        shard_seconds=0.5,
     )
     found = round_time(LOAD, rates, n_tokens=400, n_bytes=1600)
     assert (found.reading, found.training) == (2 * 1600 / 8 / 200, 2 * 400 / 8 / 10)
     assert (found.copying, found.merging) == (2 * 1500 / 1000, 8 * 500 / 4 / 500)
     assert found.sending == 1500 / 100
-    assert found.seconds == 2 + 10 + 3 + 2 + 15
+    assert found.seconds == 2 + 10 + 3 + 2 + 15 + (0.25 + 2 * 0.5)
     # What the client fetches takes 10 s, of which a short round leaves some to wait for.
     short = round_time(Load(1000, 0.0, 1, 1), rates, n_tokens=1, n_bytes=20)
     assert short.seconds == pytest.approx(10)

@@ -129,6 +129,10 @@ class Rates:
         Merging: bytes of changes.
     network_bytes_per_s : float
         Into a machine, and at the same time out of it.
+    fixed_seconds : float
+        Of a round that has nothing to read, train, merge or send: Dask's own work.
+    shard_seconds : float
+        Of a shard before its first step.
     """
 
     tokens_per_s: float
@@ -136,6 +140,8 @@ class Rates:
     copied_bytes_per_s: float
     merged_bytes_per_s: float
     network_bytes_per_s: float
+    fixed_seconds: float = 0.0
+    shard_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -147,11 +153,13 @@ class RoundTime:
     copying: float
     merging: float
     sending: float
+    fixed: float
 
     @property
     def seconds(self) -> float:
         """The whole round."""
-        return self.reading + self.training + self.copying + self.merging + self.sending
+        parts = self.reading, self.training, self.copying, self.merging, self.sending, self.fixed
+        return sum(parts)
 
 
 def round_time(load: Load, rates: Rates, n_tokens: float, n_bytes: float) -> RoundTime:
@@ -164,6 +172,7 @@ def round_time(load: Load, rates: Rates, n_tokens: float, n_bytes: float) -> Rou
         copying   k (1 + f) S / r
         merging   N f S / (W r)
         sending   of what `sent` says the busiest worker receives
+        fixed     that of a round, and k times that of a shard
 
     The client fetches the state while the next round is trained. A round does not end before that,
     which lengthens it where S / r of the network exceeds the rest.
@@ -175,6 +184,7 @@ def round_time(load: Load, rates: Rates, n_tokens: float, n_bytes: float) -> Rou
         copying=k * (load.state_bytes + load.change_bytes) / rates.copied_bytes_per_s,
         merging=n_shards * load.change_bytes / load.n_workers / rates.merged_bytes_per_s,
         sending=sent(load).to_each / rates.network_bytes_per_s,
+        fixed=rates.fixed_seconds + k * rates.shard_seconds,
     )
     fetching = sent(load).to_client / rates.network_bytes_per_s
     return replace(time, sending=time.sending + max(0.0, fetching - time.seconds))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from distributed import Future
 
 from ..errors import ClusterError, W2VError
 from ..system.machine import available_memory, resident_memory
@@ -36,6 +37,7 @@ from .word_ids import KnownWords, word_ids_of
 
 _SAMPLE_BYTES = 1 << 24
 _NETWORK_BYTES = 1 << 25
+_EMPTY_ROUNDS = 3
 _SHARDS = 4  # merged to measure
 _SHARE = 0.8
 """Of the free memory of a machine; the rest is for everything else on it."""
@@ -50,6 +52,7 @@ class Sample(NamedTuple):
     text_bytes_per_s: float
     copied_bytes_per_s: float
     merged_bytes_per_s: float
+    shard_seconds: float
 
 
 def measure(
@@ -63,6 +66,7 @@ def measure(
     n_tokens = int(np.count_nonzero(word_ids >= 0))
     if not n_tokens:
         raise W2VError("the beginning of the text has no word of the vocabulary to measure with")
+    began = time.perf_counter()
     with Workers(n_threads) as workers:
         engine = build_engine(
             word_ids,
@@ -73,6 +77,7 @@ def measure(
             share=n_tokens / int(known.counts.sum()),
             count_touches=True,
         )
+        building = time.perf_counter() - began
         n_steps, seconds = time_steps(engine, settings.optimizer.start_lr, engine.n_batches)
         n_blocks = count_blocks(sum(model_memory(len(known.counts), settings)), 1)
         block = next(blocks_of(engine.tables, n_blocks))
@@ -95,6 +100,7 @@ def measure(
             text_bytes_per_s=n_bytes / reading,
             copied_bytes_per_s=block_bytes / copying,
             merged_bytes_per_s=block_bytes / merging,
+            shard_seconds=building,
         )
 
 
@@ -142,7 +148,8 @@ def forecast_run(
     sample: Sample
     (sample,) = cluster.results([future], lambda: None)
     network = network_rate(cluster)
-    rates = Rates(*sample[2:], network)
+    fixed = fixed_seconds(cluster, n_shards, count_blocks(load.state_bytes, len(names)))
+    rates = Rates(*sample[2:6], network, fixed, sample.shard_seconds)
     n_tokens = int(counts.sum())
     time_of_round = round_time(load, rates, n_tokens / rounds, whole / rounds)
     epochs = settings.run.epochs or 0
@@ -180,6 +187,33 @@ def network_rate(cluster: Cluster) -> float:
     began = time.perf_counter()
     cluster.results([future], lambda: None)
     return _NETWORK_BYTES / (time.perf_counter() - began)
+
+
+def fixed_seconds(cluster: Cluster, n_shards: int, n_blocks: int) -> float:
+    """Return the seconds of a round whose tasks have nothing to do."""
+
+    def nothing(*args: object, name: str) -> Future:
+        return cluster.submit(_nothing, *args, name=name)
+
+    def empty_round(blocks: list[Future]) -> list[Future]:
+        shards = [nothing(blocks, k, name="nothing") for k in range(n_shards)]
+        merged = [
+            nothing([nothing(shard, name="none") for shard in shards], name="nothing")
+            for _ in blocks
+        ]
+        cluster.wait(merged, lambda _: None)
+        cluster.results(merged, lambda: None)
+        return merged
+
+    blocks = empty_round([nothing(name="nothing") for _ in range(n_blocks)])
+    began = time.perf_counter()
+    for _ in range(_EMPTY_ROUNDS):
+        blocks = empty_round(blocks)
+    return (time.perf_counter() - began) / _EMPTY_ROUNDS
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing."""
 
 
 def free_memory(cluster: Cluster) -> dict[str, int]:

@@ -85,6 +85,7 @@ class Rounds:
             for arrays in block.values()
         )
         self._n_blocks = 0
+        self._has_neighbours = True
         self._known_there: Future | None = None
         self._holders: set[str] = set()  # workers that the state was sent to
         self._begun: list[_Begun] = []  # the round to come, and the one after it
@@ -99,8 +100,8 @@ class Rounds:
         return tuple(np.arange(len(optimizer.param)) for optimizer in self.tables.values())
 
     def has_neighbours(self) -> bool:
-        """Whether any word of the text may have another beside it: that is not known here."""
-        return True
+        """Whether any word may have another beside it, as far as is known of this epoch."""
+        return self._has_neighbours
 
     def run(self, first_step: int, lrs: Sequence[float]) -> list[Batch]:
         """Train a round; shards follow the schedule of the learning rate batch by batch.
@@ -140,6 +141,9 @@ class Rounds:
         begun.shards.clear()  # so that workers have the memory for the next round
         begun.summaries.clear()
         counts = self._counts_after(summaries)
+        if number % self.n_batches == 0:
+            self._has_neighbours = False
+        self._has_neighbours |= any(result.has_neighbours for result in summaries)
         if number + 1 < sum(self._stages) and not self._is_sent_anew(number + 1):
             self._begun.append(self._begin(number + 1, begun.merged, counts))
         # All blocks are here before any is in its place: the tables are whole at any time.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -48,7 +47,7 @@ class ShardResult(NamedTuple):
     changes: list[dict[str, Changes]]  # of each block, by the table's name
     batch: Batch  # all of its steps
     n_steps: int
-    seconds: float
+    has_neighbours: bool  # whether any word of the part has another beside it in its sentence
 
 
 def train_shard(
@@ -84,7 +83,6 @@ def train_shard(
     ShardResult
     """
     settings, number = round_.settings, round_.number
-    began = time.perf_counter()
     n_tokens = int(np.count_nonzero(word_ids >= 0))
     # Every shard of every round has random numbers of its own, as epochs on one machine have.
     key = number * round_.n_shards + shard
@@ -109,7 +107,7 @@ def train_shard(
         with np.errstate(over="ignore"):  # an lr beyond float32 shows in the loss
             batches = engine.run(0, lrs)
         changes = changes_of(engine.tables, engine.touches, len(blocks))
-    return ShardResult(changes, sum_of(batches), n_steps, time.perf_counter() - began)
+        return ShardResult(changes, sum_of(batches), n_steps, engine.has_neighbours())
 
 
 def sum_of(batches: Sequence[Batch]) -> Batch:

@@ -111,7 +111,7 @@ def train_part(
         with _worker_told():
             word_ids = word_ids_of(sources, known.words, threads=n_threads)
         if not word_ids.size:
-            return ShardResult(no_change(blocks), Batch(0, 0.0, 0.0), 0, 0.0)
+            return ShardResult(no_change(blocks), Batch(0, 0.0, 0.0), 0, False)
         return train_shard(
             blocks,
             word_ids,
@@ -128,11 +128,12 @@ class Summary(NamedTuple):
 
     batch: Batch
     n_steps: int
+    has_neighbours: bool
 
 
 def summary(result: ShardResult) -> Summary:
     """Return what the client needs of a result."""
-    return Summary(result.batch, result.n_steps)
+    return Summary(result.batch, result.n_steps, result.has_neighbours)
 
 
 def changes_in(result: ShardResult, block: int) -> Mapping[str, Changes]:

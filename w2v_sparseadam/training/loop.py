@@ -86,11 +86,13 @@ def take_steps(
         ahead = min(n, stepper.most_steps)
         stop = min(first + ahead, *(first // k * k + k for k in (stepper.n_batches, CHECK_STEPS)))
         lrs = [schedule.lr(step) for step in range(first, stop)]
+        progress.note_clocks()
         began = time.perf_counter()
         try:
             batches = stepper.run(first, lrs)
         except BaseException:
             if policy and stepper.is_whole:
+                progress.start_clocks()  # these steps will be taken again
                 policy.keep_before_leaving(progress)
             raise
         seconds_a_step = (time.perf_counter() - began) / len(lrs)

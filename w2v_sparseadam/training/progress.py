@@ -82,8 +82,12 @@ class Progress:
         """How long the run had taken when this was made."""
         return self.done[0]
 
+    def note_clocks(self) -> None:
+        """Remember what the clocks show."""
+        self.done = self.run.seconds, self.epoch.seconds
+
     def start_clocks(self) -> None:
-        """Leave out the time since this was made."""
+        """Leave out the time since this was made, or since the clocks were noted."""
         for tally, seconds in zip((self.run, self.epoch), self.done, strict=True):
             tally.start_clock(seconds)
 
