@@ -39,7 +39,7 @@ SETTINGS = {
     "batch_size": 256,
 }
 N_ROUNDS = 6
-MOST_SECONDS = 90
+MOST_SECONDS = 150
 SECONDS_TO_COME_BACK = 30
 
 
@@ -309,6 +309,17 @@ def test_an_exception_of_a_callback_ends_the_run_as_on_one_machine(
     check_clean(client, processes)  # also while somebody has the exception
     del caught
     assert vectors_of(resume(run_dir, cluster=client)) == undisturbed
+
+
+def test_client_that_is_closed_ends_the_run(corpus, client):
+    """As it is by whoever thinks that a run takes too long."""
+    with pytest.raises(ClusterError, match="the scheduler has gone"):
+        train(
+            corpus,
+            cluster=client,
+            on_event=lambda event: in_round(2)(event) and client.close(),
+            **SETTINGS,
+        )
 
 
 def test_time_of_a_round_that_is_repeated_does_not_count(corpus, client, tmp_path):

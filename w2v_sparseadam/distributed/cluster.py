@@ -69,6 +69,7 @@ class Cluster:
     @property
     def workers(self) -> dict[str, Any]:
         """What the scheduler knows of each worker, by its address."""
+        self._check_alive()
         # `Client.scheduler_info` may return what its own timer asks for: without workers.
         scheduler: Any = self.client.scheduler
         with self.lost_told():
