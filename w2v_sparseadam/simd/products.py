@@ -32,12 +32,12 @@ class _Sizes(NamedTuple):
 
     rows: int  # of a tile of a product
     vectors: int  # of a tile: it has rows · vectors sums
-    row_vectors: int  # of a row of a banded product
+    row_vectors: int  # of each of two rows of a banded product
     dots: int  # rows of A, and of B, whose inner products are taken at once
 
 
 _AVX512 = _Sizes(8, 3, 8, 4)  # 32 registers of 16 floats: 24 sums and 3 vectors of a tile
-_OTHERS = _Sizes(4, 1, 7, 2)  # AVX2 has 16 registers of 8 floats: 14 sums of a row
+_OTHERS = _Sizes(4, 1, 3, 2)  # AVX2 has 16 registers of 8 floats: 12 sums of two rows
 
 
 def _sizes(context):
@@ -46,15 +46,13 @@ def _sizes(context):
     return _AVX512 if "+avx512f" in features else _OTHERS
 
 
-def _tile(builder, matrices, rows, columns, adds, first, last):
-    """Emit C[rows, columns] = (C if ``adds`` else 0) + Σ_k A[rows, k] · B[k, columns]."""
-    a, b, c = matrices
+def _add_products(builder, matrices, rows, columns, ends, sums):
+    """Emit ``sums`` + Σ_k A[rows, k] · B[k, columns] for the k from ``ends[0]`` to ``ends[1]``."""
+    a, b, _ = matrices
     fma = fused_multiply_add(builder)
-    places = [(row, column) for row in rows for column in columns]
-    starts = [c.load(*place) if adds else zero_vector(VECTOR) for place in places]
 
     def step(k, sums):
-        k = builder.add(first, k)
+        k = builder.add(ends[0], k)
         vectors = [b.load(k, column) for column in columns]
         results: list[ir.Value] = []
         for row in rows:
@@ -63,9 +61,94 @@ def _tile(builder, matrices, rows, columns, adds, first, last):
                 results.append(builder.call(fma, [factor, vector, sums[len(results)]]))
         return results
 
-    sums = loop(builder, builder.sub(last, first), starts, step)
-    for place, value in zip(places, sums, strict=True):
+    return loop(builder, builder.sub(ends[1], ends[0]), sums, step)
+
+
+def _sums_of(builder, c, rows, columns, adds):
+    """Return what the sums of C[rows, columns] start from: C itself if ``adds``, or 0."""
+    places = itertools.product(rows, columns)
+    return [c.load(*place) if adds else zero_vector(VECTOR) for place in places]
+
+
+def _store_sums(c, rows, columns, sums):
+    for place, value in zip(itertools.product(rows, columns), sums, strict=True):
         c.store(*place, value)
+
+
+def _tile(builder, matrices, rows, columns, adds, ends):
+    """Emit C[rows, columns] = (C if ``adds`` else 0) + Σ_k A[rows, k] · B[k, columns]."""
+    c = matrices[2]
+    sums = _sums_of(builder, c, rows, columns, adds)
+    sums = _add_products(builder, matrices, rows, columns, ends, sums)
+    _store_sums(c, rows, columns, sums)
+
+
+class _Pair(NamedTuple):
+    """Two rows of a band: what only one of them has, before and after what both have."""
+
+    before: list[tuple[ir.Value, ir.Value]]  # of each row, a first column and one past the last
+    both: tuple[ir.Value, ir.Value]
+    after: list[tuple[ir.Value, ir.Value]]
+
+    @classmethod
+    def of(cls, builder, starts, stops):
+        """Cut the two ranges, each of which may be empty."""
+
+        def extreme(sign, x, y):
+            return builder.select(builder.icmp_signed(sign, x, y), x, y)
+
+        first = extreme(">", *starts)
+        last = extreme(">", first, extreme("<", *stops))
+        before = [
+            (start, extreme("<", first, stop)) for start, stop in zip(starts, stops, strict=True)
+        ]
+        after = [
+            (extreme(">", last, start), stop) for start, stop in zip(starts, stops, strict=True)
+        ]
+        return cls(before, (first, last), after)
+
+
+def _pair_tile(builder, matrices, rows, columns, adds, pair):
+    """Emit two rows of a banded product: vectors of B that both need are loaded once."""
+    c, n = matrices[2], len(columns)
+    sums = _sums_of(builder, c, rows, columns, adds)
+
+    def add_each(ranges):
+        for k, row in enumerate(rows):
+            own = slice(k * n, (k + 1) * n)
+            sums[own] = _add_products(builder, matrices, [row], columns, ranges[k], sums[own])
+
+    add_each(pair.before)
+    sums = _add_products(builder, matrices, rows, columns, pair.both, sums)
+    add_each(pair.after)
+    _store_sums(c, rows, columns, sums)
+
+
+def _each_pair(builder, first, last, ends, two_rows, one_row):
+    """Emit code for rows ``first`` to ``last`` − 1 of a band, two by two, and for a last one.
+
+    ``ends`` are the addresses of where each row starts and stops; ``two_rows`` and ``one_row`` take
+    the rows and their ranges.
+    """
+
+    def ranges_of(rows):
+        return [[builder.load(builder.gep(array, [row])) for row in rows] for array in ends]
+
+    def step(k, _):
+        row = builder.add(first, builder.mul(k, index(2)))
+        rows = [row, builder.add(row, index(1))]
+        two_rows(rows, _Pair.of(builder, *ranges_of(rows)))
+        return []
+
+    def last_step(_, __):
+        row = builder.sub(last, index(1))
+        ((start,), (stop,)) = ranges_of([row])
+        one_row(row, (start, stop))
+        return []
+
+    n_rows = builder.sub(last, first)
+    loop(builder, builder.lshr(n_rows, index(1)), [], step)
+    loop(builder, builder.and_(n_rows, index(1)), [], last_step)
 
 
 def multiply(a, b, c, n_rows, n):
@@ -101,7 +184,7 @@ def _multiply(typing, a, b, c, n_rows, n):
                 builder,
                 matrices[1].n_vectors,
                 sizes.vectors,
-                lambda columns: _tile(builder, matrices, rows, columns, False, index(0), n),
+                lambda columns: _tile(builder, matrices, rows, columns, False, (index(0), n)),
             )
             return []
 
@@ -132,18 +215,16 @@ def _band_product(typing, add, a, b, c, first, last, starts, stops):
     def generate(context, builder, sig, args):
         matrices = [Matrix(context, builder, sig.args[k], args[k]) for k in (1, 2, 3)]
         first, last = args[4:6]
-        starts, stops = (
-            context.make_array(sig.args[k])(context, builder, args[k]).data for k in (6, 7)
-        )
+        ends = [context.make_array(sig.args[k])(context, builder, args[k]).data for k in (6, 7)]
 
         def emit(columns):
-            def step(k, _):
-                row = builder.add(first, k)
-                start, stop = (builder.load(builder.gep(ends, [row])) for ends in (starts, stops))
-                _tile(builder, matrices, [row], columns, adds, start, stop)
-                return []
+            def two_rows(rows, pair):
+                _pair_tile(builder, matrices, rows, columns, adds, pair)
 
-            loop(builder, builder.sub(last, first), [], step)
+            def one_row(row, range_):
+                _tile(builder, matrices, [row], columns, adds, range_)
+
+            _each_pair(builder, first, last, ends, two_rows, one_row)
 
         in_groups(builder, matrices[1].n_vectors, _sizes(context).row_vectors, emit)
         return context.get_dummy_value()
@@ -216,36 +297,47 @@ def _band_dots(typing, a, b, c, first, last, starts, stops):
         matrix_a, matrix_b, matrix_c = (
             Matrix(context, builder, sig.args[k], args[k]) for k in range(3)
         )
-        starts, stops = (
-            context.make_array(sig.args[k])(context, builder, args[k]).data for k in (5, 6)
-        )
+        ends = [context.make_array(sig.args[k])(context, builder, args[k]).data for k in (5, 6)]
 
-        def row_dots(k, _):
-            row = builder.add(args[3], k)
-            start, stop = (builder.load(builder.gep(ends, [row])) for ends in (starts, stops))
-            n = builder.sub(stop, start)
+        def dots_of(rows, range_, width):
+            """Emit the dots of some rows with all B[j] of a range, ``width`` of them at once."""
 
-            def four_dots(k, _):
-                column = builder.add(start, builder.mul(k, index(4)))
-                columns = [builder.add(column, index(j)) for j in range(4)]
-                four = _transposed_sums(builder, _dots(builder, matrix_a, matrix_b, [row], columns))
-                matrix_c.store(row, column, builder.fneg(four))
+            def some_dots(k, _):
+                column = builder.add(range_[0], builder.mul(k, index(width)))
+                columns = [builder.add(column, index(j)) for j in range(width)]
+                dots = _dots(builder, matrix_a, matrix_b, rows, columns)
+                _store_dots(builder, matrix_c, rows, column, dots)
                 return []
 
-            def one_dot(k, _):
-                column = builder.sub(builder.sub(stop, k), index(1))
-                (one,) = _dots(builder, matrix_a, matrix_b, [row], [column])
-                matrix_c.store(row, column, builder.fneg(sum_lanes(builder, one)))
-                return []
+            n = builder.sdiv(builder.sub(range_[1], range_[0]), index(width))
+            loop(builder, n, [], some_dots)
+            return builder.add(range_[0], builder.mul(n, index(width))), range_[1]
 
-            loop(builder, builder.lshr(n, index(2)), [], four_dots)
-            loop(builder, builder.and_(n, index(3)), [], one_dot)
-            return []
+        def one_row(row, range_):
+            dots_of([row], dots_of([row], range_, 4), 1)
 
-        loop(builder, builder.sub(args[4], args[3]), [], row_dots)
+        def two_rows(rows, pair):
+            for ranges in pair.before, pair.after:
+                for row, range_ in zip(rows, ranges, strict=True):
+                    dots_of([row], range_, 1)
+            dots_of(rows, dots_of(rows, dots_of(rows, pair.both, 4), 2), 1)
+
+        _each_pair(builder, *args[3:5], ends, two_rows, one_row)
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _store_dots(builder, c, rows, column, dots):
+    """Emit C[rows, columns] = − the sums of the lanes of each of the dots, of 1, 2, 4 or 8."""
+    n = len(dots) // len(rows)
+    if len(dots) == 1:
+        c.store(rows[0], column, builder.fneg(sum_lanes(builder, dots[0])))
+        return
+    sums = builder.fneg(_transposed_sums(builder, dots))
+    for k, row in enumerate(rows):
+        lanes = ir.Constant(ir.VectorType(INT32, n), list(range(k * n, (k + 1) * n)))
+        c.store(row, column, builder.shuffle_vector(sums, sums, lanes))
 
 
 def dot_tile(a, b, c, row, column):
