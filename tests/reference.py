@@ -67,6 +67,11 @@ class SparseAdam:
     def square(self, grad):
         return grad**2
 
+    def denominator(self, v, correction=1.0):
+        if self.power == 0.5:
+            return np.sqrt(v / correction) + self.eps
+        return np.maximum(v**self.power, self.eps) / correction**self.power
+
     def step(self, rows, row_grads):
         self.t += 1
         m, v = self.state["exp_avg"], self.state["exp_avg_sq"]
@@ -79,7 +84,7 @@ class SparseAdam:
             m[row] = beta1 * m[row] + (1 - beta1) * grad
             v[row] = beta2 * v[row] + (1 - beta2) * self.square(grad)
             size = self.lr * (1 - beta2**t) ** self.power / (1 - beta1**t)
-            self.param[row] -= size * m[row] / (v[row] ** self.power + self.eps)
+            self.param[row] -= size * m[row] / self.denominator(v[row])
 
 
 class RowwiseAdam(SparseAdam):
@@ -119,8 +124,7 @@ class DenseAdam(SparseAdam):
         m[:] = beta1 * m + (1 - beta1) * grad
         v[:] = beta2 * v + (1 - beta2) * grad**2
         corrected_m = m / (1 - beta1**self.t)
-        corrected_v = v / (1 - beta2**self.t)
-        self.param -= self.lr * corrected_m / (corrected_v**self.power + self.eps)
+        self.param -= self.lr * corrected_m / self.denominator(v, 1 - beta2**self.t)
 
 
 # Chances

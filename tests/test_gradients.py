@@ -6,54 +6,12 @@ import numpy as np
 import pytest
 from reference import skip_gram
 
-from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients, logistic
+from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
 from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK
 from w2v_sparseadam.simd.kernels import for_python
 
 N_SHARED = 16
 WEIGHT = np.float32(5 / N_SHARED)
-
-
-# The logistic function and its loss
-
-
-def call_logistic(scores):
-    sigmoid = np.array(scores, np.float32)
-    losses = np.full_like(sigmoid, np.nan)
-    for_python(logistic)(sigmoid, losses)
-    return sigmoid.astype(float), losses.astype(float)
-
-
-def test_logistic_is_right_to_2e_7():
-    scores = np.concatenate(
-        [np.linspace(-100, 100, 4001), np.linspace(-1, 1, 401), [1e-30, -1e-30, 0.0, -0.0]]
-    ).astype(np.float32)
-    sigmoid, losses = call_logistic(scores)
-    exact = scores.astype(float)
-    assert np.all(np.abs(sigmoid - 1 / (1 + np.exp(-exact))) <= 2e-7)
-    expected = np.logaddexp(0, exact)
-    assert np.all(np.abs(losses - expected) <= 2e-7 * np.maximum(1, expected))
-
-
-def test_logistic_keeps_its_relative_precision_where_sigmoid_is_small():
-    scores = np.linspace(-86, 0, 500, dtype=np.float32)
-    sigmoid, losses = call_logistic(scores)
-    exact = scores.astype(float)
-    np.testing.assert_allclose(sigmoid, 1 / (1 + np.exp(-exact)), rtol=1e-5)
-    np.testing.assert_allclose(losses, np.logaddexp(0, exact), rtol=1e-5)
-
-
-def test_logistic_of_the_largest_numbers():
-    huge = float(np.finfo(np.float32).max)
-    sigmoid, losses = call_logistic([-np.inf, -huge, -1e4, 1e4, huge, np.inf])
-    assert sigmoid.tolist() == [0, 0, 0, 1, 1, 1]
-    assert losses.tolist() == [0, 0, 0, 1e4, huge, np.inf]
-
-
-def test_logistic_does_not_hide_nan():
-    sigmoid, losses = call_logistic([1, np.nan, -1, -np.nan] + [0] * 28)
-    assert np.isnan(losses).nonzero()[0].tolist() == [1, 3]
-    assert np.isfinite(np.delete(sigmoid, [1, 3])).all()
 
 
 # The reference

@@ -1,9 +1,11 @@
 """What the optimizers of the Adam family share: settings, moments, decays and powers."""
 
+import math
+
 import numpy as np
 
 from ..errors import SettingError
-from ..simd.arithmetic import power, root
+from ..simd.arithmetic import inverse_power, root
 from ..simd.arrays import zeros
 from ..simd.kernels import inlined
 from .base import Optimizer, require
@@ -21,9 +23,17 @@ def power_of(exponent: float) -> tuple[np.float32, ...]:
     return () if exponent == 0.5 else (np.float32(exponent),)
 
 
-def to_power(value, p):
-    """Return value ** p, or its square root if p is None, in the arithmetic of a row update."""
-    return root(value) if p is None else power(value, p)
+def divide(number, v, p, eps):
+    """Return number / (√v + ε), or if there is a p number / vᵖ, in the arithmetic of a row update.
+
+    With a p, ``eps`` is the least that v counts as: see :func:`least_moment`.
+    """
+    return number / (root(v) + eps) if p is None else number * inverse_power(v, p, eps)
+
+
+def least_moment(eps: float, exponent: float) -> float:
+    """Return the v with vᵖ = ε, or the nearest normal number of float32."""
+    return 2.0 ** max(-126.0, min(127.0, math.log2(eps) / max(exponent, 1e-9)))
 
 
 @inlined
@@ -70,6 +80,7 @@ class Adam(Optimizer):
         self.eps = eps
         self.bias_correction = bias_correction
         self.power = power
+        self._eps = eps if power == 0.5 else least_moment(eps, power)
 
     def next_scalars(self, lr: float) -> np.ndarray:
         """Count a step, and return its scalars: shape (6,), float64."""
@@ -78,7 +89,7 @@ class Adam(Optimizer):
         size = lr
         if self.bias_correction == "global":
             size *= (1 - beta2**self.step_count) ** self.power / (1 - beta1**self.step_count)
-        return np.array([beta1, beta2, self.eps, size, 1.0, self.power])
+        return np.array([beta1, beta2, self._eps, size, 1.0, self.power])
 
     def new_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Return m and v, a row's side by side in memory; m has no columns if β₁ is 0."""

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..simd.arithmetic import root
 from ..simd.kernels import inlined
 from ..simd.row_update import row_update
-from .adam import Adam, decays, in_use, power_of, to_power
+from .adam import Adam, decays, divide, in_use, power_of
 from .base import register
 
 
@@ -21,20 +22,25 @@ class DenseAdamRule(NamedTuple):
     group_of: np.ndarray  # (V,) int32: a row's group in this step, −1 where it has none
 
 
+def _divide_corrected(number, v, p, eps, factor):
+    """Correct √v before ε is added; where there is a p, the step size holds the correction."""
+    return number / (root(v) * factor + eps) if p is None else divide(number, v, p, eps)
+
+
 @row_update
 def _dense_adam_row(
     grad, theta, exp_avg, exp_avg_sq, *, old1, new1, old2, new2, eps, size, factor, p=None
 ):
     exp_avg = old1 * exp_avg + new1 * grad
     exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
-    denominator = to_power(exp_avg_sq, p) * factor + eps
-    return theta - size * exp_avg / denominator, exp_avg, exp_avg_sq
+    moved = _divide_corrected(size * exp_avg, exp_avg_sq, p, eps, factor)
+    return theta - moved, exp_avg, exp_avg_sq
 
 
 @row_update
 def _dense_adam_row_without_avg(grad, theta, exp_avg_sq, *, old2, new2, eps, size, factor, p=None):
     exp_avg_sq = old2 * exp_avg_sq + new2 * (grad * grad)
-    return theta - size * grad / (to_power(exp_avg_sq, p) * factor + eps), exp_avg_sq
+    return theta - _divide_corrected(size * grad, exp_avg_sq, p, eps, factor), exp_avg_sq
 
 
 @inlined
@@ -71,8 +77,8 @@ class DenseAdam(Adam):
         v ← β₂ v + (1 − β₂) g²
         θ ← θ − lr / (1 − β₁ᵗ) · m / (vᵖ / (1 − β₂ᵗ)ᵖ + ε)
 
-    With p = ½, the default, the arithmetic is that of torch.optim.Adam. Its cost grows with V;
-    :class:`SparseAdam`'s does not. Parameters, attributes and errors are those of
+    With p = ½, the default, the arithmetic is that of torch.optim.Adam; with another, max(vᵖ, ε)
+    divides m. Its cost grows with V; :class:`SparseAdam`'s does not. Parameters, attributes and errors are those of
     :class:`SparseAdam`.
 
     References
@@ -105,7 +111,9 @@ class DenseAdam(Adam):
         self.step_count += 1
         factor = (1 - beta2**self.step_count) ** self.power
         size = lr / (1 - beta1**self.step_count)
-        return np.array([beta1, beta2, self.eps, size, factor, self.power])
+        if self.power != 0.5:
+            size, factor = size * factor, 1.0
+        return np.array([beta1, beta2, self._eps, size, factor, self.power])
 
 
 register(DenseAdamRule, _move_dense_adam, _prepare_all_rows)

@@ -9,7 +9,7 @@ from ..simd.arrays import LANES, zeros
 from ..simd.kernels import kernel_with_memory
 from ..simd.row_update import row_update
 from ..simd.rows import dot, prefetch_row
-from .adam import Adam, decays, in_use, power_of, step_size, to_power
+from .adam import Adam, decays, divide, in_use, power_of, step_size
 from .base import AHEAD, register
 
 
@@ -32,12 +32,12 @@ def _sum_row(grad, total):
 @row_update
 def _rowwise_adam_row(grad, theta, exp_avg, *, old1, new1, eps, size, v, p=None):
     exp_avg = old1 * exp_avg + new1 * grad
-    return theta - size / (to_power(v, p) + eps) * exp_avg, exp_avg
+    return theta - divide(size, v, p, eps) * exp_avg, exp_avg
 
 
 @row_update
 def _rowwise_adam_row_without_avg(grad, theta, *, eps, size, v, p=None):
-    return (theta - size / (to_power(v, p) + eps) * grad,)
+    return (theta - divide(size, v, p, eps) * grad,)
 
 
 @kernel_with_memory

@@ -68,7 +68,11 @@ class OptimizerConfig:
     )
     beta2: float = setting(0.999, float, "Decay of Adam's second moment.", low=0, below=1)
     eps: float = setting(
-        1e-8, float, "Added to the denominator of Adam and Adagrad.", above=0, high=1e38
+        1e-8,
+        float,
+        "Added to the denominator √v of Adam and Adagrad; the least vᵖ for another power.",
+        above=0,
+        high=1e38,
     )
     bias_correction: str = setting(
         "global",

@@ -29,7 +29,7 @@ class Matrix:
     def __init__(self, context, builder, kind, value):
         array = context.make_array(kind)(context, builder, value)
         self.builder = builder
-        self.n_columns = cgutils.unpack_tuple(builder, array.shape, 2)[1]
+        self.n_rows, self.n_columns = cgutils.unpack_tuple(builder, array.shape, 2)
         self.n_vectors = builder.udiv(self.n_columns, index(LANES))  # whole ones of a row
         self._data = builder.bitcast(array.data, ir.IntType(8).as_pointer())
         self._row_step, self._column_step = cgutils.unpack_tuple(builder, array.strides, 2)

@@ -1,4 +1,4 @@
-"""Operations on rows inside kernels: copy, inner product, sum and prefetch.
+"""Operations on rows inside kernels: copy, inner product and prefetch.
 
 Each function has a NumPy body, which runs when the JIT is off, and an intrinsic that replaces it
 in compiled code.
@@ -11,7 +11,6 @@ from numba.core import cgutils
 
 from .arrays import LANES
 from .instructions import (
-    DOUBLES,
     INT32,
     VECTOR,
     Matrix,
@@ -70,28 +69,6 @@ def _dot(typing, a, i, b, j):
             return [builder.call(fma, [*factors, *sums])]
 
         sums = loop(builder, left.n_vectors, [zero_vector(VECTOR)], add_products)
-        return sum_lanes(builder, sums[0])
-
-    return signature, generate
-
-
-def row_sum(a, i):
-    """Return the sum of row i of ``a`` in float64; its width is a multiple of 16."""
-    return np.sum(a[i], dtype=np.float64)
-
-
-@intrinsic_of(row_sum)
-def _row_sum(typing, a, i):
-    signature = types.float64(a, types.int64)
-
-    def generate(context, builder, sig, args):
-        matrix = Matrix(context, builder, sig.args[0], args[0])
-
-        def step(k, sums):
-            part = matrix.load(args[1], builder.mul(k, index(LANES)))
-            return [builder.fadd(sums[0], builder.fpext(part, DOUBLES))]
-
-        sums = loop(builder, matrix.n_vectors, [zero_vector(DOUBLES)], step)
         return sum_lanes(builder, sums[0])
 
     return signature, generate

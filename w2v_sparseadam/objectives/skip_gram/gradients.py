@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...simd.arrays import zeros
+from ...simd.arrays import LANES, zeros
 from ...simd.kernels import inlined
+from ...simd.logistic import logistic
 from ...simd.products import band_dots, band_product, dot_tile, multiply
-from ...simd.rows import copy_row, prefetch_row, row_sum
+from ...simd.rows import copy_row, prefetch_row
 from .plan import BLOCK, CHUNK
 
 AHEAD = 8
@@ -28,15 +29,14 @@ class Scratch(NamedTuple):
     center_vectors: np.ndarray  # (C, D) float32
     context_vectors: np.ndarray  # (C + 2c, D)
     noise_vectors: np.ndarray  # (N, D)
-    scores: np.ndarray  # (b, N)
-    losses: np.ndarray  # (b, N)
-    band: np.ndarray  # (C / b, b (2c + 1)): storage of the banded matrix that follows, by blocks
-    band_losses: np.ndarray  # (1, b (2c + 1))
+    scores: np.ndarray  # (N, b)
+    factors: np.ndarray  # (b,): what a center's score with a negative weighs
+    band: np.ndarray  # (C / 16, 16 (2c + 1)): storage of the banded matrix that follows
     by_center: np.ndarray  # (C, C + 2c): entry (i, j) is center i against span place j
     by_context: np.ndarray  # (C + 2c, C): the same, transposed
     starts: np.ndarray  # (C + 2c,) int64: where each row of a banded matrix starts …
     stops: np.ndarray  # (C + 2c,) int64: … and one past its end
-    pair_weights: np.ndarray  # (b (2c + 1),): constant; what each entry of the band weighs
+    pair_weights: np.ndarray  # (16 (2c + 1),): constant; minus what each entry of the band weighs
     reach_weights: np.ndarray  # (c + 1,): constant; what so many nearest contexts weigh together
 
     @classmethod
@@ -50,7 +50,7 @@ class Scratch(NamedTuple):
         weights = (window + 1 - distances) / window if dynamic else np.ones(window)
         row = np.concatenate([weights[::-1], [0], weights])  # of the band: a center and its span
         span = CHUNK + 2 * window
-        band = zeros(CHUNK // BLOCK, BLOCK * (2 * window + 1))
+        band = zeros(CHUNK // LANES, LANES * (2 * window + 1))
         # Entry (i, j) stands at 2c i + j of the storage, so row i holds j = i … i + 2c. Outside
         # the band the places belong to other entries and are never read.
         steps = (2 * window * band.itemsize, band.itemsize)
@@ -59,65 +59,23 @@ class Scratch(NamedTuple):
             center_vectors=zeros(CHUNK, n_dims),
             context_vectors=zeros(span, n_dims),
             noise_vectors=zeros(n_shared, n_dims),
-            scores=zeros(BLOCK, n_shared),
-            losses=zeros(BLOCK, n_shared),
+            scores=zeros(n_shared, BLOCK),
+            factors=zeros(BLOCK),
             band=band,
-            band_losses=zeros(1, band.shape[1]),
             by_center=by_center,
             by_context=by_center.T,
             starts=np.zeros(span, np.int64),
             stops=np.zeros(span, np.int64),
-            pair_weights=np.tile(row, BLOCK).astype(np.float32),
+            pair_weights=np.tile(-row, LANES).astype(np.float32),
             reach_weights=np.concatenate([[0], np.cumsum(weights)]).astype(np.float32),
         )
-
-
-@inlined
-def logistic(scores, losses):
-    """Replace each score s by σ(s) and put log(1 + exp(s)) into ``losses``.
-
-    With a = |s| and e = exp(−a) in (0, 1]: σ(a) = 1 / (1 + e) and log(1 + exp(a)) = a + log(1 + e).
-    exp is a power of two times a polynomial; log(1 + e) = 2 atanh(e / (2 + e)) as a series. Both
-    are right to about 2e-7. A score of −∞ gives exactly 0 and 0.
-    """
-    one, two = np.float32(1), np.float32(2)
-    for i in range(scores.size):
-        score = scores[i]
-        size = abs(score)
-        # In this order max turns NaN into −126, which fits an integer; the loss still tells.
-        power = max(np.float32(-126), size * np.float32(-1.4426950408889634))
-        whole = np.rint(power)
-        part = power - whole
-        exp = np.float32(1.5403530393381608e-4)
-        exp = exp * part + np.float32(1.3333558146428443e-3)
-        exp = exp * part + np.float32(9.618129107628477e-3)
-        exp = exp * part + np.float32(5.550410866482158e-2)
-        exp = exp * part + np.float32(2.4022650695910072e-1)
-        exp = exp * part + np.float32(6.931471805599453e-1)
-        exp = exp * part + one
-        exponent = (np.int32(whole) + np.int32(127)) << np.int32(23)
-        exp = exp * np.int32(exponent).view(np.float32)
-        exp = exp if size < np.float32(87) else np.float32(0)
-        inverse = one / (one + exp)
-        scores[i] = inverse if score >= np.float32(0) else exp * inverse
-        ratio = exp / (two + exp)
-        square = ratio * ratio
-        log = np.float32(1 / 15)
-        log = log * square + np.float32(1 / 13)
-        log = log * square + np.float32(1 / 11)
-        log = log * square + np.float32(1 / 9)
-        log = log * square + np.float32(1 / 7)
-        log = log * square + np.float32(1 / 5)
-        log = log * square + np.float32(1 / 3)
-        log = log * square + one
-        losses[i] = two * ratio * log + max(score, np.float32(0))
 
 
 @inlined
 def _gather_centers(center_param, context_param, plan, start, first, scratch):
     """Copy the center vectors of a block; ask for the rows that the next ones will read."""
     centers = scratch.center_vectors
-    n_chunk, n_block = centers.shape[0], scratch.scores.shape[0]
+    n_chunk, n_block = centers.shape[0], scratch.scores.shape[1]
     window = (scratch.context_vectors.shape[0] - n_chunk) // 2
     n_centers = min(n_chunk, plan.n_centers[0] - start)
     tokens, n_left, n_right = plan.tokens[start:], plan.n_left[start:], plan.n_right[start:]
@@ -151,10 +109,11 @@ def _score_positives(plan, start, first, last, scratch, loss):
     The band first holds −v·u, and −∞ (no loss, no gradient) where a center's reach has ended.
     """
     centers, contexts = scratch.center_vectors, scratch.context_vectors
-    by_center, pair_weights = scratch.by_center, scratch.pair_weights
+    by_center = scratch.by_center
     window = (contexts.shape[0] - centers.shape[0]) // 2
     n_left, n_right = plan.n_left[start:], plan.n_right[start:]
-    positives, band_losses = scratch.band[first // scratch.scores.shape[0]], scratch.band_losses[0]
+    part = scratch.scores.shape[1] // LANES  # of the band's storage: a block's
+    positives = scratch.band[first // LANES : first // LANES + part]
     positives[:] = -np.float32(np.inf)
     starts, stops = scratch.starts, scratch.stops
     for i in range(first, last):
@@ -162,33 +121,23 @@ def _score_positives(plan, start, first, last, scratch, loss):
     band_dots(centers, contexts, by_center, first, last, starts, stops)
     for i in range(first, last):
         by_center[i, i + window] = -np.float32(np.inf)  # a center is no context of itself
-    logistic(positives, band_losses)
-    for k in range(positives.size):
-        positives[k] *= -pair_weights[k]
-        band_losses[k] *= pair_weights[k]
-    return loss + row_sum(scratch.band_losses, 0)
+    return loss - logistic(positives, scratch.pair_weights)
 
 
 @inlined
 def _score_negatives(plan, start, first, n_centers, weight, scratch, loss):
     """Put the derivatives by a block's scores with its negatives in place; add their losses."""
-    scores, losses = scratch.scores, scratch.losses
-    n_block, n_noise = scores.shape
+    scores, factors, reach = scratch.scores, scratch.factors, scratch.reach_weights
+    n_noise, n_block = scores.shape
     n_left, n_right = plan.n_left[start:], plan.n_right[start:]
     block_centers = scratch.center_vectors[first : first + n_block]
     for i in range(0, n_block, 4):
         for k in range(0, n_noise, 4):
-            dot_tile(block_centers, scratch.noise_vectors, scores, i, k)
-    logistic(scores.reshape(scores.size), losses.reshape(losses.size))
-    for i in range(first, first + n_block):
-        factor = np.float32(0)
-        if i < n_centers:
-            reach = scratch.reach_weights
-            factor = weight * (reach[n_left[i]] + reach[n_right[i]])
-        loss += float(factor) * row_sum(losses, i - first)
-        for k in range(n_noise):
-            scores[i - first, k] *= factor
-    return loss
+            dot_tile(scratch.noise_vectors, block_centers, scores, k, i)
+    factors[:] = 0
+    for i in range(first, min(first + n_block, n_centers)):
+        factors[i - first] = weight * (reach[n_left[i]] + reach[n_right[i]])
+    return loss + logistic(scores, factors)
 
 
 @inlined
@@ -241,7 +190,7 @@ def chunk_gradients(
     starts, stops = scratch.starts, scratch.stops
     n_chunk, n_span = centers.shape[0], contexts.shape[0]
     window = (n_span - n_chunk) // 2
-    n_block, n_noise = scores.shape
+    n_noise, n_block = scores.shape
     start = chunk * n_chunk
     n_centers = min(n_chunk, plan.n_centers[0] - start)
     tokens, negatives = plan.tokens[start:], plan.negatives[start // n_block :]
@@ -264,9 +213,9 @@ def chunk_gradients(
         loss = _score_negatives(plan, start, first, n_centers, weight, scratch, loss)
 
         block_centers = centers[first : first + n_block]
-        multiply(scores, noise, center_rows[first:], n_block, n_noise)
+        multiply(scores_transposed, noise, center_rows[first:], n_block, n_noise)
         block_noise_rows = noise_rows[block * n_noise :]
-        multiply(scores_transposed, block_centers, block_noise_rows, n_noise, n_block)
+        multiply(scores, block_centers, block_noise_rows, n_noise, n_block)
         band_product(1, by_center, contexts, center_rows, first, last, starts, stops)
         # A context beyond this block's last center is also one of the next block's.
         n_complete = last if last < n_centers else last + 2 * window
