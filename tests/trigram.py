@@ -57,7 +57,8 @@ class Plan(NamedTuple):
 class Scratch(NamedTuple):
     slots: np.ndarray  # (V,) int32, −1
     places: np.ndarray  # (capacity,) int32
-    row_of: np.ndarray  # (capacity,) int32
+    cursors: np.ndarray  # (capacity,) int32
+    ends: np.ndarray  # (chunks,) int64
 
 
 class Trigram(Objective):
@@ -76,16 +77,17 @@ class Trigram(Objective):
 
     def plans(self, capacity, n):
         ones = [np.zeros((n, 1), np.int64) for _ in range(3)]
-        groups = tuple(Groups.allocate(capacity, n) for _ in range(3))
+        groups = tuple(Groups.allocate(capacity, self.most_chunks(capacity), n) for _ in range(3))
         return Plan(np.zeros((n, capacity, 3), np.int32), groups, *ones)
 
     def plan_scratch(self, plans):
         capacity = plans.words.shape[1]
         rooms = [np.zeros(capacity, np.int32) for _ in range(2)]
-        return Scratch(np.full(self.tables[0].n_rows, -1, np.int32), *rooms)
+        ends = np.zeros(self.most_chunks(capacity), np.int64)
+        return Scratch(np.full(self.tables[0].n_rows, -1, np.int32), *rooms, ends)
 
     def scratch(self, n_dims):
-        return Scratch(*(np.zeros(1, np.int32) for _ in range(3)))
+        return Scratch(*(np.zeros(1, np.int32) for _ in range(3)), np.zeros(1, np.int64))
 
 
 @inlined
@@ -107,10 +109,13 @@ def fill(rule, word_ids, start, stop, keys, scratch, plan):
             plan.words[n, 0], plan.words[n, 1], plan.words[n, 2] = left, right, middle
             scratch.places[n] = n
             n += 1
+    n_chunks = (n + CHUNK - 1) // CHUNK
+    for chunk in range(n_chunks):
+        scratch.ends[chunk] = min((chunk + 1) * CHUNK, n)
     for table in range(3):
-        words = plan.words[:, table]
-        group(words, scratch.places, n, scratch.slots, scratch.row_of, plan.groups[table])
-    plan.n_chunks[0] = (n + CHUNK - 1) // CHUNK
+        words, groups = plan.words[:, table], plan.groups[table]
+        group(words, scratch.places, scratch.ends, n_chunks, scratch.slots, scratch.cursors, groups)
+    plan.n_chunks[0] = n_chunks
     plan.n_tokens[0], plan.n_pairs[0] = n_tokens, n
 
 

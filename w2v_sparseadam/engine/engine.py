@@ -98,7 +98,7 @@ class Engine:
             ring.n_tokens,
             ring.n_pairs,
             keys=np.zeros((ring_size, len(objective.draws)), np.uint64),
-            scalars=np.zeros((len(optimizers), 6)),
+            scalars=np.zeros((ring_size, len(optimizers), 6)),
             chunk_losses=np.zeros(objective.most_chunks(capacity)),
         )
         params = tuple(optimizer.param for optimizer in optimizers)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..objectives.base import chunk_gradients, fill_plan, view_plan
-from ..optimizers.base import move_by_rule, prepare_by_rule
+from ..optimizers.base import early_by_rule, move_by_rule, prepare_by_rule
 from ..optimizers.groups import Groups, groups_of_ring
 from ..simd.calls import Calls, frame_of
 from ..simd.kernels import bound_kernel, inlined
@@ -45,7 +45,7 @@ class TableFrame(NamedTuple):
     rule: Any
     groups: Groups  # a ring of them
     grads: np.ndarray  # (places, D) float32
-    scalars: np.ndarray  # (tables, 6) float64: of the step
+    scalars: np.ndarray  # (ring size, tables, 6) float64
     table: int
     touches: np.ndarray  # (rows,) uint32: steps in which a row moved; (0,) if nobody counts
 
@@ -75,9 +75,15 @@ def _prepare(pointer, k, _, __):
 
 
 @bound_kernel
+def _early(pointer, k, chunk, _):
+    frame = frame_of(pointer)
+    return early_by_rule(frame.rule, groups_of_ring(frame.groups, k), chunk)
+
+
+@bound_kernel
 def _move(pointer, k, first, last):
     frame = frame_of(pointer)
-    groups, scalars = groups_of_ring(frame.groups, k), frame.scalars[frame.table]
+    groups, scalars = groups_of_ring(frame.groups, k), frame.scalars[k, frame.table]
     move_by_rule(frame.rule, groups, frame.grads, first, last, scalars)
     if frame.touches.size > 0:
         for row in groups.rows[first:last]:
@@ -88,16 +94,22 @@ def _move(pointer, k, first, last):
 @inlined
 def prepare_call(table):
     """Return the number of the call that prepares a table."""
-    return _TABLES + 2 * table
+    return _TABLES + 3 * table
+
+
+@inlined
+def early_call(table):
+    """Return the number of the call that tells which rows of a table move early."""
+    return _TABLES + 3 * table + 1
 
 
 @inlined
 def move_call(table):
     """Return the number of the call that moves rows of a table."""
-    return _TABLES + 2 * table + 1
+    return _TABLES + 3 * table + 2
 
 
 def calls_of(plan: PlanFrame, gradients: GradientsFrame, tables: list[TableFrame]) -> Calls:
     """Return the calls of a thread, which compiles the kernels."""
-    of_tables = [(kernel, table) for table in tables for kernel in (_prepare, _move)]
+    of_tables = [(kernel, table) for table in tables for kernel in (_prepare, _early, _move)]
     return Calls([(_plan, plan), (_gradients, gradients), *of_tables])

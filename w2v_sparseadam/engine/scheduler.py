@@ -2,8 +2,8 @@
 
 Every thread runs :func:`take_part`, a loop that picks the next piece of work by an atomic counter,
 until the steps of a job are taken. A step has two phases, each of many parts: the gradients of
-its chunks, and the moves of its rows. The thread that finishes the last part of a phase opens the
-next. While a phase has no parts left to hand out, threads plan the batches of later steps. No part
+its chunks, with the moves of rows that only one chunk needs, and the moves of the other rows. The
+thread that finishes the last part of a phase opens the next. While a phase has no parts left to hand out, threads plan the batches of later steps. No part
 depends on who does it or when, so neither do the bytes of the result.
 """
 
@@ -14,11 +14,11 @@ import numpy as np
 from ..simd.atomics import add, load, store, swap
 from ..simd.calls import call
 from ..simd.kernels import inlined, kernel
-from .parts import GRADIENTS, PLAN, move_call, prepare_call
+from .parts import GRADIENTS, PLAN, early_call, move_call, prepare_call
 
 # Places on the board, each on a cache line of its own if many threads write it. From the last on
-# stand the lengths that the rows of each table are moved in.
-_TICKET, _DONE, _NEXT_PLAN, _LENGTHS = 0, 8, 16, 24
+# stand, for each table, where the rows that the second phase moves start and end.
+_TICKET, _DONE, _NEXT_PLAN, _ENDS = 0, 8, 16, 24
 
 # A ticket is a phase, its number of parts, and the next part to hand out.
 _PART_BITS = 20
@@ -36,14 +36,14 @@ class Shared(NamedTuple):
     n_tokens: np.ndarray
     n_pairs: np.ndarray
     keys: np.ndarray  # (ring size, draws) uint64
-    scalars: np.ndarray  # (tables, 6) float64
+    scalars: np.ndarray  # (ring size, tables, 6) float64
     chunk_losses: np.ndarray  # (chunks,) float64
 
 
 class Job(NamedTuple):
     """Some consecutive steps, numbered from 0, and what becomes of them."""
 
-    board: np.ndarray  # (_LENGTHS + tables,) int64
+    board: np.ndarray  # (_ENDS + 2 · tables,) int64
     planned: np.ndarray  # (ring size,) int64: the step whose plan is ready there
     ranges: np.ndarray  # (steps, 2) int64: first position of the batch, and one past the last
     keys: np.ndarray  # (steps, draws) uint64
@@ -84,6 +84,9 @@ def _plan_ahead(shared, job, calls, step):
         k = ahead % size
         for draw in range(shared.keys.shape[1]):
             shared.keys[k, draw] = job.keys[ahead, draw]
+        for table in range(shared.scalars.shape[1]):
+            for scalar in range(shared.scalars.shape[2]):
+                shared.scalars[k, table, scalar] = job.scalars[ahead, table, scalar]
         call(calls, PLAN, job.ranges[ahead, 0], job.ranges[ahead, 1], k)
         store(job.planned, k, ahead)
         _open_gradients(shared, job, ahead)
@@ -92,17 +95,22 @@ def _plan_ahead(shared, job, calls, step):
 
 @inlined
 def _do_part(job, calls, phase, part):
-    """Compute the gradients of a chunk, or move some rows."""
+    """Compute the gradients of a chunk and move what only it needs, or move some other rows."""
     k = (phase // 2) % job.planned.size
+    n_tables = (job.board.size - _ENDS) // 2
     if phase % 2 == 0:
         call(calls, GRADIENTS, k, part, 0)
+        for table in range(n_tables):
+            first = call(calls, early_call(table), k, part, 0)
+            last = call(calls, early_call(table), k, part + 1, 0)
+            call(calls, move_call(table), k, first, last)
         return
-    for table in range(job.board.size - _LENGTHS):
-        length = job.board[_LENGTHS + table]
-        size, n_parts = _pieces(length)
+    for table in range(n_tables):
+        start, stop = job.board[_ENDS + 2 * table], job.board[_ENDS + 2 * table + 1]
+        size, n_parts = _pieces(stop - start)
         if part < n_parts:
-            first = part * size
-            last = min(first + size, length)
+            first = start + part * size
+            last = min(first + size, stop)
             call(calls, move_call(table), k, first, last)
             return
         part -= n_parts
@@ -128,12 +136,11 @@ def _finish_phase(shared, job, calls, phase, ticket):
     job.counts[step, 0] = shared.n_tokens[k, 0]
     job.counts[step, 1] = shared.n_pairs[k, 0]
     n_parts = 0
-    for table in range(job.board.size - _LENGTHS):
-        for scalar in range(shared.scalars.shape[1]):
-            shared.scalars[table, scalar] = job.scalars[step, table, scalar]
-        length = call(calls, prepare_call(table), k, 0, 0)
-        job.board[_LENGTHS + table] = length
-        n_parts += _pieces(length)[1]
+    for table in range(shared.scalars.shape[1]):
+        start = call(calls, early_call(table), k, shared.n_chunks[k, 0], 0)
+        stop = call(calls, prepare_call(table), k, 0, 0)
+        job.board[_ENDS + 2 * table], job.board[_ENDS + 2 * table + 1] = start, stop
+        n_parts += _pieces(stop - start)[1]
     swap(job.board, _TICKET, ticket, _ticket(phase + 1, max(1, n_parts)))
 
 
@@ -182,7 +189,7 @@ def take_part(shared, job, calls):
 
 def new_board(n_tables: int) -> np.ndarray:
     """Return the board of a new job."""
-    return np.zeros(_LENGTHS + n_tables, np.int64)
+    return np.zeros(_ENDS + 2 * n_tables, np.int64)
 
 
 def end_job(job: Job) -> None:

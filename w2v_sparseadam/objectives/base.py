@@ -6,7 +6,8 @@ type of the rule tells compiled code which kernels to call, once :func:`register
 A *plan* says what one batch does. It is a named tuple of arrays, of which the engine reads
 
 - ``groups``, a tuple of :class:`~w2v_sparseadam.optimizers.groups.Groups`, one for each table: the
-  rows that have a gradient, and the places of its parts;
+  rows that have a gradient, and the places of its parts. What a chunk computes must not depend on
+  a row that has only one place, and that in another chunk;
 - ``n_chunks``, of shape (1,): the units of parallel work, numbered from 0;
 - ``n_tokens`` and ``n_pairs``, of shape (1,): tokens before subsampling, and pairs or what they
   weigh.

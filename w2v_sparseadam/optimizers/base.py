@@ -26,6 +26,7 @@ AHEAD = 4
 
 _PREPARE: dict[type, Callable[..., Any]] = {}
 _MOVE: dict[type, Callable[..., Any]] = {}
+_EARLY: dict[type, Callable[..., Any]] = {}
 
 
 def register(
@@ -39,15 +40,42 @@ def register(
     move : inlined function
         Takes the arguments of :func:`move`.
     prepare : inlined function, optional
-        Takes those of :func:`prepare`. Default: only rows with a gradient move.
+        Takes those of :func:`prepare`, for a rule that moves all rows, after all gradients.
+        Default: only rows with a gradient move, those with one place early.
     """
     _MOVE[rule] = move
     _PREPARE[rule] = prepare or _prepare_groups
+    _EARLY[rule] = _none_early if prepare else _early_groups
 
 
 @inlined
 def _prepare_groups(rule, groups):
     return groups.n_rows[0]
+
+
+@inlined
+def _early_groups(rule, groups, chunk):
+    return groups.early[chunk]
+
+
+@inlined
+def _none_early(rule, groups, chunk):
+    return 0
+
+
+def early_by_rule(rule: NamedTuple, groups: Groups, chunk: int) -> int:
+    """Return where the rows start that may move once a chunk's gradients are there, in kernels.
+
+    They end where those of the next chunk start. What is left to move starts where those of a
+    chunk after the last one would.
+    """
+    return int(_EARLY[type(rule)](rule, groups, chunk))
+
+
+@overload(early_by_rule, jit_options=INLINED)
+def _compiled_early(rule, groups, chunk):
+    chosen = _EARLY[rule.instance_class]
+    return lambda rule, groups, chunk: chosen(rule, groups, chunk)
 
 
 def prepare_by_rule(rule: NamedTuple, groups: Groups) -> int:

@@ -11,58 +11,83 @@ class Groups(NamedTuple):
     """Places of gradients, grouped by the word whose gradient they are part of.
 
     The gradient of ``rows[k]`` is the sum over ``places[starts[k]:starts[k + 1]]``, in that order.
+
+    Rows with one place come first, in the order of the places, and so by chunk. Nothing but its
+    chunk reads such a row, which may therefore move as soon as the chunk's gradients are there.
     """
 
     rows: np.ndarray  # (capacity,) int32: words, each once
-    starts: np.ndarray  # (capacity + 2,) int32; the last is for building them
+    starts: np.ndarray  # (capacity + 1,) int32
     places: np.ndarray  # (capacity,) int32
     n_rows: np.ndarray  # (1,) int64
+    early: np.ndarray  # (chunks + 1,) int64: where in rows those with one place in a chunk start
 
     @classmethod
-    def allocate(cls, capacity: int, *ring: int) -> "Groups":
-        """Make room for ``capacity`` places."""
+    def allocate(cls, capacity: int, n_chunks: int, *ring: int) -> "Groups":
+        """Make room for ``capacity`` places of so many chunks."""
         return cls(
             rows=np.zeros((*ring, capacity), np.int32),
-            starts=np.zeros((*ring, capacity + 2), np.int32),
+            starts=np.zeros((*ring, capacity + 1), np.int32),
             places=np.zeros((*ring, capacity), np.int32),
             n_rows=np.zeros((*ring, 1), np.int64),
+            early=np.zeros((*ring, max(1, n_chunks) + 1), np.int64),
         )
 
 
 @inlined
 def groups_of_ring(groups, k):
     """Return number k of a ring of groups, as views."""
-    return Groups(groups.rows[k], groups.starts[k], groups.places[k], groups.n_rows[k])
+    return Groups(
+        groups.rows[k], groups.starts[k], groups.places[k], groups.n_rows[k], groups.early[k]
+    )
 
 
 @inlined
-def group(words, places, n, slots, row_of, groups):
-    """Group ``places[:n]`` by word, words in order of first place.
+def group(words, places, ends, n_chunks, slots, cursors, groups):
+    """Group places by word: those of chunk c end at ``ends[c]``.
 
-    ``slots`` is −1 for each word and stays so; ``row_of`` is room for n numbers.
+    Words with several places stand in the order of the first. ``slots`` is −1 for each word and
+    stays so; ``cursors`` is room for a number for each place.
     """
-    rows, starts = groups.rows, groups.starts
-    n_rows = 0
-    starts[0] = starts[1] = 0
+    rows, starts, early = groups.rows, groups.starts, groups.early
+    early[: max(1, n_chunks) + 1] = 0
+    n = ends[n_chunks - 1] if n_chunks > 0 else 0
+    # A slot counts a word's places, less one, …
+    n_early = 0
     for k in range(n):
-        row = slots[words[k]]
-        if row < 0:
-            row = n_rows
-            slots[words[k]] = row
-            rows[row] = words[k]
-            starts[row + 2] = 0
-            n_rows += 1
-        row_of[k] = row
-        starts[row + 2] += 1
-    # starts[row + 1] runs through a row's places, and so ends where the next row starts.
-    for row in range(n_rows):
-        starts[row + 2] += starts[row + 1]
+        count = slots[words[k]] + 1
+        slots[words[k]] = count
+        n_early += (count == 0) - (count == 1)
+    # … and once such a word has been met again, is −2 less the number of its row, from n_early on.
+    n_alone = n_several = k = 0
+    stop = n_early
+    for chunk in range(n_chunks):
+        while k < ends[chunk]:
+            word = words[k]
+            slot = slots[word]
+            if slot == 0:
+                slots[word] = -1
+                rows[n_alone] = word
+                starts[n_alone] = n_alone
+                groups.places[n_alone] = places[k]
+                n_alone += 1
+            else:
+                if slot > 0:
+                    rows[n_early + n_several] = word
+                    starts[n_early + n_several] = cursors[n_several] = stop
+                    stop += slot + 1
+                    slot = -2 - n_several
+                    slots[word] = slot
+                    n_several += 1
+                place = cursors[-2 - slot]
+                groups.places[place] = places[k]
+                cursors[-2 - slot] = place + 1
+            k += 1
+        early[chunk + 1] = n_alone
+    for row in range(n_early, n_early + n_several):
         slots[rows[row]] = -1
-    for k in range(n):
-        place = starts[row_of[k] + 1]
-        groups.places[place] = places[k]
-        starts[row_of[k] + 1] = place + 1
-    groups.n_rows[0] = n_rows
+    starts[n_early + n_several] = stop
+    groups.n_rows[0] = n_early + n_several
 
 
 _group = for_python(group)
@@ -73,7 +98,7 @@ def group_rows(ids: np.ndarray, slots: np.ndarray) -> Groups:
 
     ``slots``, of shape (V,), int32, is −1 for each row of the matrix and stays so.
     """
-    groups = Groups.allocate(ids.size)
-    places, row_of = np.arange(ids.size, dtype=np.int32), np.empty(ids.size, np.int32)
-    _group(ids, places, ids.size, slots, row_of, groups)
+    groups = Groups.allocate(ids.size, 1)
+    places, cursors = np.arange(ids.size, dtype=np.int32), np.empty(ids.size, np.int32)
+    _group(ids, places, np.array([ids.size]), 1, slots, cursors, groups)
     return groups

@@ -58,8 +58,8 @@ class BatchPlan(NamedTuple):
             n_right=np.zeros((*ring, n_chunks * CHUNK), np.int32),
             negatives=np.zeros((*ring, n_blocks, n_shared), np.int32),
             groups=(
-                Groups.allocate(n_chunks * CHUNK, *ring),
-                Groups.allocate(noise_place + n_blocks * n_shared, *ring),
+                Groups.allocate(n_chunks * CHUNK, n_chunks, *ring),
+                Groups.allocate(noise_place + n_blocks * n_shared, n_chunks, *ring),
             ),
             n_centers=np.zeros((*ring, 1), np.int64),
             n_chunks=np.zeros((*ring, 1), np.int64),
@@ -94,7 +94,8 @@ class PlanScratch(NamedTuple):
     covered: np.ndarray  # (chunk + 2 window + 1,) int64
     words: np.ndarray  # (places,) int32
     places: np.ndarray  # (places,) int32
-    row_of: np.ndarray  # (places,) int32
+    ends: np.ndarray  # (chunks,) int64
+    cursors: np.ndarray  # (places,) int32
 
     @classmethod
     def allocate(cls, n_words: int, plan: BatchPlan) -> "PlanScratch":
@@ -108,7 +109,8 @@ class PlanScratch(NamedTuple):
             covered=np.zeros(CHUNK + 2 * window + 1, np.int64),
             words=np.zeros(n_places, np.int32),
             places=np.zeros(n_places, np.int32),
-            row_of=np.zeros(n_places, np.int32),
+            ends=np.zeros(plan.groups[0].early.shape[-1] - 1, np.int64),
+            cursors=np.zeros(n_places, np.int32),
         )
 
 
@@ -218,13 +220,22 @@ def _reach_right(plan, sentence, n_centers, n_after, last_sentence, window, dyna
 def _group_centers(plan, n_centers, window, frozen, scratch):
     """List for an update the centers that have a pair and are not frozen."""
     n = 0
-    for i in range(n_centers):
-        word = plan.tokens[window + i]
-        moves = frozen.size == 0 or not frozen[word]
-        if moves and plan.n_left[i] + plan.n_right[i] > 0:
-            scratch.words[n], scratch.places[n] = word, i
-            n += 1
-    group(scratch.words, scratch.places, n, scratch.slots, scratch.row_of, plan.groups[0])
+    n_chunks = (n_centers + CHUNK - 1) // CHUNK
+    for chunk in range(n_chunks):
+        for i in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_centers)):
+            word = plan.tokens[window + i]
+            moves = frozen.size == 0 or not frozen[word]
+            if moves and plan.n_left[i] + plan.n_right[i] > 0:
+                scratch.words[n], scratch.places[n] = word, i
+                n += 1
+        scratch.ends[chunk] = n
+    _group_listed(scratch, n_chunks, plan.groups[0])
+
+
+@inlined
+def _group_listed(scratch, n_chunks, groups):
+    words, places, ends = scratch.words, scratch.places, scratch.ends
+    group(words, places, ends, n_chunks, scratch.slots, scratch.cursors, groups)
 
 
 @inlined
@@ -315,6 +326,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         last = min((chunk + 1) * CHUNK, n_centers)
         for block in range(chunk * CHUNK // BLOCK, (last + BLOCK - 1) // BLOCK):
             n = _list_negatives(plan, block, last, start, sampler, keys[1], scratch, n)
-    group(scratch.words, scratch.places, n, scratch.slots, scratch.row_of, plan.groups[1])
+        scratch.ends[chunk] = n
+    _group_listed(scratch, n_chunks, plan.groups[1])
     plan.n_centers[0], plan.n_chunks[0] = n_centers, n_chunks
     plan.n_pairs[0], plan.n_tokens[0] = n_pairs, n_tokens
