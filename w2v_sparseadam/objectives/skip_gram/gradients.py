@@ -16,9 +16,6 @@ from ...simd.products import band_dots, band_product, dot_tile, multiply
 from ...simd.rows import copy_row, prefetch_row
 from .plan import BLOCK, CHUNK
 
-AHEAD = 8
-"""How many rows before its use a row is asked for."""
-
 
 class Scratch(NamedTuple):
     """Room that one worker needs to compute a chunk; nothing in it outlives the chunk.
@@ -72,18 +69,14 @@ class Scratch(NamedTuple):
 
 
 @inlined
-def _gather_centers(center_param, context_param, plan, start, first, scratch):
-    """Copy the center vectors of a block; ask for the rows that the next ones will read."""
+def _gather_centers(center_param, plan, start, first, scratch):
+    """Copy the center vectors of a block."""
     centers = scratch.center_vectors
     n_chunk, n_block = centers.shape[0], scratch.scores.shape[1]
     window = (scratch.context_vectors.shape[0] - n_chunk) // 2
     n_centers = min(n_chunk, plan.n_centers[0] - start)
     tokens, n_left, n_right = plan.tokens[start:], plan.n_left[start:], plan.n_right[start:]
     for i in range(first, first + n_block):
-        ahead = i + window + AHEAD
-        if ahead < tokens.size:
-            prefetch_row(center_param, tokens[ahead])
-            prefetch_row(context_param, tokens[ahead])
         if i < n_centers and n_left[i] + n_right[i] > 0:
             copy_row(center_param, tokens[i + window], centers, i)
         else:
@@ -91,15 +84,21 @@ def _gather_centers(center_param, context_param, plan, start, first, scratch):
 
 
 @inlined
-def _gather_negatives(context_param, negatives, block, scratch):
-    """Copy the vectors of a block's negatives; ask for the rows of the next block's."""
-    noise = scratch.noise_vectors
-    n_noise = noise.shape[0]
-    for k in range(n_noise):
-        ahead = block * n_noise + k + AHEAD
-        if ahead < negatives.size:
-            prefetch_row(context_param, negatives[ahead // n_noise, ahead % n_noise])
-        copy_row(context_param, negatives[block, k], noise, k)
+def _prefetch(center_param, context_param, plan, start, first, k, scratch):
+    """Ask for the k-th of the rows that the next block, from ``first`` on, will copy.
+
+    A processor waits for few rows at a time: asked for one by one during the products, they cost
+    half of what they would if all were read at once.
+    """
+    n_noise, n_block = scratch.scores.shape
+    window = (scratch.context_vectors.shape[0] - scratch.center_vectors.shape[0]) // 2
+    block, i = (start + first) // n_block, start + first + k - n_noise
+    if k >= n_noise:
+        if k < n_noise + n_block and i + 2 * window < plan.tokens.size:
+            prefetch_row(center_param, plan.tokens[i + window])
+            prefetch_row(context_param, plan.tokens[i + 2 * window])
+    elif block < plan.negatives.shape[0]:
+        prefetch_row(context_param, plan.negatives[block, k])
 
 
 @inlined
@@ -128,12 +127,8 @@ def _score_positives(plan, start, first, last, scratch, loss):
 def _score_negatives(plan, start, first, n_centers, weight, scratch, loss):
     """Put the derivatives by a block's scores with its negatives in place; add their losses."""
     scores, factors, reach = scratch.scores, scratch.factors, scratch.reach_weights
-    n_noise, n_block = scores.shape
     n_left, n_right = plan.n_left[start:], plan.n_right[start:]
-    block_centers = scratch.center_vectors[first : first + n_block]
-    for i in range(0, n_block, 4):
-        for k in range(0, n_noise, 4):
-            dot_tile(scratch.noise_vectors, block_centers, scores, k, i)
+    n_block = factors.size
     factors[:] = 0
     for i in range(first, min(first + n_block, n_centers)):
         factors[i - first] = weight * (reach[n_left[i]] + reach[n_right[i]])
@@ -204,15 +199,23 @@ def chunk_gradients(
     for first in range(0, n_centers, n_block):
         block = first // n_block
         last = min(first + n_block, n_centers)
-        _gather_centers(center_param, context_param, plan, start, first, scratch)
+        _gather_centers(center_param, plan, start, first, scratch)
         for j in range(n_copied, last + 2 * window):
             copy_row(context_param, tokens[j], contexts, j)
         n_copied = last + 2 * window
-        _gather_negatives(context_param, negatives, block, scratch)
+        for k in range(n_noise):
+            copy_row(context_param, negatives[block, k], noise, k)
+        block_centers = centers[first : first + n_block]
+        for k in range(0, n_noise, 4):
+            for i in range(0, n_block, 4):
+                n_tiles = k // 4 * (n_block // 4) + i // 4
+                _prefetch(
+                    center_param, context_param, plan, start, first + n_block, n_tiles, scratch
+                )
+                dot_tile(noise, block_centers, scores, k, i)
         loss = _score_positives(plan, start, first, last, scratch, loss)
         loss = _score_negatives(plan, start, first, n_centers, weight, scratch, loss)
 
-        block_centers = centers[first : first + n_block]
         multiply(scores_transposed, noise, center_rows[first:], n_block, n_noise)
         block_noise_rows = noise_rows[block * n_noise :]
         multiply(scores, block_centers, block_noise_rows, n_noise, n_block)
