@@ -95,7 +95,7 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
             (center, plan.groups[0], grads[0]),
             (context, plan.groups[1], grads[1]),
         ):
-            scalars = optimizer_.next_scalars(optimizer.start_lr)
+            scalars = np.array(optimizer_.next_scalars(optimizer.start_lr))
             n_rows = prepare(optimizer_.rule, groups)
             move(optimizer_.rule, groups, places, 0, n_rows, scalars)
             clock.append(time.perf_counter())

@@ -363,7 +363,7 @@ def test_moving_in_ranges_gives_the_same_bytes(kind, cuts, seed):
         rows, row_grads = random_step(rng, 30, 5, (40,))
         whole.step(rows, row_grads)
         groups = group_rows(rows, np.full(pieces.param.shape[0], -1, np.int32))
-        scalars = pieces.next_scalars(0.1)
+        scalars = np.array(pieces.next_scalars(0.1))
         extent = prepare(pieces.rule, groups)
         edges = sorted({0, extent, *(min(cut, extent) for cut in cuts)})
         for first, last in reversed(list(itertools.pairwise(edges))):

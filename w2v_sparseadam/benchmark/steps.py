@@ -166,7 +166,7 @@ def time_step(optimizer: Optimizer, groups: Groups, grads: np.ndarray, workers: 
         Who moves the ranges.
     """
     began = time.perf_counter()
-    scalars = optimizer.next_scalars(optimizer.lr)
+    scalars = np.array(optimizer.next_scalars(optimizer.lr))
     extent = prepare(optimizer.rule, groups)
     size = -(-extent // (_PARTS_PER_WORKER * workers.n))
 

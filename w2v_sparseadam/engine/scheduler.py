@@ -3,8 +3,9 @@
 Every thread runs :func:`take_part`, a loop that picks the next piece of work by an atomic counter,
 until the steps of a job are taken. A step has two phases, each of many parts: the gradients of
 its chunks, with the moves of rows that only one chunk needs, and the moves of the other rows. The
-thread that finishes the last part of a phase opens the next. While a phase has no parts left to hand out, threads plan the batches of later steps. No part
-depends on who does it or when, so neither do the bytes of the result.
+thread that finishes the last part of a phase opens the next. While a phase has no parts left to
+hand out, threads plan the batches of later steps. No part depends on who does it or when, so
+neither do the bytes of the result.
 """
 
 from typing import NamedTuple

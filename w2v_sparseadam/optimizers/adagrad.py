@@ -72,10 +72,10 @@ class Adagrad(Optimizer):
         """``sum``, of shape (V, D), float32."""
         return {"sum": self.rule.sum}
 
-    def next_scalars(self, lr: float) -> np.ndarray:
-        """Count a step, and return its scalars: shape (6,), float64."""
+    def next_scalars(self, lr: float) -> tuple[float, ...]:
+        """Count a step, and return its 6 scalars."""
         self.step_count += 1
-        return np.array([0.0, 0.0, self.eps, lr, 1.0, 0.0])
+        return 0.0, 0.0, self.eps, lr, 1.0, 0.0
 
 
 register(AdagradRule, _move_adagrad)

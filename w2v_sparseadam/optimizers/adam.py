@@ -82,14 +82,14 @@ class Adam(Optimizer):
         self.power = power
         self._eps = eps if power == 0.5 else least_moment(eps, power)
 
-    def next_scalars(self, lr: float) -> np.ndarray:
-        """Count a step, and return its scalars: shape (6,), float64."""
+    def next_scalars(self, lr: float) -> tuple[float, ...]:
+        """Count a step, and return its 6 scalars."""
         beta1, beta2 = self.betas
         self.step_count += 1
         size = lr
         if self.bias_correction == "global":
             size *= (1 - beta2**self.step_count) ** self.power / (1 - beta1**self.step_count)
-        return np.array([beta1, beta2, self._eps, size, 1.0, self.power])
+        return beta1, beta2, self._eps, size, 1.0, self.power
 
     def new_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Return m and v, a row's side by side in memory; m has no columns if β₁ is 0."""

@@ -203,12 +203,12 @@ class Optimizer(ABC):
         if self._slots is None:
             self._slots = np.full(n_words, -1, np.int32)
         groups = group_rows(ids, self._slots)
-        scalars = self.next_scalars(self.lr)
+        scalars = np.array(self.next_scalars(self.lr))
         move(self.rule, groups, grads, 0, prepare(self.rule, groups), scalars)
 
     @abstractmethod
-    def next_scalars(self, lr: float) -> np.ndarray:
-        """Count a step, and return its scalars: shape (6,), float64."""
+    def next_scalars(self, lr: float) -> tuple[float, ...]:
+        """Count a step, and return its 6 scalars."""
 
 
 def require(name: str, value: float, condition: bool, range_: str) -> None:

@@ -78,8 +78,8 @@ class DenseAdam(Adam):
         θ ← θ − lr / (1 − β₁ᵗ) · m / (vᵖ / (1 − β₂ᵗ)ᵖ + ε)
 
     With p = ½, the default, the arithmetic is that of torch.optim.Adam; with another, max(vᵖ, ε)
-    divides m. Its cost grows with V; :class:`SparseAdam`'s does not. Parameters, attributes and errors are those of
-    :class:`SparseAdam`.
+    divides m. Its cost grows with V; :class:`SparseAdam`'s does not. Parameters, attributes and
+    errors are those of :class:`SparseAdam`.
 
     References
     ----------
@@ -105,7 +105,7 @@ class DenseAdam(Adam):
         """What is kept for each row, as views."""
         return in_use(exp_avg=self.rule.exp_avg, exp_avg_sq=self.rule.exp_avg_sq)
 
-    def next_scalars(self, lr: float) -> np.ndarray:
+    def next_scalars(self, lr: float) -> tuple[float, ...]:
         """Count a step, and return its scalars: v is corrected before ε is added."""
         beta1, beta2 = self.betas
         self.step_count += 1
@@ -113,7 +113,7 @@ class DenseAdam(Adam):
         size = lr / (1 - beta1**self.step_count)
         if self.power != 0.5:
             size, factor = size * factor, 1.0
-        return np.array([beta1, beta2, self._eps, size, factor, self.power])
+        return beta1, beta2, self._eps, size, factor, self.power
 
 
 register(DenseAdamRule, _move_dense_adam, _prepare_all_rows)

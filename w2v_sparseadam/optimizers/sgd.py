@@ -48,10 +48,10 @@ class SGD(Optimizer):
         super().__init__(param, lr)
         self.rule: SGDRule = SGDRule(param)
 
-    def next_scalars(self, lr: float) -> np.ndarray:
-        """Count a step, and return its scalars: shape (6,), float64."""
+    def next_scalars(self, lr: float) -> tuple[float, ...]:
+        """Count a step, and return its 6 scalars."""
         self.step_count += 1
-        return np.array([0.0, 0.0, 0.0, lr, 1.0, 0.0])
+        return 0.0, 0.0, 0.0, lr, 1.0, 0.0
 
 
 register(SGDRule, _move_sgd)

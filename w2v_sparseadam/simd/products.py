@@ -322,7 +322,7 @@ def _band_dots(typing, a, b, c, first, last, starts, stops):
                     dots_of([row], range_, 1)
             dots_of(rows, dots_of(rows, dots_of(rows, pair.both, 4), 2), 1)
 
-        _each_pair(builder, *args[3:5], ends, two_rows, one_row)
+        _each_pair(builder, args[3], args[4], ends, two_rows, one_row)
         return context.get_dummy_value()
 
     return signature, generate
