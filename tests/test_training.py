@@ -344,7 +344,7 @@ def test_every_setting_of_a_run_matters(text):
         {"optimizer": OptimizerConfig(lr=0.03)},
         {"optimizer": OptimizerConfig(beta1=0.8)},
         {"optimizer": OptimizerConfig(beta2=0.99)},
-        {"optimizer": OptimizerConfig(eps=1e-3)},
+        {"optimizer": OptimizerConfig(eps=0.5)},
         {"optimizer": OptimizerConfig("dense-adam")},
         {"optimizer": OptimizerConfig("sgd")},
         {"run": replace(SMALL["run"], epochs=3)},

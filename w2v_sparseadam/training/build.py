@@ -199,7 +199,7 @@ def build_engine(
         raise W2VError(f"the memory does not hold the run ({error})", _FOR_BATCHES) from None
 
 
-_KERNELS = 6  # of training
+_KERNELS = 7  # of training
 
 
 def compile_run(settings: Settings, emit: Callable[[Event], None]) -> None:
