@@ -319,12 +319,17 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
     ("content", "message"),
     [
         (b"", f", line 1: {HINT}''"),
-        (b"the 0.1 0.2\n", f", line 1: {HINT}'the 0.1 0.2\\n'"),
+        (b"the 0.1 x\n", f", line 1: {HINT}'the 0.1 x\\n'"),
+        (b"a 1 2\nb 3\n", ", line 2: expected 2 numbers after 'b', found 1"),
+        (b"a 1 2\nb 3 x\n", ", line 2: expected 2 numbers after 'b', found 'x'"),
+        (b"a 1 2\nb 3 4 5\n", ", word 2: 'b 3' cannot be written: a word must be valid Unicode"),
+        (b"a 1 2\nb 3 inf\n", ", word 2: the vector of 'b' holds inf, not a finite float32"),
+        (b"a 1 2\n\xff 3 4\n", ", line 2: the word '�' is not UTF-8"),
         (b"2 -1\n", f", line 1: {HINT}'2 -1\\n'"),
         (b"9" * 500, f", line 1: {HINT}'{'9' * 40}'…"),
         (
             pickle.dumps([0] * 100, 4),
-            ": is a Python pickle, not word vectors; gensim's save_word2vec_format writes what can",
+            ": is a Python pickle, not gensim's KeyedVectors; gensim's save_word2vec_format writes",
         ),
         (b"PK\x03\x04", ": is a zip archive (or a docx, xlsx, epub or npz file), not word vectors"),
         (b"0 5\n", ", line 1: 0 words of 5 dimensions hold no vectors"),
@@ -425,14 +430,23 @@ def test_vectors_from_a_pipe(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["a.npy", "a.safetensors", "a.parquet.gz", "a.kv", "a.model", "a.v2", "a.csv"]
+    "name", ["a.npz", "a.h5", "a.floret.gz", "a.pkl", "a.model", "a.v2", "a.csv"]
 )
 def test_a_name_that_asks_for_another_format_is_refused(tmp_path, name):
     ending = Path(name.removesuffix(".gz")).suffix
     message = f"{tmp_path / name}: vectors cannot be written as '{ending}'; "
-    extensions = ".vec, .txt, .bin or none, then .gz, .bz2, .xz, .zst to compress"
+    extensions = "model2vec, .*.vec, .txt, .bin or none, then .gz, .bz2, .xz, .zst to compress"
     with pytest.raises(SettingError, match=f"^{re.escape(message)}.*{extensions}$"):
         Vectors(GOLDEN_WORDS, GOLDEN_MATRIX).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "ending", [".npy", ".safetensors", ".parquet", ".kv", ".tsv", ".model2vec"]
+)
+def test_what_is_mapped_or_has_several_files_is_not_compressed(tmp_path, ending):
+    with pytest.raises(SettingError, match=r" cannot be compressed; leave out \.gz$"):
+        Vectors(GOLDEN_WORDS, GOLDEN_MATRIX).save(tmp_path / f"a{ending}.gz")
     assert not list(tmp_path.iterdir())
 
 

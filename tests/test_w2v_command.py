@@ -35,7 +35,9 @@ def test_every_command_is_a_subcommand_with_a_line_of_help():
     assert all(line.endswith(".") and not line.endswith("...") for line in found.values())
 
 
-@pytest.mark.parametrize("name", ["demo", "train", "neighbors", "eval", "vocab", "bench"])
+@pytest.mark.parametrize(
+    "name", ["demo", "train", "neighbors", "eval", "convert", "vocab", "bench"]
+)
 def test_subcommands_have_help_and_a_version(name):
     for flag in ("-h", "--help"):
         code, page, _ = outcome_of(name, flag)
@@ -71,7 +73,7 @@ def test_nothing_heavy_is_imported_for_the_list_of_commands():
         (
             "similar",
             "No such command 'similar'; "
-            "the commands are demo, train, neighbors, eval, vocab, bench",
+            "the commands are demo, train, neighbors, eval, convert, vocab, bench",
         ),
         ("news.txt", "No such command 'news.txt'; to train on this file: w2v train news.txt"),
     ],

@@ -10,7 +10,7 @@ import click
 
 from . import Guarded
 
-_COMMANDS = ("demo", "train", "neighbors", "eval", "vocab", "bench")
+_COMMANDS = ("demo", "train", "neighbors", "eval", "convert", "vocab", "bench")
 
 
 class _Group(Guarded, click.Group):

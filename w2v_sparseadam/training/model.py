@@ -142,7 +142,7 @@ class Model:
 
         kind = self.objective.kinds[0] if kind is None else kind
         check_choice("kind", kind, self.objective.kinds)
-        return Vectors(self.words, self.objective.vectors(self.tables, kind))
+        return Vectors(self.words, self.objective.vectors(self.tables, kind), self.counts)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole model to a file, in the format safetensors; :meth:`load` reads it.

@@ -18,7 +18,7 @@ OF_VECTORS = {
     "get_normed_vectors": "unit_matrix",
     "vectors_norm": "unit_matrix",
     "word_vec": "get_vector(word)",
-    "get_vecattr": "the counts of a model: model.counts[word_ids[word]]",
+    "get_vecattr": "counts[word_ids[word]]",
     "similar_by_word": "most_similar(word)",
     "similar_by_key": "most_similar(word)",
     "similar_by_vector": "most_similar(vector)",

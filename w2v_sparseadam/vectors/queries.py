@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SettingError, ShapeError, UnknownWordError, wrong_type
+from .checks import check_str
 from .formats.word2vec import quote
-from .search import cosines, highest, normal_forms, spelled_like
+from .search import Table, highest, normal_forms, spelled_like
 
 
 class Queries:
@@ -21,6 +22,7 @@ class Queries:
     words: tuple[str, ...]
     matrix: NDArray[np.float32]
     word_ids: dict[str, int]
+    _squares: NDArray[np.float32]
 
     @property
     def dim(self) -> int:
@@ -30,12 +32,13 @@ class Queries:
     @cached_property
     def unit_matrix(self) -> NDArray[np.float32]:
         """The matrix with every row divided by its length, shape (V, D); zero rows stay zero."""
-        lengths = np.sqrt(np.einsum("vd,vd->v", self.matrix, self.matrix, dtype=np.float64))
-        lengths[lengths == 0] = 1
-        unit = np.empty_like(self.matrix)
-        np.divide(self.matrix, lengths[:, np.newaxis], out=unit, casting="same_kind")
+        unit = self._table.units()
         unit.flags.writeable = False
         return unit
+
+    @cached_property
+    def _table(self) -> Table:
+        return Table(self.matrix, self._squares)
 
     def top(self, n: int = 10) -> list[str]:
         """Return the first `n` words: the most frequent ones, if a trainer wrote them."""
@@ -54,7 +57,13 @@ class Queries:
         UnknownWordError
             If `word` has no vector.
         """
-        return (self.unit_matrix if norm else self.matrix)[self._word_id(word)]
+        row = self._word_id(word)
+        return self._unit(row) if norm else self.matrix[row]
+
+    def _unit(self, row: int) -> NDArray[np.float32]:
+        unit = self._table.units(np.array([row]))[0]
+        unit.flags.writeable = False
+        return unit
 
     def find(self, word: str) -> str | None:
         """Return the form of `word` that has a vector, None if there is none.
@@ -74,7 +83,7 @@ class Queries:
         UnknownWordError
             If a word has no vector.
         """
-        return float(self._cosines(self.get_vector(a), [self._word_id(b)])[0])
+        return float(self._table.cosines(self.get_vector(a), [self._word_id(b)])[0])
 
     def n_similarity(self, a: Iterable[str], b: Iterable[str]) -> float:
         """Return the cosine of the mean vectors of two lists of words.
@@ -104,8 +113,31 @@ class Queries:
         """
         words = _listed("words", words)
         rows = self._rows(words)
-        mean = self.unit_matrix[rows].mean(axis=0, dtype=np.float64)
-        return words[int(self._cosines(mean, rows).argmin())]
+        mean = self._table.units(rows).mean(axis=0, dtype=np.float64)
+        return words[int(self._table.cosines(mean, rows).argmin())]
+
+    def closer_than(self, a: str, b: str) -> list[str]:
+        """Return the words that are nearer to `a` than `b` is, in the order of the words.
+
+        Raises
+        ------
+        UnknownWordError
+            If a word has no vector.
+        """
+        first, second = self._word_id(a), self._word_id(b)
+        scores = self._table.near_cosines(self._vector(self.matrix[first]))
+        closer = np.flatnonzero(scores > scores[second])
+        return [self.words[row] for row in closer if row != first]
+
+    def rank(self, a: str, b: str) -> int:
+        """Return the place of `b` among the neighbours of `a`: 1 if no word is nearer.
+
+        Raises
+        ------
+        UnknownWordError
+            If a word has no vector.
+        """
+        return len(self.closer_than(a, b)) + 1
 
     def most_similar(
         self,
@@ -116,6 +148,7 @@ class Queries:
         positive: str | ArrayLike = (),
         negative: str | ArrayLike = (),
         topn: int | None = None,
+        restrict_vocab: int | None = None,
     ) -> list[tuple[str, float]]:
         """Return the `n` words with the highest cosine to a query, best first, ties by row.
 
@@ -132,6 +165,8 @@ class Queries:
             `analogy`, unless there is only one.
         topn : int, optional
             The same as `n`, which gensim calls so.
+        restrict_vocab : int, optional
+            Answer with the first so many words only, which are the most frequent ones.
 
         Returns
         -------
@@ -150,23 +185,82 @@ class Queries:
             If a query is neither a word nor a vector, or `n` is not a whole number.
         """
         n = how_many(n if topn is None else topn)
-        exclude = [exclude] if isinstance(exclude, str) else exclude
-        if not isinstance(exclude, Iterable):
-            raise wrong_type("exclude", "a word or words", exclude)
-        left_out = {self.word_ids[word] for word in exclude if word in self.word_ids}
         plus, minus = [*_parts(query), *_parts(positive)], _parts(negative)
-        if not plus and not minus:
-            raise SettingError("there is no query", "give a word, a vector, or `positive` words")
-        left_out |= {self._word_id(part) for part in [*plus, *minus] if isinstance(part, str)}
+        left_out = self._left_out(exclude, [*plus, *minus])
         if len(plus) == 1 and not minus:
             vector: ArrayLike = plus[0]
             if isinstance(vector, str):
                 vector = self.get_vector(vector)
         else:
             vector = self._total(plus) - self._total(minus)
-        scores = self._cosines(vector)
-        best = highest(scores, left_out, n)
-        return [(self.words[row], float(scores[row])) for row in best]
+        best, scores = self._table.nearest(
+            self._vector(vector), n, left_out, self._first(restrict_vocab)
+        )
+        return self._answers(best, scores)
+
+    def most_similar_cosmul(
+        self,
+        positive: str | ArrayLike = (),
+        negative: str | ArrayLike = (),
+        topn: int = 10,
+        restrict_vocab: int | None = None,
+    ) -> list[tuple[str, float]]:
+        """Return the words with the highest quotient of products of cosines (3CosMul).
+
+        Each cosine is first moved to [0, 1] by (1 + cos) / 2; those with `positive` are multiplied,
+        and divided by the product of those with `negative` and 0.000001.
+
+        Parameters
+        ----------
+        positive, negative, topn, restrict_vocab
+            As in `most_similar`.
+
+        Returns
+        -------
+        list of (word, quotient)
+            Best first, without the words that were asked for.
+
+        Raises
+        ------
+        UnknownWordError, ShapeError, SettingError, WrongTypeError
+            As `most_similar`.
+
+        References
+        ----------
+        Levy & Goldberg (2014), "Linguistic regularities in sparse and explicit word
+        representations", section 5; as gensim's ``most_similar_cosmul``.
+        """
+        n, rows = how_many(topn), self._first(restrict_vocab)
+        plus, minus = _parts(positive), _parts(negative)
+        left_out = self._left_out((), [*plus, *minus])
+
+        def product(parts: Sequence[Any]) -> NDArray[np.float32]:
+            all_cosines = (self._table.near_cosines(self._total([part]), rows) for part in parts)
+            return np.prod([(1 + each) / 2 for each in all_cosines], axis=0, dtype=np.float32)
+
+        scores = product(plus) / (product(minus) + np.float32(1e-6))
+        scores = np.broadcast_to(scores, len(self.words[rows])).astype(np.float32)
+        best = highest(scores, {row for row in left_out if row < len(scores)}, n)
+        return self._answers(best, scores[best])
+
+    def _left_out(self, exclude: str | Iterable[str], parts: Sequence[Any]) -> set[int]:
+        """Return the rows that are no answers: of words to exclude, and of those of the query."""
+        exclude = [exclude] if isinstance(exclude, str) else exclude
+        if not isinstance(exclude, Iterable):
+            raise wrong_type("exclude", "a word or words", exclude)
+        if not parts:
+            raise SettingError("there is no query", "give a word, a vector, or `positive` words")
+        left_out = {self.word_ids[word] for word in exclude if word in self.word_ids}
+        return left_out | {self._word_id(part) for part in parts if isinstance(part, str)}
+
+    def _first(self, restrict_vocab: int | None) -> slice:
+        """Return the rows that answers are taken from."""
+        return slice(None if restrict_vocab is None else how_many(restrict_vocab))
+
+    def _answers(
+        self, rows: NDArray[np.int64], scores: NDArray[np.float32]
+    ) -> list[tuple[str, float]]:
+        return [(self.words[row], float(score)) for row, score in zip(rows, scores, strict=True)]
 
     def analogy(self, a: str, b: str, c: str, n: int = 10) -> list[tuple[str, float]]:
         """Return the `n` best answers to "`a` is to `b` as `c` is to what?".
@@ -239,12 +333,6 @@ class Queries:
             )
         return query
 
-    def _cosines(
-        self, vector: ArrayLike, rows: Sequence[int] | slice = slice(None)
-    ) -> NDArray[np.float32]:
-        """Return the cosines of `vector` with the words in `rows`."""
-        return cosines(self._vector(vector), self.unit_matrix[rows])
-
 
 def how_many(n: int) -> int:
     """Return a number of words that was asked for.
@@ -259,12 +347,6 @@ def how_many(n: int) -> int:
     if n < 1:
         raise SettingError(f"n is {n}; ask for at least 1 word")
     return int(n)
-
-
-def check_str(word: object) -> None:
-    """Refuse a word that is not a str."""
-    if not isinstance(word, str):
-        raise wrong_type("a word", "a str", word)
 
 
 def _listed(name: str, words: Iterable[str]) -> list[str]:

@@ -5,19 +5,84 @@ from __future__ import annotations
 import difflib
 import itertools
 import unicodedata
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Container, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 _SUGGEST_AMONG = 20_000
+_LEAST, _MOST = 1e-24, 1e24  # squares of lengths between which float32 is precise
+_ERROR = np.float32(1e-4)  # of a cosine that is taken nearly: far more than it can be
+
+Rows = Sequence[int] | NDArray[np.int64] | slice
+_ALL = slice(None)
 
 
-def cosines(query: NDArray[np.float64], units: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the cosines of a vector of shape (D,) with rows of length 1 or 0, shape (R, D)."""
-    query = (query / (np.linalg.norm(query) or 1)).astype(np.float32)
-    # Not BLAS: it may sum equal rows in different orders, and so break ties randomly.
-    return np.einsum("vd,d->v", units, query).clip(-1, 1)
+class Table:
+    """Vectors to compare with, whose lengths are known nearly.
+
+    A matrix of rows of length 1 would take as long to make as some twenty questions, and as much
+    memory as the vectors. So all cosines are first taken nearly, and those that may be among the
+    best then exactly, from rows of length 1.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (V, D), float32
+    squares : ndarray of shape (V,), float32
+        The squares of the rows' lengths, infinite where they are too large for float32.
+    """
+
+    def __init__(self, matrix: NDArray[np.float32], squares: NDArray[np.float32]) -> None:
+        self._matrix = matrix
+        # Where the square is out of float32's range, or no longer precise; zero vectors, too.
+        self._odd = np.flatnonzero(~((squares > _LEAST) & (squares < _MOST)))
+        self._lengths = np.sqrt(squares)
+        self._lengths[self._odd] = np.inf
+
+    def units(self, rows: Rows = _ALL) -> NDArray[np.float32]:
+        """Return rows divided by their lengths, as a new matrix; zero rows stay zero."""
+        some = self._matrix[rows]
+        lengths = np.sqrt(np.einsum("vd,vd->v", some, some, dtype=np.float64))
+        lengths[lengths == 0] = 1
+        unit = np.empty(some.shape, np.float32)
+        np.divide(some, lengths[:, np.newaxis], out=unit, casting="same_kind")
+        return unit
+
+    def cosines(self, query: NDArray, rows: Rows) -> NDArray[np.float32]:
+        """Return the exact cosines of a vector of shape (D,) with some rows."""
+        # Not BLAS: it may sum equal rows in different orders, and so break ties randomly.
+        return np.einsum("vd,d->v", self.units(rows), _unit_of(query)).clip(-1, 1)
+
+    def near_cosines(self, query: NDArray, rows: slice = _ALL) -> NDArray[np.float32]:
+        """Return the cosines of a vector with rows to six digits or so, the same for equal rows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = np.einsum("vd,d->v", self._matrix[rows], _unit_of(query))
+            scores /= self._lengths[rows]
+        odd = self._odd[self._odd < len(scores)]
+        scores[odd] = self.cosines(query, odd)
+        return scores
+
+    def nearest(
+        self, query: NDArray, n: int, left_out: Collection[int], rows: slice
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the rows with the `n` highest cosines, highest first, ties in order, and these."""
+        scores = self.near_cosines(query, rows)
+        out = [row for row in left_out if row < len(scores)]
+        scores[out] = -np.inf
+        n = min(n, len(scores) - len(out))
+        if n < 1:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        at_least = np.partition(scores, -n)[-n] - _ERROR
+        places = np.flatnonzero(scores >= at_least)
+        exact = self.cosines(query, places)
+        best = highest(exact, (), n)
+        return places[best], exact[best]
+
+
+def _unit_of(query: NDArray) -> NDArray[np.float32]:
+    """Return a vector scaled to length 1; the zero vector stays zero."""
+    query = np.asarray(query, np.float64)
+    return (query / (np.linalg.norm(query) or 1)).astype(np.float32)
 
 
 def highest(values: NDArray[np.float32], left_out: Collection[int], n: int) -> NDArray[np.int64]:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import (
-    FormatError,
-    ShapeError,
-    W2VError,
-    check_path,
-)
+from ..errors import FormatError, ShapeError, check_path
 from ..events import Event, warn
-from ..system.files import write_result
-from .formats.base import open_source
-from .formats.registry import format_for, format_of
-from .formats.word2vec import quote
+from .checks import number_words, squared_lengths
+from .formats.base import Block, Content, open_source
+from .formats.registry import format_of, write
 from .html import table
 from .other_names import OF_VECTORS, no_attribute
-from .queries import Queries, check_str
+from .queries import Queries
 
-_UNWRITABLE = re.compile("[ \t\n\v\f\r\ud800-\udfff]")
 _SHOWN = 5  # words and numbers, in a notebook
 
 
@@ -43,11 +35,15 @@ class Vectors(Queries):
     matrix : array_like of shape (V, D), float32
         One row per word, finite numbers. A C-contiguous float32 array is not copied, and
         must not change afterwards.
+    counts : array_like of shape (V,), int64, optional
+        How often each word occurs in the text, if that is known; 0 or more.
 
     Attributes
     ----------
     words : tuple of V str
     matrix : ndarray of shape (V, D), float32
+        Read-only.
+    counts : ndarray of shape (V,), int64, or None
         Read-only.
     word_ids : dict of str to int
         The row of each word.
@@ -55,7 +51,7 @@ class Vectors(Queries):
     Raises
     ------
     ShapeError
-        If `matrix` is not of shape (V, D) with V and D at least 1.
+        If `matrix` is not of shape (V, D) with V and D at least 1, or `counts` not of shape (V,).
     FormatError
         If a file could not hold a word or a number: says which and why.
 
@@ -68,7 +64,9 @@ class Vectors(Queries):
     ['two', 'ten']
     """
 
-    def __init__(self, words: Sequence[str], matrix: ArrayLike) -> None:
+    def __init__(
+        self, words: Sequence[str], matrix: ArrayLike, counts: ArrayLike | None = None
+    ) -> None:
         with np.errstate(over="ignore"):  # infinities are refused below
             rows = np.ascontiguousarray(matrix, dtype=np.float32).view()
         if rows.ndim != 2 or len(rows) != len(words) or rows.size == 0:
@@ -79,25 +77,33 @@ class Vectors(Queries):
         rows.flags.writeable = False
         self.words = tuple(words)
         self.matrix = rows
-        self.word_ids = _number(self.words)
-        _check_finite(self.words, rows)
+        self.word_ids = number_words(self.words)
+        self._squares = squared_lengths(self.words, rows)
+        self.counts = None if counts is None else _checked_counts(counts, len(self.words))
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, on_event: Callable[[Event], None] | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002 (what pandas and others call it)
+        on_event: Callable[[Event], None] | None = None,
     ) -> Vectors:
         """Read a file, whose format is detected from the content, or the folder of a run.
 
-        Memory is that of the matrix and the words: the file is read in pieces of 1 MiB, and one
-        with a false header takes no more than a valid file of its size.
+        Memory is that of the matrix and the words: a file with a false header takes no more than a
+        valid file of its size. What ``.safetensors``, ``.npy`` and folders of static models hold is
+        mapped into memory.
 
         Parameters
         ----------
         path : str or path-like
-            A file or pipe in one of the formats of word2vec, compressed or not; ``"-"`` is
-            standard input. The newline after a binary record may be missing, as in some
-            published files. Or a file that `Model.save` wrote, which is mapped into memory; or
-            the folder of a run: its last checkpoint is read.
+            A file or pipe in one of the formats of word2vec, or without a header, compressed or
+            not; ``"-"`` is standard input. Or the file of a model; a ``.npy``, Parquet, gensim or
+            projector file; the folder of a static model; the folder of a run, whose last checkpoint
+            is read.
+        format : str, optional
+            The name of a format, as ``w2v-convert --help`` lists them, instead of detection.
         on_event : callable, optional
             Receives `~w2v_sparseadam.events.Warned` if the run in a folder is not finished.
             Default: a warning of Python's.
@@ -113,39 +119,45 @@ class Vectors(Queries):
         """
         check_path("path", path)
         with open_source(path, warn if on_event is None else on_event) as source:
-            words, matrix = format_of(source).read(source)
-        return cls._of_file(words, matrix, source.name)
-
-    @classmethod
-    def _of_file(cls, words: Sequence[str], matrix: NDArray[np.float32], name: str) -> Vectors:
-        """Return what a file of this name holds."""
+            block = format_of(source, format).read(source).collected()
         try:
-            return cls(words, matrix)
+            return cls(*block)
         except FormatError as error:
-            raise FormatError(f"{name}, {error}") from None
+            raise FormatError(f"{source.name}, {error}") from None
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002
+    ) -> None:
         """Write a file atomically, in the format of its extension.
 
-        Text for ``.vec``, ``.txt`` or no extension, binary for ``.bin``; compressed if ``.gz``,
-        ``.bz2``, ``.xz`` or ``.zst`` follows. Both formats store every number exactly.
+        Text for ``.vec``, ``.txt`` or no extension, without a header for ``.glove``, binary for
+        ``.bin``; compressed if ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` follows. ``.safetensors``;
+        ``.npy``, with the words in a second file; ``.parquet``; ``.kv`` for gensim; ``.tsv`` for
+        TensorBoard's projector, with a second file; ``.model2vec``, a folder for model2vec and
+        sentence-transformers. All store every number exactly.
 
         Parameters
         ----------
         path : str or path-like
             ``"-"`` is standard output.
+        format : str, optional
+            The name of a format, as ``w2v-convert --help`` lists them, instead of an extension.
 
         Raises
         ------
         SettingError
             If the extension is any other.
+        FormatError
+            If the format cannot hold the vectors; nothing is written then.
         W2VError
-            If the file cannot be written; see `write_result`.
+            If the file cannot be written; see `write_result`. If a package is missing.
         """
         check_path("path", path)
-        format_ = format_for(path).load()
-        with write_result(path) as stream:
-            format_.write(stream, self.words, self.matrix)
+        content = Content.of("vectors", Block(self.words, self.matrix, self.counts))
+        write(path, content, format)
 
     def __len__(self) -> int:
         """Count the words."""
@@ -181,20 +193,16 @@ class Vectors(Queries):
         return matrix
 
     def to_gensim(self) -> Any:
-        """Return a copy as gensim's ``KeyedVectors``.
+        """Return a copy as gensim's ``KeyedVectors``, with the counts as its ``count``.
 
         Raises
         ------
         W2VError
             If gensim is not installed.
         """
-        try:
-            from gensim.models import KeyedVectors
-        except ImportError:
-            raise W2VError("gensim is not installed; pip install gensim") from None
-        vectors = KeyedVectors(self.dim)
-        vectors.add_vectors(list(self.words), self.matrix)
-        return vectors
+        from .formats.gensim_file import as_gensim
+
+        return as_gensim(self.words, self.matrix, self.counts)
 
     def __getattr__(self, name: str) -> Any:
         """Say what gensim's attributes are called here."""
@@ -202,7 +210,7 @@ class Vectors(Queries):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy the words and the matrix; all else follows from them."""
-        return type(self), (self.words, self.matrix)
+        return type(self), (self.words, self.matrix, self.counts)
 
     def __repr__(self) -> str:
         """Show the numbers of words and dimensions."""
@@ -221,31 +229,16 @@ class Vectors(Queries):
         return table(f"Vectors: {len(self):,} words, {self.dim} dimensions", header, rows)
 
 
-def _number(words: Sequence[str]) -> dict[str, int]:
-    """Return the row of each word; refuse words that a file cannot hold."""
-    word_ids: dict[str, int] = {}
-    for row, word in enumerate(words):
-        check_str(word)
-        first = word_ids.setdefault(word, row)
-        if first != row:
-            raise FormatError(f"word {row + 1}: {quote(word)} is also word {first + 1}")
-        if not word or _UNWRITABLE.search(word):
-            raise FormatError(
-                f"word {row + 1}: {quote(word)} cannot be written: a word must be valid Unicode, "
-                "not empty, without ASCII white space"
-            )
-    return word_ids
-
-
-def _check_finite(words: Sequence[str], matrix: NDArray[np.float32]) -> None:
-    """Refuse NaN and infinity, naming the word."""
-    # A float64 sum of float32s cannot overflow, and needs no temporary matrix.
-    with np.errstate(invalid="ignore"):
-        broken = np.flatnonzero(~np.isfinite(matrix.sum(axis=1, dtype=np.float64)))
-    if len(broken):
-        row = broken[0]
-        number = next(number for number in matrix[row] if not np.isfinite(number))
-        raise FormatError(
-            f"word {row + 1}: the vector of {quote(words[row])} holds {number}, "
-            "not a finite float32 number"
+def _checked_counts(counts: ArrayLike, n_words: int) -> NDArray[np.int64]:
+    """Return counts as whole numbers."""
+    array = np.asarray(counts)
+    if array.shape != (n_words,) or array.dtype.kind not in "iu":
+        raise ShapeError(
+            f"expected {n_words} whole numbers as counts, found shape {array.shape} of "
+            f"{array.dtype}"
         )
+    if array.min() < 0:
+        raise ShapeError(f"a word cannot occur {array.min()} times; counts are 0 or more")
+    found = array.astype(np.int64, copy=False).view()
+    found.flags.writeable = False
+    return found

@@ -2,7 +2,8 @@
 
 ``counts`` and ``word_ends`` are int64, ``NAME_vectors`` of each table float32, and ``words`` are
 bytes of UTF-8, of which word i ends before byte ``word_ends[i]``. ``__metadata__`` has the settings
-and the history as JSON, and a checksum.
+and the history as JSON, and a checksum. Vectors that come without a model are one array,
+``vectors``; there are no settings then, and ``counts`` if they are known.
 
 The package safetensors reads such a file, but is not needed to: with NumPy it copies what it reads,
 so that an array takes twice its memory, and the files of checkpoints have the same format.
@@ -16,14 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import FormatError, SettingError, W2VError
 from ...objectives.settings import ObjectiveSettings
 from ...runs.checkpoint_file import load_checkpoint, write_checkpoint
 from ...runs.sealed_json import plain
 from ...runs.settings import objective_of
-from .base import VectorSource
+from .base import Block, Content, VectorSource, check_names_a_file
 
 ENDING = ".safetensors"
 _FORMAT = 1
@@ -49,15 +49,34 @@ def _starts_like_a_model(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < _MOST_HEADER_BYTES
 
 
-def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
-    """Read the words of a model and its vectors, of the kind that its objective gives by default.
+def read(source: VectorSource) -> Content:
+    """Return words and vectors, of a model those that its objective gives by default.
 
-    The matrix is mapped into memory.
+    The matrix is mapped into memory. The checksum is left to `read_model`: to read a file of a
+    gigabyte takes longer than a question.
     """
-    if source.n_bytes is None or not os.path.isfile(source.path):  # as standard input
-        raise FormatError(f"{source.name}: is a model, which must be a file that is not compressed")
-    model = read_model(source.path)
-    return model.words, model.objective.vectors(model.tables, model.objective.kinds[0])
+    source.check_plain_file("a model")
+    arrays, about = _load(source.path, check=False)
+    if "settings" not in about:
+        words, vectors, counts = _vectors_alone(arrays, source.path)
+        return Content.of(source.name, Block(words, vectors, counts))
+    model = _model(arrays, about, source.path)
+    matrix = model.objective.vectors(model.tables, model.objective.kinds[0])
+    return Content.of(source.name, Block(model.words, matrix, model.counts), lambda: model)
+
+
+def write(path: str | os.PathLike[str], content: Content) -> None:
+    """Write a whole model where the vectors are part of one, else the vectors and counts."""
+    check_names_a_file(path, "safetensors")
+    if content.model is not None:
+        model = content.model()
+        write_model(path, model.words, model.counts, model.tables, model.about)
+        return
+    words, rows, counts = content.collected()
+    arrays = {"vectors": rows}
+    if counts is not None:
+        arrays["counts"] = np.asarray(counts, np.int64)
+    _write(path, arrays, words, {})
 
 
 def write_model(
@@ -70,11 +89,22 @@ def write_model(
     """Write a file, whole or not at all; ``about`` has the ``settings`` and what JSON can hold."""
     if Path(path).suffix != ENDING:
         raise SettingError(f"{path}: a model is written as safetensors; end the name in {ENDING}")
+    arrays = {"counts": np.asarray(counts, np.int64)}
+    _write(
+        path, arrays | {f"{name}_vectors": table for name, table in tables.items()}, words, about
+    )
+
+
+def _write(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, np.ndarray],
+    words: Sequence[str],
+    about: Mapping[str, Any],
+) -> None:
     encoded = [word.encode("utf-8", "surrogatepass") for word in words]
     arrays = {
-        "counts": np.asarray(counts, np.int64),
+        **arrays,
         "word_ends": np.cumsum([len(word) for word in encoded], dtype=np.int64),
-        **{f"{name}_vectors": table for name, table in tables.items()},
         "words": np.frombuffer(b"".join(encoded), np.uint8),  # last: the others are aligned
     }
     target = os.path.realpath(path) if os.path.islink(path) else path  # a link stays one
@@ -96,8 +126,21 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
             f"{path}: is a folder, not the file of a model; of a run, resume() returns the model, "
             "and Vectors.load() the vectors"
         )
+    arrays, about = _load(path, check=True)
+    if "settings" not in about and "vectors" in arrays:
+        raise FormatError(f"{path}: has vectors, but no model; Vectors.load reads them")
+    model = _model(arrays, about, path)
+    if len(set(model.words)) < len(model.words):
+        raise FormatError(f"{path}: is damaged: it has a word twice")
+    return model
+
+
+def _load(
+    path: str | os.PathLike[str], check: bool
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays of a file and what it says of them."""
     try:
-        arrays, about = load_checkpoint(path)
+        arrays, about = load_checkpoint(path, check)
     except OSError as error:
         raise W2VError(f"{path}: cannot be read ({error.strerror})") from error
     except FormatError:
@@ -110,6 +153,13 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     if about["format"] != _FORMAT:
         found = f"{about['format']!r:.40}"
         raise FormatError(f"{path}: is a model of format {found}, but this version reads {_FORMAT}")
+    return arrays, about
+
+
+def _model(
+    arrays: Mapping[str, np.ndarray], about: dict[str, Any], path: str | os.PathLike[str]
+) -> ModelFile:
+    """Return a model whose arrays fit together."""
     try:
         objective = objective_of(about["settings"], path)
         words = _words(arrays["words"], arrays["word_ends"])
@@ -127,23 +177,39 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     return ModelFile(words, counts, tables, objective, about)
 
 
+def _vectors_alone(
+    arrays: Mapping[str, np.ndarray], path: str | os.PathLike[str]
+) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """Return words, vectors and counts that fit together."""
+    try:
+        words = _words(arrays["words"], arrays["word_ends"])
+        vectors, counts = arrays["vectors"], arrays.get("counts")
+        fits = [_is(vectors, np.float32, (len(words), *vectors.shape[1:2]))]
+        if counts is not None:
+            fits.append(_is(counts, np.int64, (len(words),)) and counts.min() >= 0)
+        if not all(fits) or vectors.size == 0:
+            raise ValueError("its arrays do not fit together")
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: is damaged: {error!r:.80}") from None
+    return words, vectors, counts
+
+
 def _is(array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> bool:
     """Tell whether an array has this type and shape."""
     return array.dtype == dtype and array.shape == shape
 
 
 def _words(data: np.ndarray, ends: np.ndarray) -> list[str]:
-    """Return the words in an array of bytes; a ValueError if there are none, or two are equal."""
+    """Return the words in an array of bytes; a ValueError if there are none."""
     if data.dtype != np.uint8 or ends.dtype != np.int64 or data.ndim != 1 or ends.ndim != 1:
         raise ValueError("its words are no bytes")
     starts = np.concatenate(([0], ends[:-1]))
     if not ends.size or (starts >= ends).any() or ends[-1] != data.size:
         raise ValueError("its words do not end where it says")
-    text = data.tobytes()
-    words = [
-        text[start:end].decode("utf-8", "surrogatepass")
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    ]
-    if len(set(words)) < len(words):
-        raise ValueError("it has a word twice")
-    return words
+    text = data.tobytes().decode("utf-8", "surrogatepass")
+    # A character begins with any byte but those of the form 10xxxxxx.
+    is_first = (data & 0xC0) != 0x80
+    if not is_first[starts].all():
+        raise ValueError("its words end within a character")
+    stops = np.cumsum(is_first)[ends - 1].tolist()
+    return [text[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]

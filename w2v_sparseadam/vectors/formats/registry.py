@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ...errors import SettingError
+from ...errors import SettingError, W2VError, check_choice
 from ...system.paths import COMPRESSED_ENDINGS, compression_ending
 
 if TYPE_CHECKING:
-    from .base import FormatModule, VectorSource
+    from .base import Content, FormatModule, VectorSource
 
 
 class Format(NamedTuple):
@@ -19,7 +20,11 @@ class Format(NamedTuple):
 
     module: str
     name: str
+    title: str
     endings: tuple[str, ...] = ()  # of outputs in this format; none if it is only read
+    is_text_like: bool = False  # one file, written from start to end: to a pipe, or compressed
+    needs: str = ""  # the package that writes it
+    extra: str = ""  # and the extra that installs that
 
     def load(self) -> FormatModule:
         """Import the module."""
@@ -27,42 +32,81 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format(".run_folder", "folder of a run"),
-    Format(".model_file", "model"),
-    Format(".word2vec_text", "word2vec text", ("", ".vec", ".txt")),
-    Format(".word2vec_binary", "word2vec binary", (".bin",)),
+    Format(".model2vec", "model2vec", "folder of a static model", (".model2vec",)),
+    Format(".run_folder", "run", "folder of a run"),
+    Format(".model_file", "safetensors", "this package's safetensors", (".safetensors",)),
+    Format(".npy", "npy", "NumPy's array, with a list of words", (".npy",)),
+    Format(".parquet", "parquet", "Parquet", (".parquet",), False, "pyarrow", "parquet"),
+    Format(".gensim_file", "gensim", "gensim's KeyedVectors", (".kv",), False, "gensim", "gensim"),
+    Format(".floret", "floret", "table of floret"),
+    Format(".projector", "projector", "tables for TensorBoard's projector", (".tsv",)),
+    Format(".glove", "glove", "text without a header", (".glove",), True),
+    Format(".word2vec_text", "text", "word2vec text", ("", ".vec", ".txt"), True),
+    Format(".word2vec_binary", "binary", "word2vec binary", (".bin",), True),
 )
 """In the order of detection. Those of word2vec take what no other takes, and say what is wrong."""
 
 DEFAULT_ENDING = ".vec"
 """That of an output which is not named."""
 
-_ENDINGS_OF_TEXT = ("", ".txt")
+_ENDINGS_OF_TEXT = ("", ".txt", ".tsv", ".parquet")
 
 
-def format_of(source: VectorSource) -> FormatModule:
-    """Return the first format that fits the content of a source."""
+def format_of(source: VectorSource, name: str | None = None) -> FormatModule:
+    """Return the format with a name, or else the first that fits the content of a source."""
+    if name is not None:
+        return _named(name).load()
     return next(module for each in FORMATS if (module := each.load()).fits(source))
 
 
-def format_for(path: str | os.PathLike[str]) -> Format:
-    """Return the format in which an output is written, by the extension of its name.
+def _named(name: str) -> Format:
+    check_choice("format", name, [each.name for each in FORMATS])
+    return next(each for each in FORMATS if each.name == name)
+
+
+def format_for(path: str | os.PathLike[str], name: str | None = None) -> Format:
+    """Return the format in which an output is written, by its name or the extension of the path.
 
     Raises
     ------
     SettingError
         If vectors cannot be written in the format of the extension.
+    W2VError
+        If the package that writes the format is not installed.
     """
     ending = compression_ending(path)
     inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
-    for each in FORMATS:
-        if inner in each.endings:
-            return each
-    known = ", ".join(ending for each in FORMATS for ending in each.endings if ending)
-    raise SettingError(
-        f"{path}: vectors cannot be written as {inner!r}; use one of the extensions "
-        f"{known} or none, then {', '.join(COMPRESSED_ENDINGS)} to compress"
-    )
+    if name is not None:
+        found = _named(name)
+        if not found.endings:
+            raise SettingError(f"{path}: vectors cannot be written as {found.title}, only read")
+    else:
+        with_ending = [each for each in FORMATS if inner in each.endings]
+        if not with_ending:
+            known = ", ".join(ending for each in FORMATS for ending in each.endings if ending)
+            raise SettingError(
+                f"{path}: vectors cannot be written as {inner!r}; use one of the extensions "
+                f"{known} or none, then {', '.join(COMPRESSED_ENDINGS)} to compress"
+            )
+        (found,) = with_ending
+    if ending and not found.is_text_like:
+        raise SettingError(f"{path}: {found.name} cannot be compressed; leave out {ending}")
+    if found.needs and importlib.util.find_spec(found.needs) is None:
+        raise W2VError(
+            f"{path}: {found.title} needs the package {found.needs}; "
+            f"pip install 'w2v-sparseadam[{found.extra}]'"
+        )
+    return found
+
+
+def write(path: str | os.PathLike[str], content: Content, name: str | None = None) -> None:
+    """Write vectors, whole or not at all; errors are those of `format_for` and of the format."""
+    module = format_for(path, name).load()
+    if content.n_words is None:
+        from .base import Content
+
+        content = Content.of(content.name, content.collected())
+    module.write(path, content)
 
 
 def is_named_as_vectors(path: str) -> bool:
@@ -73,6 +117,8 @@ def is_named_as_vectors(path: str) -> bool:
 
 def written_formats() -> str:
     """Return the names and extensions of the formats that can be written, for a help text."""
-    return " or ".join(
-        f"{each.name} ({', '.join(filter(None, each.endings))})" for each in FORMATS if each.endings
+    return ", ".join(
+        f"{each.name} ({', '.join(filter(None, each.endings))})"
+        for each in reversed(FORMATS)
+        if each.endings
     )

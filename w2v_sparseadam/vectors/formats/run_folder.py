@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import FormatError
 from ...runs.checkpoint_file import OpenCheckpoint, from_last
 from ...runs.names import SETTINGS, of_generation
-from ...runs.settings import objective_of, read_settings, tell_if_unfinished
+from ...runs.settings import model_settings, objective_of, read_settings, tell_if_unfinished
 from ...runs.text import read_vocabulary
-from .base import VectorSource
+from .base import Block, Content, VectorSource
+from .model_file import ModelFile
 
 
 class _Tables(Mapping[str, np.ndarray]):
@@ -39,7 +39,7 @@ def fits(source: VectorSource) -> bool:
     return os.path.isdir(source.path)
 
 
-def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
+def read(source: VectorSource) -> Content:
     """Read the words of a run and their vectors, of the kind that its objective gives by default.
 
     The folder stays as it is, and may be in use. The event `Warned` says if the run is not
@@ -51,15 +51,30 @@ def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
             f"{path}: is a folder without a run; name a file of vectors, or the folder of a run"
         )
     settings = read_settings(folder)
-    words = read_vocabulary(folder, settings)[0].words
+    vocabulary = read_vocabulary(folder, settings)[0]
+    words, counts = vocabulary.words, vocabulary.counts
     objective = objective_of(settings, path)
     shapes = {table.name: (table.n_rows, objective.dim) for table in objective.tables(len(words))}
+    checkpoints = of_generation(folder, "checkpoints", settings)
 
     def read_vectors(checkpoint_path: Path) -> tuple[np.ndarray, Any]:
         with OpenCheckpoint(checkpoint_path) as checkpoint:
             tables = _Tables(checkpoint, shapes)
             return objective.vectors(tables, objective.kinds[0]), checkpoint.state
 
-    matrix, state = from_last(of_generation(folder, "checkpoints", settings), read_vectors)
+    def read_tables(checkpoint_path: Path) -> tuple[dict[str, np.ndarray], Any]:
+        with OpenCheckpoint(checkpoint_path) as checkpoint:
+            return dict(_Tables(checkpoint, shapes)), checkpoint.state
+
+    def model() -> ModelFile:
+        tables, state = from_last(checkpoints, read_tables)
+        about = {
+            "settings": model_settings(settings),
+            "loss": state["progress"].get("loss"),
+            "history": [],
+        }
+        return ModelFile(words, counts, tables, objective, about)
+
+    matrix, state = from_last(checkpoints, read_vectors)
     tell_if_unfinished(path, settings, state, source.on_event)
-    return words, matrix
+    return Content.of(source.name, Block(words, matrix, counts), model)

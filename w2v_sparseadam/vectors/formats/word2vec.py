@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import BinaryIO, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...errors import FormatError, W2VError
-from ...system.memory import lacks_memory
+from ...errors import FormatError
 from ...text.reading.magic import kind_of
-from .base import VectorSource
+from .base import Content, VectorSource
 
 PIECE_BYTES = 1 << 20
 """How many bytes of a file are read at a time."""
@@ -31,13 +27,12 @@ def header_of(head: bytes) -> tuple[tuple[int, int] | None, bytes]:
 
 
 def read_header(source: VectorSource) -> tuple[int, int]:
-    """Read the line ``V D``; check the size of the file, if it is known, and the free memory."""
+    """Read the line ``V D``, and check the size of the file, if it is known."""
     path, size = source.name, source.n_bytes
     line = source.stream.readline(_HEADER_LIMIT)
     header, _ = header_of(line)
     if kind := kind_of(line):
-        advice = "; gensim's save_word2vec_format writes what can be read" * ("pickle" in kind)
-        raise FormatError(f"{path}: is {kind}, not word vectors{advice}")
+        raise FormatError(f"{path}: is {kind}, not word vectors")
     if header is None:
         raise FormatError(
             f"{path}, line 1: expected the numbers of words and of dimensions, as in '71000 100', "
@@ -57,14 +52,12 @@ def read_header(source: VectorSource) -> tuple[int, int]:
         raise FormatError(
             f"{path}, line 1: {dim} dimensions are more than can be read ({_MOST_DIMS:,})"
         )
-    if lacking := lacks_memory(4 * n_words * dim):
-        raise W2VError(f"{path}: {n_words} words of {dim} dimensions: {lacking}")
     return n_words, dim
 
 
-def write_header(stream: BinaryIO, matrix: NDArray[np.float32]) -> None:
+def write_header(stream: BinaryIO, content: Content) -> None:
     """Write the line ``V D``."""
-    stream.write(b"%d %d\n" % matrix.shape)
+    stream.write(f"{content.n_words} {content.dim}\n".encode())
 
 
 def raise_short(path: str, n_words: int, n_read: int) -> NoReturn:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+import os
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError
-from .base import VectorSource
+from ...system.files import write_result
+from .base import Allocate, Block, Content, VectorSource
 from .word2vec import (
     LONGEST_WORD,
     PIECE_BYTES,
@@ -27,37 +28,72 @@ def fits(source: VectorSource) -> bool:
     return True
 
 
-def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
-    """Read the header, and the records straight into the matrix."""
-    stream, path = source.stream, source.name
+def read(source: VectorSource) -> Content:
+    """Read the header, and the records when they are asked for."""
     n_words, dim = read_header(source)
-    words = []
-    matrix = np.empty((n_words, dim), dtype="<f4")
-    rows = matrix.view(np.uint8)
-    chunk, start = b"", 0
-    for row in range(n_words):
-        while True:
+
+    def blocks(allocate: Allocate) -> Iterator[Block]:
+        n_read = 0
+        for words, rows in _records(source, n_words, dim):
+            room = allocate(len(words))
+            _as_items(room, dim)[:] = rows
+            n_read += len(words)
+            yield Block(words, room)
+
+    return Content(source.name, n_words, dim, blocks)
+
+
+def _records(
+    source: VectorSource, n_words: int, dim: int
+) -> Iterator[tuple[list[str], NDArray[np.void]]]:
+    """Yield words and their vectors, each an item of 4 D bytes."""
+    stream, path, stride = source.stream, source.name, 1 + 4 * dim
+    chunk, start, n_read = b"", 0, 0
+    while n_read < n_words:
+        # Doubling, so that the time for a file without spaces is linear in its size.
+        more = stream.read(max(PIECE_BYTES, len(chunk) - start))
+        if not more:
+            raise_short(path, n_words, n_read)
+        chunk, start = chunk[start:] + more, 0
+        starts, spaces = [], []
+        for _ in range(n_words - n_read):
             space = chunk.find(b" ", start)
-            stop = space + 1 + 4 * dim
-            if space >= 0 and stop <= len(chunk):
+            if space < 0 or space + stride > len(chunk):
                 break
-            if space < 0 and len(chunk) - start > LONGEST_WORD:
-                raise FormatError(
-                    f"{path}, word {row + 1}: no space after it within {LONGEST_WORD:,} bytes"
-                )
-            # Doubling, so that the time for a file without spaces is linear in its size.
-            more = stream.read(max(PIECE_BYTES, len(chunk) - start))
-            if not more:
-                raise_short(path, n_words, row)
-            chunk, start = chunk[start:] + more, 0
-        word = chunk[start:space].removeprefix(b"\n")
-        words.append(decode_word(word, f"{path}, word {row + 1}"))
-        rows[row] = np.frombuffer(chunk, np.uint8, 4 * dim, space + 1)
-        start = stop
-    rest = chunk[start:] + stream.read(2)
-    if rest not in (b"", b"\n"):
+            starts.append(start)
+            spaces.append(space)
+            start = space + stride
+        if space < 0 and len(chunk) - start > LONGEST_WORD:
+            raise FormatError(
+                f"{path}, word {n_read + len(spaces) + 1}: no space after it within "
+                f"{LONGEST_WORD:,} bytes"
+            )
+        if spaces:
+            encoded = [chunk[a:b] for a, b in zip(starts, spaces, strict=True)]
+            items = np.ndarray((len(chunk) - 4 * dim + 1,), f"V{4 * dim}", chunk, strides=(1,))
+            yield _decoded(encoded, path, n_read), items[np.array(spaces) + 1]
+            n_read += len(spaces)
+    if chunk[start:] + stream.read(2) not in (b"", b"\n"):
         raise FormatError(f"{path}: more than the {n_words} words that line 1 promises")
-    return words, matrix.astype(np.float32, copy=False)
+
+
+def _decoded(encoded: list[bytes], path: str, n_before: int) -> list[str]:
+    """Decode words, before each of which there may be the newline of the record before."""
+    try:
+        words = b"".join(encoded).decode().split("\n")
+    except UnicodeDecodeError:
+        words = []
+    if len(words) == len(encoded) + 1 and words[0] == "":
+        return words[1:]
+    return [
+        decode_word(word.removeprefix(b"\n"), f"{path}, word {row}")
+        for row, word in enumerate(encoded, n_before + 1)
+    ]
+
+
+def _as_items(rows: NDArray[np.float32], dim: int) -> NDArray[np.void]:
+    """Return a view of vectors, each an item."""
+    return rows.view(f"V{4 * dim}")[:, 0]
 
 
 def records_end_in_newlines(head: bytes, dim: int) -> bool:
@@ -84,8 +120,10 @@ def binary_numbers(head: bytes, dim: int) -> Iterator[bytes]:
         start = space + 1 + 4 * dim
 
 
-def write(stream: BinaryIO, words: Sequence[str], matrix: NDArray[np.float32]) -> None:
+def write(path: str | os.PathLike[str], content: Content) -> None:
     """Write records as word2vec.c does."""
-    write_header(stream, matrix)
-    for word, row in zip(words, matrix.astype("<f4", copy=False), strict=True):
-        stream.write(b"%b %b\n" % (word.encode(), row.tobytes()))
+    with write_result(path) as stream:
+        write_header(stream, content)
+        for words, rows, _ in content.pieces():
+            for word, row in zip(words, rows.astype("<f4", copy=False), strict=True):
+                stream.write(b"%b %b\n" % (word.encode(), row.tobytes()))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError
-from .base import VectorSource
+from ...system.files import write_result
+from .base import Allocate, Block, Content, VectorSource, rows_at_once
 from .word2vec import (
     LONGEST_WORD,
     PIECE_BYTES,
@@ -56,51 +58,62 @@ def _is_text(head: bytes, dim: int) -> bool:
     return any(map(is_number, line.split()[1:]))
 
 
-@np.errstate(over="ignore")  # infinities are refused by Vectors
-def read(source: VectorSource) -> tuple[list[str], NDArray[np.float32]]:
-    """Read the header and a line for each word."""
-    stream, path = source.stream, source.name
+def read(source: VectorSource) -> Content:
+    """Read the header, and the lines when they are asked for."""
     n_words, dim = read_header(source)
-    words = []
-    matrix = np.empty((n_words, dim), dtype=np.float32)
+    return Content(
+        source.name, n_words, dim, lambda allocate: _blocks(source, n_words, dim, allocate)
+    )
+
+
+def _blocks(source: VectorSource, n_words: int, dim: int, allocate: Allocate) -> Iterator[Block]:
+    """Yield what the lines hold."""
+    stream, path = source.stream, source.name
     longest = LONGEST_WORD + dim * _LONGEST_NUMBER
-    for row in range(n_words):
-        place = f"{path}, line {row + 2}"
-        line = stream.readline(longest)
-        if not line:
-            raise_short(path, n_words, row)
-        if len(line) == longest:
-            raise FormatError(f"{place}: is too long for a word and {dim} numbers")
-        # Words may hold white space that is not ASCII, so only the first space ends one.
-        word, _, numbers = line.partition(b" ")
-        word = word.rstrip(b"\r\n")
-        _check_word(word, line, place)
-        words.append(decode_word(word, place))
-        tokens = numbers.split(None, dim)
-        if len(tokens) != dim:
-            n_found = sum(1 for _ in re.finditer(rb"\S+", numbers))
-            raise FormatError(
-                f"{place}: expected {dim} numbers after {quote(words[row])}, found {n_found}"
-            )
-        try:
-            if b"_" in numbers:
-                raise ValueError
-            matrix[row] = list(map(float, tokens))
-        except ValueError:
-            wrong = next(token for token in tokens if not is_number(token))
-            advice = ""
-            if is_number(wrong.replace(b",", b".", 1)):
-                advice = "; use a decimal point, not a comma"
-            raise FormatError(
-                f"{place}: expected {dim} numbers after {quote(words[row])}, found "
-                f"{quote(wrong)}{advice}"
-            ) from None
+    for first in range(0, n_words, rows_at_once(dim)):
+        words: list[str] = []
+        rows = allocate(min(rows_at_once(dim), n_words - first))
+        for row in range(len(rows)):
+            place = f"{path}, line {first + row + 2}"
+            line = stream.readline(longest)
+            if not line:
+                raise_short(path, n_words, first + row)
+            if len(line) == longest:
+                raise FormatError(f"{place}: is too long for a word and {dim} numbers")
+            # Words may hold white space that is not ASCII, so only the first space ends one.
+            word, _, numbers = line.partition(b" ")
+            word = word.rstrip(b"\r\n")
+            _check_word(word, line, place)
+            words.append(decode_word(word, place))
+            parse_row(numbers, rows[row], words[row], place)
+        yield Block(words, rows)
     while rest := stream.read(PIECE_BYTES):
         if not rest.isspace():  # blank lines at the end are ignored
             raise FormatError(
                 f"{path}, line {n_words + 2}: more than the {n_words} words that line 1 promises"
             )
-    return words, matrix
+
+
+def parse_row(numbers: bytes, row: NDArray[np.float32], word: str, place: str) -> None:
+    """Fill a vector with the numbers in a line."""
+    dim = len(row)
+    tokens = numbers.split(None, dim)
+    if len(tokens) != dim:
+        n_found = sum(1 for _ in re.finditer(rb"\S+", numbers))
+        raise FormatError(f"{place}: expected {dim} numbers after {quote(word)}, found {n_found}")
+    try:
+        if b"_" in numbers:
+            raise ValueError
+        with np.errstate(over="ignore"):  # infinities are refused later
+            row[:] = list(map(float, tokens))
+    except ValueError:
+        wrong = next(token for token in tokens if not is_number(token))
+        advice = ""
+        if is_number(wrong.replace(b",", b".", 1)):
+            advice = "; use a decimal point, not a comma"
+        raise FormatError(
+            f"{place}: expected {dim} numbers after {quote(word)}, found {quote(wrong)}{advice}"
+        ) from None
 
 
 def _check_word(word: bytes, line: bytes, place: str) -> None:
@@ -134,9 +147,16 @@ def is_number(token: bytes) -> bool:
     return True
 
 
-def write(stream: BinaryIO, words: Sequence[str], matrix: NDArray[np.float32]) -> None:
+def write(path: str | os.PathLike[str], content: Content) -> None:
+    """Write a header, and a line for each word."""
+    with write_result(path) as stream:
+        write_header(stream, content)
+        write_rows(stream, content)
+
+
+def write_rows(stream: BinaryIO, content: Content) -> None:
     """Write lines of numbers with nine digits, enough to restore every float32 exactly."""
-    write_header(stream, matrix)
-    line = "%s" + " %.9g" * matrix.shape[1] + "\n"
-    for word, row in zip(words, matrix, strict=True):
-        stream.write((line % (word, *row.tolist())).encode())
+    line = "%s" + " %.9g" * content.dim + "\n"
+    for words, rows, _ in content.pieces():
+        for word, row in zip(words, rows, strict=True):
+            stream.write((line % (word, *row.tolist())).encode())
