@@ -83,6 +83,12 @@ def test_binary_without_newlines_between_records(tmp_path):
     assert bits(vectors.matrix) == bits(GOLDEN_MATRIX)
 
 
+def test_a_newline_within_a_binary_record_belongs_to_its_word(tmp_path):
+    numbers = b"\0\0\x80?"
+    with pytest.raises(FormatError, match=r"word 2: 'b\\nc' cannot be written"):
+        load(tmp_path, b"3 1\na " + numbers + b"\nb\nc " + numbers + b"d " + numbers)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,24 +32,35 @@ def fits(source: VectorSource) -> bool:
 
 def read(source: VectorSource) -> Content:
     """Read the header, and the records when they are asked for."""
+    start = source.head.find(b"\n") + 1
     n_words, dim = read_header(source)
 
     def blocks(allocate: Allocate) -> Iterator[Block]:
-        n_read = 0
-        for words, rows in _records(source, n_words, dim):
-            room = allocate(len(words))
-            _as_items(room, dim)[:] = rows
-            n_read += len(words)
-            yield Block(words, room)
+        with _opened(source, start) as stream:
+            for words, rows in _records(stream, source.name, n_words, dim):
+                room = allocate(len(words))
+                _as_items(room, dim)[:] = rows
+                yield Block(words, room)
 
     return Content(source.name, n_words, dim, blocks)
 
 
+@contextmanager
+def _opened(source: VectorSource, start: int) -> Iterator[BinaryIO]:
+    """Open what follows the header: a file directly, which takes half the time of its stream."""
+    if not source.is_plain_file:
+        yield source.stream
+        return
+    with open(source.path, "rb", buffering=0) as stream:
+        stream.seek(start)
+        yield stream
+
+
 def _records(
-    source: VectorSource, n_words: int, dim: int
+    stream: BinaryIO, path: str, n_words: int, dim: int
 ) -> Iterator[tuple[list[str], NDArray[np.void]]]:
     """Yield words and their vectors, each an item of 4 D bytes."""
-    stream, path, stride = source.stream, source.name, 1 + 4 * dim
+    stride = 1 + 4 * dim
     chunk, start, n_read = b"", 0, 0
     while n_read < n_words:
         # Doubling, so that the time for a file without spaces is linear in its size.
@@ -70,21 +83,20 @@ def _records(
             )
         if spaces:
             encoded = [chunk[a:b] for a, b in zip(starts, spaces, strict=True)]
+            after_newlines = bool((np.frombuffer(chunk, np.uint8)[starts] == ord("\n")).all())
             items = np.ndarray((len(chunk) - 4 * dim + 1,), f"V{4 * dim}", chunk, strides=(1,))
-            yield _decoded(encoded, path, n_read), items[np.array(spaces) + 1]
+            yield _decoded(encoded, after_newlines, path, n_read), items[np.array(spaces) + 1]
             n_read += len(spaces)
     if chunk[start:] + stream.read(2) not in (b"", b"\n"):
         raise FormatError(f"{path}: more than the {n_words} words that line 1 promises")
 
 
-def _decoded(encoded: list[bytes], path: str, n_before: int) -> list[str]:
+def _decoded(encoded: list[bytes], after_newlines: bool, path: str, n_before: int) -> list[str]:
     """Decode words, before each of which there may be the newline of the record before."""
-    try:
-        words = b"".join(encoded).decode().split("\n")
-    except UnicodeDecodeError:
-        words = []
-    if len(words) == len(encoded) + 1 and words[0] == "":
-        return words[1:]
+    joined = b"".join(encoded)
+    if after_newlines and joined.count(b"\n") == len(encoded):
+        with suppress(UnicodeDecodeError):
+            return joined.decode().split("\n")[1:]
     return [
         decode_word(word.removeprefix(b"\n"), f"{path}, word {row}")
         for row, word in enumerate(encoded, n_before + 1)
