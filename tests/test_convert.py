@@ -281,7 +281,7 @@ def test_unusable_words_are_left_out_if_asked(tmp_path, monkeypatch):
         "Wrote 2 words of 2 dimensions to out.vec.\n"
     )
     assert Path("out.vec").read_text() == "2 2\nthe 1 2\nof 5 6\n"
-    Path("none.txt").write_bytes(b". . 1 2\n")
+    Path("none.txt").write_bytes(b"a\tb 1 2\n")
     result = run("none.txt", "out.vec", "--from", "glove", "--drop-unusable")
     assert result.stderr == "Error: none.txt: has no word that can be written\n"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ...errors import FormatError, W2VError
 from ...system.files import write_result
 from .base import Block, Content, VectorSource, check_names_a_file
 from .npy import as_float32, mapped_array
+from .word2vec import PIECE_BYTES
 
 _PROTOCOLS = range(2, 6)
 _ADVICE = "gensim's save_word2vec_format writes what can be read"
@@ -57,6 +58,22 @@ class _Unpickler(pickle._Unpickler):
         return type("Inert", (_Inert,), {"name": name})
 
 
+class _Pieces:
+    """A stream that makes room for what it reads, not for what it is asked for."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.readline = stream.readline
+
+    def read(self, n_bytes: int) -> bytes:
+        """Return this many bytes, or those that are left."""
+        pieces = []
+        while n_bytes > 0 and (piece := self._stream.read(min(n_bytes, PIECE_BYTES))):
+            pieces.append(piece)
+            n_bytes -= len(piece)
+        return b"".join(pieces)
+
+
 def fits(source: VectorSource) -> bool:
     """Tell whether the first bytes are those of a pickle."""
     return source.head[:1] == b"\x80" and source.head[1:2] != b"" and source.head[1] in _PROTOCOLS
@@ -66,7 +83,7 @@ def read(source: VectorSource) -> Content:
     """Return the words, vectors and counts of `KeyedVectors`, or of a model that has them."""
     name = source.name
     try:
-        found = _Unpickler(source.stream).load()
+        found = _Unpickler(_Pieces(source.stream)).load()
     except W2VError:
         raise
     except Exception as error:  # what a broken pickle raises is not limited

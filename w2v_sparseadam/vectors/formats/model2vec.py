@@ -80,7 +80,7 @@ def _read_tokens(path: Path) -> tuple[list[str], str | None]:
             raise FormatError(
                 f"{path}: has tokens that are parts of words ({model['type']!s:.20}), not words"
             )
-        vocab = model["vocab"]
+        vocab: dict[str, int] = dict(model["vocab"].items())
         words = sorted(vocab, key=vocab.__getitem__)
         if [vocab[word] for word in words] != list(range(len(words))):
             raise ValueError("its tokens are not numbered from 0")
@@ -104,8 +104,9 @@ def _read_matrix(path: Path) -> NDArray[np.float32]:
             raise ValueError("its vectors are shared by several tokens")
         entry = next(header[name] for name in _NAMES if name in header)
         dtype, shape, (start, stop) = _TYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
+        n_data = size - 8 - n_header
         n_bytes = np.dtype(dtype).itemsize * math.prod(shape)
-        if len(shape) != 2 or not 0 < n_bytes == stop - start <= size - 8 - n_header - start:
+        if len(shape) != 2 or not 0 < n_bytes == stop - start or not 0 <= start <= stop <= n_data:
             raise ValueError("its vectors are not where it says")
         mapped = np.memmap(path, dtype, "r", 8 + n_header + start, tuple(shape))
         return as_float32(mapped)

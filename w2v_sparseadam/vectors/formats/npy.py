@@ -36,7 +36,7 @@ def mapped_array(path: str | os.PathLike[str], name: str) -> NDArray[np.float32]
     """Return a matrix of floating-point numbers, mapped into memory if it is of float32."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError, TypeError, SyntaxError, OverflowError) as error:
+    except Exception as error:  # the header is parsed as Python, so much can be raised
         reason = str(error).partition("\n")[0]
         raise FormatError(f"{name}: is not a whole array of NumPy's ({reason:.80})") from None
     if array.ndim != 2 or array.dtype.kind != "f" or array.size == 0:
