@@ -5,11 +5,13 @@
     python scripts/fuzz_loaders.py vectors -max_total_time=60
     python scripts/fuzz_loaders.py runs -max_total_time=60
     python scripts/fuzz_loaders.py models -max_total_time=60
+    python scripts/fuzz_loaders.py formats -max_total_time=60
 
 ``vectors`` is the loader of word vectors: what loads must come back from a file to the bit.
 ``runs`` is what reads the folder of a run: an input replaces one of its files, and checksums are
 made right, so that it gets past them. ``models`` is what reads the file of a model, whose checksum
-is made right likewise. Each input must load, or be refused in one line that names
+is made right likewise. ``formats`` is what reads all other formats: an input replaces one of their
+files. Each input must load, or be refused in one line that names
 the place. Anything else, and an input that takes more than 2 GB, stops the search and leaves the
 input in a file ``crash-*``. Options are libFuzzer's. The corpus is not kept unless a folder for it
 is named.
@@ -41,7 +43,11 @@ with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam.training.model import Model
     from w2v_sparseadam.training.progress import Progress, RunState
     from w2v_sparseadam.training.settings import RunConfig, Settings, text_of
+    from w2v_sparseadam.vectors.formats import registry
     from w2v_sparseadam.vectors.vectors import Vectors
+
+    for entry in registry.FORMATS:
+        entry.load()
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 LIMITS = ("-rss_limit_mb=2048", "-timeout=20", "-max_len=4096", "-keep_seed=1", "-len_control=0")
@@ -184,7 +190,45 @@ def models_target(folder: Path) -> Target:
     return load, [path.read_bytes()]
 
 
-TARGETS = {"vectors": vectors_target, "runs": runs_target, "models": models_target}
+def formats_target(folder: Path) -> Target:
+    """Return what takes an input's first byte for the file that the rest replaces."""
+    vectors = Vectors(["a", "b", "é"], np.eye(3, 2), np.array([3, 2, 1]))
+    files = [
+        "x.npy",
+        "x.words.txt",
+        "x.kv",
+        "x.tsv",
+        "x_metadata.tsv",
+        "x.parquet",
+        "x.model2vec/model.safetensors",
+        "x.model2vec/tokenizer.json",
+        "x.safetensors",
+        "x.glove",
+    ]
+    for ending in (".npy", ".kv", ".tsv", ".parquet", ".model2vec", ".safetensors", ".glove"):
+        vectors.save(folder / f"x{ending}")
+    whole = {name: (folder / name).read_bytes() for name in files}
+    named = {"x.words.txt": "x.npy", "x_metadata.tsv": "x.tsv"}
+
+    def load(content: bytes) -> None:
+        name, new = files[content[0] % len(files)] if content else files[0], content[1:]
+        (folder / name).write_bytes(new)
+        first = Path(named.get(name, name)).parts[0]
+        if not refused(lambda: Vectors.load(folder / first), folder):
+            loaded = Vectors.load(folder / first)
+            assert np.isfinite(loaded.matrix).all()
+            assert len(set(loaded.words)) == len(loaded.matrix)
+        (folder / name).write_bytes(whole[name])
+
+    return load, [bytes([k]) + whole[name] for k, name in enumerate(files)]
+
+
+TARGETS = {
+    "vectors": vectors_target,
+    "runs": runs_target,
+    "models": models_target,
+    "formats": formats_target,
+}
 
 
 def main() -> None:

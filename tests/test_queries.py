@@ -54,6 +54,69 @@ def test_other_answers_by_hand():
     assert vectors.top(2) == ["one", "two"]
 
 
+def test_closer_words_by_hand():
+    # Cosines with one (0.6, 0.8): two 0.96, ten 0, low -0.8.
+    vectors = Vectors(["low", "ten", "one", "two"], [[0, -9], [-4, 3], [3, 4], [8, 6]])
+    assert vectors.closer_than("one", "low") == ["ten", "two"]
+    assert vectors.closer_than("one", "two") == []
+    assert [vectors.rank("one", word) for word in ("two", "ten", "low")] == [1, 2, 3]
+    assert vectors.most_similar("one", restrict_vocab=2) == vectors.most_similar("one")[1:]
+    assert vectors.most_similar("one", exclude=["two"], restrict_vocab=1)[0][0] == "low"
+
+
+def test_products_of_cosines_by_hand():
+    # Moved to [0, 1], the cosines with one are 0.98, 0.5 and 0.1, those with ten 0.36, 0.5 and 0.2.
+    names = ["one", "ten", "two", "nil", "low"]
+    vectors = Vectors(names, [[3, 4], [-4, 3], [8, 6], [0, 0], [0, -9]])
+    expected = [0.98 / 0.360001, 0.5 / 0.500001, 0.1 / 0.200001]
+    check(vectors.most_similar_cosmul(["one"], ["ten"]), ["two", "nil", "low"], expected)
+    check(vectors.most_similar_cosmul("one", "ten", topn=1), ["two"], expected[:1])
+    with pytest.raises(W2VError, match="there is no query"):
+        vectors.most_similar_cosmul()
+
+
+def test_nearest_words_are_exact_however_long_the_vectors():
+    """Lengths beyond what float32 can square, zero vectors and equal ones, in any order."""
+    rng = np.random.default_rng(20261127)
+    matrix = rng.normal(size=(300, 5))
+    matrix[::3] = matrix[1::3]  # ties
+    matrix *= 10.0 ** rng.integers(-44, 38, 300)[:, np.newaxis]
+    matrix[::50] = 0
+    vectors = Vectors([f"w{row}" for row in range(300)], matrix)
+    exact = vectors.matrix.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    units = (exact / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+    for row in range(0, 300, 7):
+        cosines = np.einsum("vd,d->v", units, units[row]).clip(-1, 1)
+        order = [place for place in np.argsort(-cosines, kind="stable") if place != row]
+        for n in (1, 9, 300):
+            found = vectors.most_similar(f"w{row}", n)
+            assert [word for word, _ in found] == [f"w{place}" for place in order[:n]]
+            expected = cosines[order[:n]].tolist()
+            assert [cosine for _, cosine in found] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_question_makes_no_second_matrix():
+    vectors = Vectors(WORDS, RANDOM.matrix)
+    vectors.most_similar("word1")
+    vectors.most_similar_cosmul(["word1"], ["word2"])
+    assert "unit_matrix" not in vars(vectors)
+
+
+def test_counts():
+    vectors = Vectors(["a", "b"], np.eye(2), np.array([7, 0], np.uint8))
+    assert vectors.counts.tolist() == [7, 0]
+    assert vectors.counts.dtype == np.int64
+    assert not vectors.counts.flags.writeable
+    assert pickle.loads(pickle.dumps(vectors)).counts.tolist() == [7, 0]
+    assert Vectors(["a", "b"], np.eye(2)).counts is None
+    for counts in ([1], [1, 2, 3], [[1, 2]], [0.5, 1]):
+        with pytest.raises(W2VError, match=r"^expected 2 whole numbers as counts, found shape"):
+            Vectors(["a", "b"], np.eye(2), counts)
+    with pytest.raises(W2VError, match=r"^a word cannot occur -1 times; counts are 0 or more$"):
+        Vectors(["a", "b"], np.eye(2), [1, -1])
+
+
 @pytest.mark.filterwarnings("ignore")  # gensim's own
 def test_answers_are_those_of_gensim():
     pytest.importorskip("gensim")
@@ -69,6 +132,22 @@ def test_answers_are_those_of_gensim():
         {"positive": [vector], "topn": 3},
     ):
         check(RANDOM.most_similar(**asked), *zip(*theirs.most_similar(**asked), strict=True))
+    unit = vector / np.linalg.norm(vector)
+    for asked in (
+        {"positive": ["word3", "word4"], "negative": ["word5"]},
+        # gensim takes vectors as they are, which makes other numbers than cosines of long ones.
+        {"positive": ["word3", unit], "negative": ["word5", "word6"], "topn": 4},
+        {"positive": ["word3"]},
+        {"positive": ["word3"], "negative": ["word50"], "restrict_vocab": 20},
+    ):
+        ours = RANDOM.most_similar_cosmul(**asked)
+        check(ours, *zip(*theirs.most_similar_cosmul(**asked), strict=True))
+    for restrict_vocab in (1, 5, 60, 100):
+        asked = {"positive": ["word3", "word50"], "restrict_vocab": restrict_vocab, "topn": 7}
+        check(RANDOM.most_similar(**asked), *zip(*theirs.most_similar(**asked), strict=True))
+    for a, b in (("word1", "word2"), ("word2", "word1"), ("word5", "word5"), ("word9", "word40")):
+        assert RANDOM.closer_than(a, b) == theirs.closer_than(a, b)
+        assert RANDOM.rank(a, b) == theirs.rank(a, b)
     one, other = WORDS[:3], WORDS[10:15]
     assert RANDOM.n_similarity(one, other) == pytest.approx(theirs.n_similarity(one, other))
     assert RANDOM.similarity("word1", "word2") == pytest.approx(theirs.similarity("word1", "word2"))
