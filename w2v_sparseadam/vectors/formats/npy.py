@@ -37,7 +37,7 @@ def mapped_array(path: str | os.PathLike[str], name: str) -> NDArray[np.float32]
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # the header is parsed as Python, so much can be raised
-        reason = str(error).partition("\n")[0]
+        reason = repr(str(error).partition("\n")[0])
         raise FormatError(f"{name}: is not a whole array of NumPy's ({reason:.80})") from None
     if array.ndim != 2 or array.dtype.kind != "f" or array.size == 0:
         raise FormatError(

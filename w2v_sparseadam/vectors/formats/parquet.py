@@ -82,7 +82,7 @@ _LISTS = ("list", "large_list", "fixed_size_list")
 
 
 def _damaged(name: str, error: Exception) -> FormatError:
-    reason = str(error).partition("\n")[0]
+    reason = repr(str(error).partition("\n")[0])
     return FormatError(f"{name}: is not a whole Parquet file ({reason:.80})")
 
 
@@ -106,7 +106,10 @@ def _block(arrow: Any, batch: Any, rows: np.ndarray, name: str) -> Block:
         rows[:] = flat.to_numpy(zero_copy_only=False).reshape(rows.shape)
     if counts is None or counts.null_count:
         return Block(words, rows)
-    return Block(words, rows, counts.to_numpy().copy())
+    numbers = counts.to_numpy().copy()
+    if numbers.min() < 0:
+        raise FormatError(f"{name}: has a word that occurs {numbers.min()} times")
+    return Block(words, rows, numbers)
 
 
 def write(path: str | os.PathLike[str], content: Content) -> None:
