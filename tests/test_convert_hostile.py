@@ -282,7 +282,7 @@ def test_words_without_vectors(tmp_path):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ({"type": "BPE", "vocab": {}}, "has tokens that are parts of words (BPE), not words"),
+        ({"type": "BPE", "vocab": {}}, "has tokens that are parts of words ('BPE'), not words"),
         ({"type": "WordLevel", "vocab": []}, "is not a tokenizer"),
         ({"type": "WordLevel", "vocab": {"a": 0, "b": 0}}, "its tokens are not numbered from 0"),
         ({"type": "WordLevel", "vocab": {"a": 0, "b": 5}}, "its tokens are not numbered from 0"),
@@ -362,7 +362,7 @@ def table(tmp_path, **columns):
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"a": [1]}, "expected the columns word and vector, found a"),
+        ({"a": [1]}, "expected the columns 'word' and 'vector', found ['a']"),
         ({"word": ["a"], "vector": [1.0]}, "expected rows with lists of floating-point numbers"),
         ({"word": ["a"], "vector": [["x"]]}, "expected rows with lists of floating-point numbers"),
         ({"word": ["a", "b"], "vector": [[1.0], [1.0, 2.0]]}, "expected a word and a vector of 1"),

@@ -78,7 +78,7 @@ def _read_tokens(path: Path) -> tuple[list[str], str | None]:
         model = json.loads(path.read_bytes())["model"]
         if model["type"] != "WordLevel":
             raise FormatError(
-                f"{path}: has tokens that are parts of words ({model['type']!s:.20}), not words"
+                f"{path}: has tokens that are parts of words ({model['type']!r:.20}), not words"
             )
         vocab: dict[str, int] = dict(model["vocab"].items())
         words = sorted(vocab, key=vocab.__getitem__)

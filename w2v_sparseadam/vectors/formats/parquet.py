@@ -42,14 +42,14 @@ def read(source: VectorSource) -> Content:
         raise _damaged(name, error) from None
     if not {"word", "vector"} <= set(schema.names):
         raise FormatError(
-            f"{name}: expected the columns word and vector, found {', '.join(schema.names):.80}"
+            f"{name}: expected the columns 'word' and 'vector', found {schema.names!r:.80}"
         )
     kind = schema.field("vector").type
     is_list = any(getattr(arrow.types, f"is_{each}")(kind) for each in _LISTS)
     if not is_list or not arrow.types.is_floating(kind.value_type) or n_words < 1:
         raise FormatError(
             f"{name}: expected rows with lists of floating-point numbers as vector, found "
-            f"{n_words} rows of {kind!s:.60}"
+            f"{n_words} rows of {str(kind)!r:.60}"
         )
 
     def batches(n_rows: int) -> Iterator[Any]:
