@@ -133,9 +133,30 @@ def test_words_that_no_file_holds_are_refused_before_anything_is_written(tmp_pat
 
 @pytest.mark.parametrize("word", ["\u00a0", "\u2028", "\ufeff", "\u3000\u2003"])
 def test_words_that_are_blank_to_the_projector(tmp_path, word):
-    with pytest.raises(FormatError, match=r"^word 2: '.*' is blank to the projector;"):
+    with pytest.raises(FormatError, match=r"x\.tsv, word 2: '.*' is blank to the projector;"):
         Vectors(["a", word], np.eye(2)).save(tmp_path / "x.tsv")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_bytes_by_hand(tmp_path):
+    vectors = Vectors(["a", "é"], [[0.5, -1], [1e-9, 3]], [7, 2])
+    for ending in (".glove", ".tsv", ".npy"):
+        vectors.save(tmp_path / f"x{ending}")
+    assert (tmp_path / "x.glove").read_bytes() == "a 0.5 -1\né 9.99999972e-10 3\n".encode()
+    assert (tmp_path / "x.tsv").read_bytes() == b"0.5\t-1\n9.99999972e-10\t3\n"
+    assert (tmp_path / "x_metadata.tsv").read_bytes() == "word\tcount\na\t7\né\t2\n".encode()
+    assert (tmp_path / "x.words.txt").read_bytes() == "a\né\n".encode()
+    assert np.load(tmp_path / "x.npy").tobytes() == vectors.matrix.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ending", [each for each in ENDINGS if each != ".model2vec"])
+def test_the_same_vectors_give_the_same_bytes(tmp_path, ending):
+    need(ending)
+    for name in ("one", "two"):
+        VECTORS.save(tmp_path / f"{name}{ending}")
+    one, two = (tmp_path / f"{name}{ending}" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
 
 
 def test_one_dimension(tmp_path):

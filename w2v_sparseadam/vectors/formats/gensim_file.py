@@ -171,5 +171,6 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
     """Write what ``KeyedVectors.load`` reads, in one file."""
     check_names_a_file(path, "gensim")
     vectors = as_gensim(*content.collected())
+    vectors.lifecycle_events = None  # else the time and the path were in the file
     with write_result(path) as stream:
         vectors.save(stream)

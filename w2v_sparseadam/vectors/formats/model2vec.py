@@ -44,11 +44,6 @@ _BROKEN = ValueError, TypeError, KeyError, AttributeError, RecursionError, Overf
 
 _UNKNOWN = "[UNK]"
 _MARKS = "$+<=>^`|~"  # which Unicode counts among the symbols
-_SEPARATORS = [
-    char
-    for char in map(chr, (*range(0x3100), *range(0xFF00, 0xFF66)))
-    if char.isspace() or unicodedata.category(char)[0] in "PZ" or char in _MARKS
-]
 
 
 def fits(source: VectorSource) -> bool:
@@ -165,7 +160,7 @@ def _tokenizer(words: list[str]) -> dict[str, Any]:
     while unknown in vocab:
         unknown = f"[{unknown}]"
     used = set().union(*words)
-    separators = "".join(f"\\x{{{ord(char):x}}}" for char in _SEPARATORS if char not in used)
+    separators = "".join(f"\\x{{{ord(char):x}}}" for char in _separators() if char not in used)
     has_upper = any(word != word.lower() for word in words)
     return {
         "version": "1.0",
@@ -187,6 +182,13 @@ def _tokenizer(words: list[str]) -> dict[str, Any]:
             "unk_token": unknown,
         },
     }
+
+
+def _separators() -> Iterator[str]:
+    """Yield white space and punctuation."""
+    for char in map(chr, (*range(0x3100), *range(0xFF00, 0xFF66))):
+        if char.isspace() or unicodedata.category(char)[0] in "PZ" or char in _MARKS:
+            yield char
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -119,9 +119,8 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
             for place, (word, row) in enumerate(zip(words, rows, strict=True)):
                 rank += 1
                 if not word.strip(_BLANK):
-                    raise FormatError(
-                        f"word {rank}: {quote(word)} is blank to the projector; leave it out"
-                    )
+                    told = f"{quote(word)} is blank to the projector; leave it out"
+                    raise FormatError(f"{path}, word {rank}: {told}")
                 beside_it = rank if counts is None else counts[place]
                 metadata.write(f"{word}\t{beside_it}\n".encode())
                 matrix.write((line % tuple(row.tolist())).encode())
