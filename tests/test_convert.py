@@ -184,7 +184,8 @@ def model():
 
 def test_a_model_stays_a_model(tmp_path):
     model().save(tmp_path / "m.safetensors")
-    convert(tmp_path / "m.safetensors", tmp_path / "n.safetensors")
+    result = run(tmp_path / "m.safetensors", tmp_path / "n.safetensors")
+    assert result.stderr.startswith("Wrote 3 words of 2 dimensions, with counts to ")
     assert (tmp_path / "n.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
     loaded = Vectors.load(tmp_path / "m.safetensors")
     assert loaded.counts.tolist() == [3, 2, 1]
@@ -313,6 +314,8 @@ def test_unusable_words_are_left_out_if_asked(tmp_path, monkeypatch):
         (["in.vec", "in.vec"], 2, "in.vec is the source and would be overwritten; name another"),
         (["in.vec", "out.foo"], 1, "out.foo: vectors cannot be written as '.foo'; use one of the"),
         (["in.vec", "out.npy.gz"], 1, "out.npy.gz: npy cannot be compressed; leave out .gz"),
+        (["in.vec", "/", "--to", "npy"], 1, "/: is a folder; name a file in it"),
+        (["in.vec", "full.model2vec", "--to", "npy"], 1, "full.model2vec: is a folder; name a"),
         (["in.vec", "no/out.bin"], 1, "/no' does not exist; create it, or"),
         (["in.vec", "no/out.npy"], 1, "Error: no/out.words.txt: the folder '"),
         (["in.vec", "no/out.model2vec"], 1, "no/out.model2vec: cannot be written (No such file"),
@@ -333,6 +336,23 @@ def test_errors(tmp_path, monkeypatch, args, code, message):
     assert result.exit_code == code
     assert message in result.stderr
     assert sorted(os.listdir()) == before
+
+
+def test_a_second_file_overwrites_none_but_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    VECTORS.save("in.vec")
+    for name, target in (("x.words.txt", "x.npy"), ("x_metadata.tsv", "x.tsv")):
+        Path(name).write_text("mine")
+        result = run("in.vec", target)
+        assert result.stderr == (
+            f"Error: {name}: exists, and may be no words of vectors; write elsewhere, or remove "
+            "it\n"
+        )
+        assert Path(name).read_text() == "mine"
+        Path(name).unlink()
+        for _ in range(2):  # a new pair, and over it
+            assert run("in.vec", target).exit_code == 0
+            assert Vectors.load(target).words == VECTORS.words
 
 
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):

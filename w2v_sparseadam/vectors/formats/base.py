@@ -163,6 +163,8 @@ def check_names_a_file(path: str | os.PathLike[str], format_name: str) -> None:
     is_other = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
     if open_descriptor(path) is not None or is_other:
         raise SettingError(f"{path}: {format_name} cannot be written to a stream; name a file")
+    if os.path.isdir(path) and format_name != "model2vec":
+        raise SettingError(f"{path}: is a folder; name a file in it")
 
 
 class FormatModule(Protocol):

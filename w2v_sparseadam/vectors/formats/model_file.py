@@ -69,6 +69,8 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
     """Write a whole model where the vectors are part of one, else the vectors and counts."""
     check_names_a_file(path, "safetensors")
     if content.model is not None:
+        for _ in content.pieces():  # so that words and numbers are checked
+            pass
         model = content.model()
         write_model(path, model.words, model.counts, model.tables, model.about)
         return

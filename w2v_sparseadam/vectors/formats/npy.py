@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ...errors import FormatError
 from ...system.files import write_result
 from .base import Block, Content, VectorSource, check_names_a_file
-from .word_list import beside, decoded, read_lines
+from .registry import second_file
+from .word_list import decoded, read_lines
 
 _MAGIC = b"\x93NUMPY"
 _WORDS = ".words.txt"
@@ -25,7 +26,7 @@ def read(source: VectorSource) -> Content:
     """Return the words and the matrix, which is mapped into memory."""
     source.check_plain_file("an array of NumPy's")
     matrix = mapped_array(source.path, source.name)
-    path = beside(source.path, _WORDS)
+    path = second_file(source.path, _WORDS)
     words = decoded(read_lines(path, source.name), path, 1)
     if len(words) != len(matrix):
         raise FormatError(f"{source.name}: has {len(matrix)} rows, but {path} {len(words)} words")
@@ -57,7 +58,7 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
     """Write both files."""
     check_names_a_file(path, "npy")
     header = {"descr": "<f4", "fortran_order": False, "shape": (content.n_words, content.dim)}
-    with write_result(beside(path, _WORDS)) as words, write_result(path) as matrix:
+    with write_result(second_file(path, _WORDS)) as words, write_result(path) as matrix:
         np.lib.format.write_array_header_1_0(matrix, header)
         for block in content.pieces():
             words.write("".join(f"{word}\n" for word in block.words).encode())

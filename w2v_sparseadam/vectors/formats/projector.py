@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from ...errors import FormatError
 from ...system.files import write_result
 from .base import Allocate, Block, Content, VectorSource, check_names_a_file, rows_at_once
+from .registry import second_file
 from .word2vec import quote
 from .word2vec_text import is_number, parse_row
-from .word_list import beside, decoded, parse_counts, read_lines
+from .word_list import decoded, parse_counts, read_lines
 
 _METADATA = "_metadata.tsv"
 _LONGEST_LINE = 1 << 26
@@ -96,7 +97,7 @@ def _words(path: Path, of: str) -> tuple[list[str], NDArray[np.int64] | None]:
 
 def _metadata_of(source: VectorSource) -> Path:
     """Return where the words are: by our name, by that of gensim's script, or by TensorBoard's."""
-    own = beside(source.path, _METADATA)
+    own = second_file(source.path, _METADATA)
     stem = Path(source.path).stem
     others = [own.with_name("metadata.tsv")]
     for ending in ("_tensor", "_vectors"):
@@ -112,7 +113,7 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
         raise FormatError(f"{path}: the projector needs two dimensions or more, found 1")
     line = "\t".join(["%.9g"] * content.dim) + "\n"
     rank = 0
-    with write_result(beside(path, _METADATA)) as metadata, write_result(path) as matrix:
+    with write_result(second_file(path, _METADATA)) as metadata, write_result(path) as matrix:
         for words, rows, counts in content.pieces():
             if rank == 0:
                 metadata.write(b"word\trank\n" if counts is None else b"word\tcount\n")

@@ -25,6 +25,7 @@ class Format(NamedTuple):
     is_text_like: bool = False  # one file, written from start to end: to a pipe, or compressed
     needs: str = ""  # the package that writes it
     extra: str = ""  # and the extra that installs that
+    second: str = ""  # how the name of a second file ends
 
     def load(self) -> FormatModule:
         """Import the module."""
@@ -35,11 +36,17 @@ FORMATS = (
     Format(".model2vec", "model2vec", "folder of a static model", (".model2vec",)),
     Format(".run_folder", "run", "folder of a run"),
     Format(".model_file", "safetensors", "this package's safetensors", (".safetensors",)),
-    Format(".npy", "npy", "NumPy's array, with a list of words", (".npy",)),
+    Format(".npy", "npy", "NumPy's array, with a list of words", (".npy",), second=".words.txt"),
     Format(".parquet", "parquet", "Parquet", (".parquet",), False, "pyarrow", "parquet"),
     Format(".gensim_file", "gensim", "gensim's KeyedVectors", (".kv",), False, "gensim", "gensim"),
     Format(".floret", "floret", "table of floret"),
-    Format(".projector", "projector", "tables for TensorBoard's projector", (".tsv",)),
+    Format(
+        ".projector",
+        "projector",
+        "tables for TensorBoard's projector",
+        (".tsv",),
+        second="_metadata.tsv",
+    ),
     Format(".glove", "glove", "text without a header", (".glove",), True),
     Format(".word2vec_text", "text", "word2vec text", ("", ".vec", ".txt"), True),
     Format(".word2vec_binary", "binary", "word2vec binary", (".bin",), True),
@@ -72,7 +79,8 @@ def format_for(path: str | os.PathLike[str], name: str | None = None) -> Format:
     SettingError
         If vectors cannot be written in the format of the extension.
     W2VError
-        If the package that writes the format is not installed.
+        If the package that writes the format is not installed, or a second file would overwrite
+        what was not written with the first.
     """
     ending = compression_ending(path)
     inner = Path(os.fspath(path)[: -len(ending)] if ending else path).suffix.lower()
@@ -96,7 +104,17 @@ def format_for(path: str | os.PathLike[str], name: str | None = None) -> Format:
             f"{path}: {found.title} needs the package {found.needs}; "
             f"pip install 'w2v-sparseadam[{found.extra}]'"
         )
+    if found.second and not os.path.exists(path) and second_file(path, found.second).exists():
+        raise W2VError(
+            f"{second_file(path, found.second)}: exists, and may be no words of vectors; write "
+            "elsewhere, or remove it"
+        )
     return found
+
+
+def second_file(path: str | os.PathLike[str], ending: str) -> Path:
+    """Return the path of a file beside another: ``a/b.npy`` and ``.words.txt`` make one name."""
+    return Path(path).with_name(Path(path).stem + ending)
 
 
 def write(path: str | os.PathLike[str], content: Content, name: str | None = None) -> None:

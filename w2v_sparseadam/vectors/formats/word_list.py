@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,6 @@ from ...errors import FormatError, W2VError
 from .word2vec import LONGEST_WORD, decode_word, quote
 
 _MOST_DIGITS = 18  # what int64 holds in any case
-
-
-def beside(path: str | os.PathLike[str], ending: str) -> Path:
-    """Return the path of a file beside another: ``a/b.npy`` and ``.words.txt`` make one name."""
-    return Path(path).with_suffix("").with_name(Path(path).stem + ending)
 
 
 def read_lines(path: Path, of: str) -> list[bytes]:
