@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from w2v_sparseadam.commands import convert as command
+from w2v_sparseadam.commands import train
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
 from w2v_sparseadam.events import EpochEnded
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
@@ -216,6 +217,20 @@ def test_a_run_becomes_a_model(tmp_path):
     assert loaded.counts.tolist() == wanted.counts.tolist()
     assert loaded.context_vectors.shape == loaded.center_vectors.shape
     assert loaded.settings["optimizer"]["optimizer"] == "sgd"
+
+
+def test_training_writes_a_whole_model_or_the_vectors_that_were_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("a b c d e f\n" * 20)
+    small = ["text.txt", "-q", "--dim", "3", "--epochs", "1", "--min-count", "1", "-o"]
+    for name in ("m.safetensors", "M.SAFETENSORS", "m.vec"):
+        assert CliRunner().invoke(train.main, [*small, name]).exit_code == 0
+    for name in ("m.safetensors", "M.SAFETENSORS"):
+        assert_same(Model.load(name).vectors(), Vectors.load("m.vec"))
+    result = CliRunner().invoke(train.main, [*small, "s.safetensors", "--vectors", "sum"])
+    assert result.exit_code == 0
+    assert_same(Vectors.load("s.safetensors"), Model.load("m.safetensors").vectors("sum"))
+    assert Vectors.load("s.safetensors").counts.tolist() == [20] * 6
 
 
 # Streams and memory

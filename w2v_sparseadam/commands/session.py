@@ -10,6 +10,7 @@ from ..events import Event, Warned
 from ..system.paths import shell_path
 from ..training.event_log import LOG_NAME, EventLog
 from ..training.model import Model
+from ..vectors.formats.registry import format_for
 from .default_output import unused
 from .destination import Destination
 from .reading import phrases_to
@@ -104,7 +105,11 @@ class Session:
             if request.destination:
                 request.destination.keep(output, request.vectors)
         try:
-            model.vectors(request.vectors).save(output)
+            is_default = request.vectors == model.objective.kinds[0]
+            if is_default and format_for(output).name == "safetensors":
+                model.save(output)  # all of it, not these vectors alone
+            else:
+                model.vectors(request.vectors).save(output)
         except W2VError as error:
             if not request.destination:
                 raise

@@ -72,7 +72,7 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
         for _ in content.pieces():  # so that words and numbers are checked
             pass
         model = content.model()
-        write_model(path, model.words, model.counts, model.tables, model.about)
+        _write_model(path, model.words, model.counts, model.tables, model.about)
         return
     words, rows, counts = content.collected()
     arrays = {"vectors": rows}
@@ -89,8 +89,18 @@ def write_model(
     about: Mapping[str, Any],
 ) -> None:
     """Write a file, whole or not at all; ``about`` has the ``settings`` and what JSON can hold."""
-    if Path(path).suffix != ENDING:
+    if Path(path).suffix.lower() != ENDING:
         raise SettingError(f"{path}: a model is written as safetensors; end the name in {ENDING}")
+    _write_model(path, words, counts, tables, about)
+
+
+def _write_model(
+    path: str | os.PathLike[str],
+    words: Sequence[str],
+    counts: np.ndarray,
+    tables: Mapping[str, np.ndarray],
+    about: Mapping[str, Any],
+) -> None:
     arrays = {"counts": np.asarray(counts, np.int64)}
     _write(
         path, arrays | {f"{name}_vectors": table for name, table in tables.items()}, words, about
