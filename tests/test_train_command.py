@@ -1116,8 +1116,8 @@ def test_the_log_goes_to_standard_output_behind_what_is_there(folder, capfdbinar
     ("arguments", "message"),
     [
         (
-            ["-o", "out.npy"],
-            "out.npy: vectors cannot be written as '.npy'; use",
+            ["-o", "out.npz"],
+            "out.npz: vectors cannot be written as '.npz'; use",
         ),
         (["new.vec"], "new.vec: no such file; name the file to write with -o"),
         (["--log", "log.jsonl.gz"], "log.jsonl.gz: a log is not compressed; name another with"),

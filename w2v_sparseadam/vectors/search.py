@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 _SUGGEST_AMONG = 20_000
 _LEAST, _MOST = 1e-24, 1e24  # squares of lengths between which float32 is precise
-_ERROR = np.float32(1e-4)  # of a cosine that is taken nearly: far more than it can be
 
 Rows = Sequence[int] | NDArray[np.int64] | slice
 _ALL = slice(None)
@@ -38,6 +37,8 @@ class Table:
         self._odd = np.flatnonzero(~((squares > _LEAST) & (squares < _MOST)))
         self._lengths = np.sqrt(squares)
         self._lengths[self._odd] = np.inf
+        # Twice what a near and an exact cosine can differ by: D roundings in each of three sums.
+        self._error = np.float32(5e-7 * matrix.shape[1] + 1e-6)
 
     def units(self, rows: Rows = _ALL) -> NDArray[np.float32]:
         """Return rows divided by their lengths, as a new matrix; zero rows stay zero."""
@@ -72,7 +73,7 @@ class Table:
         n = min(n, len(scores) - len(out))
         if n < 1:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        at_least = np.partition(scores, -n)[-n] - _ERROR
+        at_least = np.partition(scores, -n)[-n] - self._error
         places = np.flatnonzero(scores >= at_least)
         exact = self.cosines(query, places)
         best = highest(exact, (), n)
