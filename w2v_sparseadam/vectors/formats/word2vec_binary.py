@@ -68,12 +68,11 @@ def _records(
         if not more:
             raise_short(path, n_words, n_read)
         chunk, start = chunk[start:] + more, 0
-        starts, spaces = [], []
+        spaces: list[int] = []
         for _ in range(n_words - n_read):
             space = chunk.find(b" ", start)
             if space < 0 or space + stride > len(chunk):
                 break
-            starts.append(start)
             spaces.append(space)
             start = space + stride
         if space < 0 and len(chunk) - start > LONGEST_WORD:
@@ -82,10 +81,12 @@ def _records(
                 f"{LONGEST_WORD:,} bytes"
             )
         if spaces:
-            encoded = [chunk[a:b] for a, b in zip(starts, spaces, strict=True)]
+            numbers = np.array(spaces) + 1
+            starts = np.concatenate(([0], numbers[:-1] + stride - 1))
+            encoded = [chunk[a:b] for a, b in zip(starts.tolist(), spaces, strict=True)]
             after_newlines = bool((np.frombuffer(chunk, np.uint8)[starts] == ord("\n")).all())
             items = np.ndarray((len(chunk) - 4 * dim + 1,), f"V{4 * dim}", chunk, strides=(1,))
-            yield _decoded(encoded, after_newlines, path, n_read), items[np.array(spaces) + 1]
+            yield _decoded(encoded, after_newlines, path, n_read), items[numbers]
             n_read += len(spaces)
     if chunk[start:] + stream.read(2) not in (b"", b"\n"):
         raise FormatError(f"{path}: more than the {n_words} words that line 1 promises")
