@@ -31,16 +31,16 @@ import numpy as np
 from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
-from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
-from w2v_sparseadam.objectives.skip_gram.plan import (
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
+from w2v_sparseadam.objectives.windows.plan import (
     BLOCK,
     CHUNK,
     BatchPlan,
     PlanScratch,
     fill_plan,
 )
-from w2v_sparseadam.objectives.skip_gram.sampler import Sampler
-from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.objectives.windows.sampler import Sampler
 from w2v_sparseadam.optimizers.base import move, prepare
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.simd.arrays import zeros
@@ -82,7 +82,7 @@ def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> n
         start = batch * engine.positions
         stop = start + engine.positions
         for_python(fill_plan)(
-            word_ids, start, stop, sampler, keys, skip_gram.dynamic_window, plan_scratch, plan
+            word_ids, start, stop, sampler, keys, skip_gram.dynamic_window, True, plan_scratch, plan
         )
         clock.append(time.perf_counter())
         n_centers = int(plan.n_centers[0])

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import settings
 from reference import pair_weights
 
-from w2v_sparseadam.objectives.skip_gram.plan import (
+from w2v_sparseadam.objectives.windows.plan import (
     BLOCK,
     BatchPlan,
     PlanScratch,
     fill_plan,
 )
-from w2v_sparseadam.objectives.skip_gram.sampler import Sampler
+from w2v_sparseadam.objectives.windows.sampler import Sampler
 from w2v_sparseadam.simd.kernels import for_python
 from w2v_sparseadam.simd.random import draw_key
 
@@ -63,6 +63,7 @@ class Planner:
         subsample=0.0,
         noise_exponent=0.75,
         dynamic=True,
+        centers_first=True,
         seed=1,
         capacity=None,
     ):
@@ -72,8 +73,14 @@ class Planner:
             counts = np.maximum(1, np.bincount(words, minlength=1))
         self.counts = np.asarray(counts, np.int64)
         self.window, self.dynamic, self.seed = window, dynamic, seed
+        self.centers_first = centers_first
         self.sampler = Sampler.build(self.counts, subsample, noise_exponent, n_shared)
-        self._room = BatchPlan.allocate(capacity or max(1, self.word_ids.size), window, n_shared)
+        self._room = BatchPlan.allocate(
+            capacity or max(1, self.word_ids.size),
+            window,
+            n_shared,
+            centers_first=centers_first,
+        )
         self._scratch = PlanScratch.allocate(self.counts.size, self._room)
 
     def key(self, use="position", epoch=0):
@@ -90,6 +97,7 @@ class Planner:
             self.sampler,
             keys,
             self.dynamic,
+            self.centers_first,
             self._scratch,
             self._room,
         )

@@ -214,6 +214,37 @@ def skip_gram(center_vectors, context_vectors, examples, weight):
     return loss, center_grad, context_grad
 
 
+def cbow(context_vectors, center_vectors, examples, weight):
+    """Return the loss of a batch and its gradients by the two matrices.
+
+        Σ over centers v: −log σ(h·v) + weight · Σ_n −log σ(−h·v_n)    h = Σ_j w_j u_j / Σ_j w_j
+
+    with contexts u_j and the negatives v_n; an example is that of `skip_gram`, and one without
+    contexts has no loss. Mikolov et al. (2013), "Efficient estimation", section 3.1, with weights.
+    """
+    context_vectors = context_vectors.astype(np.float64)
+    center_vectors = center_vectors.astype(np.float64)
+    context_grad = np.zeros_like(context_vectors)
+    center_grad = np.zeros_like(center_vectors)
+    loss = 0.0
+    for center, contexts, negatives, weights in examples:
+        if not contexts:
+            continue
+        shares = np.array(weights) / np.sum(weights)
+        mean = shares @ context_vectors[contexts]
+        terms = [(center, 1.0, 1.0), *((word, -1.0, weight) for word in negatives)]
+        mean_grad = np.zeros_like(mean)
+        for word, sign, factor in terms:
+            score = sign * (mean @ center_vectors[word])
+            loss += factor * np.logaddexp(0, -score)
+            slope = -factor * sign / (1 + np.exp(score))
+            mean_grad += slope * center_vectors[word]
+            center_grad[word] += slope * mean
+        for word, share in zip(contexts, shares, strict=True):
+            context_grad[word] += share * mean_grad
+    return loss, context_grad, center_grad
+
+
 def merged_block(block, shards, added):
     """Merge what shards have made of the same rows, row by row, as `merge_block` says."""
     merged = {}

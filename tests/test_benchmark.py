@@ -26,8 +26,8 @@ from w2v_sparseadam.benchmark.results import (
 from w2v_sparseadam.benchmark.steps import STEP_OPTIMIZERS
 from w2v_sparseadam.benchmark.training import TRAINING_OPTIMIZERS
 from w2v_sparseadam.errors import SettingError, TextError, W2VError
-from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
 from w2v_sparseadam.simd.arrays import zeros

@@ -10,15 +10,16 @@ import pytest
 import reference
 from numba import config
 from numba.core.dispatcher import Dispatcher
-from reference import keep_probability, skip_gram
+from reference import cbow, keep_probability, skip_gram
 
 from w2v_sparseadam.engine import engine as engine_module
 from w2v_sparseadam.engine import parts
 from w2v_sparseadam.engine.engine import Engine
-from w2v_sparseadam.objectives.skip_gram import gradients, plan
-from w2v_sparseadam.objectives.skip_gram.objective import SHARED_NEGATIVES
-from w2v_sparseadam.objectives.skip_gram.plan import CHUNK
-from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.objectives.registry import ModelChoice
+from w2v_sparseadam.objectives.skip_gram import gradients
+from w2v_sparseadam.objectives.windows import plan
+from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
+from w2v_sparseadam.objectives.windows.plan import CHUNK
 from w2v_sparseadam.optimizers import (
     adagrad,
     adam,
@@ -40,7 +41,10 @@ from w2v_sparseadam.system.workers import Workers
 KINDS = [SparseAdam, DenseAdam, SGD]
 JIT = not config.DISABLE_JIT
 
+REFERENCES = {"skip-gram": skip_gram, "cbow": cbow}
+
 SETTINGS = {
+    "model": "skip-gram",
     "window": 3,
     "negative": 5,
     "noise_exponent": 0.75,
@@ -80,7 +84,8 @@ def build(text, matrices, workers, kind=SparseAdam, frozen=None, first_epoch=0, 
     text.flags.writeable = False  # as a corpus has it, which is another type to compile for
     settings = {**SETTINGS, **settings}
     run = {name: settings.pop(name) for name in ("batch_size", "seed")}
-    objective = SkipGramConfig(**settings).build(counts, frozen)
+    config = ModelChoice(settings.pop("model")).config
+    objective = config(**settings).build(counts, frozen)
     return Engine(text, objective, owners, workers=workers, first_epoch=first_epoch, **run), owners
 
 
@@ -109,6 +114,7 @@ def make_planner(planner, text, n_words, **settings):
         counts=counts_of(text, n_words),
         window=settings["window"],
         n_shared=SHARED_NEGATIVES,
+        centers_first=settings["model"] == "skip-gram",
         subsample=settings["subsample"],
         noise_exponent=settings["noise_exponent"],
         dynamic=settings["dynamic_window"],
@@ -123,12 +129,14 @@ def examples_of_step(batches, engine, step):
     return batches.examples(batches.plan(start, stop, epoch))
 
 
-def touched_rows(examples):
+def touched_rows(examples, model="skip-gram"):
     """The rows of the two matrices that the pairs of a batch use."""
     used = [example for example in examples if example[1]]
-    centers = sorted({center for center, *_ in used})
-    contexts = sorted({word for _, words, negatives, _ in used for word in (*words, *negatives)})
-    return centers, contexts
+    centers = {center for center, *_ in used}
+    contexts = {word for _, words, *_ in used for word in words}
+    negatives = {word for _, _, words, _ in used for word in words}
+    tables = (centers, contexts) if model == "skip-gram" else (contexts, centers)
+    return sorted(tables[0]), sorted(tables[1] | negatives)
 
 
 ONE_VECTOR = [
@@ -143,6 +151,9 @@ ONE_VECTOR = [
     [
         *((kind, *shape) for shape in ONE_VECTOR for kind in KINDS),
         (SparseAdam, 100, 112, {"noise_exponent": 0.0}),
+        (SparseAdam, 16, 16, {"model": "cbow"}),
+        (SGD, 100, 112, {"model": "cbow", "window": 6, "dynamic_window": False}),
+        (DenseAdam, 16, 16, {"model": "cbow", "subsample": 0.0}),
     ],
 )
 def test_steps_equal_the_references(planner, workers, kind, n_dims, width, settings):
@@ -151,18 +162,23 @@ def test_steps_equal_the_references(planner, workers, kind, n_dims, width, setti
     engine, owners = build(text, matrices, workers, kind, **settings)
     batches = make_planner(planner, text, n_words, **settings)
     theirs = [getattr(reference, kind.__name__)(matrix, lr=0.05) for matrix in matrices]
+    model = {**SETTINGS, **settings}["model"]
+    loss_of = REFERENCES[model]
     weight = {**SETTINGS, **settings}["negative"] / SHARED_NEGATIVES
     lrs = (0.05, 0.03, 0.02)
     assert engine.n_batches > len(lrs)
     for step, lr in enumerate(lrs):
         examples = examples_of_step(batches, engine, step)
-        loss, *grads = skip_gram(*(one.param for one in theirs), examples, weight)
-        for one, rows, grad in zip(theirs, touched_rows(examples), grads, strict=True):
+        loss, *grads = loss_of(*(one.param for one in theirs), examples, weight)
+        for one, rows, grad in zip(theirs, touched_rows(examples, model), grads, strict=True):
             one.lr = lr
             one.step(rows, grad[rows])
         batch = take_step(engine, step, lr)
         assert batch.loss == pytest.approx(loss, rel=1e-5)
-        assert batch.n_pairs == pytest.approx(sum(sum(weights) for *_, weights in examples))
+        n_pairs = sum(
+            sum(weights) if model == "skip-gram" else 1 for *_, weights in examples if weights
+        )
+        assert batch.n_pairs == pytest.approx(n_pairs)
         for owner, one in zip(owners, theirs, strict=True):
             np.testing.assert_allclose(owner.param, one.param, rtol=1e-5, atol=2e-5)
             for name, array in owner.state.items():
@@ -307,9 +323,16 @@ def many_parts(kind):
     return text, random_matrices(15, n_words, 16, 16), settings
 
 
-@pytest.mark.parametrize("kind", [*KINDS, RowwiseAdam, Adagrad])
-def test_the_same_bytes_at_any_number_of_threads(kind):
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        *((kind, "skip-gram") for kind in (*KINDS, RowwiseAdam, Adagrad)),
+        (SparseAdam, "cbow"),
+    ],
+)
+def test_the_same_bytes_at_any_number_of_threads(kind, model):
     text, matrices, settings = many_parts(kind)
+    settings["model"] = model
     results = {}
     for n_threads in (1, 2, 3, 7):
         with Workers(n_threads) as workers:

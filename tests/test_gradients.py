@@ -1,17 +1,33 @@
 """Gradients: the kernel against explicit sums over pairs, and those against central differences."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
-from reference import skip_gram
+from conftest import Planner
+from reference import cbow, skip_gram
 
-from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
-from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK
+from w2v_sparseadam.objectives.cbow import gradients as cbow_gradients
+from w2v_sparseadam.objectives.skip_gram import gradients as skip_gram_gradients
+from w2v_sparseadam.objectives.windows.plan import BLOCK, CHUNK
 from w2v_sparseadam.simd.kernels import for_python
 
 N_SHARED = 16
 WEIGHT = np.float32(5 / N_SHARED)
+
+KERNELS = {"skip-gram": skip_gram_gradients, "cbow": cbow_gradients}
+REFERENCES = {"skip-gram": skip_gram, "cbow": cbow}
+
+
+@pytest.fixture(params=KERNELS)
+def planner(request):
+    """Makes plans for one model after the other."""
+    return partial(Planner, centers_first=request.param == "skip-gram")
+
+
+def model_of(planner):
+    return "skip-gram" if planner.centers_first else "cbow"
 
 
 # The reference
@@ -37,7 +53,21 @@ def test_reference_by_hand():
     np.testing.assert_allclose(context_grad, [[slopes[0], 0], [slopes[1], 0]])
 
 
-def test_reference_by_central_differences():
+def test_reference_of_cbow_by_hand():
+    # The mean of (0, 2) and (2, 0) is (1, 1): a score of 0 with the center, of ln 3 with the
+    # negative, of weight 2.
+    context = np.array([[0, 2], [2, 0], [9, 9]])
+    center = np.array([[1.0, -1], [math.log(3), 0], [0, 0]])
+    loss, context_grad, center_grad = cbow(context, center, [(0, [0, 1], [1], [1, 1])], 2)
+    assert loss == pytest.approx(math.log(2) - 2 * math.log(1 / 4))
+    mean_grad = np.array([-1 / 2 + 2 * 3 / 4 * math.log(3), 1 / 2])
+    np.testing.assert_allclose(context_grad, [mean_grad / 2, mean_grad / 2, [0, 0]])
+    np.testing.assert_allclose(center_grad, [[-1 / 2, -1 / 2], [3 / 2, 3 / 2], [0, 0]])
+
+
+@pytest.mark.parametrize("model", REFERENCES)
+def test_reference_by_central_differences(model):
+    loss_of = REFERENCES[model]
     rng = np.random.default_rng(1)
     matrices = rng.standard_normal((2, 5, 3))
     examples = [
@@ -46,14 +76,14 @@ def test_reference_by_central_differences():
         (0, [0, 4, 1], [3, 2], [0.2, 1, 0.6]),
         (2, [], [1, 1], []),
     ]
-    _, *grads = skip_gram(*matrices, examples, 0.7)
+    _, *grads = loss_of(*matrices, examples, 0.7)
     step = 1e-6
     for place in np.ndindex(*matrices.shape):
         losses = []
         for shift in (step, -step):
             moved = matrices.copy()
             moved[place] += shift
-            losses.append(skip_gram(*moved, examples, 0.7)[0])
+            losses.append(loss_of(*moved, examples, 0.7)[0])
         slope = (losses[0] - losses[1]) / (2 * step)
         assert grads[place[0]][place[1:]] == pytest.approx(slope, abs=1e-8)
 
@@ -68,7 +98,8 @@ def n_chunks(plan):
 def run_kernel(matrices, plan, planner, ranges=None, fill=np.nan):
     """Return the losses by chunk and the gradients by place, done in the given order."""
     n_dims = matrices[0].shape[1]
-    scratch = Scratch.allocate(n_dims, planner.window, N_SHARED, planner.dynamic)
+    kernels = KERNELS[model_of(planner)]
+    scratch = kernels.Scratch.allocate(n_dims, planner.window, N_SHARED, planner.dynamic)
     for name, room in scratch._asdict().items():
         if name not in {"pair_weights", "reach_weights"}:
             room[...] = fill if room.dtype.kind == "f" else -1
@@ -79,7 +110,7 @@ def run_kernel(matrices, plan, planner, ranges=None, fill=np.nan):
     losses = np.full(n_chunks(plan), np.nan)
     for first, last in ranges or [(0, n_chunks(plan))]:
         for chunk in range(first, last):
-            losses[chunk] = for_python(chunk_gradients)(
+            losses[chunk] = for_python(kernels.chunk_gradients)(
                 *matrices, plan, chunk, WEIGHT, scratch, *grads
             )
     return losses, grads
@@ -96,7 +127,7 @@ def sum_groups(groups, grads, n_words):
 
 def assert_equals_reference(matrices, planner, plan):
     examples = planner.examples(plan)
-    loss, *expected = skip_gram(*matrices, examples, float(WEIGHT))
+    loss, *expected = REFERENCES[model_of(planner)](*matrices, examples, float(WEIGHT))
     losses, grads = run_kernel(matrices, plan, planner)
     assert losses.sum() == pytest.approx(loss, rel=1e-6, abs=1e-12)
     for groups, grad, theirs in zip((plan.groups[0], plan.groups[1]), grads, expected, strict=True):

@@ -14,8 +14,8 @@ from reference import (
     split_mix,
 )
 
-from w2v_sparseadam.objectives.skip_gram.plan import BLOCK, CHUNK
-from w2v_sparseadam.objectives.skip_gram.sampler import Sampler, draw_negative
+from w2v_sparseadam.objectives.windows.plan import BLOCK, CHUNK
+from w2v_sparseadam.objectives.windows.sampler import Sampler, draw_negative
 from w2v_sparseadam.optimizers.groups import Groups, group_rows
 from w2v_sparseadam.simd.kernels import for_python
 from w2v_sparseadam.simd.random import _mix_int, draw_key, fill_uniform, random_bits

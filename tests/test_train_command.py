@@ -818,8 +818,9 @@ def test_help(folder):
 def test_short_help(flag):
     page = CliRunner().invoke(command.main, [flag], terminal_width=80).output
     assert re.findall(r"^  (?:-\w, )?(--[\w-]+)", page, re.MULTILINE) == [
-        *("--tokenizer", "--min-count", "--dim", "--window", "--optimizer", "--epochs", "--seed"),
-        *("--threads", "--run-dir", "--resume", "--output", "--version", "--help-all", "--help"),
+        *("--tokenizer", "--min-count", "--model", "--dim", "--window", "--optimizer", "--epochs"),
+        *("--seed", "--threads", "--run-dir", "--resume", "--output", "--version", "--help-all"),
+        "--help",
     ]
     assert len(page.splitlines()) < 70
 
@@ -833,7 +834,7 @@ def test_short_help(flag):
         (["-minCount", "2"], "No such option '-minCount'; use --min-count."),
         (["-min-count", "2"], "No such option '-min-count'; use --min-count."),
         (["-output", "v.vec"], "No such option '-output'; use --output."),
-        (["-cbow", "1"], "No such option '-cbow'; the model is skip-gram."),
+        (["-cbow", "1"], "No such option '-cbow'; use --model."),
         (
             ["-input", "news.txt"],
             "No such option '-input'; the text is the argument CORPUS, without an option.",

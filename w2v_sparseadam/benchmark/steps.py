@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..events import Event
-from ..objectives.skip_gram.objective import SHARED_NEGATIVES
-from ..objectives.skip_gram.plan import BLOCK
-from ..objectives.skip_gram.sampler import Sampler
 from ..objectives.skip_gram.settings import SkipGramConfig
+from ..objectives.windows.objective import SHARED_NEGATIVES
+from ..objectives.windows.plan import BLOCK
+from ..objectives.windows.sampler import Sampler
 from ..optimizers.base import Optimizer, move, prepare
 from ..optimizers.build import build_optimizer, row_bytes
 from ..optimizers.groups import Groups, group_rows

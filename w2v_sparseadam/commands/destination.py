@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from ..objectives.skip_gram.settings import SkipGramConfig
+from ..objectives.windows.settings import KINDS
 from ..system.paths import STANDARD_OUTPUT, shell_path
 from . import printable
 
@@ -58,7 +58,7 @@ class Destination:
         key = _own_key()
         own = self._signature(key, found) if key else ""
         if key and hmac.compare_digest(own.encode(), signature.encode(errors="replace")):
-            if found["vectors"] in SkipGramConfig.kinds:
+            if found["vectors"] in KINDS:
                 self.kept, self._is_signed = found, True
         else:
             self._claimed = found["output"]

@@ -81,12 +81,13 @@ def new_run(ctx: click.Context, stack: ExitStack) -> Request:
         **_load_start(init, freeze),
     }
     is_named = options["output"] is not None
-    return Request(arguments, output, options["vectors"], destination, is_named=is_named)
+    vectors = options["vectors"] or settings.objective.kinds[0]
+    return Request(arguments, output, vectors, destination, is_named=is_named)
 
 
 def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
     """Return what a command line with ``--resume`` asks for; see `new_run`."""
-    from ..runs.settings import read_settings
+    from ..runs.settings import objective_of, read_settings
 
     options = _options(ctx)
     run_dir, epochs = options["resume_dir"], options["epochs"]
@@ -107,9 +108,8 @@ def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
     if options["add"] and not isinstance(epochs, MoreEpochs):
         raise click.UsageError("--add needs --epochs +N: so many passes over old and new text")
     output = options["output"] or destination.output()
-    vectors = options["vectors"]
-    if not given(ctx, "vectors"):
-        vectors = destination.kept.get("vectors", vectors)
+    default = objective_of(kept, run_dir).kinds[0]
+    vectors = options["vectors"] or destination.kept.get("vectors", default)
     outputs = _outputs(options, output)
     check_outside(destination.run_dir, outputs)
     added = find_sources(options["add"]) if options["add"] else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..objectives.registry import OBJECTIVES
+from ..objectives.registry import OBJECTIVES, model_of
 from ..text.settings import kept_list
 from ..training.settings import Settings, epochs_of
 from . import printable
@@ -75,6 +75,7 @@ def check_resumable(
     Settings.read(kept, run_dir)  # so that every field is there
     fields = {name: value for config in _CONFIGS for name, value in kept.get(config, {}).items()}
     fields.pop("phrases", None)  # whose fields are options of their own
+    fields["model"] = next(model_of(name) for name in OBJECTIVES if name in kept)
     if fields["epochs"] is not None:  # else it depends on the text, not yet read
         fields["epochs"] = kept["first_epoch"] + sum(epochs_of(kept))
     flags = {param.name: param.opts[0] for param in ctx.command.params if param.name}

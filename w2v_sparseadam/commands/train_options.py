@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ..objectives.skip_gram.settings import SkipGramConfig
+from ..objectives.registry import ModelChoice
+from ..objectives.windows.settings import KINDS, WindowConfig
 from ..optimizers.settings import OptimizerConfig
 from ..text.reading.sources import is_url
 from ..training.run import CHECKPOINT_MINUTES
@@ -43,19 +44,20 @@ _EPOCHS_HELP = (
 )
 
 train_options = all_of(
-    options_of(SkipGramConfig),
+    options_of(ModelChoice),
+    options_of(WindowConfig),
     _model(
         "--init",
         metavar="VECTORS|DIR",
         type=click.Path(path_type=Path, exists=True, allow_dash=True),
-        help="Initialize with these center vectors, or with both matrices and the "
+        help="Initialize with these vectors, or with both matrices and the "
         "moments of the run in this folder; words are matched by name.",
     ),
     _model(
         "--freeze",
         metavar="FILE",
         type=INPUT_FILE,
-        help="Keep the center vectors of these words, one per line, as initialized.",
+        help="Keep the vectors of these words, one per line, as initialized.",
     ),
     options_of(OptimizerConfig),
     _optimizer(
@@ -137,9 +139,8 @@ train_options = all_of(
     ),
     _output(
         "--vectors",
-        type=click.Choice(SkipGramConfig.kinds),
-        default="center",
-        show_default=True,
+        type=click.Choice(KINDS),
+        show_default="center, or context with --model cbow",
         help="Which vectors to write.",
     ),
     _output(

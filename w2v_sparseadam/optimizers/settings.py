@@ -61,7 +61,8 @@ class OptimizerConfig:
         float,
         "Highest learning rate.",
         above=0,
-        default_help=", ".join(f"{name} {lr}" for name, lr in START_LR.items()),
+        default_help=", ".join(f"{name} {lr}" for name, lr in START_LR.items())
+        + "; 2.5 times that with model cbow",
     )
     beta1: float = setting(
         0.0, float, "Decay of Adam's first moment; 0 stores none.", low=0, below=1

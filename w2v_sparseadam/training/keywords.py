@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from ..errors import SettingError, WrongTypeError
 from ..fields import Setting, settings_of
-from ..objectives.skip_gram.settings import SkipGramConfig
+from ..objectives.registry import ModelChoice
+from ..objectives.windows.settings import WindowConfig
 from ..optimizers.settings import OptimizerConfig
 from ..text.settings import PhraseConfig, TextConfig, WordList
 from ..text.tokenizers import Tokenizer
@@ -42,6 +43,7 @@ class Keywords(TypedDict, total=False):
     phrase_score: Literal["word2phrase", "npmi"]
     phrase_threshold: float | None
     phrase_min_count: int | None
+    model: Literal["skip-gram", "cbow"]
     dim: int
     window: int
     dynamic_window: bool
@@ -79,7 +81,8 @@ def _keywords() -> Iterator[tuple[str, Keyword]]:
     for config in (
         TextConfig,
         PhraseConfig,
-        SkipGramConfig,
+        ModelChoice,
+        WindowConfig,
         OptimizerConfig,
         RunConfig,
         ShardConfig,
@@ -118,8 +121,8 @@ OTHER_NAMES = {
     "max_final_vocab": "max_vocab",
     "max_vocab_size": "max_types",
     "batch_words": "batch_size",
-    "sg": "",
-    "cbow": "",
+    "sg": "model",
+    "cbow": "model",
     "cbow_mean": "",
     "hs": "",
     "minn": "",
@@ -128,7 +131,6 @@ OTHER_NAMES = {
     "wordngrams": "",
     "bucket": "",
     "loss": "",
-    "model": "",
     "sentences": "",
     "corpus_file": "",
     "corpus_iterable": "",
@@ -159,6 +161,7 @@ _ONLY = {
     "null_word": "leave it out",
     "sorted_vocab": "leave it out: words are sorted by how often they occur",
     "comment": "leave it out",
+    "cbow_mean": "CBOW takes the mean",
     "hs": "there is negative sampling only",
     "loss": "there is negative sampling only",
     "minn": "there are no subwords",
@@ -177,7 +180,7 @@ def advice_on(name: str) -> str:
     plain = name.replace("-", "_").lower()
     if plain in OTHER_NAMES:
         other = OTHER_NAMES[plain]
-        return f"use `{other}`" if other else _ONLY.get(plain, "the model is skip-gram")
+        return f"use `{other}`" if other else _ONLY[plain]
     near = difflib.get_close_matches(plain, KEYWORDS, n=1, cutoff=0.75)
     return f"did you mean `{near[0]}`?" if near else ""
 
@@ -211,9 +214,12 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
             raise SettingError(
                 f"{name} has no effect with optimizer {optimizer.optimizer!r}", "leave it out"
             )
+    config = ModelChoice(**values[ModelChoice]).config
+    if optimizer.lr is None and config.lr_factor != 1:
+        optimizer = dataclasses.replace(optimizer, lr=config.lr_factor * optimizer.start_lr)
     return Settings(
         TextConfig(**values[TextConfig]),
-        SkipGramConfig(**values[SkipGramConfig]),
+        config(**values[WindowConfig]),
         optimizer,
         RunConfig(**values[RunConfig]),
         ShardConfig(**values[ShardConfig]) if values[ShardConfig] else None,

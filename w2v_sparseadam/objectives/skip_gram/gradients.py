@@ -14,7 +14,7 @@ from ...simd.kernels import inlined
 from ...simd.logistic import logistic
 from ...simd.products import band_dots, band_product, dot_tile, multiply
 from ...simd.rows import copy_row, prefetch_row
-from .plan import BLOCK, CHUNK
+from ..windows.plan import BLOCK, CHUNK
 
 
 class Scratch(NamedTuple):

@@ -32,33 +32,33 @@ class BatchPlan(NamedTuple):
     n_left: np.ndarray  # (capacity,) int32: contexts of center i on its left …
     n_right: np.ndarray  # (capacity,) int32: … and on its right
     negatives: np.ndarray  # (blocks, N) int32
-    groups: tuple[
-        Groups, Groups
-    ]  # of centers, where a place is a center's number; and of contexts,
-    # where it is chunk · span + place in the span, or a negative's
+    groups: tuple[Groups, Groups]  # of the two tables: see fill_plan
     n_centers: np.ndarray  # (1,) int64
     n_chunks: np.ndarray  # (1,) int64
     n_pairs: np.ndarray  # (1,) int64: pairs, or their weights times the window, summed
     n_tokens: np.ndarray  # (1,) int64: tokens before subsampling
-    noise_place: np.ndarray  # (1,) int64: the place of the first negative's gradient
+    noise_place: np.ndarray  # (1,) int64: in the second table, that of the first negative
 
     @classmethod
-    def allocate(cls, capacity: int, window: int, n_shared: int, *ring: int) -> "BatchPlan":
-        """Make room for batches of up to ``capacity`` centers.
+    def allocate(
+        cls, capacity: int, window: int, n_shared: int, *ring: int, centers_first: bool = True
+    ) -> "BatchPlan":
+        """Make room for batches of up to ``capacity`` centers; see `fill_plan`.
 
         With ``ring``, make that many plans: each array gets another dimension in front, and
         :func:`plan_of_ring` returns one of them.
         """
         n_chunks = -(-capacity // CHUNK)
         n_blocks = n_chunks * CHUNK // BLOCK
-        noise_place = n_chunks * (CHUNK + 2 * window)
+        n_places = n_chunks * CHUNK, n_chunks * (CHUNK + 2 * window)
+        first, noise_place = n_places if centers_first else n_places[::-1]
         return cls(
             tokens=np.zeros((*ring, n_chunks * CHUNK + 2 * window), np.int32),
             n_left=np.zeros((*ring, n_chunks * CHUNK), np.int32),
             n_right=np.zeros((*ring, n_chunks * CHUNK), np.int32),
             negatives=np.zeros((*ring, n_blocks, n_shared), np.int32),
             groups=(
-                Groups.allocate(n_chunks * CHUNK, n_chunks, *ring),
+                Groups.allocate(first, n_chunks, *ring),
                 Groups.allocate(noise_place + n_blocks * n_shared, n_chunks, *ring),
             ),
             n_centers=np.zeros((*ring, 1), np.int64),
@@ -101,7 +101,7 @@ class PlanScratch(NamedTuple):
     def allocate(cls, n_words: int, plan: BatchPlan) -> "PlanScratch":
         """Make room to fill a plan such as ``plan`` (or its ring) over ``n_words`` words."""
         capacity = plan.n_left.shape[-1]
-        n_places = plan.groups[1].places.shape[-1]
+        n_places = max(groups.places.shape[-1] for groups in plan.groups)
         window = (plan.tokens.shape[-1] - capacity) // 2
         return cls(
             slots=np.full(n_words, -1, np.int32),
@@ -217,19 +217,22 @@ def _reach_right(plan, sentence, n_centers, n_after, last_sentence, window, dyna
 
 
 @inlined
-def _group_centers(plan, n_centers, window, frozen, scratch):
-    """List for an update the centers that have a pair and are not frozen."""
-    n = 0
-    n_chunks = (n_centers + CHUNK - 1) // CHUNK
-    for chunk in range(n_chunks):
-        for i in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_centers)):
-            word = plan.tokens[window + i]
-            moves = frozen.size == 0 or not frozen[word]
-            if moves and plan.n_left[i] + plan.n_right[i] > 0:
-                scratch.words[n], scratch.places[n] = word, i
-                n += 1
-        scratch.ends[chunk] = n
-    _group_listed(scratch, n_chunks, plan.groups[0])
+def _is_listed(word, frozen):
+    return frozen.size == 0 or not frozen[word]
+
+
+@inlined
+def _list_centers(plan, chunk, n_centers, window, frozen, scratch, n):
+    """List the centers of a chunk that have a pair and are not frozen, behind the first n.
+
+    Return how many are listed then.
+    """
+    for i in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_centers)):
+        word = plan.tokens[window + i]
+        if plan.n_left[i] + plan.n_right[i] > 0 and _is_listed(word, frozen):
+            scratch.words[n], scratch.places[n] = word, i
+            n += 1
+    return n
 
 
 @inlined
@@ -239,10 +242,10 @@ def _group_listed(scratch, n_chunks, groups):
 
 
 @inlined
-def _list_contexts(plan, chunk, n_centers, window, scratch, n):
-    """List the words of a chunk's span that are a context of its centers, behind the first n.
+def _list_contexts(plan, chunk, n_centers, window, frozen, scratch, n):
+    """List the words of a chunk's span that are a context of its centers and are not frozen.
 
-    Return how many are listed then.
+    They stand behind the first n; return how many are listed then.
     """
     covered = scratch.covered
     first = chunk * CHUNK
@@ -257,8 +260,9 @@ def _list_contexts(plan, chunk, n_centers, window, scratch, n):
         centers_over += covered[place]
         i = first + place - window
         itself = 1 if first <= i < last else 0
-        if centers_over > itself:
-            scratch.words[n] = plan.tokens[first + place]
+        word = plan.tokens[first + place]
+        if centers_over > itself and _is_listed(word, frozen):
+            scratch.words[n] = word
             scratch.places[n] = chunk * (CHUNK + 2 * window) + place
             n += 1
     return n
@@ -286,13 +290,16 @@ def _list_negatives(plan, block, n_centers, start, sampler, key, scratch, n):
 
 
 @inlined
-def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
+def fill_plan(word_ids, start, stop, sampler, keys, dynamic, centers_first, scratch, plan):
     """Plan the batch of the text's positions ``start`` to ``stop``.
 
     Kept tokens become centers; each has as contexts the nearest ``window`` kept tokens on either
     side in its sentence, also beyond the batch's edges. Each block draws N negatives. A word is
-    listed for an update only if a pair of the batch uses it, and as a center only if it is not
-    frozen.
+    listed for an update only if a pair of the batch uses it.
+
+    One table has the centers, and a place is a center's number; the other has the contexts, and it
+    is chunk · span + place in the span. The negatives are rows of the second, from place
+    ``plan.noise_place`` on; rows of the first may be frozen.
 
     Parameters
     ----------
@@ -305,6 +312,8 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
         Keys of the epoch's draws: for positions and for negatives.
     dynamic : bool
         Whether a context at distance d counts in ``plan.n_pairs`` as window + 1 − d, or as 1.
+    centers_first : bool
+        Whether the first table has the centers.
     scratch : PlanScratch
     plan : BatchPlan
         Filled.
@@ -318,15 +327,20 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, scratch, plan):
     after = plan.tokens[window + n_centers :]
     n_after = _take_after(word_ids, stop, sampler, key, window, after)
     n_pairs = _reach_right(plan, sentence, n_centers, n_after, n_sentences, window, dynamic)
-    _group_centers(plan, n_centers, window, sampler.frozen, scratch)
-    n = 0
     n_chunks = (n_centers + CHUNK - 1) // CHUNK
-    for chunk in range(n_chunks):
-        n = _list_contexts(plan, chunk, n_centers, window, scratch, n)
-        last = min((chunk + 1) * CHUNK, n_centers)
-        for block in range(chunk * CHUNK // BLOCK, (last + BLOCK - 1) // BLOCK):
-            n = _list_negatives(plan, block, last, start, sampler, keys[1], scratch, n)
-        scratch.ends[chunk] = n
-    _group_listed(scratch, n_chunks, plan.groups[1])
+    for table in range(2):
+        frozen = sampler.frozen if table == 0 else sampler.frozen[:0]
+        n = 0
+        for chunk in range(n_chunks):
+            if (table == 0) == centers_first:
+                n = _list_centers(plan, chunk, n_centers, window, frozen, scratch, n)
+            else:
+                n = _list_contexts(plan, chunk, n_centers, window, frozen, scratch, n)
+            last = min((chunk + 1) * CHUNK, n_centers)
+            if table == 1:
+                for block in range(chunk * CHUNK // BLOCK, (last + BLOCK - 1) // BLOCK):
+                    n = _list_negatives(plan, block, last, start, sampler, keys[1], scratch, n)
+            scratch.ends[chunk] = n
+        _group_listed(scratch, n_chunks, plan.groups[table])
     plan.n_centers[0], plan.n_chunks[0] = n_centers, n_chunks
     plan.n_pairs[0], plan.n_tokens[0] = n_pairs, n_tokens

@@ -1,0 +1,1 @@
+"""CBOW: a word is learned from the mean of its contexts."""
