@@ -33,21 +33,22 @@ def test_table(folder):
     result = run("v.vec", "pairs.txt", "family.txt")
     assert result.exit_code == 0
     assert result.output == (
-        "data set    kind        score  covered / items\n"
-        "pairs.txt   similarity   86.6        3 /      4\n"
-        "family.txt  analogy     100.0        1 /      2\n"
+        "data set    kind        score  95 % interval   covered / items\n"
+        "pairs.txt   similarity   86.6  86.6 to 100.0        3 /      4\n"
+        "family.txt  analogy     100.0  100.0 to 100.0       1 /      2\n"
         "\n"
         "similarity: 100 times Spearman's rho with cosines; words lower-cased; pairs with a "
         "missing word left out.\n"
         "analogy: % correct by 3CosAdd among the first 5 words; words lower-cased; question words "
         "are not answers; questions with other words left out.\n"
+        "interval: of 95 % of the scores on samples of the items (bootstrap).\n"
     )
 
 
 def test_missing_scores_are_explained(folder):
     result = run("v.vec", "alien.txt", "tied.txt")
     assert result.exit_code == 0
-    assert "alien.txt  similarity      -        0 /      2\n" in result.output
+    assert "alien.txt  similarity      -                      0 /      2\n" in result.output
     assert result.output.endswith(
         "alien.txt: no score, because no item is covered.\n"
         "tied.txt: no score, because all judgements, or all cosines, are equal.\n"
@@ -61,7 +62,10 @@ def test_json(folder):
     assert pairs.pop("protocol").startswith("100 times Spearman's rho")
     # Ranks 1.5 1.5 3... of cosines (equal, equal, less) and 3 2 1: 1.5 / sqrt(1.5 * 2).
     assert pairs.pop("score") == pytest.approx(100 * 0.75**0.5)
+    low, high = pairs.pop("interval")
+    assert (low, high) == pytest.approx((100 * 0.75**0.5, 100))
     assert pairs == {
+        "vectors": "v.vec",
         "dataset": "pairs.txt",
         "kind": "similarity",
         "items": 4,
@@ -87,6 +91,25 @@ def test_options_reach_the_library(folder):
     assert "the first 3 words" in report["protocol"]
 
 
+def test_several_vectors_are_compared_with_the_first(folder):
+    words = ["man", "woman", "king", "queen", "apple"]
+    Vectors(words, [[1, 0], [2, 1], [1, 3], [-1, 1], [0, 1]]).save("w.bin")
+    # Which are the data sets is told by content, wherever they stand.
+    result = run("v.vec", "family.txt", "w.bin", "pairs.txt")
+    assert result.exit_code == 0
+    assert result.output.splitlines()[:5] == [
+        "data set    kind        vectors         score  95 % interval     covered / items",
+        "family.txt  analogy     v.vec           100.0  100.0 to 100.0         1 /      2",
+        "family.txt  analogy     w.bin             0.0  0.0 to 0.0             1 /      2",
+        "family.txt  difference  w.bin - v.vec  -100.0  -100.0 to -100.0        1 in both",
+        "pairs.txt   similarity  v.vec            86.6  86.6 to 100.0          3 /      4",
+    ]
+    *_, last = map(json.loads, run("v.vec", "w.bin", "pairs.txt", "--json").output.splitlines())
+    assert (last["vectors"], last["minus"], last["items"]) == ("w.bin", "v.vec", 3)
+    assert last["score"] == pytest.approx(100 - 100 * 0.75**0.5)
+    assert len(last["interval"]) == 2
+
+
 def test_a_broken_data_set_shows_before_the_vectors_are_read(folder):
     Path("broken.txt").write_text("a b 1\na b\n")
     Path("broken.vec").write_text("no header\n")
@@ -103,9 +126,12 @@ def test_a_broken_data_set_shows_before_the_vectors_are_read(folder):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["v.vec"], "Missing argument 'DATASET...'"),
+        ([], "Missing argument 'VECTORS... DATASET...'"),
+        (["v.vec"], "No argument is a data set: give a DATASET, too."),
+        (["pairs.txt"], "All arguments are data sets, such as pairs.txt: give VECTORS, too."),
+        (["v.vec", "pairs.txt", "--method", "add"], "'add' is not one of '3cosadd', '3cosmul'."),
         (["missing.vec", "pairs.txt"], "Path 'missing.vec' does not exist"),
-        (["v.vec", "missing.txt"], "File 'missing.txt' does not exist"),
+        (["v.vec", "missing.txt"], "Path 'missing.txt' does not exist"),
         (["v.vec", "pairs.txt", "--restrict-vocab=0"], "0 is not in the range x>=1"),
     ],
 )

@@ -10,16 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import FormatError, SettingError, TextError
-from w2v_sparseadam.evaluation import scores as evaluation
-from w2v_sparseadam.evaluation.scores import (
+from w2v_sparseadam.evaluation import analogies
+from w2v_sparseadam.evaluation.clusters import clusters_of
+from w2v_sparseadam.evaluation.datasets import (
     AnalogySet,
-    SectionReport,
+    CategorySet,
+    OddOneOutSet,
     SimilaritySet,
-    evaluate,
+    looks_like_dataset,
     read_dataset,
+)
+from w2v_sparseadam.evaluation.outcomes import Accuracy, Correlation
+from w2v_sparseadam.evaluation.scores import SectionReport, compare, evaluate
+from w2v_sparseadam.evaluation.statistics import (
+    N_RESAMPLES,
+    interval_of,
+    ranks,
+    resampled,
     spearman,
 )
 from w2v_sparseadam.vectors.vectors import Vectors
+
+ANY_KIND = (
+    "two words and a number, four words, ': section', a word and its class with a tab between "
+    "them, or words of which '*' marks the odd one"
+)
 
 
 def read(tmp_path, content):
@@ -107,10 +122,14 @@ def test_only_ascii_white_space_separates(tmp_path):
         ("", ": holds no items"),
         ("# nothing\n\n", ": holds no items"),
         (": section\n", ": has sections but no questions"),
-        ("one two score\n", ": holds no items after the line of column names"),
+        ("the cat\n", f", line 1: expected {ANY_KIND}, found 'the cat'"),
+        ("one two score\n", f", line 1: expected {ANY_KIND}, found 'one two score'"),
+        ("word\tclass\n", ": holds no items after the line of column names"),
+        ("a\tx\nb\n", ", line 2: expected a word and its class, found 'b'"),
         (
-            "the cat\n",
-            ", line 1: expected two words and a number, four words, or ': section', found 2 fields",
+            "a b *c\na b c\n",
+            ", line 2: expected three or more words, one of which is marked with '*', "
+            "found 'a b c'",
         ),
         ("a b 1\nc d\n", ", line 2: expected two words and a number, found 'c d'"),
         ("a b 1\nc d 1 e 2\n", ", line 2: expected two words and a number, found 'c d 1 e 2'"),
@@ -263,7 +282,8 @@ def test_nothing_covered_is_no_score():
 
 @pytest.mark.parametrize("limit", [1, 25])
 def test_analogies_match_one_question_at_a_time(monkeypatch, limit):
-    monkeypatch.setattr(evaluation, "_SCORES_AT_ONCE", 30 * limit)
+    monkeypatch.setattr(analogies, "_SCORES_AT_ONCE", 30 * limit)
+    monkeypatch.setattr(analogies, "_FIRST_BLOCK", limit)
     rng = np.random.default_rng(20260306)
     words = [f"w{row}" for row in range(30)]
     vectors = Vectors(words, rng.normal(size=(30, 4)))
@@ -272,35 +292,69 @@ def test_analogies_match_one_question_at_a_time(monkeypatch, limit):
     questions = [
         (*abc, vectors.analogy(*abc, n=2)[number % 2][0]) for number, abc in enumerate(asked)
     ]
-    assert evaluate(vectors, AnalogySet("x", {"all": questions})).score == 50.0
+    asked_for = AnalogySet("x", {"all": questions})
+    assert evaluate(vectors, asked_for).score == 50.0
+
+
+@pytest.fixture
+def ours_and_theirs(tmp_path):
+    models = pytest.importorskip("gensim.models", reason="compares with gensim; not installed")
+    rng = np.random.default_rng(20260307)
+    vectors = Vectors([f"w{row}" for row in range(400)], rng.normal(size=(400, 5)))
+    vectors.save(tmp_path / "v.bin")
+    return vectors, models.KeyedVectors.load_word2vec_format(tmp_path / "v.bin", binary=True)
 
 
 @pytest.mark.filterwarnings("ignore")  # gensim's own
-def test_scores_match_gensim(tmp_path):
-    models = pytest.importorskip("gensim.models")
-    rng = np.random.default_rng(20260307)
-    words = [f"w{row}" for row in range(40)]
-    vectors = Vectors(words, rng.normal(size=(40, 3)))
-    vectors.save(tmp_path / "v.bin")
-    theirs = models.KeyedVectors.load_word2vec_format(str(tmp_path / "v.bin"), binary=True)
-    similar = tmp_path / "similar.txt"
-    similar.write_text(
-        "".join(
-            "\t".join([*rng.choice(words, 2, replace=False), str(rng.integers(10))]) + "\n"
-            for _ in range(50)
-        )
-    )
-    analogies = tmp_path / "analogies.txt"
-    asked = [rng.choice(words, 3, replace=False).tolist() for _ in range(50)]
-    answers = [vectors.analogy(*abc, n=3)[number % 3][0] for number, abc in enumerate(asked)]
-    lines = [" ".join([*abc, answer]) for abc, answer in zip(asked, answers, strict=True)]
-    analogies.write_text("\n".join([": all", *lines]))
+def test_similarity_matches_gensim(tmp_path, ours_and_theirs):
+    vectors, theirs = ours_and_theirs
+    rng = np.random.default_rng(20260308)
+    path = tmp_path / "similar.txt"
+    lines = [[*rng.choice(vectors.words, 2), f"{rng.integers(100) / 10}"] for _ in range(500)]
+    lines += [["w1", "elsewhere", "3"]]
+    path.write_text("".join("\t".join(line) + "\n" for line in lines))
+    pearson, rho, left_out = theirs.evaluate_word_pairs(str(path))
+    ours = evaluate(vectors, read_dataset(path))
+    assert ours.score == pytest.approx(100 * rho.statistic, abs=1e-10)
+    assert ours.covered == 500
+    assert left_out == pytest.approx(100 / 501)
+    ours = evaluate(vectors, read_dataset(path), pearson=True)
+    # They multiply float32s.
+    assert ours.score == pytest.approx(100 * pearson.statistic, abs=1e-5)
 
-    _, rho, _ = theirs.evaluate_word_pairs(str(similar))
-    assert evaluate(vectors, read_dataset(similar)).score == pytest.approx(100 * rho.statistic)
-    accuracy, _ = theirs.evaluate_word_analogies(str(analogies), restrict_vocab=30)
-    ours = evaluate(vectors, read_dataset(analogies), restrict_vocab=30).score
-    assert ours == pytest.approx(100 * accuracy)
+
+@pytest.mark.filterwarnings("ignore")  # gensim's own
+def test_analogies_match_gensim(tmp_path, ours_and_theirs):
+    vectors, theirs = ours_and_theirs
+    rng = np.random.default_rng(20260309)
+    path = tmp_path / "analogies.txt"
+    asked = [rng.choice(vectors.words[:100], 3, replace=False).tolist() for _ in range(300)]
+    lines = [
+        " ".join([*abc, theirs.most_similar(positive=abc[1:], negative=abc[:1])[n % 3][0]])
+        for n, abc in enumerate(asked)
+    ]
+    path.write_text("\n".join([": one", *lines[:200], ": two", *lines[200:]]))
+    accuracy, sections = theirs.evaluate_word_analogies(str(path), restrict_vocab=300)
+    ours = evaluate(vectors, read_dataset(path), restrict_vocab=300)
+    assert ours.score == 100 * accuracy
+    assert 10 < ours.score < 60
+    for section, its in zip(ours.sections, sections, strict=False):
+        n_right = len(its["correct"])
+        assert section.covered == n_right + len(its["incorrect"])
+        assert section.score == 100 * n_right / section.covered
+
+
+@pytest.mark.filterwarnings("ignore")  # gensim's own
+def test_3cosmul_matches_gensim(ours_and_theirs):
+    """Question by question: its evaluate_word_analogies ignores its similarity_function."""
+    vectors, theirs = ours_and_theirs
+    rng = np.random.default_rng(20260310)
+    questions = []
+    for n in range(100):
+        abc = rng.choice(vectors.words, 3, replace=False).tolist()
+        best = theirs.most_similar_cosmul(positive=abc[1:], negative=abc[:1])
+        questions.append((*abc, best[n % 4][0]))
+    assert evaluate(vectors, AnalogySet("x", {"all": questions}), method="3cosmul").score == 25.0
 
 
 def test_a_vocabulary_of_no_words_is_refused():
@@ -317,3 +371,225 @@ def test_words_are_found_in_another_normal_form():
     assert evaluate(vectors, similarity).covered == 2
     analogies = AnalogySet("a", {"all": [("cafe\u0301", "the\u0301", "\u00e9t\u00e9", "eau")]})
     assert evaluate(vectors, analogies).covered == 1
+
+
+# More formats
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "word1\tword2\tPOS\tSimLex999\tconc\nold\tnew\tA\t1.58\t2.7\nbig\tnew york\tA\t9\t1\n",
+        "old\tnew\tA\t1.58\tSYNONYMS\nbig\tnew york\tA\t9\tNONE\n",
+        'Word 1,Word 2,Human (mean)\r\nold,new,1.58\r\n"big", "new york",9\r\n',
+        "\ufeffold,new,1.58\rbig,new york,9\r",
+        "# ours\rold\tnew\t1.58\r\r# more\rbig\tnew york\t9",
+    ],
+)
+def test_similarity_files_as_they_are_published(tmp_path, content):
+    assert read(tmp_path, content).pairs == [("old", "new", 1.58), ("big", "new york", 9.0)]
+
+
+@pytest.mark.parametrize("words", [("1,000", "thousand"), (",", ".")])
+def test_a_comma_may_be_part_of_a_word(tmp_path, words):
+    assert read(tmp_path, " ".join([*words, "8.5"])).pairs == [(*words, 8.5)]
+
+
+def test_the_place_of_an_error_counts_lines_that_end_in_cr(tmp_path):
+    with pytest.raises(FormatError, match="line 3: expected two words and a number, found 'c d'"):
+        read(tmp_path, "a b 1\r# no\rc d\r")
+
+
+def test_a_category_file(tmp_path):
+    expected = CategorySet("set.txt", [("cat", "animal"), ("oak", "tree")])
+    assert read(tmp_path, "word\tclass\ncat\tanimal\noak\ttree\n") == expected
+    assert read(tmp_path, "cat,animal\noak,tree\n") == expected
+
+
+def test_an_odd_one_out_file(tmp_path):
+    expected = OddOneOutSet("set.txt", [(("lunch", "car", "tea"), 1), (("a", "b", "c"), 2)])
+    assert read(tmp_path, "lunch *car tea\na b *c\n") == expected
+    assert read(tmp_path, "lunch\t*car\ttea\na\tb\t*c\n") == expected
+
+
+def test_a_file_of_bats(tmp_path):
+    path = tmp_path / "I01 [noun - plural_reg].txt"
+    path.write_text("cat\tcats\nox\toxen/oxes\n")
+    questions = [("ox", "oxen", "cat", "cats"), ("cat", "cats", "ox", "oxen", "oxes")]
+    assert read_dataset(path).sections == {"I01 [noun - plural_reg]": questions}
+
+
+def test_a_folder_of_analogies(tmp_path):
+    folder = tmp_path / "BATS_3.0"
+    (folder / "1_Inflectional").mkdir(parents=True)
+    (folder / "1_Inflectional" / "I01.txt").write_text("cat\tcats\ndog\tdogs\n")
+    (folder / "google.txt").write_text(": x\na b c d\n")
+    (folder / "metadata.json").write_text("{}")
+    found = read_dataset(folder)
+    assert found.name == "BATS_3.0"
+    assert list(found.sections) == ["I01", "google: x"]
+    assert looks_like_dataset(folder)
+    (folder / "pairs.txt").write_text("a b 1\n")
+    with pytest.raises(
+        FormatError, match=r"pairs\.txt: is not a set of analogies, as each file of"
+    ):
+        read_dataset(folder)
+
+
+def test_a_folder_without_data_sets(tmp_path):
+    assert not looks_like_dataset(tmp_path)
+    with pytest.raises(FormatError, match=r"holds no \.txt, \.tsv or \.csv file with analogies"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_dataset"),
+    [
+        (b"a b 1\nc d 2\n", True),
+        (b"a b 1\na b\n", True),  # broken, which read_dataset says
+        (b": x\na b c d\n", True),
+        (b"caf\xe9 b 1\n", True),
+        (b"2 3\none 1 2 3\ntwo 3 4 5\n", False),
+        (b"2 1\none 1\ntwo 3\n", False),
+        (b"the 0.1 0.2 0.3\nof 0.1 0.2 0.3\n", False),  # GloVe, without a header
+        (b"the cat sat on the mat\nit was flat\n", False),
+        (b"", False),
+        (b"2 1\none \0\0\0\0", False),
+    ],
+)
+def test_data_sets_are_told_from_vectors(tmp_path, content, is_dataset):
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    assert looks_like_dataset(path) == is_dataset
+
+
+# Answers with several right words, categories, and odd ones
+
+
+def test_any_of_several_answers_is_right():
+    several = AnalogySet("x", {"all": [("man", "woman", "uncle", "nobody", "aunt")]})
+    report = evaluate(FAMILY, several)
+    assert (report.score, report.covered) == (100.0, 1)
+    wrong = AnalogySet("x", {"all": [("man", "woman", "uncle", "nobody", "queen")]})
+    assert evaluate(FAMILY, wrong).score == 0.0
+
+
+def test_purity_by_hand():
+    # Two clusters, (north n10 n40) and (n90 n170): 2 and 1 of the commonest class, of 5 words.
+    words = [("north", "x"), ("n10", "x"), ("n40", "y"), ("n90", "x"), ("N170", "y"), ("no", "y")]
+    report = evaluate(COMPASS, CategorySet("c", words))
+    assert (report.kind, report.items, report.covered) == ("categories", 6, 5)
+    assert report.score == pytest.approx(60)
+    assert "purity of as many clusters as there are classes" in report.protocol
+
+
+def test_clusters_find_separate_directions():
+    rng = np.random.default_rng(20260310)
+    classes = rng.integers(5, size=200)
+    units = np.eye(5)[classes] + 0.1 * rng.normal(size=(200, 5))
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    found = clusters_of(units.astype(np.float32), 5)
+    assert len(set(zip(found.tolist(), classes.tolist(), strict=True))) == 5
+    np.testing.assert_array_equal(found, clusters_of(units.astype(np.float32), 5))
+    assert set(clusters_of(units[:3].astype(np.float32), 3)) == {0, 1, 2}
+    assert set(clusters_of(np.ones((4, 2), np.float32), 2)) <= {0, 1}  # of equal vectors
+
+
+def test_odd_one_out_by_hand():
+    groups = [
+        (("north", "n10", "n170"), 2),  # right
+        (("north", "n10", "n170"), 0),  # wrong
+        (("north", "n10", "nowhere"), 2),  # missing
+    ]
+    report = evaluate(COMPASS, OddOneOutSet("o", groups))
+    assert (report.kind, report.score) == ("odd one out", 50.0)
+    assert (report.items, report.covered) == (3, 2)
+
+
+@pytest.mark.parametrize("dataset", [CategorySet("c", [("no", "x")]), OddOneOutSet("o", [])])
+def test_nothing_covered_of_other_kinds(dataset):
+    report = evaluate(COMPASS, dataset)
+    assert (report.score, report.interval, report.covered) == (None, None, 0)
+
+
+# The bootstrap
+
+
+def test_ranks_of_a_resample_are_those_of_repeated_values():
+    rng = np.random.default_rng(20260311)
+    values, often = rng.integers(4, size=30), rng.integers(4, size=(7, 30))
+    stats = pytest.importorskip("scipy.stats", reason="ranks values; not installed")
+    for weights, found in zip(often, ranks(values, often.astype(float)), strict=True):
+        expected = stats.rankdata(np.repeat(values, weights))
+        np.testing.assert_allclose(np.repeat(found, weights), expected)
+
+
+@pytest.mark.parametrize("is_pearson", [False, True])
+def test_correlations_of_resamples_are_those_of_repeated_items(is_pearson):
+    rng = np.random.default_rng(20260312)
+    ratings, cosines = rng.integers(5, size=40).astype(float), rng.normal(size=40)
+    often = rng.integers(3, size=(5, 40))
+    found = Correlation(np.arange(40), ratings, cosines, is_pearson).scores(often.astype(float))
+    for weights, score in zip(often, found, strict=True):
+        x, y = np.repeat(ratings, weights), np.repeat(cosines, weights)
+        assert score == pytest.approx(np.corrcoef(x, y)[0, 1] if is_pearson else spearman(x, y))
+
+
+def test_the_interval_of_an_accuracy_is_that_of_a_share():
+    # 400 of 1,000: the standard error is sqrt(0.4 * 0.6 / 1000) = 1.55 points.
+    outcome = Accuracy(np.arange(1000), np.arange(1000) < 400)
+    low, high = interval_of(100 * resampled([outcome])[0])
+    assert low == pytest.approx(40 - 1.96 * 1.549, abs=0.4)
+    assert high == pytest.approx(40 + 1.96 * 1.549, abs=0.4)
+    assert len(resampled([outcome])[0]) == N_RESAMPLES
+
+
+def test_the_interval_of_a_correlation_is_that_of_theory():
+    # Of normal pairs with r = 0.6, n = 1,000: the standard error of r is (1 - r²) / sqrt(n) = 2.0.
+    rng = np.random.default_rng(20260313)
+    x, noise = rng.normal(size=(2, 1000))
+    outcome = Correlation(np.arange(1000), x, 0.6 * x + 0.8 * noise, True)
+    low, high = interval_of(100 * resampled([outcome])[0])
+    assert high - low == pytest.approx(2 * 1.96 * 2.02, rel=0.15)
+    assert low < 100 * np.corrcoef(x, 0.6 * x + 0.8 * noise)[0, 1] < high
+
+
+def test_a_report_has_the_same_interval_each_time():
+    report = evaluate(FAMILY, QUESTIONS)
+    assert report.interval == evaluate(FAMILY, QUESTIONS).interval == (0.0, 100.0)
+    assert report.record()["interval"] == (0.0, 100.0)
+    assert "outcome" not in report.record()
+
+
+def test_vectors_do_not_differ_from_themselves():
+    report = evaluate(FAMILY, QUESTIONS)
+    difference = compare(report, report)
+    assert (difference.score, difference.interval, difference.items) == (0.0, (0.0, 0.0), 3)
+
+
+def test_a_difference_is_of_the_items_that_both_cover():
+    questions = AnalogySet("x", {"all": QUESTIONS.sections["royal"] * 100})
+    some = Vectors(FAMILY.words[:4], FAMILY.matrix[:4])  # without aunt, so all are right
+    difference = compare(evaluate(some, questions), evaluate(FAMILY, questions))
+    assert (difference.score, difference.items) == (0.0, 100)
+    assert difference.interval == (0.0, 0.0)
+
+
+def test_the_difference_of_paired_items_is_surer_than_that_of_scores():
+    """Both miss the same hard questions, and one of them some more."""
+    items, hard = np.arange(1000), np.arange(1000) < 500
+    one, other = Accuracy(items, ~hard), Accuracy(items, ~hard & (items % 20 > 0))
+    mine, theirs = resampled([one, other])
+    low, high = interval_of(100 * (mine - theirs))
+    # 25 of 1,000 differ: the standard error is sqrt(0.025 * 0.975 / 1000) = 0.49 points.
+    assert (low, high) == pytest.approx((2.5 - 0.97, 2.5 + 0.97), abs=0.25)
+
+
+def test_reports_of_different_sets_cannot_be_compared():
+    with pytest.raises(SettingError, match="reports of family and pairs cannot be compared"):
+        compare(evaluate(FAMILY, QUESTIONS), evaluate(COMPASS, pairs(("n10", 4), ("n40", 2))))
+
+
+def test_another_method_is_refused():
+    with pytest.raises(SettingError, match="method is 'cosmul', but must be one of '3cosadd', '3"):
+        evaluate(FAMILY, QUESTIONS, method="cosmul")

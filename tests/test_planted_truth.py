@@ -7,7 +7,8 @@ import pytest
 from numba import config
 
 from w2v_sparseadam import train
-from w2v_sparseadam.evaluation.scores import evaluate, read_dataset
+from w2v_sparseadam.evaluation.datasets import read_dataset
+from w2v_sparseadam.evaluation.scores import evaluate
 
 pytestmark = pytest.mark.skipif(
     bool(config.DISABLE_JIT), reason="would take hours without compiled kernels"

@@ -11,7 +11,7 @@ from runs import forecast, train
 
 from w2v_sparseadam import resume
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError
-from w2v_sparseadam.evaluation.scores import read_dataset
+from w2v_sparseadam.evaluation.datasets import read_dataset
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import START_LR, OptimizerConfig
 from w2v_sparseadam.text.filters import WordFilter

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from w2v_sparseadam.evaluation.scores import spearman
+from w2v_sparseadam.evaluation.statistics import spearman
 
 Runs = list[dict[str, np.ndarray]]
 

@@ -46,7 +46,8 @@ import numpy as np
 
 from w2v_sparseadam import Vectors
 from w2v_sparseadam.errors import DivergenceError
-from w2v_sparseadam.evaluation.scores import SimilaritySet, read_dataset, spearman
+from w2v_sparseadam.evaluation.datasets import AnalogySet, SimilaritySet, read_dataset
+from w2v_sparseadam.evaluation.statistics import spearman
 
 BANDS = {"rare": (0, 100), "middle": (100, 1000), "frequent": (1000, 1 << 62)}
 RESTRICT_VOCAB = 30_000
@@ -145,6 +146,8 @@ def items_of(vectors: Vectors, counts: np.ndarray, path: Path) -> Items:
         return Items(
             np.einsum("nd,nd->n", unit[a], unit[b]), judged, np.minimum(counts[a], counts[b])
         )
+    if not isinstance(dataset, AnalogySet):
+        raise SystemExit(f"{path}: holds neither pairs nor analogies")
     limit = min(RESTRICT_VOCAB, len(vectors))
     found = [
         [ids.get(word.lower(), limit) for word in question]

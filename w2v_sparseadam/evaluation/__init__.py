@@ -1,1 +1,1 @@
-"""Evaluation of vectors on data sets of human ratings and analogies."""
+"""Evaluation of vectors on data sets: similarity, analogies, categories, odd one out."""
