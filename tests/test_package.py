@@ -30,10 +30,10 @@ ORDER = [
     "objectives",
     "runs",
     "vectors",
+    "evaluation",
     "engine",
     "training",
     "distributed",
-    "evaluation",
     "benchmark",
     "report",
     "",  # the package itself, which gives its public names

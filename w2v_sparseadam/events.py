@@ -236,6 +236,32 @@ class EpochEnded(Event):
 
 
 @dataclass(frozen=True)
+class Scored(Event):
+    """The vectors after an epoch have been scored on a data set."""
+
+    kind = "score"
+    epoch: int
+    dataset: str
+    task: str  # similarity, analogy, categories or odd one out
+    score: float | None  # × 100; None if nothing is covered, or it is undefined
+    low: float | None  # 95 % of the scores of resamples lie between this
+    high: float | None  # and this
+    items: int  # of the data set
+    covered: int
+
+
+@dataclass(frozen=True)
+class BestEpoch(Event):
+    """Training has ended, and its result is the vectors after this epoch."""
+
+    kind = "best"
+    epoch: int
+    dataset: str  # on which it is the best
+    score: float
+    last_epoch: int  # that was trained
+
+
+@dataclass(frozen=True)
 class CheckpointWritten(Event):
     """A checkpoint is on the disk."""
 

@@ -21,6 +21,7 @@ Decorator = Callable[[Any], Any]
 """What gives the function of a command an option."""
 
 INPUT_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, readable=True)
+DATASET = click.Path(path_type=Path, exists=True, readable=True)
 OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 corpus_argument = partial(

@@ -111,6 +111,19 @@ class TrainReport(ReadingReport):
         told = "no line had two words left" if loss is None else f"loss {loss:.4f} per pair"
         self._say(f"{self._epoch(event['epoch'])}: {told}, {duration(event['seconds'])}.")
 
+    def _show_score(self, event: Event) -> None:
+        score, low, high = event["score"], event["low"], event["high"]
+        told = "no score" if score is None else f"{score:.1f} ({low:.1f} to {high:.1f})"
+        self._say(f"  {event['dataset']}: {told}, {event['covered']:,} of {event['items']:,}.")
+
+    def _show_best(self, event: Event) -> None:
+        self.close()
+        if event["last_epoch"] < self._start["epochs"]:
+            self._say(f"Stopped after epoch {event['last_epoch']}.")
+        self._say(
+            f"The best epoch is {event['epoch']}: {event['score']:.1f} on {event['dataset']}."
+        )
+
     def _epoch(self, number: int) -> str:
         return f"Epoch {number}/{self._start['epochs']}"
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import SettingError
 from ..system.paths import shell_path
 from ..text.reading.finding import find_sources
-from . import check_distinct, printable
+from ..training.epoch_scores import EpochScoring, scoring_asked
+from . import check_distinct, in_options, printable
 from .default_output import named_after
 from .destination import Destination
 from .options import given, settings_given
@@ -124,6 +126,18 @@ def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
         **cluster,
     }
     return Request(arguments, output, vectors, destination, resumes=True)
+
+
+def scoring_given(ctx: click.Context, request: Request) -> EpochScoring | None:
+    """Return what is to be scored after each epoch; its data sets are read."""
+    options = ctx.params
+    paths = [*options["eval"], *filter(None, [options["keep_best"]])]
+    check_distinct({"a data set": paths}, _outputs(options, request.output))
+    try:
+        scoring = scoring_asked(options["eval"], options["keep_best"], options["patience"])
+    except SettingError as error:
+        raise click.UsageError(in_options(error)) from None
+    return replace(scoring, vectors=request.vectors) if scoring else None
 
 
 def _cluster(options: Mapping[str, Any]) -> dict[str, Any]:

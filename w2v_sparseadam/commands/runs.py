@@ -28,6 +28,9 @@ _MAY_CHANGE = {
     "vectors",
     "log",
     "quiet",
+    "eval",
+    "keep_best",
+    "patience",
 }
 
 

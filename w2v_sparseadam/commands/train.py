@@ -15,7 +15,7 @@ from ..training.train import train_by_settings
 from ..vectors.formats.registry import format_for
 from .options import SectionedCommand, corpus_argument
 from .report import forecast_lines
-from .request import new_run, resumed_run
+from .request import new_run, resumed_run, scoring_given
 from .session import Session
 from .signals import asked_by_sigusr1
 from .text_options import text_options
@@ -59,6 +59,7 @@ def main(
             # That vectors cannot be written so should not show after hours.
             format_for(request.output)
             check_writable(request.output)
+        scoring = scoring_given(ctx, request)
         session = Session(stack, ctx.obj, request, quiet=quiet, log=log, phrases_out=phrases_out)
         arguments = {**request.arguments, "on_event": session.on_event}
         if dry_run:
@@ -75,9 +76,9 @@ def main(
             arguments["log"] = False  # the session's also says where the vectors are
         try:
             if request.resumes:
-                model = resume(**arguments, progress=False)
+                model = resume(**arguments, eval=scoring or (), progress=False)
             else:
-                model = train_by_settings(**arguments)
+                model = train_by_settings(**arguments, scoring=scoring)
         except ClusterError as error:
             raise session.told_how_to_resume(error) from error
         session.save(model)

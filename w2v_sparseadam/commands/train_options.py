@@ -14,7 +14,7 @@ from ..text.reading.sources import is_url
 from ..training.run import CHECKPOINT_MINUTES
 from ..training.settings import ShardConfig
 from ..vectors.formats.registry import DEFAULT_ENDING, written_formats
-from .options import INPUT_FILE, OUTPUT_FILE, all_of, in_section, option_of, options_of
+from .options import DATASET, INPUT_FILE, OUTPUT_FILE, all_of, in_section, option_of, options_of
 from .runs import Epochs
 
 _model = in_section("Model")
@@ -126,6 +126,25 @@ train_options = all_of(
         "--dry-run",
         is_flag=True,
         help="Read the text, say what memory and time the run would take, and stop.",
+    ),
+    _run(
+        "--eval",
+        metavar="DATASET",
+        multiple=True,
+        type=DATASET,
+        help="Score the vectors on this data set after each epoch, as w2v-eval does; may be "
+        "repeated.",
+    ),
+    _run(
+        "--keep-best",
+        metavar="DATASET",
+        type=DATASET,
+        help="Write the vectors of the epoch with the best score on this data set.",
+    ),
+    _run(
+        "--patience",
+        type=click.IntRange(1),
+        help="With --keep-best: stop after N epochs without a better score.",
     ),
     _output(
         "-o",

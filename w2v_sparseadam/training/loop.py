@@ -115,11 +115,16 @@ def take_steps(
                 _check_pairs(stepper, progress.step == n_steps)
             events.append(_epoch_event(epoch_number, epoch))
             progress.epoch = Tally()
+        seconds = progress.run.seconds
         # From here to the next job the state is whole, so that an exception costs nothing.
         try:
             with ExitStack() as stack:  # emit all, even if one raises: they are not repeated
                 for event in reversed(events):
                     stack.callback(emit, event)
+            if ends_epoch:  # scoring it, for example, is not training
+                progress.run.start_clock(seconds)
+                progress.epoch.start_clock()
+                interval.start_clock()
             interrupts.check()
             if policy:
                 policy.keep(progress, ends_epoch)

@@ -31,7 +31,7 @@ class Tally:
         self.n_tokens = n_tokens
         self.start_clock(seconds)
 
-    def start_clock(self, seconds: float) -> None:
+    def start_clock(self, seconds: float = 0) -> None:
         """Count from now on, as if so many seconds had passed."""
         self._began = time.perf_counter() - seconds
 

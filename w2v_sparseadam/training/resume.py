@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from numbers import Integral
@@ -15,6 +15,7 @@ from ..runs.settings import model_settings
 from ..text.reading.finding import find_sources
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
+from .epoch_scores import EpochScoring, scoring_asked
 from .event_log import LOG_NAME, Log, check_log, check_log_apart, logged
 from .model import Model
 from .reporting import reported
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ..objectives.settings import ObjectiveSettings
     from ..runs.folder import RunFolder
     from ..text.reading.corpus_like import CorpusLike
+    from .epoch_scores import DataSetLike
     from .machines import Machines
 
 
@@ -57,6 +59,9 @@ def resume(
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
     on_epoch: Callable[[Model], None] | None = None,
+    eval: EpochScoring | DataSetLike | Iterable[DataSetLike] = (),  # noqa: A002 - as the option
+    keep_best: DataSetLike | None = None,
+    patience: int | None = None,
 ) -> Model:
     """Continue a run from its last good checkpoint; return the model that it would have made.
 
@@ -88,7 +93,8 @@ def resume(
     cluster : distributed.Client, str or int, optional
         As for :func:`train`, for a run that was trained on several machines, and only for such
         a run. It may be another cluster, of another size: the result is the same.
-    checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch
+    checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch, eval, keep_best, \
+    patience
         As for :func:`train`; what is in the log stays. Events of reading come if text is read, and
         with `add` then `TextAdded`.
 
@@ -118,6 +124,7 @@ def resume(
     check_calls(on_event, checkpoint_now, on_epoch)
     check_minutes(checkpoint_minutes)
     check_log(log)
+    scoring = scoring_asked(eval, keep_best, patience)
     _check_asked(more_epochs, total_epochs, add is not None)
     with ExitStack() as stack:
         emit = stack.enter_context(reported(on_event, progress))
@@ -173,6 +180,7 @@ def resume(
             emit,
             policy=policy,
             on_epoch=on_epoch,
+            scoring=scoring,
         )
         return replace(model, settings=model_settings(kept))
 

@@ -22,6 +22,7 @@ from ..events import (
 from ..runs.sealed_json import plain
 from ..system.machine import peak_memory
 from .checkpoint_policy import CheckpointPolicy
+from .epoch_scores import EpochScores, EpochScoring
 from .loop import Interrupts, take_steps
 from .model import Model
 from .progress import Progress
@@ -98,6 +99,7 @@ def run_training(
     has_init: bool = False,
     policy: CheckpointPolicy | None = None,
     on_epoch: Callable[[Model], None] | None = None,
+    scoring: EpochScoring | None = None,
 ) -> Model:
     """Train on a text that has been read, from the start or from a checkpoint."""
     import numpy as np
@@ -120,14 +122,20 @@ def run_training(
         if isinstance(event, EpochEnded):
             history.append(event)
         emit(event)
-        if on_epoch and isinstance(event, EpochEnded):
-            on_epoch(model(copies=True))
+        if isinstance(event, EpochEnded):
+            if scores:
+                scores.after(event.epoch, model)
+            if on_epoch:
+                on_epoch(model(copies=True))
+            if scores:
+                scores.check_patience()
 
     def tell(event: Event) -> None:
         emit(event)
         interrupts.check()
 
     dim = settings.objective.dim
+    scores = EpochScores(scoring, vocabulary.words, settings.objective, emit) if scoring else None
     n_tokens = int(vocabulary.counts.sum()) * sum(stages)
     interrupts = Interrupts(wait=policy is not None)
     with open_stepper(tell) as stepper:
@@ -149,7 +157,7 @@ def run_training(
             seconds, loss = progress.run.seconds, progress.loss
             emit(TrainingDone(seconds, n_tokens, n_tokens / seconds, loss, peak_memory()))
         interrupts.check()  # after StopTraining, too
-    return model()
+    return scores.best_or(model()) if scores else model()
 
 
 def _loss_so_far(progress: Progress, n_batches: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
@@ -13,6 +13,7 @@ from ..events import Event
 from ..text.settings import TextConfig, WordList
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
+from .epoch_scores import EpochScoring, scoring_asked
 from .event_log import LOG_NAME, Log, check_log, check_log_apart, logged
 from .keywords import Keywords, settings_from, takes_settings
 from .model import Model
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..text.reading.corpus_like import CorpusLike
     from ..text.reading.sources import Source
     from ..vectors.vectors import Vectors
+    from .epoch_scores import DataSetLike
     from .initialize import Start
 
 
@@ -52,6 +54,9 @@ def train(
     progress: bool | None = None,
     on_event: Callable[[Event], None] | None = None,
     on_epoch: Callable[[Model], None] | None = None,
+    eval: EpochScoring | DataSetLike | Iterable[DataSetLike] = (),  # noqa: A002 - as the option
+    keep_best: DataSetLike | None = None,
+    patience: int | None = None,
     **settings: Unpack[Keywords],
 ) -> Model:
     """Train word vectors on text files, or on sentences.
@@ -112,8 +117,8 @@ def train(
         after `TrainingStarted`, a checkpoint is written first if there is a `run_dir`, and
         `StopTraining` ends the run without an error. In this order: `FolderLocked`, events of
         reading (see `text.events.read_with_events`; kernels of the training are compiled first),
-        `WordsFrozen`, `Initialized`, `TrainingStarted`, then `Progressed`, `EpochEnded` and
-        `CheckpointWritten` as it goes, `TrainingDone`, and `Warned` at any time.
+        `WordsFrozen`, `Initialized`, `TrainingStarted`, then `Progressed`, `EpochEnded`, `Scored`
+        and `CheckpointWritten` as it goes, `TrainingDone`, `BestEpoch`, and `Warned` at any time.
 
         A loss is the mean negative log likelihood per pair of a center and a context, each with
         its negatives, and always finite. Tokens are those of the vocabulary, before subsampling.
@@ -122,6 +127,16 @@ def train(
         Receives a `Model` after each epoch, whose vectors are a copy and whose ``history[-1]``
         is the epoch. An exception that it raises is treated like one of `on_event`: after
         `StopTraining`, the model so far is returned, and :func:`resume` can continue the run.
+    eval : path or data set, or a sequence of them, optional
+        Data sets on which the vectors are scored after each epoch, for `Scored` events; see
+        `evaluation.datasets.read_dataset`. The vectors stay the same, bit for bit.
+    keep_best : path or data set, optional
+        Return the model of the epoch with the best score on this data set, which is also one of
+        `eval`. Both matrices of that epoch are kept in memory. A folder has the last epoch all the
+        same, and a resumed run compares only the epochs that it trains.
+    patience : int, optional
+        End the run after so many epochs without a better score on `keep_best`, as `StopTraining`
+        does.
 
     Returns
     -------
@@ -164,6 +179,7 @@ def train(
             log=log,
             on_event=emit,
             on_epoch=on_epoch,
+            scoring=scoring_asked(eval, keep_best, patience),
         )
 
 
@@ -182,6 +198,7 @@ def train_by_settings(
     log: Log = None,
     on_event: Callable[[Event], None] | None = None,
     on_epoch: Callable[[Model], None] | None = None,
+    scoring: EpochScoring | None = None,
 ) -> Model:
     """Train any objective; the other parameters are those of :func:`train`."""
     from ..text.reading.reader import check_corpus
@@ -247,6 +264,7 @@ def train_by_settings(
             has_init=init is not None,
             policy=policy,
             on_epoch=on_epoch,
+            scoring=scoring,
         )
 
 

@@ -1,0 +1,261 @@
+"""Scores after each epoch of a run: events, the best epoch, and an early end."""
+
+import itertools
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from test_callbacks import SMALL
+from test_resume import bytes_of, text  # noqa: F401
+
+from w2v_sparseadam import StopTraining, W2VWarning, resume, train
+from w2v_sparseadam.commands.train import main
+from w2v_sparseadam.errors import FormatError, SettingError, WrongTypeError
+from w2v_sparseadam.evaluation.datasets import SimilaritySet, read_dataset
+from w2v_sparseadam.evaluation.scores import Evaluation, evaluate
+from w2v_sparseadam.vectors.vectors import Vectors
+
+FIVE = {**SMALL, "epochs": 5}
+
+
+@pytest.fixture
+def pairs(text, tmp_path):  # noqa: F811
+    """Write a data set of words of the text."""
+    words = train(text, **{**SMALL, "epochs": 1}, progress=False).words
+    lines = [f"{a} {b} {n}\n" for n, (a, b) in enumerate(itertools.pairwise(words[:6]))]
+    path = tmp_path / "pairs.txt"
+    path.write_text("".join([*lines, "no such 3\n"]))
+    return path
+
+
+@pytest.fixture
+def given_scores(monkeypatch):
+    """Return a function that decides the scores of the epochs that follow."""
+    reports = Evaluation.reports
+
+    def give(*scores):
+        left = iter(scores)
+
+        def reports_of(self, matrix):
+            return [replace(report, score=next(left)) for report in reports(self, matrix)]
+
+        monkeypatch.setattr(Evaluation, "reports", reports_of)
+
+    return give
+
+
+def of_kind(events, *kinds):
+    return [event for event in events if event.kind in kinds]
+
+
+def test_each_epoch_is_scored_like_its_vectors(text, pairs):  # noqa: F811
+    events, models = [], []
+    arguments = {"on_event": events.append, "on_epoch": models.append}
+    model = train(text, **SMALL, eval=pairs, **arguments)
+    kinds = [event.kind for event in of_kind(events, "epoch", "score", "done", "best")]
+    assert kinds == ["epoch", "score", "epoch", "score", "done"]
+    for number, (event, of_epoch) in enumerate(
+        zip(of_kind(events, "score"), models, strict=True), 1
+    ):
+        report = evaluate(of_epoch.vectors(), read_dataset(pairs))
+        assert (event.epoch, event.dataset, event.task) == (number, "pairs.txt", "similarity")
+        assert event.score == pytest.approx(report.score)
+        assert (event.items, event.covered) == (6, 5)
+        assert event.low <= event.score <= event.high
+    assert bytes_of(model) == bytes_of(train(text, **SMALL))
+
+
+def test_the_best_epoch_is_returned(text, pairs, given_scores):  # noqa: F811
+    models, events = [], []
+    train(text, **FIVE, on_epoch=models.append)
+    given_scores(10, 30, 20, 30, 20)
+    best = train(text, **FIVE, keep_best=pairs, on_event=events.append)
+    assert bytes_of(best) == bytes_of(models[1])  # the first of two that are as good
+    assert best.loss == models[1].loss
+    (event,) = of_kind(events, "best")
+    assert dict(event) == {
+        "event": "best",
+        "epoch": 2,
+        "dataset": "pairs.txt",
+        "score": 30,
+        "last_epoch": 5,
+    }
+    assert events[-1] is event
+
+
+def test_patience_ends_a_run(text, pairs, given_scores):  # noqa: F811
+    events = []
+    given_scores(10, 30, 20, 30, 20)
+    best = train(text, **FIVE, keep_best=pairs, patience=2, on_event=events.append)
+    assert len(best.history) == 2
+    assert [event.epoch for event in of_kind(events, "epoch")] == [1, 2, 3, 4]
+    assert of_kind(events, "best")[0].last_epoch == 4
+    assert not of_kind(events, "done")
+
+
+def test_patience_counts_from_the_first_score(text, pairs, given_scores):  # noqa: F811
+    events = []
+    given_scores(None, None, 10, 20, 30)
+    train(text, **FIVE, keep_best=pairs, patience=1, on_event=events.append)
+    assert len(of_kind(events, "epoch")) == 5
+
+
+def test_a_set_that_is_watched_and_scored_is_scored_once(text, pairs):  # noqa: F811
+    events = []
+    other = SimilaritySet("other", [("no", "such", 1.0)])
+    train(text, **SMALL, eval=[other, pairs], keep_best=pairs, on_event=events.append)
+    assert [event.dataset for event in of_kind(events, "score")] == ["other", "pairs.txt"] * 2
+    assert of_kind(events, "score")[0].score is None
+
+
+def test_without_any_score_the_last_epoch_is_returned(text):  # noqa: F811
+    other = SimilaritySet("other", [("no", "such", 1.0)])
+    with pytest.warns(W2VWarning, match="^no epoch has a score on other; the vectors are those of"):
+        model = train(text, **SMALL, keep_best=other, patience=1, progress=False)
+    assert bytes_of(model) == bytes_of(train(text, **SMALL))
+
+
+def test_a_folder_keeps_the_last_epoch_and_can_be_resumed(
+    text,  # noqa: F811
+    pairs,
+    tmp_path,
+    given_scores,
+):
+    models = []
+    train(text, **FIVE, on_epoch=models.append)
+    given_scores(30, 20, 10, 40, 20)
+    run_dir = tmp_path / "run"
+    best = train(text, **FIVE, keep_best=pairs, patience=1, run_dir=run_dir)
+    assert bytes_of(best) == bytes_of(models[0])
+    # The run is not finished: three epochs are left, of which this call keeps the best.
+    best = resume(run_dir, keep_best=pairs)
+    assert [epoch.epoch for epoch in best.history] == [3, 4]
+    assert bytes_of(best) == bytes_of(models[3])
+    assert bytes_of(resume(run_dir, keep_best=pairs)) == bytes_of(models[4])
+    kinds = [json.loads(line)["event"] for line in (run_dir / "log.jsonl").read_text().splitlines()]
+    assert kinds.count("score") == 5
+    assert kinds.count("best") == 2
+
+
+def test_stop_training_returns_the_best_so_far(text, pairs, given_scores):  # noqa: F811
+    models = []
+    train(text, **FIVE, on_epoch=models.append)
+    given_scores(30, 20, 10)
+
+    def stop(model):
+        if len(model.history) == 3:
+            raise StopTraining
+
+    best = train(text, **FIVE, keep_best=pairs, on_epoch=stop, progress=False)
+    assert bytes_of(best) == bytes_of(models[0])
+
+
+def test_time_that_scores_take_is_not_that_of_training(text, pairs, monkeypatch):  # noqa: F811
+    reports = Evaluation.reports
+    monkeypatch.setattr(Evaluation, "reports", lambda *args: [time.sleep(1), *reports(*args)][1:])
+    events = []
+    model = train(text, **SMALL, eval=pairs, on_event=events.append)
+    (done,) = of_kind(events, "done")
+    assert done.train_seconds < 0.9
+    assert model.history[1].seconds < 0.9
+    assert of_kind(events, "progress")[-1].seconds < 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"patience": 2}, SettingError, "patience has no effect without keep_best; add keep_best"),
+        ({"patience": 0, "keep_best": "pairs.txt"}, SettingError, "patience is 0, but must be a"),
+        ({"eval": 5}, WrongTypeError, "eval must be data sets or their files, got 5"),
+        ({"eval": [5]}, WrongTypeError, "eval must be data sets or their files, got 5"),
+        ({"keep_best": 5}, WrongTypeError, "keep_best must be data sets or their files, got 5"),
+        ({"eval": "broken.txt"}, FormatError, "broken.txt, line 1: expected two words and"),
+    ],
+)
+@pytest.mark.parametrize("function", [train, resume])
+def test_what_cannot_be_scored_is_told_at_once(
+    tmp_path, monkeypatch, arguments, error, message, function
+):
+    monkeypatch.chdir(tmp_path)
+    Path("pairs.txt").write_text("a b 1\n")
+    Path("broken.txt").write_text("a\n")
+    with pytest.raises(error, match=f"^{message}"):
+        function("missing", **arguments)
+
+
+# The command
+
+
+@pytest.fixture
+def folder(text, pairs, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    Path("news.txt").write_bytes(Path(text).read_bytes())
+    return tmp_path
+
+
+OPTIONS = [
+    "--min-count=1",
+    "--dim=3",
+    "--window=2",
+    "--subsample=0",
+    "--batch-size=32",
+    "--threads=1",
+]
+
+
+def run(*args, exit_code=0):
+    result = CliRunner().invoke(main, [*args])
+    assert result.exit_code == exit_code, result.output
+    return result.output
+
+
+def test_the_command_shows_and_logs_scores_and_writes_the_best_epoch(folder, given_scores):
+    run("news.txt", *OPTIONS, "--epochs", "5", "-o", "all.vec", "--run-dir", "all")
+    given_scores(10, 30, 20, 25, 20)
+    told = run(
+        *["news.txt", *OPTIONS, "--epochs", "5", "--keep-best", "pairs.txt", "--patience", "2"],
+        *["--log", "log.jsonl", "-o", "best.vec"],
+    )
+    assert told.count("  pairs.txt: ") == 4
+    assert "  pairs.txt: 30.0 (" in told
+    assert "), 5 of 6.\n" in told
+    assert "Stopped after epoch 4.\nThe best epoch is 2: 30.0 on pairs.txt.\nWrote best.vec" in told
+    events = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    assert [event["score"] for event in events if event["event"] == "score"] == [10, 30, 20, 25]
+    assert events[-1]["event"] == "best"
+    models = []
+    train("news.txt", **FIVE, on_epoch=models.append)
+    best = Vectors.load("best.vec")
+    assert best.matrix.tobytes() == models[1].vectors().matrix.tobytes()
+    assert Vectors.load("all.vec").matrix.tobytes() == models[4].vectors().matrix.tobytes()
+
+
+def test_scores_are_of_the_vectors_that_are_written(folder):
+    args = ["news.txt", *OPTIONS, "--epochs", "1", "-o", "v.vec", "--eval", "pairs.txt"]
+    run(*args, "--vectors", "sum", "--log", "log.jsonl")
+    events = map(json.loads, Path("log.jsonl").read_text().splitlines())
+    (score,) = [event["score"] for event in events if event["event"] == "score"]
+    assert score == pytest.approx(evaluate(Vectors.load("v.vec"), read_dataset("pairs.txt")).score)
+
+
+def test_scores_of_a_resumed_run(folder):
+    run("news.txt", *OPTIONS, "--epochs", "1", "-o", "v.vec", "--run-dir", "run")
+    told = run("--resume", "run", "--epochs", "+2", "--eval", "pairs.txt")
+    assert told.count("  pairs.txt: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "exit_code", "message"),
+    [
+        (["--patience", "2"], 2, "--patience has no effect without --keep-best; add --keep-best"),
+        (["--eval", "none.txt"], 2, "Path 'none.txt' does not exist"),
+        (["--eval", "news.txt"], 1, "news.txt, line 1: expected two words and a number"),
+        (["--eval", "pairs.txt", "-o", "pairs.txt"], 2, "pairs.txt is a data set and would be"),
+        (["--keep-best", "pairs.txt", "--log", "pairs.txt"], 2, "name another with --log"),
+    ],
+)
+def test_data_sets_that_cannot_be_used(folder, args, exit_code, message):
+    assert message in run("news.txt", *OPTIONS, *args, exit_code=exit_code)

@@ -1,0 +1,151 @@
+"""Scores of a run after each epoch on data sets: its best epoch, and when to stop early."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+from ..errors import SettingError, wrong_type
+from ..events import BestEpoch, Emit, Scored, StopTraining, Warned
+from ..objectives.settings import ObjectiveSettings
+
+if TYPE_CHECKING:
+    from ..evaluation.datasets import DataSet
+    from .model import Model
+
+    DataSetLike = DataSet | str | os.PathLike[str]
+
+# Enough for intervals that are shown to one digit, and a fraction of the time of an epoch.
+_N_RESAMPLES = 200
+
+
+@dataclass(frozen=True)
+class EpochScoring:
+    """What is scored after each epoch, and what follows from it.
+
+    Attributes
+    ----------
+    datasets : sequence of DataSet
+    watched : int or None
+        Which of them tells the best epoch, whose vectors are kept.
+    patience : int or None
+        After how many epochs without a better score the run ends.
+    vectors : str or None
+        Which vectors are scored; None for those that `Model.vectors` returns by default.
+    """
+
+    datasets: Sequence[DataSet]
+    watched: int | None = None
+    patience: int | None = None
+    vectors: str | None = None
+
+
+def scoring_asked(
+    eval: EpochScoring | DataSetLike | Iterable[DataSetLike],  # noqa: A002 - as the option
+    keep_best: DataSetLike | None,
+    patience: int | None,
+) -> EpochScoring | None:
+    """Return what the parameters of `train` by these names ask for, None if nothing.
+
+    Raises
+    ------
+    WrongTypeError, SettingError
+        If one is of another type, or has no effect.
+    FormatError, TextError
+        If a data set cannot be read.
+    """
+    if isinstance(eval, EpochScoring):
+        return eval
+    from ..evaluation.datasets import DataSet
+
+    if patience is not None and keep_best is None:
+        raise SettingError("patience has no effect without keep_best", "add `keep_best`")
+    if patience is not None and (not isinstance(patience, Integral) or patience < 1):
+        raise SettingError(f"patience is {patience!r:.80}, but must be a whole number, 1 or more")
+    some = [eval] if isinstance(eval, str | os.PathLike | DataSet) else eval
+    if not isinstance(some, Iterable):
+        raise wrong_type("eval", "data sets or their files", eval)
+    datasets = [_read("eval", each) for each in some]
+    watched = None
+    if keep_best is not None:
+        dataset = _read("keep_best", keep_best)
+        if dataset not in datasets:
+            datasets.append(dataset)
+        watched = datasets.index(dataset)
+    patience = None if patience is None else int(patience)
+    return EpochScoring(datasets, watched, patience) if datasets else None
+
+
+def _read(name: str, dataset: object) -> DataSet:
+    from ..evaluation.datasets import DataSet, read_dataset
+
+    if isinstance(dataset, DataSet):
+        return dataset
+    if not isinstance(dataset, str | os.PathLike):
+        raise wrong_type(name, "data sets or their files", dataset)
+    return read_dataset(dataset)
+
+
+class EpochScores:
+    """Scores the epochs of a run, and keeps the best.
+
+    Parameters
+    ----------
+    scoring : EpochScoring
+    words : sequence of str
+        Those of the vocabulary.
+    objective : ObjectiveSettings
+    emit : callable
+        Receives `Scored`, `BestEpoch`, and a warning if no epoch has a score to compare.
+    """
+
+    def __init__(
+        self, scoring: EpochScoring, words: Sequence[str], objective: ObjectiveSettings, emit: Emit
+    ) -> None:
+        from ..evaluation.scores import Evaluation
+        from ..evaluation.tasks import Scoring
+
+        word_ids = {word: row for row, word in enumerate(words)}
+        self._evaluation = Evaluation(scoring.datasets, word_ids, Scoring(), _N_RESAMPLES)
+        self._scoring, self._objective, self._emit = scoring, objective, emit
+        self._kind = scoring.vectors or objective.kinds[0]
+        self._best: tuple[int, float, Model] | None = None
+        self._last = 0
+
+    def after(self, epoch: int, model: Callable[[bool], Model]) -> None:
+        """Score the vectors after an epoch; ``model(True)`` returns a model with copies of them."""
+        self._last = epoch
+        matrix = self._objective.vectors(model(False).tables, self._kind)
+        reports = self._evaluation.reports(matrix)
+        if self._scoring.watched is not None:
+            score = reports[self._scoring.watched].score
+            if score is not None and (self._best is None or score > self._best[1]):
+                self._best = epoch, score, model(True)
+        for report in reports:
+            low, high = report.interval or (None, None)
+            about = report.dataset, report.kind, report.score, low, high
+            self._emit(Scored(epoch, *about, report.items, report.covered))
+
+    def check_patience(self) -> None:
+        """Raise StopTraining if the last epochs had no better score than one before them."""
+        patience = self._scoring.patience
+        if patience is not None and self._best and self._last - self._best[0] >= patience:
+            raise StopTraining
+
+    def best_or(self, model: Model) -> Model:
+        """Return the model of the best epoch, or another if there is none."""
+        watched = self._scoring.watched
+        if watched is None or not self._last:
+            return model
+        name = self._scoring.datasets[watched].name
+        if self._best is None:
+            self._emit(
+                Warned(f"no epoch has a score on {name}; the vectors are those of the last one")
+            )
+            return model
+        epoch, score, best = self._best
+        self._emit(BestEpoch(epoch, name, score, self._last))
+        return best
