@@ -112,13 +112,24 @@ class Destination:
         return command
 
 
+def state_folder() -> Path:
+    """Return the folder for what this package remembers of this user.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no home folder.
+    """
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # as its specification says
+        state = os.fspath(Path.home() / ".local" / "state")
+    return Path(state) / "w2v-sparseadam"
+
+
 def _own_key(make: bool = False) -> bytes | None:
     """Return the key of this user on this machine; None if there is none and none can be made."""
     try:
-        state = os.environ.get("XDG_STATE_HOME", "")
-        if not os.path.isabs(state):  # as its specification says
-            state = os.fspath(Path.home() / ".local" / "state")
-        path = Path(state) / "w2v-sparseadam" / "key"
+        path = state_folder() / "key"
         if make and not path.exists():
             path.parent.mkdir(0o700, parents=True, exist_ok=True)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import UnknownWordError
+from ..text.reading.sources import STANDARD_INPUT
 from . import W2VCommand, printable, to_json, with_advice
+from .options import INPUT_FILE
+from .questions import METHODS, Answer, Question, Search, questions_in
+from .questions import analogy as analogy_of
 from .reading import ReadingReport
 
 if TYPE_CHECKING:
     from ..vectors.vectors import Vectors
-
-Answer = tuple[str, list[tuple[str, float]]]
-"""A question, and words with their cosines."""
 
 
 @click.command(cls=W2VCommand, short_help="Print the words nearest to a word.")
@@ -35,39 +40,109 @@ Answer = tuple[str, list[tuple[str, float]]]
     metavar="A B C",
     help="Answer 'A is to B as C is to what?' by the highest cosine with B - A + C.",
 )
+@click.option(
+    "--positive",
+    metavar="WORD",
+    multiple=True,
+    help="Add this word to a sum to which the nearest words are printed; may be repeated.",
+)
+@click.option(
+    "--negative",
+    metavar="WORD",
+    multiple=True,
+    help="Subtract this word from that sum; may be repeated.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default=METHODS[0],
+    show_default=True,
+    help="Score by the cosine with a sum, or by the product of cosines (Levy & Goldberg, 2014).",
+)
+@click.option(
+    "--among",
+    metavar="FILE",
+    type=INPUT_FILE,
+    help="Print only words of this list, one per line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line instead.")
+# More than eight parameters: click passes each option.
 def main(
     vectors: str,
     words: tuple[str, ...],
     number: int,
     analogy: tuple[str, str, str] | None,
+    positive: tuple[str, ...],
+    negative: tuple[str, ...],
+    method: str,
+    among: Path | None,
     as_json: bool,
 ) -> None:
     """Print the words whose vectors have the highest cosine with that of each WORD.
 
-    VECTORS is a word2vec file, text or binary, or the folder of a run. Give words, an --analogy, or
-    both. A word that has no vector is looked up in lower case, too.
+    VECTORS is a file of vectors, or the folder of a run. A WORD may also be a sum, such as 'king -
+    man + woman'. Without any, lines of words are read: from a prompt with completion and history
+    if this is a terminal, else from standard input. A word that has no vector is looked up in lower
+    case, too.
     """
-    if not words and not analogy:
-        raise click.UsageError("Nothing to look up: give a WORD or --analogy A B C.")
+    asked = [question for word in words for question in questions_in(word)]
+    asked += [analogy_of(*analogy)] if analogy else []
+    if positive or negative:
+        signs = "+" * len(positive) + "-" * len(negative)
+        asked.append(Question(list(zip(signs, (*positive, *negative), strict=True))))
+    if not asked and vectors == STANDARD_INPUT:
+        raise click.UsageError(_NOTHING)
 
-    from ..errors import UnknownWordError
+    from ..training.initialize import read_words
     from ..vectors.vectors import Vectors
+    from .prompt import explore, is_possible
 
-    loaded = Vectors.load(vectors, on_event=ReadingReport())
-    answers: list[Answer] = []
+    listed = read_words(among) if among else None
+    search = Search(Vectors.load(vectors, on_event=ReadingReport()), number, method, listed)
+    if search.unknown:
+        such = printable(search.unknown[0])
+        click.echo(
+            f"Words of --among without a vector: {len(search.unknown):,}, such as {such}.", err=True
+        )
+    if not asked and is_possible():
+        explore(search, partial(show, as_json=as_json))
+        return
+    # Lines that are piped are answered as they come.
+    blocks = iter([asked]) if asked else map(questions_in, sys.stdin)
+    if not _answer_all(search, blocks, as_json):
+        raise click.UsageError(_NOTHING)
+
+
+_NOTHING = "Nothing to look up: give a WORD or --analogy A B C."
+
+
+def _answer_all(search: Search, blocks: Iterable[Sequence[Question]], as_json: bool) -> int:
+    """Print the answers, then what has none; return how many questions there are.
+
+    Raises
+    ------
+    Exit
+        If a question has no answer.
+    """
+    n_asked = n_shown = 0
     unknown: list[UnknownWordError] = []
-    for question in (*((word,) for word in words), *([analogy] if analogy else [])):
-        try:
-            answers.append(answer(loaded, question, number))
-        except UnknownWordError as error:
-            unknown.append(error)
-
-    show(answers, as_json)
+    for questions in blocks:
+        answers: list[Answer] = []
+        for question in questions:
+            try:
+                answers.append(search.answer(question))
+            except UnknownWordError as error:
+                unknown.append(error)
+        if n_shown and answers and not as_json:
+            click.echo()
+        show(answers, as_json)
+        n_asked += len(questions)
+        n_shown += len(answers)
     for failure in unknown:
         click.ClickException(printable(with_advice(failure.message, failure.advice))).show()
     if unknown:
         raise click.exceptions.Exit(1)
+    return n_asked
 
 
 def answer(vectors: Vectors, question: Sequence[str], number: int) -> Answer:
@@ -78,11 +153,8 @@ def answer(vectors: Vectors, question: Sequence[str], number: int) -> Answer:
     UnknownWordError
         If a word has no vector, not even in lower case.
     """
-    known = [vectors.find(word) or word for word in question]
-    if len(known) == 1:
-        return known[0], vectors.most_similar(known[0], number)
-    a, b, c = known
-    return f"{a} : {b} = {c} : ?", vectors.analogy(a, b, c, number)
+    asked = analogy_of(*question) if len(question) == 3 else Question([("+", question[0])])
+    return Search(vectors, number).answer(asked)
 
 
 def show(answers: Sequence[Answer], as_json: bool = False) -> None:

@@ -233,11 +233,13 @@ def _kind_of_fields(text: str, separator: str, split: Split) -> str:
     fields = split(text)
     if not all(fields):
         return ""
+    if len(fields) >= 3 and all(_finite(field) is not None for field in fields[1:]):
+        return ""  # a row of vectors
     if len(fields) >= 3 and _place_of_odd(fields) is not None:
         return "odd-one-out"
     if (len(fields) == 3 or (separator and len(fields) > 3)) and _rating(fields) is not None:
         return "similarity"
-    if len(fields) == 4 and not all(_finite(field) is not None for field in fields[1:]):
+    if len(fields) == 4:
         return "analogy"
     if len(fields) == 2 and separator and (separator == "\t" or len(_by_spaces(text)) == 1):
         return "word-and-class"
