@@ -179,7 +179,9 @@ def test_a_real_terminal_has_completion_and_history(tmp_path):
         try:
             wait_for(ours, "/help")
             wait_for(ours, ">")
-            os.write(ours, b"quee\t\r")
+            os.write(ours, b"quee\t")
+            wait_for(ours, "queen")
+            os.write(ours, b"\r")
             wait_for(ours, "0.8165")
             os.write(ours, b"\x04")
             assert process.wait(20) == 0
