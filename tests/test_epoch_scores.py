@@ -259,3 +259,16 @@ def test_scores_of_a_resumed_run(folder):
 )
 def test_data_sets_that_cannot_be_used(folder, args, exit_code, message):
     assert message in run("news.txt", *OPTIONS, *args, exit_code=exit_code)
+
+
+def test_epochs_of_a_cluster_are_scored_here(text, pairs):  # noqa: F811
+    pytest.importorskip("distributed", reason="several machines need it")
+    events, models = [], []
+    arguments = {"cluster": 1, "shards": 2, "rounds": 1, "on_epoch": models.append}
+    best = train(text, **SMALL, **arguments, keep_best=pairs, on_event=events.append)
+    scores = of_kind(events, "score")
+    assert [event.epoch for event in scores] == [1, 2]
+    for event, model in zip(scores, models, strict=True):
+        assert event.score == pytest.approx(evaluate(model.vectors(), read_dataset(pairs)).score)
+    (event,) = of_kind(events, "best")
+    assert bytes_of(best) == bytes_of(models[event.epoch - 1])
