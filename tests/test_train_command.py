@@ -133,7 +133,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
     """Every option but those of the output is a field of a config, and gets there."""
     seen = {}
 
-    def train(corpus, settings, on_event):
+    def train(corpus, settings, on_event, scoring):
         for part in (settings.text, settings.objective, settings.optimizer, settings.run):
             seen.update(vars(part))
         raise SettingError("enough")
