@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import FormatError, TextError
-from ..text.reading.compression import open_unpacked
+from ..text.reading.compression import open_unpacked, read_lines
 
-_MOST_BYTES = 1 << 26
 _ODD = "*"
 _WHITE = " \t\n\v\f\r"  # of ASCII: other white space may be part of a word
 _COLUMN_NAME = re.compile(r"(word|words|concept|item|noun|verb)[ _]?\d?", re.IGNORECASE)
@@ -141,7 +140,8 @@ def looks_like_dataset(path: str | os.PathLike[str]) -> bool:
         return False
     if b"\0" in head:
         return False
-    texts = _texts(head.decode(errors="replace"))
+    content = head.decode(errors="replace").removeprefix("\ufeff")
+    texts = [text.strip(_WHITE) for text in re.split("\r\n?|\n", content)]
     lines = [_Line("", text) for text in texts if text and not text.startswith("#")]
     if not lines or re.fullmatch(r"\d+[ \t]+\d+", lines[0].text):  # the header of vectors
         return False
@@ -175,25 +175,21 @@ def _read_folder(folder: Path) -> AnalogySet:
     return AnalogySet(folder.name, sections)
 
 
-def _texts(content: str) -> list[str]:
-    """Return the lines of a file without white space around them."""
-    return [text.strip(_WHITE) for text in re.split("\r\n?|\n", content.removeprefix("\ufeff"))]
-
-
 def _lines(path: str | os.PathLike[str]) -> Iterator[_Line]:
     """Yield the lines that are not ignored."""
-    with open_unpacked(path) as (stream, name, _):
-        content = stream.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise FormatError(f"{name}: has more than {_MOST_BYTES >> 20} MiB, so it is not a data set")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        number = len(re.findall(b"\r\n?|\n", content[: error.start])) + 1
-        raise FormatError(f"{name}, line {number}: is not UTF-8; convert the file") from None
-    for number, line in enumerate(_texts(text), 1):
-        if line and not line.startswith("#"):
-            yield _Line(f"{name}, line {number}", line)
+    number = 0
+    for place, ended in read_lines(path):
+        name = place.rpartition(", line ")[0]
+        for line in ended.removesuffix(b"\n").removesuffix(b"\r").split(b"\r"):
+            number += 1
+            try:
+                text = line.decode().strip(_WHITE)
+            except UnicodeDecodeError:
+                raise FormatError(
+                    f"{name}, line {number}: is not UTF-8; convert the file"
+                ) from None
+            if text and not text.startswith("#"):
+                yield _Line(f"{name}, line {number}", text)
 
 
 Split = Callable[[str], list[str]]
