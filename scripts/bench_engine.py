@@ -1,13 +1,16 @@
-"""Say where a training step's time goes, and how it falls with the number of threads.
+"""Say where a training step's time goes, what limits it, and how it falls with more threads.
 
     python scripts/bench_engine.py corpus.txt
 
-1. *Waterfall.* The stages of a step, one after the other on one thread, over many batches:
+1. *Waterfall.* The parts of a step, in the engine's order, on one thread, over many batches:
    microseconds for each center (a token that subsampling kept).
 2. *Floor.* What the block's three matrix products alone would take, as OpenBLAS runs them through
    NumPy (all positives as one dense product, as a program on BLAS would have it), and as this
    package's own tiles do (negatives only; positives are computed inside their band).
-3. *Threads.* The engine on 1, 2, … threads, in turn, round by round: tokens per second, the median
+3. *Roofline.* The arithmetic of the products and the bytes of the rows that a step must move, for
+   each center, against what this processor does of either alone: multiplications and additions of
+   vectors that stay in the first cache, and a copy of an array that no cache holds.
+4. *Threads.* The engine on 1, 2, … threads, in turn, round by round: tokens per second, the median
    of the ratios, and the share of time in which only one thread has work, by construction.
 
 The matrices and the state stay resident, everything is compiled before a clock starts, and the
@@ -24,83 +27,117 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import no_type_check
+from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 
 from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.engine.engine import Engine
-from w2v_sparseadam.objectives.skip_gram.gradients import Scratch, chunk_gradients
-from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.engine.parts import GRADIENTS, PLAN, early_call, move_call, prepare_call
+from w2v_sparseadam.objectives.skip_gram.gradients import Scratch
 from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
-from w2v_sparseadam.objectives.windows.plan import (
-    BLOCK,
-    CHUNK,
-    BatchPlan,
-    PlanScratch,
-    fill_plan,
-)
-from w2v_sparseadam.objectives.windows.sampler import Sampler
-from w2v_sparseadam.optimizers.base import move, prepare
+from w2v_sparseadam.objectives.windows.plan import BLOCK
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.simd.arrays import zeros
-from w2v_sparseadam.simd.kernels import for_python, kernel
+from w2v_sparseadam.simd.calls import call
+from w2v_sparseadam.simd.kernels import kernel
 from w2v_sparseadam.simd.products import dot_tile, multiply
-from w2v_sparseadam.simd.random import draw_key
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.text.corpus import Corpus, read_corpus
 from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.training.build import build_engine
 from w2v_sparseadam.training.settings import RunConfig, Settings
 
-STAGES = ("plan", "gradients", "center rows", "context rows")
+STAGES = ("plan", "gradients", "rows of one chunk", "other rows")
 WARM_BATCHES = 20
 
 
-def time_stages(corpus: Corpus, skip_gram: SkipGramConfig, batch_size: int) -> np.ndarray:
-    """Return seconds for each center and stage of the first batches, shape (batches, 4)."""
-    word_ids, counts = corpus.word_ids, corpus.vocabulary.counts
-    optimizer, run = OptimizerConfig(), RunConfig(batch_size=batch_size, threads=1)
-    with Workers(1) as workers:
-        settings = Settings(objective=skip_gram, optimizer=optimizer, run=run)
-        engine = build_engine(word_ids, counts, settings, workers)
-    center, context = engine.tables.values()
-    skip_gram = skip_gram.for_text(int(counts.sum()))
-    sampler = Sampler.build(
-        counts, skip_gram.subsample or 0.0, skip_gram.noise_exponent, SHARED_NEGATIVES
-    )
-    plan = BatchPlan.allocate(engine.positions, skip_gram.window, SHARED_NEGATIVES)
-    plan_scratch = PlanScratch.allocate(counts.size, plan)
-    n_dims = center.param.shape[1]
-    scratch = Scratch.allocate(n_dims, skip_gram.window, SHARED_NEGATIVES, skip_gram.dynamic_window)
-    grads = [zeros(groups.places.size, n_dims) for groups in plan.groups]
-    keys = np.array([draw_key(1, use, 0) for use in ("position", "negative")])
-    weight = np.float32(skip_gram.negative / SHARED_NEGATIVES)
-    times = []
-    for batch in range(min(engine.n_batches - 1, 1500)):
-        clock = [time.perf_counter()]
+class Work(NamedTuple):
+    """What a step does for each center, on average."""
+
+    pairs: float  # with its contexts; each center also has all negatives of its block
+    places: float  # gradients of rows
+    rows: float  # that move
+
+
+@kernel
+@no_type_check
+def call_part(calls, which, a, b, c):
+    """Do a part of a step, as the scheduler does."""
+    return call(calls, which, a, b, c)
+
+
+@kernel
+@no_type_check
+def move_rows_of_chunk(calls, n_tables, chunk):
+    """Move the rows of plan 0 that one chunk alone needs."""
+    for table in range(n_tables):
+        first = call(calls, early_call(table), 0, chunk, 0)
+        last = call(calls, early_call(table), 0, chunk + 1, 0)
+        call(calls, move_call(table), 0, first, last)
+
+
+@kernel
+@no_type_check
+def move_other_rows(calls, n_tables, n_chunks):
+    """Move the other rows of plan 0."""
+    for table in range(n_tables):
+        first = call(calls, early_call(table), 0, n_chunks, 0)
+        last = call(calls, prepare_call(table), 0, 0, 0)
+        call(calls, move_call(table), 0, first, last)
+
+
+def new_engine(corpus: Corpus, settings: Settings, workers: Workers) -> Engine:
+    """Return an engine for a text."""
+    return build_engine(corpus.word_ids, corpus.vocabulary.counts, settings, workers)
+
+
+def time_stages(engine: Engine, lr: float, n_batches: int = 1500) -> tuple[np.ndarray, Work]:
+    """Take the first steps; return seconds for each center and stage, (steps, 4), and the work."""
+    shared, ring, calls = engine._shared, engine._ring, engine._calls[0].table
+    shared.keys[0] = engine._objective.keys(engine._seed, 0)
+    times, work = [], []
+    for batch in range(min(engine.n_batches - 1, n_batches)):
+        for table, optimizer in enumerate(engine.tables.values()):
+            shared.scalars[0, table] = optimizer.next_scalars(lr)
         start = batch * engine.positions
-        stop = start + engine.positions
-        for_python(fill_plan)(
-            word_ids, start, stop, sampler, keys, skip_gram.dynamic_window, True, plan_scratch, plan
+        seconds = time_step(calls, shared.n_chunks, start, start + engine.positions)
+        n_centers = max(1, int(ring.n_centers[0, 0]))
+        times.append(seconds / n_centers)
+        n_pairs = ring.n_left[0, :n_centers].sum() + ring.n_right[0, :n_centers].sum()
+        n_rows = [int(groups.n_rows[0, 0]) for groups in ring.groups]
+        n_places = sum(
+            int(groups.starts[0, n]) for groups, n in zip(ring.groups, n_rows, strict=True)
         )
-        clock.append(time.perf_counter())
-        n_centers = int(plan.n_centers[0])
-        for chunk in range(-(-n_centers // CHUNK)):
-            for_python(chunk_gradients)(
-                center.param, context.param, plan, chunk, weight, scratch, *grads
-            )
-        clock.append(time.perf_counter())
-        for optimizer_, groups, places in (
-            (center, plan.groups[0], grads[0]),
-            (context, plan.groups[1], grads[1]),
-        ):
-            scalars = np.array(optimizer_.next_scalars(optimizer.start_lr))
-            n_rows = prepare(optimizer_.rule, groups)
-            move(optimizer_.rule, groups, places, 0, n_rows, scalars)
-            clock.append(time.perf_counter())
-        times.append(np.diff(clock) / max(1, n_centers))
-    return np.array(times[WARM_BATCHES:])
+        work.append(np.array([n_pairs, n_places, sum(n_rows)]) / n_centers)
+    return np.array(times), Work(*np.mean(work, axis=0).tolist())
+
+
+def time_step(calls: Any, n_chunks: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Take a step with plan 0, part by part, and return the seconds of each of ``STAGES``.
+
+    ``n_chunks``, of shape (plans, 1), is written when the plan is made.
+    """
+    seconds = np.zeros(len(STAGES))
+    clock = time.perf_counter()
+
+    def count(stage: int) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        seconds[stage] += now - clock
+        clock = now
+
+    call_part(calls, PLAN, start, stop, 0)
+    count(0)
+    for chunk in range(n_chunks[0, 0]):
+        call_part(calls, GRADIENTS, 0, chunk, 0)
+        count(1)
+        move_rows_of_chunk(calls, 2, chunk)
+        count(2)
+    move_other_rows(calls, 2, int(n_chunks[0, 0]))
+    count(3)
+    return seconds
 
 
 def best_time(call: Callable[[], object], n_repeats: int = 9) -> float:
@@ -138,11 +175,58 @@ def time_blas(n_dims: int, window: int, n_blocks: int = 256) -> float:
 def noise_products(v, u, scores, v_grad, u_grad, n_blocks):
     """Do the three products of a block with its negatives, over and over."""
     for _ in range(n_blocks):
-        for i in range(0, v.shape[0], 4):
-            for k in range(0, u.shape[0], 4):
-                dot_tile(v, u, scores, i, k)
-        multiply(scores, u, v_grad, v.shape[0], u.shape[0])
-        multiply(scores.T, v, u_grad, u.shape[0], v.shape[0])
+        for k in range(0, u.shape[0], 4):
+            for i in range(0, v.shape[0], 4):
+                dot_tile(u, v, scores, k, i)
+        multiply(scores.T, u, v_grad, v.shape[0], u.shape[0])
+        multiply(scores, v, u_grad, u.shape[0], v.shape[0])
+
+
+@kernel
+@no_type_check
+def small_products(a, b, c, n_repeats):
+    """Multiply two small matrices over and over: nothing but multiplications and additions."""
+    for _ in range(n_repeats):
+        multiply(a, b, c, a.shape[0], a.shape[1])
+
+
+def peak_flops() -> float:
+    """Return the most multiplications and additions of float32 per second of one thread."""
+    n_rows, n, n_columns, n_repeats = 8, 128, 48, 20_000
+    a, b, c = zeros(n_rows, n), zeros(n, n_columns), zeros(n_rows, n_columns)
+    small_products(a, b, c, 1)
+    seconds = best_time(lambda: small_products(a, b, c, n_repeats))
+    return 2 * n_rows * n * n_columns * n_repeats / seconds
+
+
+def copy_bandwidth(n_bytes: int = 1 << 28) -> float:
+    """Return the bytes that one thread reads and writes per second where no cache helps."""
+    source, target = np.ones(n_bytes, np.uint8), np.zeros(n_bytes, np.uint8)
+    return 2 * n_bytes / best_time(lambda: np.copyto(target, source))
+
+
+def print_roofline(work: Work, n_dims: int, micros: float) -> None:
+    """Print what a center's arithmetic and bytes would take alone, and the share of a step."""
+    products = 3 * 2 * n_dims * (work.pairs + SHARED_NEGATIVES)
+    row = 4 * n_dims
+    # Vectors are copied for the products, gradients written and read; a row and its second moment
+    # are read and written.
+    cached, moved = row * 3 * work.places, row * 4 * work.rows
+    flops, bandwidth = peak_flops(), copy_bandwidth()
+    print("| limit | per center | alone, per second | µs per center | share of a step |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name, amount, unit, rate in (
+        ("arithmetic of the products", products, "flops", flops),
+        ("rows that move, from memory", moved, "bytes", bandwidth),
+        ("gathered vectors and gradients, if from memory, too", cached, "bytes", bandwidth),
+    ):
+        floor = amount / rate * 1e6
+        cells = [f"{amount:,.0f} {unit}", f"{rate / 1e9:,.1f} G{unit}", f"{floor:.3f}"]
+        print(f"| {name} | " + " | ".join(cells) + f" | {floor / micros:.0%} |")
+    print(
+        f"\nA center has {work.pairs:.1f} contexts and {SHARED_NEGATIVES} negatives; "
+        f"{work.places:.2f} gradients move {work.rows:.2f} rows of {row} bytes.\n"
+    )
 
 
 def time_tiles(n_dims: int, window: int) -> float:
@@ -159,15 +243,10 @@ def time_tiles(n_dims: int, window: int) -> float:
     return best_time(products) / (n_blocks * BLOCK)
 
 
-def run_engine(
-    corpus: Corpus, skip_gram: SkipGramConfig, run: RunConfig, seconds: float
-) -> tuple[float, float]:
+def run_engine(corpus: Corpus, settings: Settings, seconds: float) -> tuple[float, float]:
     """Return tokens per second, and the share of the time spent before and after the threads."""
-    word_ids, counts = corpus.word_ids, corpus.vocabulary.counts
-    optimizer = OptimizerConfig()
-    with Workers(run.n_threads) as workers:
-        settings = Settings(objective=skip_gram, optimizer=optimizer, run=run)
-        engine = build_engine(word_ids, counts, settings, workers)
+    with Workers(settings.run.n_threads) as workers:
+        engine = new_engine(corpus, settings, workers)
         inside = 0.0
         run_parts = workers.run
 
@@ -199,9 +278,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("corpus", help="a text file of some megabytes")
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--window", type=int, default=5)
+    parser.add_argument("--subsample", type=float, help="default: that of w2v-train")
     parser.add_argument("--batch-size", type=int, default=1024)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="the most")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each run of the engine")
     return parser.parse_args(argv)
 
@@ -209,26 +289,33 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure and print."""
     args = parse_args()
-    skip_gram = SkipGramConfig(dim=args.dim, window=args.window)
+    skip_gram = SkipGramConfig(dim=args.dim, window=args.window, subsample=args.subsample)
+
+    def settings_for(n_threads: int) -> Settings:
+        run = RunConfig(batch_size=args.batch_size, threads=n_threads)
+        return Settings(objective=skip_gram, optimizer=OptimizerConfig(), run=run)
+
     with read_corpus([args.corpus], TextConfig(tokenizer="whitespace")) as corpus:
-        stages = time_stages(corpus, skip_gram, args.batch_size)
-        micros = np.median(stages, axis=0) * 1e6
+        with Workers(1) as workers:
+            engine = new_engine(corpus, settings_for(1), workers)
+        stages, work = time_stages(engine, OptimizerConfig().start_lr)
+        micros = np.median(stages[WARM_BATCHES:], axis=0) * 1e6
         n_dims = -(-args.dim // 16) * 16
         blas, tiles = (time(n_dims, args.window) * 1e6 for time in (time_blas, time_tiles))
-        print("| stage, one thread | µs a center | share |\n| --- | ---: | ---: |")
+        print("| stage, one thread | µs per center | share |\n| --- | ---: | ---: |")
         for stage, value in zip(STAGES, micros, strict=True):
             print(f"| {stage} | {value:.3f} | {value / micros.sum():.0%} |")
         print(f"| sum | {micros.sum():.3f} | |")
         print(f"| of the gradients: products with the negatives, alone | {tiles:.3f} | |")
         print(f"| the block's products in OpenBLAS, alone | {blas:.3f} | |\n")
         print(f"The sum is {micros.sum() / blas:.2f} times OpenBLAS's products alone.\n")
+        print_roofline(work, n_dims, micros.sum())
 
         rates: dict[int, list[float]] = {n: [] for n in range(1, args.threads + 1)}
         serial: dict[int, list[float]] = {n: [] for n in rates}
         for _ in range(args.rounds):
             for n_threads in rates:
-                run = RunConfig(batch_size=args.batch_size, threads=n_threads)
-                rate, share = run_engine(corpus, skip_gram, run, args.seconds)
+                rate, share = run_engine(corpus, settings_for(n_threads), args.seconds)
                 rates[n_threads].append(rate)
                 serial[n_threads].append(share)
     print("| threads | tokens/s | times one thread | outside the threads |")
