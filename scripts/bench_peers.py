@@ -1,4 +1,4 @@
-"""Time this trainer against others that pip installs: same corpus, settings and threads.
+"""Time this trainer against others: same corpus, settings and threads.
 
 Every contestant runs in a process of its own, in turn, several times over, so that a change of the
 machine's speed meets all alike; what counts is the median of the ratios within each round. Prints a
@@ -7,10 +7,20 @@ Markdown table. A contestant that is not installed is left out, and the table sa
     pip install gensim fasttext-wheel torch
     python scripts/bench_peers.py corpus.txt --lines 60000
 
+``--peer`` adds any other program, by the command that runs it. It is split as a shell would, but no
+shell runs it. {corpus} and {epochs} must occur; {out}, {threads}, {dim}, {window}, {negative},
+{subsample} and {min_count} may.
+
+    python scripts/bench_peers.py corpus.txt --peer word2vec='./word2vec -train {corpus} -output
+        {out} -iter {epochs} -threads {threads} -size {dim} -window {window} -negative {negative}
+        -sample {subsample} -min-count {min_count} -cbow 0'
+
 *Training* is the time of the training loop alone, without reading text, building a vocabulary or
-compiling; fastText does not tell it, so its whole call is taken. *Command* is a whole process from
-start to end. PyTorch trains the same loss on pairs drawn by the same rules, without subsampling's
-and the windows' cost (they are prepared before the clock starts), for a limited time.
+compiling. fastText does not tell it, so its whole call is taken. A ``--peer`` runs twice in a
+round, the second time with twice the epochs: its training time is what that takes longer. *Command*
+is a whole process from start to end. PyTorch trains for a limited time (``peer_torch.py``).
+
+With ``--busy``, everything also runs beside a process that keeps one processor busy.
 """
 
 from __future__ import annotations
@@ -21,6 +31,8 @@ import importlib.util
 import json
 import os
 import platform
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,9 +40,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import date
+from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from string import Formatter
 
 from w2v_sparseadam.benchmark.environment import describe_machine
 
@@ -41,7 +55,11 @@ PEERS = {
     "PyTorch SparseAdam": "torch",
 }
 PACKAGES = {"fasttext": "fasttext-wheel"}
-TORCH_BATCHES = (1024, 4096, 16384, 65536)
+FIELDS = ["corpus", "epochs", "out", "threads", "dim", "window", "negative", "subsample"]
+FIELDS += ["min_count"]
+
+Times = dict[str, float]
+"""Of a run: seconds of training and of the whole command, and megabytes of memory at the peak."""
 
 
 def train_ours(args: argparse.Namespace) -> float:
@@ -110,88 +128,10 @@ def train_fasttext(args: argparse.Namespace) -> float:
 
 
 def train_torch(args: argparse.Namespace) -> float:
-    """Train with Embedding(sparse=True) and SparseAdam; return seconds for the whole corpus.
+    """Train with PyTorch."""
+    from peer_torch import train
 
-    Each batch size trains for a share of ``args.torch_seconds``; the best speed, in tokens of the
-    corpus a second, is carried over to all of it.
-    """
-    import torch
-
-    torch.set_num_threads(args.threads)
-    centers, contexts, noise, n_tokens, n_words = _pairs(args)
-    pairs_a_token = len(centers) / n_tokens
-    speeds = {}
-    for size in TORCH_BATCHES:
-        center = torch.nn.Embedding(n_words, args.dim, sparse=True)
-        context = torch.nn.Embedding(n_words, args.dim, sparse=True)
-        torch.nn.init.zeros_(context.weight)
-        parameters = [*center.parameters(), *context.parameters()]
-        optimizer = torch.optim.SparseAdam(parameters, lr=0.02)
-        began, first = time.perf_counter(), 0
-        while time.perf_counter() - began < args.torch_seconds / len(TORCH_BATCHES):
-            rows = slice(first, first + size)
-            if rows.stop > len(centers):
-                break
-            negatives = torch.multinomial(noise, size * args.negative, replacement=True)
-            v = center(torch.from_numpy(centers[rows]))
-            u = context(torch.from_numpy(contexts[rows]))
-            n = context(negatives.view(size, args.negative))
-            near = torch.nn.functional.logsigmoid((v * u).sum(1))
-            far = torch.nn.functional.logsigmoid(-(n @ v.unsqueeze(2)).squeeze(2))
-            loss = -(near.sum() + far.sum())
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            first = rows.stop
-        speeds[size] = first / (time.perf_counter() - began) / pairs_a_token
-    return n_tokens * args.epochs / max(speeds.values())
-
-
-def _pairs(args: argparse.Namespace) -> tuple[Any, Any, Any, int, int]:
-    """Return the corpus' pairs, by word2vec's rules, and its noise distribution."""
-    import numpy as np
-    import torch
-
-    rng = np.random.default_rng(1)
-    ids, counts = _word_ids(args)
-    n_tokens = int((ids >= 0).sum())
-    frequency = counts / counts.sum()
-    keep = np.sqrt(args.subsample / frequency) + args.subsample / frequency
-    kept = ids[(ids < 0) | (rng.random(ids.size) < keep[ids])]
-    sentence = np.cumsum(kept < 0)
-    reach = rng.integers(1, args.window + 1, kept.size)
-    centers, contexts = [], []
-    for distance in range(1, args.window + 1):
-        same = (sentence[distance:] == sentence[:-distance]) & (kept[distance:] >= 0)
-        same &= kept[:-distance] >= 0
-        for source, target in (
-            (slice(distance, None), slice(-distance)),
-            (slice(-distance), slice(distance, None)),
-        ):
-            chosen = same & (reach[source] >= distance)
-            places = np.flatnonzero(chosen)
-            centers.append(np.stack([np.arange(kept.size)[source][places], kept[source][places]]))
-            contexts.append(kept[target][places])
-    center = np.concatenate(centers, axis=1)
-    order = np.argsort(center[0], kind="stable")
-    noise = torch.from_numpy(counts**0.75)
-    return center[1][order], np.concatenate(contexts)[order], noise, n_tokens, counts.size
-
-
-def _word_ids(args: argparse.Namespace) -> tuple[Any, Any]:
-    """Return the corpus as word ids, −1 after each line, and the counts of the words."""
-    import numpy as np
-
-    with open(args.corpus, encoding="utf-8") as stream:
-        counter = Counter(word for line in stream for word in line.split())
-    common = {word: n for word, n in counter.most_common() if n >= args.min_count}
-    word_ids = {word: word_id for word_id, word in enumerate(common)}
-    ids: list[int] = []
-    with open(args.corpus, encoding="utf-8") as stream:
-        for line in stream:
-            ids.extend(word_ids[word] for word in line.split() if word in word_ids)
-            ids.append(-1)
-    return np.array(ids), np.array(list(common.values()), np.float64)
+    return train(args)
 
 
 TRAINERS = {
@@ -202,8 +142,51 @@ TRAINERS = {
 }
 
 
-def run_once(name: str, args: argparse.Namespace) -> dict[str, float]:
-    """Run a contestant in a process of its own; return its times and its peak memory."""
+def parse_peer(text: str) -> tuple[str, list[str]]:
+    """Return the name and the words of NAME='command'; exit with a line if it is no template."""
+    name, equals, template = text.partition("=")
+    if not (name and equals and template.strip()) or name in PEERS:
+        raise SystemExit(f"--peer {text}: write NAME='command with {{corpus}} {{epochs}}'")
+    try:
+        words = shlex.split(template)
+        fields = {field for word in words for _, field, _, _ in Formatter().parse(word)} - {None}
+    except ValueError as error:
+        raise SystemExit(f"--peer {name}: {error}, in: {template}") from error
+    for field in sorted(map(str, fields - set(FIELDS))):
+        known = ", ".join(f"{{{known}}}" for known in FIELDS)
+        raise SystemExit(f"--peer {name}: {{{field}}} is not one of {known}")
+    for field in {"corpus", "epochs"} - fields:
+        raise SystemExit(f"--peer {name}: {{{field}}} is missing")
+    if not shutil.which(words[0]):
+        raise SystemExit(f"--peer {name}: there is no program {words[0]}")
+    return name, words
+
+
+def run_peer(name: str, words: list[str], args: argparse.Namespace, corpus: Path) -> Times:
+    """Run a command of ``--peer``, and again with twice the epochs."""
+    values = {**vars(args), "corpus": str(corpus), "out": f"{corpus}.vec"}
+    seconds, memory = [], 0.0
+    for epochs in (args.epochs, 2 * args.epochs):
+        command = [word.format(**{**values, "epochs": epochs}) for word in words]
+        began = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        seconds.append(time.perf_counter() - began)
+        memory = memory or usage.ru_maxrss / 1e3  # includes what this process held when it forked
+        if child.returncode:
+            raise SystemExit(f"{name} failed with exit code {child.returncode}")
+    once, twice = seconds
+    if twice <= once:
+        raise SystemExit(
+            f"{name} took {once:.1f} s for {args.epochs} epochs and {twice:.1f} s for twice as "
+            "many; raise --lines or --epochs"
+        )
+    return {"training": twice - once, "command": once, "memory": memory}
+
+
+def run_own(name: str) -> Times:
+    """Run one of ``PEERS`` in a process of its own."""
     command = [sys.executable, __file__, *sys.argv[1:], "--contestant", name]
     began = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -218,6 +201,17 @@ def run_once(name: str, args: argparse.Namespace) -> dict[str, float]:
     }
 
 
+@contextmanager
+def busy_process() -> Iterator[None]:
+    """Keep one processor busy."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def contestant(name: str, args: argparse.Namespace) -> None:
     """Be one contestant: train, and print seconds and peak memory as JSON."""
     from w2v_sparseadam.system.machine import peak_memory
@@ -225,9 +219,7 @@ def contestant(name: str, args: argparse.Namespace) -> None:
     print(json.dumps({"seconds": TRAINERS[name](args), "memory": peak_memory()}))
 
 
-def table(
-    names: list[str], rounds: dict[str, list[dict[str, float]]], n_tokens: int
-) -> Iterator[str]:
+def table(names: list[str], rounds: dict[str, list[Times]], n_tokens: int) -> Iterator[str]:
     """Yield the lines of the Markdown table: medians, and ratios within each round."""
     yield "| | training, tokens/s | ours is faster by | command, s | ours is faster by | peak, MB |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
@@ -252,12 +244,28 @@ def table(
         yield "| " + " | ".join(cells) + " |"
 
 
+def busy_table(names: list[str], rounds: dict[str, list[Times]], n_tokens: int) -> Iterator[str]:
+    """Yield a table of how much slower each trains beside a busy process."""
+    yield "| | alone, tokens/s | beside a busy process | slower by |\n| --- | ---: | ---: | ---: |"
+    for name in names:
+        alone, beside = rounds[name], rounds[f"{name}, busy"]
+        speeds = [
+            f"{statistics.median(n_tokens / run['training'] for run in runs):,.0f}"
+            for runs in (alone, beside)
+        ]
+        ratios = [b["training"] / a["training"] for a, b in zip(alone, beside, strict=True)]
+        spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+        yield "| " + " | ".join([name, *speeds, spread]) + " |"
+
+
 def main() -> None:
     """Run all contestants in turn and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("corpus", help="text of words separated by white space, a sentence a line")
     parser.add_argument("--lines", type=int, help="use only the first lines of the corpus")
     parser.add_argument("--peers", default=",".join(PEERS), help="default: %(default)s")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME='COMMAND'")
+    parser.add_argument("--busy", action="store_true", help="and beside a busy process")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: %(default)s")
     parser.add_argument("--dim", type=int, default=100, help="default: %(default)s")
@@ -275,42 +283,57 @@ def main() -> None:
         contestant(args.contestant, args)
         return
 
-    names = [name for name in args.peers.split(",") if importlib.util.find_spec(PEERS[name])]
-    for name in set(args.peers.split(",")) - set(names):
+    peers = dict(map(parse_peer, args.peer))
+    own = [name for name in args.peers.split(",") if importlib.util.find_spec(PEERS[name])]
+    for name in set(args.peers.split(",")) - set(own):
         print(f"{name} is not installed and left out.", file=sys.stderr)
+    names = [*own, *peers]
     with tempfile.TemporaryDirectory() as folder:
         excerpt = Path(folder, "corpus.txt")
+        counts: Counter[str] = Counter()
         with open(args.corpus, encoding="utf-8") as source, excerpt.open("w") as target:
-            for number, line in enumerate(source):
-                if args.lines is not None and number == args.lines:
-                    break
+            for line in islice(source, args.lines):
+                counts.update(line.split())
                 target.write(line)
         sys.argv += ["--excerpt", str(excerpt)]
-        counts = Counter(excerpt.read_text().split())
         n_tokens = sum(n for n in counts.values() if n >= args.min_count) * args.epochs
-        run_once(names[0], args)  # compile, and read the files into memory
-        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-        for number in range(args.rounds):
-            for name in names:
-                rounds[name].append(run_once(name, args))
-                result = rounds[name][-1]
-                print(
-                    f"round {number + 1}, {name}: {n_tokens / result['training']:,.0f} tokens/s, "
-                    f"{result['command']:.1f} s, {result['memory']:,.0f} MB",
-                    file=sys.stderr,
-                )
+        del counts
+        run_own(names[0])  # compile, and read the files into memory
+        rounds = run_rounds(names, peers, args, excerpt, n_tokens)
     versions = [
         f"{name} {importlib.metadata.version(PACKAGES.get(PEERS[name], PEERS[name]))}"
-        for name in names
-        if name != names[0]
+        for name in own[1:]
     ]
-    command = " ".join(["python", *(arg for arg in sys.argv[:-2])])
     print(*table(names, rounds, n_tokens), sep="\n")
+    if args.busy:
+        print("", *busy_table(names, rounds, n_tokens), sep="\n")
     print(
         f"\n{date.today()}, {describe_machine()['processor']}, {args.threads} threads, Python "
         f"{platform.python_version()}, {', '.join(versions)}; {n_tokens:,} tokens; medians of "
-        f"{args.rounds} rounds, in turn; `{command}`"
+        f"{args.rounds} rounds, in turn; `{shlex.join(['python', *sys.argv[:-2]])}`"
     )
+
+
+def run_rounds(
+    names: list[str],
+    peers: dict[str, list[str]],
+    args: argparse.Namespace,
+    corpus: Path,
+    n_tokens: int,
+) -> dict[str, list[Times]]:
+    """Run all in turn, round by round; return their times by name."""
+    rounds: dict[str, list[Times]] = {}
+    for number, name, busy in product(range(args.rounds), names, range(1 + args.busy)):
+        with busy_process() if busy else nullcontext():
+            run = run_peer(name, peers[name], args, corpus) if name in peers else run_own(name)
+        key = f"{name}, busy" if busy else name
+        rounds.setdefault(key, []).append(run)
+        print(
+            f"round {number + 1}, {key}: {n_tokens / run['training']:,.0f} tokens/s, "
+            f"{run['command']:.1f} s, {run['memory']:,.0f} MB",
+            file=sys.stderr,
+        )
+    return rounds
 
 
 if __name__ == "__main__":
