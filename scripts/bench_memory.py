@@ -33,7 +33,7 @@ from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.training.build import model_memory
 from w2v_sparseadam.training.settings import Settings
 
-SIZES = [(20_000, 4), (100_000, 4), (400_000, 4), (1_000_000, 4), (100_000, 32), (100_000, 128)]
+SIZES = [(20_000, 4), (100_000, 4), (400_000, 4), (1_000_000, 4), (100_000, 16), (100_000, 64)]
 """Words, and millions of tokens."""
 
 
