@@ -229,6 +229,12 @@ ELSEWHERE = {
     "--items",
     "--long",
     "--protocol",
+    "--peer",
+    "--peers",
+    "--busy",
+    "--words",
+    "--tokens",
+    "--folder",
 }
 """Options of scripts and of other programs."""
 
