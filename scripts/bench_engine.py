@@ -35,9 +35,9 @@ from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.engine.parts import GRADIENTS, PLAN, early_call, move_call, prepare_call
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
 from w2v_sparseadam.objectives.windows.plan import BLOCK
-from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.simd.arrays import zeros
 from w2v_sparseadam.simd.calls import call

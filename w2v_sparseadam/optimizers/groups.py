@@ -57,7 +57,10 @@ def group(words, places, ends, n_chunks, slots, cursors, groups):
     for k in range(n):
         count = slots[words[k]] + 1
         slots[words[k]] = count
-        n_early += np.int64(count == 0) - np.int64(count == 1)
+        if count == 0:
+            n_early += 1
+        elif count == 1:
+            n_early -= 1
     # … and once such a word has been met again, is −2 less the number of its row, from n_early on.
     n_alone = n_several = k = 0
     stop = n_early
