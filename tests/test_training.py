@@ -17,11 +17,8 @@ from runs import train
 from w2v_sparseadam import resume
 from w2v_sparseadam.engine import engine
 from w2v_sparseadam.errors import DivergenceError, SettingError, TextError, W2VError
-from w2v_sparseadam.objectives.skip_gram.settings import (
-    MAX_WINDOW,
-    SkipGramConfig,
-    default_subsample,
-)
+from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.objectives.windows.settings import MAX_WINDOW, default_subsample
 from w2v_sparseadam.optimizers.settings import START_LR, OptimizerConfig
 from w2v_sparseadam.runs.settings import read_settings
 from w2v_sparseadam.system import machine, memory
