@@ -273,3 +273,31 @@ def merged_block(block, shards, added):
                     weighted = [touches * new[name] for touches, new in moved]
                     merged[table][name][row] = sum(weighted) / n_touches
     return merged
+
+
+def fnv1a_signed(data):
+    """Return fastText's hash of bytes: FNV-1a over signed bytes, as its dictionary.cc says."""
+    value = 2166136261
+    for byte in data:
+        signed = byte - 256 if byte > 127 else byte
+        value = ((value ^ (signed & 0xFFFFFFFF)) * 16777619) & 0xFFFFFFFF
+    return value
+
+
+def ngram_buckets(word, min_n, max_n, n_buckets):
+    """Return the buckets of a word's n-grams, by the loops of fastText's computeSubwords."""
+    if word == b"</s>":
+        return []
+    whole, found = b"<%b>" % word, []
+    for start in range(len(whole)):
+        if whole[start] & 0xC0 == 0x80:
+            continue
+        end, n = start, 1
+        while end < len(whole) and n <= max_n:
+            end += 1
+            while end < len(whole) and whole[end] & 0xC0 == 0x80:
+                end += 1
+            if n >= min_n and not (n == 1 and (start == 0 or end == len(whole))):
+                found.append(fnv1a_signed(whole[start:end]) % n_buckets)
+            n += 1
+    return found

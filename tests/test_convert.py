@@ -38,7 +38,7 @@ VECTORS = Vectors(
 )
 NEEDED = {".parquet": "pyarrow", ".kv": "gensim"}
 ENDINGS = [each.endings[-1] for each in registry.FORMATS if each.endings]
-WITH_COUNTS = {".safetensors", ".parquet", ".kv", ".tsv"}
+WITH_COUNTS = {".fasttext", ".safetensors", ".parquet", ".kv", ".tsv"}
 
 
 def need(*endings):

@@ -21,6 +21,8 @@ from .reading import ReadingReport
 if TYPE_CHECKING:
     from ..vectors.vectors import Vectors
 
+_COMPOSED = "Note: {!r:.60} has no vector of its own; it is composed of those of its n-grams."
+
 
 @click.command(cls=W2VCommand, short_help="Print the words nearest to a word.")
 @click.argument("vectors", type=click.Path(exists=True, readable=True, allow_dash=True))
@@ -83,7 +85,7 @@ def main(
     VECTORS is a file of vectors, or the folder of a run. A WORD may also be a sum, such as 'king -
     man + woman'. Without any, lines of words are read: from a prompt with completion and history
     if this is a terminal, else from standard input. A word that has no vector is looked up in lower
-    case, too.
+    case, too; in a model with n-grams, its vector is then composed of theirs.
     """
     asked = [question for word in words for question in questions_in(word)]
     asked += [analogy_of(*analogy)] if analogy else []
@@ -131,6 +133,9 @@ def _answer_all(search: Search, blocks: Iterable[Sequence[Question]], as_json: b
         for question in questions:
             try:
                 answers.append(search.answer(question))
+                for _, word in question.terms:
+                    if search.vectors.find(word) is None:
+                        click.echo(printable(_COMPOSED.format(word)), err=True)
             except UnknownWordError as error:
                 unknown.append(error)
         if n_shown and answers and not as_json:

@@ -62,11 +62,19 @@ def convert(
     check_path("source_path", source_path)
     check_path("path", path)
     tell = warn if on_event is None else on_event
-    format_for(path, target_format)  # that it cannot be written so should show at once
+    target = format_for(path, target_format)  # that it cannot be written so should show at once
     with open_source(source_path, tell) as source:
         content = format_of(source, source_format).read(source)
         if drop_unusable:
             content = _without_unusable(content, tell)
+        if content.subwords is not None and not target.keeps_ngrams:
+            tell(
+                Warned(
+                    "only the words are written, not the n-grams that vectors of unknown words are "
+                    "composed of",
+                    "write .safetensors or .fasttext to keep them",
+                )
+            )
         checked = _Checked(content)
         write(path, checked.content, target_format)
     return Converted(checked.n_words, content.dim, checked.has_counts)
@@ -106,10 +114,11 @@ def _without_unusable(content: Content, tell: Callable[[Event], None]) -> Conten
     if not rows:
         raise FormatError(f"{content.name}: has no word that can be written")
     if not dropped:
-        return Content.of(content.name, block, content.model)
+        return Content.of(content.name, block, content.model, content.subwords)
     tell(
         Warned(f"left out {len(dropped):,} words that no file can hold, such as {dropped[0]!r:.60}")
     )
     kept = np.array([*rows.values()])
     counts = None if block.counts is None else block.counts[kept]
-    return Content.of(content.name, Block(list(rows), block.rows[kept], counts))
+    kept_block = Block(list(rows), block.rows[kept], counts)
+    return Content.of(content.name, kept_block, subwords=content.subwords)

@@ -13,15 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import SettingError, ShapeError, UnknownWordError, wrong_type
 from .checks import check_str
 from .formats.word2vec import quote
-from .search import Table, highest, normal_forms, spelled_like
+from .search import Table, cosines, highest, normal_forms, spelled_like, units
+from .subwords import Subwords
 
 
 class Queries:
-    """The questions that `Vectors` answers; all cosines are in [-1, 1], 0 with a zero vector."""
+    """The questions that `Vectors` answers; all cosines are in [-1, 1], 0 with a zero vector.
+
+    If there are n-grams, the vector of an unknown word is composed of them.
+    """
 
     words: tuple[str, ...]
     matrix: NDArray[np.float32]
     word_ids: dict[str, int]
+    subwords: Subwords | None
     _squares: NDArray[np.float32]
 
     @property
@@ -52,18 +57,20 @@ class Queries:
     def get_vector(self, word: str, norm: bool = False) -> NDArray[np.float32]:
         """Return the vector of `word`, of shape (D,), read-only; with `norm` of length 1.
 
+        That of an unknown word is the mean of the vectors of its n-grams, if there are any.
+
         Raises
         ------
         UnknownWordError
             If `word` has no vector.
         """
-        row = self._word_id(word)
-        return self._unit(row) if norm else self.matrix[row]
-
-    def _unit(self, row: int) -> NDArray[np.float32]:
-        unit = self._table.units(np.array([row]))[0]
-        unit.flags.writeable = False
-        return unit
+        check_str(word)
+        row = self.word_ids.get(word)
+        vector = self._composed(word) if row is None else self.matrix[row]
+        if norm:
+            vector = units(vector[np.newaxis])[0]
+        vector.flags.writeable = False
+        return vector
 
     def find(self, word: str) -> str | None:
         """Return the form of `word` that has a vector, None if there is none.
@@ -83,7 +90,7 @@ class Queries:
         UnknownWordError
             If a word has no vector.
         """
-        return float(self._table.cosines(self.get_vector(a), [self._word_id(b)])[0])
+        return float(cosines(self.get_vector(a), self._vectors_of([b]))[0])
 
     def n_similarity(self, a: Iterable[str], b: Iterable[str]) -> float:
         """Return the cosine of the mean vectors of two lists of words.
@@ -95,9 +102,7 @@ class Queries:
         SettingError
             If a list is empty.
         """
-        one, other = (
-            self.matrix[self._rows(words)].mean(axis=0, dtype=np.float64) for words in (a, b)
-        )
+        one, other = (self._some_vectors(words).mean(axis=0, dtype=np.float64) for words in (a, b))
         lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
         return float(np.clip(one @ other / (lengths or 1), -1, 1))
 
@@ -112,9 +117,9 @@ class Queries:
             If there are no words.
         """
         words = _listed("words", words)
-        rows = self._rows(words)
-        mean = self._table.units(rows).mean(axis=0, dtype=np.float64)
-        return words[int(self._table.cosines(mean, rows).argmin())]
+        vectors = self._some_vectors(words)
+        mean = units(vectors).mean(axis=0, dtype=np.float64)
+        return words[int(cosines(mean, vectors).argmin())]
 
     def closer_than(self, a: str, b: str) -> list[str]:
         """Return the words that are nearer to `a` than `b` is, in the order of the words.
@@ -124,10 +129,12 @@ class Queries:
         UnknownWordError
             If a word has no vector.
         """
-        first, second = self._word_id(a), self._word_id(b)
-        scores = self._table.near_cosines(self._vector(self.matrix[first]))
-        closer = np.flatnonzero(scores > scores[second])
-        return [self.words[row] for row in closer if row != first]
+        query, other = self._vector(self.get_vector(a)), self.get_vector(b)
+        scores = self._table.near_cosines(query)
+        row = self.word_ids.get(b)
+        score = cosines(query, other[np.newaxis])[0] if row is None else scores[row]
+        closer = np.flatnonzero(scores > score)
+        return [self.words[row] for row in closer if self.words[row] != a]
 
     def rank(self, a: str, b: str) -> int:
         """Return the place of `b` among the neighbours of `a`: 1 if no word is nearer.
@@ -250,8 +257,8 @@ class Queries:
             raise wrong_type("exclude", "a word or words", exclude)
         if not parts:
             raise SettingError("there is no query", "give a word, a vector, or `positive` words")
-        left_out = {self.word_ids[word] for word in exclude if word in self.word_ids}
-        return left_out | {self._word_id(part) for part in parts if isinstance(part, str)}
+        words = [*exclude, *(part for part in parts if isinstance(part, str))]
+        return {self.word_ids[word] for word in words if word in self.word_ids}
 
     def _first(self, restrict_vocab: int | None) -> slice:
         """Return the rows that answers are taken from."""
@@ -292,24 +299,31 @@ class Queries:
         check_str(word)
         return spelled_like(word, self.words, n)
 
-    def _word_id(self, word: str) -> int:
-        """Return the row of `word`, or raise with suggestions."""
-        check_str(word)
-        row = self.word_ids.get(word)
-        if row is None:
+    def _composed(self, word: str) -> NDArray[np.float32]:
+        """Return the vector of a word that has none of its own, or raise with suggestions."""
+        vector = None if self.subwords is None else self.subwords.compose(word)
+        if vector is None:
             close = ", ".join(quote(other) for other in self.suggest(word))
             raise UnknownWordError(
-                f"no vector for {quote(word)}; "
+                f"no vector for {quote(word)}"
+                + ("; " if self.subwords is None else ", nor for any of its n-grams; ")
                 + (f"did you mean {close}?" if close else "no word has a similar spelling")
             )
-        return row
+        return vector
 
-    def _rows(self, words: Iterable[str]) -> list[int]:
-        """Return the rows of words, of which there must be one at least."""
-        rows = [self._word_id(word) for word in _listed("words", words)]
-        if not rows:
+    def _vectors_of(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of words, as a new matrix."""
+        try:
+            return self.matrix[np.array([self.word_ids[word] for word in words], np.intp)]
+        except (KeyError, TypeError):
+            return np.array([self.get_vector(word) for word in words])
+
+    def _some_vectors(self, words: Iterable[str]) -> NDArray[np.float32]:
+        """Return the vectors of words, of which there must be one at least."""
+        vectors = self._vectors_of(_listed("words", words))
+        if not len(vectors):
             raise SettingError("there are no words to compare; give at least one")
-        return rows
+        return vectors
 
     def _total(self, parts: Sequence[Any]) -> NDArray[np.float64]:
         """Return the sum of vectors, and of words scaled to length 1."""

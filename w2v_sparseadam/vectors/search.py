@@ -42,17 +42,11 @@ class Table:
 
     def units(self, rows: Rows = _ALL) -> NDArray[np.float32]:
         """Return rows divided by their lengths, as a new matrix; zero rows stay zero."""
-        some = self._matrix[rows]
-        lengths = np.sqrt(np.einsum("vd,vd->v", some, some, dtype=np.float64))
-        lengths[lengths == 0] = 1
-        unit = np.empty(some.shape, np.float32)
-        np.divide(some, lengths[:, np.newaxis], out=unit, casting="same_kind")
-        return unit
+        return units(self._matrix[rows])
 
     def cosines(self, query: NDArray, rows: Rows) -> NDArray[np.float32]:
         """Return the exact cosines of a vector of shape (D,) with some rows."""
-        # Not BLAS: it may sum equal rows in different orders, and so break ties randomly.
-        return np.einsum("vd,d->v", self.units(rows), _unit_of(query)).clip(-1, 1)
+        return cosines(query, self._matrix[rows])
 
     def near_cosines(self, query: NDArray, rows: slice = _ALL) -> NDArray[np.float32]:
         """Return the cosines of a vector with rows to six digits or so, the same for equal rows."""
@@ -78,6 +72,21 @@ class Table:
         exact = self.cosines(query, places)
         best = highest(exact, (), n)
         return places[best], exact[best]
+
+
+def units(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return rows divided by their lengths, as a new matrix; zero rows stay zero."""
+    lengths = np.sqrt(np.einsum("vd,vd->v", matrix, matrix, dtype=np.float64))
+    lengths[lengths == 0] = 1
+    unit = np.empty(matrix.shape, np.float32)
+    np.divide(matrix, lengths[:, np.newaxis], out=unit, casting="same_kind")
+    return unit
+
+
+def cosines(query: NDArray, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the exact cosines of a vector of shape (D,) with the rows of a matrix."""
+    # Not BLAS: it may sum equal rows in different orders, and so break ties randomly.
+    return np.einsum("vd,d->v", units(matrix), _unit_of(query)).clip(-1, 1)
 
 
 def _unit_of(query: NDArray) -> NDArray[np.float32]:

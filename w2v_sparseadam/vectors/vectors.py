@@ -17,6 +17,7 @@ from .formats.registry import format_of, write
 from .html import table
 from .other_names import OF_VECTORS, no_attribute
 from .queries import Queries
+from .subwords import Subwords
 
 _SHOWN = 5  # words and numbers, in a notebook
 
@@ -37,6 +38,9 @@ class Vectors(Queries):
         must not change afterwards.
     counts : array_like of shape (V,), int64, optional
         How often each word occurs in the text, if that is known; 0 or more.
+    subwords : Subwords, optional
+        The n-grams that the vectors are composed of. ``vectors[word]`` and all questions then
+        compose the vector of an unknown word, too; ``word in vectors`` stays False.
 
     Attributes
     ----------
@@ -47,6 +51,7 @@ class Vectors(Queries):
         Read-only.
     word_ids : dict of str to int
         The row of each word.
+    subwords : Subwords or None
 
     Raises
     ------
@@ -65,7 +70,11 @@ class Vectors(Queries):
     """
 
     def __init__(
-        self, words: Sequence[str], matrix: ArrayLike, counts: ArrayLike | None = None
+        self,
+        words: Sequence[str],
+        matrix: ArrayLike,
+        counts: ArrayLike | None = None,
+        subwords: Subwords | None = None,
     ) -> None:
         with np.errstate(over="ignore"):  # infinities are refused below
             rows = np.ascontiguousarray(matrix, dtype=np.float32).view()
@@ -80,6 +89,11 @@ class Vectors(Queries):
         self.word_ids = number_words(self.words)
         self._squares = squared_lengths(self.words, rows)
         self.counts = None if counts is None else _checked_counts(counts, len(self.words))
+        if subwords is not None and subwords.dim != self.dim:
+            raise ShapeError(
+                f"vectors of words have {self.dim} dimensions, those of n-grams {subwords.dim}"
+            )
+        self.subwords = subwords
 
     @classmethod
     def load(
@@ -93,15 +107,15 @@ class Vectors(Queries):
 
         Memory is that of the matrix and the words: a file with a false header takes no more than a
         valid file of its size. What ``.safetensors``, ``.npy`` and folders of static models hold is
-        mapped into memory.
+        mapped into memory, and so are the vectors of n-grams in a model of fastText.
 
         Parameters
         ----------
         path : str or path-like
             A file or pipe in one of the formats of word2vec, or without a header, compressed or
             not; ``"-"`` is standard input. Or the file of a model; a ``.npy``, Parquet, gensim or
-            projector file; the folder of a static model; the folder of a run, whose last checkpoint
-            is read.
+            projector file; a model of fastText; the folder of a static model; the folder of a run,
+            whose last checkpoint is read.
         format : str, optional
             The name of a format, as ``w2v-convert --help`` lists them, instead of detection.
         on_event : callable, optional
@@ -119,9 +133,10 @@ class Vectors(Queries):
         """
         check_path("path", path)
         with open_source(path, warn if on_event is None else on_event) as source:
-            block = format_of(source, format).read(source).collected()
+            content = format_of(source, format).read(source)
+            block = content.collected()
         try:
-            return cls(*block)
+            return cls(*block, subwords=content.subwords)
         except FormatError as error:
             raise FormatError(f"{source.name}, {error}") from None
 
@@ -137,7 +152,8 @@ class Vectors(Queries):
         ``.bin``; compressed if ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` follows. ``.safetensors``;
         ``.npy``, with the words in a second file; ``.parquet``; ``.kv`` for gensim; ``.tsv`` for
         TensorBoard's projector, with a second file; ``.model2vec``, a folder for model2vec and
-        sentence-transformers. All store every number exactly.
+        sentence-transformers; ``.fasttext``, which fastText loads. All store every number exactly,
+        but the last if there are n-grams. It and ``.safetensors`` alone keep these.
 
         Parameters
         ----------
@@ -156,7 +172,8 @@ class Vectors(Queries):
             If the file cannot be written; see `write_result`. If a package is missing.
         """
         check_path("path", path)
-        content = Content.of("vectors", Block(self.words, self.matrix, self.counts))
+        block = Block(self.words, self.matrix, self.counts)
+        content = Content.of("vectors", block, subwords=self.subwords)
         write(path, content, format)
 
     def __len__(self) -> int:
@@ -180,7 +197,7 @@ class Vectors(Queries):
             If `word` has no vector; suggests words of similar spelling.
         """
         if isinstance(word, list | tuple | np.ndarray):
-            return self.matrix[np.array([self._word_id(each) for each in word], np.intp)]
+            return self._vectors_of(word)
         return self.get_vector(word)  # type: ignore[arg-type]  # which refuses what is no word
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -210,7 +227,7 @@ class Vectors(Queries):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy the words and the matrix; all else follows from them."""
-        return type(self), (self.words, self.matrix, self.counts)
+        return type(self), (self.words, self.matrix, self.counts, self.subwords)
 
     def __repr__(self) -> str:
         """Show the numbers of words and dimensions."""

@@ -19,6 +19,7 @@ from ...system.paths import open_descriptor
 from ...text.reading.compression import open_unpacked
 
 if TYPE_CHECKING:
+    from ..subwords import Subwords
     from .model_file import ModelFile
 
 _BLOCK_BYTES = 1 << 22
@@ -79,6 +80,8 @@ class Content:
         Yields the blocks, once. It takes an `Allocate` for vectors that it does not have in memory.
     model : callable or None
         Returns the model that the vectors are a part of.
+    subwords : Subwords or None
+        The n-grams of which the vectors of words were composed.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Content:
     dim: int
     read: Callable[[Allocate], Iterable[Block]]
     model: Callable[[], ModelFile] | None = None
+    subwords: Subwords | None = None
 
     @classmethod
     def of(
@@ -93,9 +97,11 @@ class Content:
         name: str,
         block: Block,
         model: Callable[[], ModelFile] | None = None,
+        subwords: Subwords | None = None,
     ) -> Content:
         """Return what is in memory, or mapped into it."""
-        return cls(name, len(block.words), block.rows.shape[1], lambda _: [block], model)
+        dim = block.rows.shape[1]
+        return cls(name, len(block.words), dim, lambda _: [block], model, subwords)
 
     def pieces(self) -> Iterator[Block]:
         """Yield blocks of a few MiB at most."""

@@ -3,7 +3,9 @@
 ``counts`` and ``word_ends`` are int64, ``NAME_vectors`` of each table float32, and ``words`` are
 bytes of UTF-8, of which word i ends before byte ``word_ends[i]``. ``__metadata__`` has the settings
 and the history as JSON, and a checksum. Vectors that come without a model are one array,
-``vectors``; there are no settings then, and ``counts`` if they are known.
+``vectors``; there are no settings then, and ``counts`` if they are known. Of vectors that are
+composed of n-grams, ``ngram_vectors`` has those of the n-grams, ``ngram_buckets`` (int64) their
+buckets unless each has a row, and ``ngrams`` in the JSON the settings.
 
 The package safetensors reads such a file, but is not needed to: with NumPy it copies what it reads,
 so that an array takes twice its memory, and the files of checkpoints have the same format.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +26,12 @@ from ...objectives.settings import ObjectiveSettings
 from ...runs.checkpoint_file import load_checkpoint, write_checkpoint
 from ...runs.sealed_json import plain
 from ...runs.settings import objective_of
+from ..subwords import Subwords
 from .base import Block, Content, VectorSource, check_names_a_file
 
 ENDING = ".safetensors"
 _FORMAT = 1
+_OF_NGRAMS = ("min_n", "max_n", "n_buckets")
 _MOST_HEADER_BYTES = 1 << 40  # what is more is the text of a file of word2vec's
 
 
@@ -59,7 +64,8 @@ def read(source: VectorSource) -> Content:
     arrays, about = _load(source.path, check=False)
     if "settings" not in about:
         words, vectors, counts = _vectors_alone(arrays, source.path)
-        return Content.of(source.name, Block(words, vectors, counts))
+        subwords = _subwords(arrays, about, source.path)
+        return Content.of(source.name, Block(words, vectors, counts), subwords=subwords)
     model = _model(arrays, about, source.path)
     matrix = model.objective.vectors(model.tables, model.objective.kinds[0])
     return Content.of(source.name, Block(model.words, matrix, model.counts), lambda: model)
@@ -75,10 +81,16 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
         _write_model(path, model.words, model.counts, model.tables, model.about)
         return
     words, rows, counts = content.collected()
-    arrays = {"vectors": rows}
+    arrays: dict[str, np.ndarray] = {"vectors": rows}
     if counts is not None:
         arrays["counts"] = np.asarray(counts, np.int64)
-    _write(path, arrays, words, {})
+    about = {}
+    if (subwords := content.subwords) is not None:
+        arrays["ngram_vectors"] = subwords.matrix
+        if subwords.buckets is not None:
+            arrays["ngram_buckets"] = subwords.buckets
+        about["ngrams"] = {name: getattr(subwords, name) for name in _OF_NGRAMS}
+    _write(path, arrays, words, about)
 
 
 def write_model(
@@ -204,6 +216,26 @@ def _vectors_alone(
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: is damaged: {error!r:.80}") from None
     return words, vectors, counts
+
+
+def _subwords(
+    arrays: Mapping[str, np.ndarray], about: dict[str, Any], path: str | os.PathLike[str]
+) -> Subwords | None:
+    """Return the n-grams that the vectors are composed of, if there are any."""
+    if "ngrams" not in about:
+        return None
+    try:
+        min_n, max_n, n_buckets = (index(about["ngrams"][name]) for name in _OF_NGRAMS)
+        vectors, buckets = arrays["ngram_vectors"], arrays.get("ngram_buckets")
+        dim = arrays["vectors"].shape[1]
+        fits = [_is(vectors, np.float32, (*vectors.shape[:1], dim))]
+        if buckets is not None:
+            fits.append(_is(buckets, np.int64, vectors.shape[:1]))
+        if not all(fits):
+            raise ValueError("its arrays do not fit together")
+        return Subwords.of(vectors, min_n, max_n, n_buckets, buckets)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: is damaged: {error!r:.80}") from None
 
 
 def _is(array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> bool:

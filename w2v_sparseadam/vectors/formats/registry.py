@@ -26,6 +26,7 @@ class Format(NamedTuple):
     needs: str = ""  # the package that writes it
     extra: str = ""  # and the extra that installs that
     second: str = ""  # how the name of a second file ends
+    keeps_ngrams: bool = False  # so that vectors of unknown words can still be composed
 
     def load(self) -> FormatModule:
         """Import the module."""
@@ -35,7 +36,14 @@ class Format(NamedTuple):
 FORMATS = (
     Format(".model2vec", "model2vec", "folder of a static model", (".model2vec",)),
     Format(".run_folder", "run", "folder of a run"),
-    Format(".model_file", "safetensors", "this package's safetensors", (".safetensors",)),
+    Format(
+        ".model_file",
+        "safetensors",
+        "this package's safetensors",
+        (".safetensors",),
+        keeps_ngrams=True,
+    ),
+    Format(".fasttext", "fasttext", "fastText's model", (".fasttext",), keeps_ngrams=True),
     Format(".npy", "npy", "NumPy's array, with a list of words", (".npy",), second=".words.txt"),
     Format(".parquet", "parquet", "Parquet", (".parquet",), False, "pyarrow", "parquet"),
     Format(".gensim_file", "gensim", "gensim's KeyedVectors", (".kv",), False, "gensim", "gensim"),
@@ -123,7 +131,7 @@ def write(path: str | os.PathLike[str], content: Content, name: str | None = Non
     if content.n_words is None:
         from .base import Content
 
-        content = Content.of(content.name, content.collected())
+        content = Content.of(content.name, content.collected(), subwords=content.subwords)
     module.write(path, content)
 
 
