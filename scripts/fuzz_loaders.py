@@ -32,7 +32,7 @@ import atheris
 import numpy as np
 
 with atheris.instrument_imports(include=["w2v_sparseadam"]):
-    from w2v_sparseadam.errors import W2VError
+    from w2v_sparseadam.errors import FormatError, W2VError
     from w2v_sparseadam.events import EpochEnded, Event
     from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
     from w2v_sparseadam.optimizers.settings import OptimizerConfig
@@ -44,6 +44,7 @@ with atheris.instrument_imports(include=["w2v_sparseadam"]):
     from w2v_sparseadam.training.progress import Progress, RunState
     from w2v_sparseadam.training.settings import RunConfig, Settings, text_of
     from w2v_sparseadam.vectors.formats import registry
+    from w2v_sparseadam.vectors.subwords import Subwords
     from w2v_sparseadam.vectors.vectors import Vectors
 
     for entry in registry.FORMATS:
@@ -192,7 +193,8 @@ def models_target(folder: Path) -> Target:
 
 def formats_target(folder: Path) -> Target:
     """Return what takes an input's first byte for the file that the rest replaces."""
-    vectors = Vectors(["a", "b", "é"], np.eye(3, 2), np.array([3, 2, 1]))
+    ngrams = Subwords.of(np.ones((5, 2), np.float32), 2, 3, 5)
+    vectors = Vectors(["a", "b", "é"], np.eye(3, 2), np.array([3, 2, 1]), ngrams)
     files = [
         "x.npy",
         "x.words.txt",
@@ -204,20 +206,27 @@ def formats_target(folder: Path) -> Target:
         "x.model2vec/tokenizer.json",
         "x.safetensors",
         "x.glove",
+        "x.fasttext",
     ]
-    for ending in (".npy", ".kv", ".tsv", ".parquet", ".model2vec", ".safetensors", ".glove"):
-        vectors.save(folder / f"x{ending}")
+    second = {"x.words.txt": "x.npy", "x_metadata.tsv": "x.tsv"}
+    for name in {Path(name).parts[0] for name in files}.difference(second):
+        vectors.save(folder / name)
     whole = {name: (folder / name).read_bytes() for name in files}
-    named = {"x.words.txt": "x.npy", "x_metadata.tsv": "x.tsv"}
 
     def load(content: bytes) -> None:
         name, new = files[content[0] % len(files)] if content else files[0], content[1:]
         (folder / name).write_bytes(new)
-        first = Path(named.get(name, name)).parts[0]
+        first = Path(second.get(name, name)).parts[0]
         if not refused(lambda: Vectors.load(folder / first), folder):
             loaded = Vectors.load(folder / first)
             assert np.isfinite(loaded.matrix).all()
             assert len(set(loaded.words)) == len(loaded.matrix)
+            if loaded.subwords is not None:
+                # A word with n-grams that are known, or not, or not finite.
+                with contextlib.suppress(W2VError):
+                    assert np.isfinite(loaded["abé"]).all()
+                with contextlib.suppress(FormatError):  # a word that fastText cannot hold
+                    loaded.save(folder / "again.fasttext")
         (folder / name).write_bytes(whole[name])
 
     return load, [bytes([k]) + whole[name] for k, name in enumerate(files)]

@@ -102,6 +102,14 @@ LOADERS = [
         "fasttext.train_supervised('labels.txt', dim=4, pretrainedVectors='x.vec')",
         of_fasttext,
     ),
+    Loader("fastText", "fasttext", "fasttext", "fasttext.load_model('x.fasttext')", of_fasttext),
+    Loader(
+        "gensim",
+        "fasttext",
+        "gensim",
+        "gensim.models.fasttext.load_facebook_vectors('x.fasttext')",
+        of_gensim,
+    ),
     Loader(
         "model2vec",
         "model2vec",
@@ -149,12 +157,16 @@ def result_of(code):
         return None
     if code.startswith("KeyedVectors"):
         exec("from gensim.models import KeyedVectors", names)
+    elif code.startswith("gensim"):
+        exec("import gensim.models.fasttext", names)
     elif code.startswith("StaticModel"):
         exec("from model2vec import StaticModel", names)
     elif code.startswith("SentenceTransformer"):
         exec("from sentence_transformers import SentenceTransformer", names)
     elif code.startswith("Nearest"):
         exec("from sklearn.neighbors import NearestNeighbors", names)
+    elif code.startswith("fasttext.load"):
+        exec("import fasttext", names)
     elif code.startswith("fasttext"):
         # Every word, so that it is in the vocabulary; no step is taken.
         Path("labels.txt").write_text("".join(f"__label__a {word}\n" for word in WORDS), "utf-8")

@@ -147,6 +147,7 @@ class TestUnknownWords:
         [
             {"min_n": 0},
             {"max_n": 2},
+            {"max_n": 65},
             {"n_buckets": 0},
             {"n_buckets": 1 << 31},
             {"n_rows": 3},
@@ -199,6 +200,11 @@ class TestFiles:
         assert loaded.matrix.tobytes() == vectors.matrix.tobytes()
         with pytest.raises(UnknownWordError, match=r"^no vector for 'ones'; did you mean 'one'"):
             loaded["ones"]
+
+    def test_counts_whose_sum_is_too_large(self, tmp_path):
+        most = np.array([2**63 - 1, 2**63 - 1])
+        Vectors(["a", "b"], [[1], [2]], most).save(tmp_path / "x.fasttext")
+        assert Vectors.load(tmp_path / "x.fasttext").counts.tolist() == most.tolist()
 
     def test_a_nul_is_refused(self, tmp_path):
         with pytest.raises(FormatError, match=r"cannot hold the word 'a.x00b', which has a NUL"):
@@ -328,6 +334,11 @@ class TestHostile:
         place = whole.index(struct.pack("<?2q", False, 53, 4)) + 17
         content = numbers(whole, place, "<f", float("nan"))
         assert self.told(tmp_path, content).startswith(", word 1: the vector of 'cat' holds nan")
+
+    @pytest.mark.parametrize("byte", [b"\n", b" "])
+    def test_white_space_in_a_word(self, tmp_path, whole, byte):
+        content = whole.replace(b"cat\0", b"c%bt\0" % byte, 1)
+        assert self.told(tmp_path, content).startswith(", word 1: 'c")
 
     def test_no_end_of_a_word(self, tmp_path, whole):
         content = whole[:WORDS] + b"a" * 3000

@@ -78,7 +78,7 @@ def test_commands_take_a_registered_format(registered, text):
 def test_commands_offer_a_registered_format(registered, text):
     result = run(train, "text.txt", *SMALL, "-o", "v.npz")
     assert result.exit_code == 1
-    assert "use one of the extensions .semi, .model2vec, .safetensors, .npy" in result.stderr
+    assert "use one of the extensions .semi, .model2vec, .safetensors, .fasttext" in result.stderr
     result = run(train, "text.txt", *SMALL, "new.semi")
     assert result.exit_code == 2
     assert "new.semi: no such file; name the file to write with -o" in result.stderr
@@ -89,7 +89,8 @@ def test_the_help_shows_what_the_registry_has(monkeypatch):
     known = registry.written_formats()
     assert known == (
         "binary (.bin), text (.vec, .txt), glove (.glove), projector (.tsv), gensim (.kv), parquet "
-        "(.parquet), npy (.npy), safetensors (.safetensors), model2vec (.model2vec)"
+        "(.parquet), npy (.npy), fasttext (.fasttext), safetensors (.safetensors), "
+        "model2vec (.model2vec)"
     )
     assert f"File for the vectors: {known}; compressed if" in page
     assert f"CORPUS' name with {registry.DEFAULT_ENDING}, in" in page

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from ..errors import FormatError, ShapeError
 from ..text.ngrams import ngram_buckets
 
+LONGEST_NGRAM = 64
+"""Characters, at most: far above any model, and few enough that a false file takes little time."""
+
 _WORDS_AT_ONCE = 512  # so that their sums stay in the processor's cache
 
 
@@ -26,7 +29,7 @@ class Subwords:
     dim : int
         D.
     min_n, max_n : int
-        How many characters an n-gram has, from 1.
+        How many characters an n-gram has, from 1 to 64.
     n_buckets : int
     buckets : ndarray of shape (R,), int64, optional
         Of each row, ascending. Without it, every bucket has a row.
@@ -42,7 +45,7 @@ class Subwords:
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
         buckets = self.buckets
-        if not (1 <= self.min_n <= self.max_n and 1 <= self.n_buckets < 1 << 31):
+        if not (1 <= self.min_n <= self.max_n <= LONGEST_NGRAM and 1 <= self.n_buckets < 1 << 31):
             raise ShapeError(
                 f"there are no n-grams of {self.min_n} to {self.max_n} characters in "
                 f"{self.n_buckets} buckets"

@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from ...errors import FormatError
 from ...events import Warned
 from ...system.files import write_result
-from ..subwords import Subwords
+from ..subwords import LONGEST_NGRAM, Subwords
 from .base import Allocate, Block, Content, VectorSource, check_names_a_file, rows_at_once
 from .word2vec import LONGEST_WORD, quote
 
 _MAGIC = 793712314
 _VERSIONS = (11, 12)
 _SUPERVISED = 3
-_MOST_LENGTH, _MOST_BYTES = 64, 1 << 16  # of n-grams; of words that have them
+_MOST_BYTES = 1 << 16  # of words that have n-grams
+_MOST_TOKENS = (1 << 63) - 1
 _IN_WORD = struct.calcsize("<xqb")  # what follows a word
 
 
@@ -174,9 +175,9 @@ def _subwords(
         return None
     if not len(items):
         raise file.damaged(f"it has n-grams of up to {max_n} characters, but no bucket for them")
-    if max_n > _MOST_LENGTH:
+    if max_n > LONGEST_NGRAM:
         raise FormatError(
-            f"{file.name}: has n-grams of up to {max_n} characters; up to {_MOST_LENGTH} can be "
+            f"{file.name}: has n-grams of up to {max_n} characters; up to {LONGEST_NGRAM} can be "
             "read"
         )
     longest = max(encoded, key=len)
@@ -191,7 +192,7 @@ def _subwords(
 def _decoded(encoded: list[bytes], source: VectorSource) -> list[str]:
     """Return words as str; bytes that are not UTF-8 as gensim shows them, such as ``\\xff``."""
     try:
-        return b"\n".join(encoded).decode().split("\n")
+        return b"\0".join(encoded).decode().split("\0")
     except UnicodeDecodeError:
         pass
     words = [word.decode(errors="backslashreplace") for word in encoded]
@@ -228,7 +229,7 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
     n_rows = rows_at_once(dim)
     with write_result(path) as stream:
         stream.write(struct.pack("<2i", _MAGIC, _VERSIONS[-1]) + _SETTINGS.pack(*settings))
-        stream.write(_SIZES.pack(n_words, n_words, 0, sum(known), -1))
+        stream.write(_SIZES.pack(n_words, n_words, 0, min(sum(known), _MOST_TOKENS), -1))
         for word, count in zip(encoded, known, strict=True):
             stream.write(b"%b\0%b\0" % (word, count.to_bytes(8, "little")))
         stream.write(_SHAPE.pack(False, n_words + settings.bucket, dim))
