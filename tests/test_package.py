@@ -193,6 +193,7 @@ def test_version_is_that_of_the_metadata():
         ("import w2v_sparseadam.commands.vocab", ["numpy", "numba", "tqdm"]),
         ("import w2v_sparseadam.commands.eval", ["numpy", "numba", "tqdm"]),
         ("import w2v_sparseadam.commands.neighbors", ["numpy", "numba", "tqdm"]),
+        ("import w2v_sparseadam.commands.html_report", ["numpy", "numba", "plotly", "tqdm"]),
     ],
 )
 def test_nothing_heavy_is_imported_early(statement, absent):

@@ -3,8 +3,9 @@
 `train` trains a `Model` on text, which answers `model.most_similar("river")`. `resume` continues
 an interrupted run, or adds epochs or text to a finished one, and `Start` loads the state of a run
 to initialize another. `Vectors` loads, saves and searches word vectors. `SparseAdam`,
-`RowwiseAdam`, `DenseAdam`, `Adagrad` and `SGD` update the rows of any float32 matrix. All errors
-are of the class `W2VError`, all warnings of `W2VWarning`.
+`RowwiseAdam`, `DenseAdam`, `Adagrad` and `SGD` update the rows of any float32 matrix. `save_report`
+writes a page of HTML on a model, vectors or a run. All errors are of the class `W2VError`, all
+warnings of `W2VWarning`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .optimizers.rowwise_adam import RowwiseAdam as RowwiseAdam
     from .optimizers.sgd import SGD as SGD
     from .optimizers.sparse_adam import SparseAdam as SparseAdam
+    from .report.page import save_report as save_report
     from .training.initialize import Start as Start
     from .training.model import Model as Model
     from .training.resume import resume as resume
@@ -42,6 +44,7 @@ _HOMES = {
     "W2VError": "errors",
     "W2VWarning": "errors",
     "resume": "training.resume",
+    "save_report": "report.page",
     "train": "training.train",
 }
 

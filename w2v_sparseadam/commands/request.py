@@ -194,7 +194,8 @@ def _check_new_run(ctx: click.Context, options: Mapping[str, Any]) -> None:
 
 def _outputs(options: Mapping[str, Any], output: Path) -> dict[str, Path | None]:
     """Return the files that are written, by the options that name them."""
-    return {"-o": output, "--log": options["log"], "--phrases-out": options["phrases_out"]}
+    named = {"--log": "log", "--phrases-out": "phrases_out", "--report": "report"}
+    return {"-o": output, **{option: options[name] for option, name in named.items()}}
 
 
 def _default_output(corpus: Sequence[str], dry_run: bool) -> Path:

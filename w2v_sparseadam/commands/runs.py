@@ -27,6 +27,7 @@ _MAY_CHANGE = {
     "output",
     "vectors",
     "log",
+    "report",
     "quiet",
     "eval",
     "keep_best",

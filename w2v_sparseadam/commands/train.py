@@ -39,6 +39,7 @@ def main(
     no_lock: bool,
     log: Path | None,
     quiet: bool,
+    report: Path | None,
     phrases_out: Path | None,
     **_: Any,
 ) -> None:
@@ -55,13 +56,21 @@ def main(
     with ExitStack() as stack:
         ask = resumed_run if ctx.params["resume_dir"] else new_run
         request = ask(ctx, stack)
+        page = None
         if not dry_run:
             # That vectors cannot be written so should not show after hours.
             format_for(request.output)
             check_writable(request.output)
+            if report:
+                from .train_report import TrainingPage
+
+                page = TrainingPage(report)
         scoring = scoring_given(ctx, request)
         session = Session(stack, ctx.obj, request, quiet=quiet, log=log, phrases_out=phrases_out)
-        arguments = {**request.arguments, "on_event": session.on_event}
+        arguments = {
+            **request.arguments,
+            "on_event": page.before(session.on_event) if page else session.on_event,
+        }
         if dry_run:
             from ..training.dry_run import forecast
 
@@ -82,6 +91,9 @@ def main(
         except ClusterError as error:
             raise session.told_how_to_resume(error) from error
         session.save(model)
+        if page:
+            ctx.obj.note = "; the vectors were written, the report was not."
+            page.write(model, request)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,13 @@ train_options = all_of(
         type=OUTPUT_FILE,
         help="Also log events to this file, one JSON object per line.",
     ),
+    _output(
+        "--report",
+        metavar="FILE.html",
+        common=True,
+        type=OUTPUT_FILE,
+        help="Also write a page on the training and the vectors, as w2v-report does.",
+    ),
     _output("-q", "--quiet", is_flag=True, help="Show only warnings and errors."),
 )
 """Gives a command these options."""

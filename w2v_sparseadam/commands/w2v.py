@@ -10,7 +10,9 @@ import click
 
 from . import Guarded
 
-_COMMANDS = ("demo", "train", "neighbors", "eval", "convert", "vocab", "bench")
+_COMMANDS = ("demo", "train", "neighbors", "eval", "report", "convert", "vocab", "bench")
+
+_MODULES = {"report": "html_report"}  # `report` shows events
 
 
 class _Group(Guarded, click.Group):
@@ -24,7 +26,8 @@ class _Group(Guarded, click.Group):
         """Return a subcommand, the function of the module with its name."""
         if name not in _COMMANDS:
             return None
-        return importlib.import_module(f".{name}", __package__).main
+        module = _MODULES.get(name, name)
+        return importlib.import_module(f".{module}", __package__).main
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,0 +1,120 @@
+"""The history of a run: what its events tell, as they come or from a log."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+_MOST_POINTS = 600
+_MOST_BYTES = 1 << 20  # of a line
+
+
+class History:
+    """Keeps what a report shows of a run, in bounded memory.
+
+    It is a listener: call it with each event, of `~w2v_sparseadam.events` or a line of a log.
+
+    Attributes
+    ----------
+    points : list of tuple
+        Tokens since the start, loss per pair since the point before, learning rate, and pairs.
+    epochs : dict of int to tuple
+        By number: tokens since the start, and the loss per pair, of each epoch.
+    scores : dict of str to dict
+        By data set and epoch: the score × 100, and the ends of its 95 % interval or None.
+    text : dict
+        What was read, as `TextRead` tells it; empty if that is unknown.
+    warnings : list of str
+    facts : dict
+        Of the run: ``seconds``, ``threads``, ``tokens``.
+    """
+
+    def __init__(self) -> None:
+        self.points: list[tuple[float, float, float, float]] = []
+        self.epochs: dict[int, tuple[float, float]] = {}
+        self.scores: dict[str, dict[int, tuple[float, float | None, float | None]]] = {}
+        self.text: dict[str, Any] = {}
+        self.warnings: list[str] = []
+        self.facts: dict[str, Any] = {}
+        self._tokens = 0.0
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> History:
+        """Return what a log tells; lines that are damaged are left out."""
+        history = cls()
+        with open(path, "rb") as stream:
+            while line := stream.readline(_MOST_BYTES):
+                try:
+                    event = json.loads(line)
+                    if isinstance(event, dict):
+                        history(event)
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue
+        return history
+
+    def __call__(self, event: Mapping[str, Any] | Any) -> None:
+        """Note an event."""
+        match event["event"]:
+            case "text":
+                self.text = {name: event[name] for name in event.keys()}  # noqa: SIM118 - no dict
+            case "warning":
+                self.warnings.append(str(event["message"]))
+            case "start":
+                self._start(_number(event["done_tokens"]))
+                self.facts["threads"] = _number(event["threads"])
+            case "progress":
+                self._progress(
+                    *(_number(event[name]) for name in ("tokens", "loss", "lr", "pairs"))
+                )
+            case "epoch":
+                if event["loss"] is not None:
+                    place = self._tokens or _number(event["tokens"])
+                    self.epochs[int(event["epoch"])] = place, _number(event["loss"])
+            case "score" if event["score"] is not None:
+                low, high = (
+                    None if event[name] is None else _number(event[name])
+                    for name in ("low", "high")
+                )
+                of_set = self.scores.setdefault(str(event["dataset"]), {})
+                of_set[int(event["epoch"])] = _number(event["score"]), low, high
+            case "done":
+                self.facts["seconds"] = _number(event["train_seconds"])
+
+    def _start(self, done_tokens: float) -> None:
+        """Forget what a run that was resumed does again."""
+        self._tokens = done_tokens
+        self.points = [point for point in self.points if point[0] <= done_tokens]
+        self.epochs = {n: epoch for n, epoch in self.epochs.items() if epoch[0] <= done_tokens}
+        self.scores = {
+            name: {n: score for n, score in of_set.items() if n in self.epochs}
+            for name, of_set in self.scores.items()
+        }
+
+    def _progress(self, tokens: float, loss: float, lr: float, pairs: float) -> None:
+        """Note a part of the training, and join parts in twos when there are too many."""
+        self._tokens = tokens
+        self.points.append((tokens, loss, lr, pairs))
+        if len(self.points) >= 2 * _MOST_POINTS:
+            self.points = [
+                _joined(*two) for two in zip(self.points[::2], self.points[1::2], strict=True)
+            ]
+
+
+def _joined(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    """Return two parts of the training as one, with the loss of all pairs."""
+    pairs = one[3] + other[3]
+    loss = (one[1] * one[3] + other[1] * other[3]) / (pairs or 1)
+    return other[0], loss, other[2], pairs
+
+
+def _number(value: Any) -> float:
+    """Return a finite number; a log may be a stranger's."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a log has finite numbers")
+    return number

@@ -1,0 +1,105 @@
+"""What a report is about: vectors, and all that is known of how they were trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import wrong_type
+from ..events import Event, warn
+from ..runs.names import SETTINGS
+from ..runs.settings import model_settings, read_settings
+from ..training.event_log import LOG_NAME
+from ..training.model import Model
+from ..vectors.formats.base import open_source
+from ..vectors.formats.registry import format_of
+from ..vectors.vectors import Vectors
+from .history import History
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Vectors, and what is known of their run.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, the folder or the model.
+    vectors : Vectors
+    history : History
+        Empty if the run is unknown.
+    settings : mapping
+        As `Model.settings`; empty if they are unknown.
+    paths : sequence of str
+        Of the text.
+    added_epochs : sequence of int
+        What the run was extended by.
+    """
+
+    name: str
+    vectors: Vectors
+    history: History = field(default_factory=History)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    paths: Sequence[str] = ()
+    added_epochs: Sequence[int] = ()
+
+    @classmethod
+    def of(
+        cls,
+        source: Model | Vectors | str | os.PathLike[str],
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Subject:
+        """Return what is known of a model, of vectors, or of a file or a folder of a run.
+
+        Raises
+        ------
+        WrongTypeError
+            If it is none of these.
+        W2VError
+            As `Vectors.load`.
+        """
+        if isinstance(source, Model):
+            history = _history_of(vars(epoch) for epoch in source.history)
+            return cls("model", source.wv, history, source.settings)
+        if isinstance(source, Vectors):
+            return cls("vectors", source)
+        if not isinstance(source, str | os.PathLike):
+            raise wrong_type("source", "a Model, Vectors or a path", source)
+        tell = warn if on_event is None else on_event
+        name = os.path.basename(os.path.abspath(source))
+        if os.path.isdir(source) and (Path(source) / SETTINGS).exists():
+            return cls.of_run(source, name, Vectors.load(source, on_event=tell))
+        with open_source(source, tell) as opened:
+            content = format_of(opened, None).read(opened)
+            about = content.model().about if content.model else {}
+            vectors = Vectors(*content.collected())
+        history = _history_of(about.get("history", ()))
+        return cls(name, vectors, history, about.get("settings", {}))
+
+    @classmethod
+    def of_run(cls, folder: str | os.PathLike[str], name: str, vectors: Vectors) -> Subject:
+        """Return what the folder of a run tells of its vectors."""
+        settings = read_settings(folder)
+        log = Path(folder) / LOG_NAME
+        return cls(
+            name,
+            vectors,
+            History.read(log) if log.is_file() else History(),
+            model_settings(settings),
+            settings["paths"],
+            settings["added_epochs"],
+        )
+
+
+def _history_of(epochs: Any) -> History:
+    """Return the history of a run of which the epochs are known."""
+    history = History()
+    n_tokens = 0.0
+    for epoch in epochs:
+        n_tokens += epoch["tokens"]
+        if epoch["loss"] is not None:
+            history.epochs[int(epoch["epoch"])] = n_tokens, float(epoch["loss"])
+    return history
