@@ -263,6 +263,8 @@ def test_a_model_has_its_history_and_its_settings(tmp_path):
     assert content["training"]["epochs"] == [[1, 100, 2.5], [2, 200, 2.25]]
     assert content["command"] == "train(corpus, dim=8)"
     assert ["dim", "8", False] in content["settings"]
+    assert ["seed", "1", True] in content["settings"]
+    assert ["dynamic_window", "yes", True] in content["settings"]
 
 
 def test_a_saved_model_has_them_too(tmp_path):

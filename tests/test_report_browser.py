@@ -83,7 +83,8 @@ def neighbours_shown(page):
 
 def test_the_page_draws_and_asks_for_nothing(page, page_file):
     for chart in ("loss", "lr", "scores", "zipf", "coverage", "norms", "agreement"):
-        page.wait_for_selector(f"#{chart} .plot path.js-line, #{chart} .plot .point path")
+        drawn = f"#{chart} .js-line, #{chart} .bars .point path"
+        page.wait_for_selector(drawn, state="attached")
     assert page.evaluate("document.querySelector('#map').data[0].x.length") == N_WORDS + 3
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.title() == "sample.vec: word vectors"

@@ -303,4 +303,6 @@ def _shown(value: Any) -> str:
         return f"{len(value):,} words"
     if isinstance(value, float):
         return f"{value:g}"
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
