@@ -149,6 +149,21 @@ def test_equal_vectors_have_a_place():
     assert np.isfinite(found).all()
 
 
+def test_umap_gives_the_same_places_twice(monkeypatch):
+    pytest.importorskip("umap", reason="needs umap-learn")
+    monkeypatch.setattr(word_map, "has_umap", lambda: True)
+    rng = np.random.default_rng(1)
+    centers = 5 * np.eye(3)[np.repeat(np.arange(3), 40)]
+    unit = Vectors([str(k) for k in range(120)], centers + rng.normal(size=(120, 3))).unit_matrix
+    found, method = word_map.places(unit)
+    assert method == "UMAP"
+    assert np.array_equal(found, word_map.places(unit)[0])
+    middles = found.reshape(3, 40, 2).mean(axis=1)
+    spread = found.reshape(3, 40, 2).std(axis=1).max()
+    gaps = [np.linalg.norm(middles[i] - middles[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert min(gaps) > 2 * spread
+
+
 def test_clusters_find_what_is_apart():
     rng = np.random.default_rng(1)
     axes = np.eye(4)[np.repeat(np.arange(4), [40, 30, 20, 10])]
