@@ -127,11 +127,11 @@
       {
         type: POINTS, mode: "markers", x: map.x, y: map.y, text: map.words.map(plain),
         hovertemplate: "%{text}<extra></extra>",
-        marker: { size: map.words.map((_, k) => (k < 200 ? 8 : k < 2000 ? 6 : 4.5)), color: pointColors(), opacity: 0.8, line: { width: 0 } },
+        marker: { size: map.words.map((_, k) => (k < 200 ? 8 : k < 2000 ? 6 : 4)), color: pointColors(), opacity: 0.8, line: { width: 0 } },
       },
       { type: "scatter", mode: "markers", x: [], y: [], hoverinfo: "skip", marker: { size: [], symbol: "circle-open", color: css("--ink"), line: { width: 2, color: css("--ink") } } },
       // Markers that are not seen keep the words off the points.
-      { type: "scatter", mode: "markers+text", x: [], y: [], text: [], textposition: "top center", hoverinfo: "skip", marker: { size: 8, color: "rgba(0,0,0,0)" }, textfont: { color: css("--ink"), size: 13, shadow: `0 0 3px ${css("--paper")}, 0 0 3px ${css("--paper")}` } },
+      { type: "scatter", mode: "markers+text", x: [], y: [], text: [], textposition: "top center", hoverinfo: "skip", marker: { size: 8, color: "rgba(0,0,0,0)" }, textfont: { color: css("--ink"), size: 13 } },
     ];
   }
 
