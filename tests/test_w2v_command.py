@@ -73,7 +73,7 @@ def test_nothing_heavy_is_imported_for_the_list_of_commands():
         (
             "similar",
             "No such command 'similar'; "
-            "the commands are demo, train, neighbors, eval, convert, vocab, bench",
+            "the commands are demo, train, neighbors, eval, report, convert, vocab, bench",
         ),
         ("news.txt", "No such command 'news.txt'; to train on this file: w2v train news.txt"),
     ],
