@@ -239,10 +239,13 @@ def test_without_counts_there_is_no_zipf():
     assert (figures["zipf"], figures["coverage"], figures["norms_by"]) == (None, None, "rank")
 
 
-def test_the_call_repeats_the_settings():
+@pytest.mark.parametrize("model", ["skip-gram", "cbow"])
+def test_the_call_repeats_the_settings(model):
     from w2v_sparseadam.training.keywords import settings_from
 
     given = {"dim": 50, "optimizer": "sgd", "lr": 0.1, "phrases": 2, "min_count": 3, "seed": 7}
+    if model != "skip-gram":
+        given["model"] = model
     kept = settings_from(given).as_dict()
     found = {name: value for name, value, is_default in keywords_of(kept) if not is_default}
     assert found == given

@@ -819,8 +819,8 @@ def test_short_help(flag):
     page = CliRunner().invoke(command.main, [flag], terminal_width=80).output
     assert re.findall(r"^  (?:-\w, )?(--[\w-]+)", page, re.MULTILINE) == [
         *("--tokenizer", "--min-count", "--model", "--dim", "--window", "--optimizer", "--epochs"),
-        *("--seed", "--threads", "--run-dir", "--resume", "--output", "--version", "--help-all"),
-        "--help",
+        *("--seed", "--threads", "--run-dir", "--resume", "--output", "--report", "--version"),
+        *("--help-all", "--help"),
     ]
     assert len(page.splitlines()) < 70
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..objectives.registry import OBJECTIVES
+from ..objectives.registry import OBJECTIVES, ModelChoice, model_of
+from ..objectives.windows.settings import WindowConfig
 from ..optimizers.settings import OptimizerConfig
 from ..text.settings import PhraseConfig, TextConfig
 from ..training.keywords import KEYWORDS
@@ -23,13 +24,15 @@ def keywords_of(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
         As the folder of a run and `Model.settings` have them.
     """
     text = settings.get("text", {})
+    objective = next((name for name in OBJECTIVES if name in settings), "")
     parts: dict[Any, Any] = {
         TextConfig: text,
         PhraseConfig: text.get("phrases") or {},
         OptimizerConfig: settings.get("optimizer", {}),
         RunConfig: settings.get("run", {}),
         ShardConfig: settings.get("sharding") or {},
-        **{config: settings.get(name, {}) for name, config in OBJECTIVES.items()},
+        ModelChoice: {"model": model_of(objective)} if objective else {},
+        WindowConfig: settings.get(objective, {}),
     }
     optimizer = OptimizerConfig(str(parts[OptimizerConfig].get("optimizer", "sparse-adam")))
     for name, keyword in KEYWORDS.items():
