@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ king - man + woman    the words nearest to a sum
 /method 3cosmul       score sums by 3CosMul, or by 3cosadd
 /help                 this text
 /quit                 leave; so does Ctrl-D"""
+
+_NUMBER = re.compile("[1-9][0-9]{0,8}")  # Python refuses to read one of thousands of digits
 
 COMMANDS = ("/similar", "/odd", "/n", "/method", "/help", "/quit")
 
@@ -73,7 +76,7 @@ def reply(search: Search, line: str, show: Callable[[Sequence[Answer]], None]) -
         click.echo(f"{search.vectors.similarity(a, b):.4f}")
     elif command == "/odd" and len(words) >= 3:
         click.echo(printable(search.vectors.doesnt_match(list(map(search.known, words)))))
-    elif command == "/n" and len(words) == 1 and words[0].isdecimal() and int(words[0]) > 0:
+    elif command == "/n" and len(words) == 1 and _NUMBER.fullmatch(words[0]):
         search.number = int(words[0])
     elif command == "/method" and words in (["3cosadd"], ["3cosmul"]):
         search.method = words[0]
