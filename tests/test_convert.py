@@ -329,6 +329,10 @@ def test_unusable_words_are_left_out_if_asked(tmp_path, monkeypatch):
     ("args", "code", "message"),
     [
         (["in.vec", "in.vec"], 2, "in.vec is the source and would be overwritten; name another"),
+        (["pair.npy", "pair.words.txt"], 2, "pair.words.txt is a file of the source and would be"),
+        (["pair.tsv", "pair_metadata.tsv"], 2, "pair_metadata.tsv is a file of the source and"),
+        (["pair.words.txt", "pair.npy", "--from", "text"], 2, "pair.words.txt is the source and"),
+        (["pair.tsv", "pair.npy", "--from", "npy"], 1, "pair.tsv: is not a whole array of"),
         (["in.vec", "out.foo"], 1, "out.foo: vectors cannot be written as '.foo'; use one of the"),
         (["in.vec", "out.npy.gz"], 1, "out.npy.gz: npy cannot be compressed; leave out .gz"),
         (["in.vec", "/", "--to", "npy"], 1, "/: is a folder; name a file in it"),
@@ -344,7 +348,8 @@ def test_unusable_words_are_left_out_if_asked(tmp_path, monkeypatch):
 )
 def test_errors(tmp_path, monkeypatch, args, code, message):
     monkeypatch.chdir(tmp_path)
-    VECTORS.save("in.vec")
+    for name in ("in.vec", "pair.npy", "pair.tsv"):
+        VECTORS.save(name)
     Path("full.model2vec").mkdir()
     Path("full.model2vec", "mine").touch()
     Path("x.floret").write_text("3 2 4 5 2 2166136261 < >\n0 1 2\n1 2 3\n2 3 4\n")

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from ..vectors.formats.registry import FORMATS, format_for
+from ..vectors.formats.registry import FORMATS, format_for, second_file
 from . import W2VCommand, check_distinct, printable
 from .reading import ReadingReport
 
-_PATH = click.Path(exists=True, readable=True, allow_dash=True)
 _READ = [each.name for each in reversed(FORMATS)]
 _WRITTEN = [each.name for each in reversed(FORMATS) if each.endings]
 
@@ -31,6 +30,15 @@ class _ConvertCommand(W2VCommand):
 
 def _endings(endings: tuple[str, ...]) -> str:
     return ", ".join(ending or "none" for ending in endings) or "only read"
+
+
+def _second_files(source: str) -> list[Path]:
+    """Return where the words are of vectors that are kept in a pair of files."""
+    return [
+        second_file(source, each.second)
+        for each in FORMATS
+        if each.second and source.lower().endswith(each.endings)
+    ]
 
 
 @click.command(cls=_ConvertCommand, short_help="Convert vectors to another format.")
@@ -76,8 +84,11 @@ def main(
     w2v-convert runs/news news.safetensors
     w2v-convert news.vec news.model2vec
     """
-    check_distinct({"the source": [Path(source)]}, {"OUT": output})
-    format_for(output, target_format)
+    read = {"the source": [Path(source)], "a file of the source": _second_files(source)}
+    check_distinct(read, {"OUT": output})
+    second = format_for(output, target_format).second
+    if second and output.name:  # "/" has none
+        check_distinct(read, {"OUT": second_file(output, second)})
     from ..vectors.convert import convert
 
     done = convert(
