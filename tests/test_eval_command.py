@@ -127,7 +127,11 @@ def test_a_broken_data_set_shows_before_the_vectors_are_read(folder):
     ("args", "message"),
     [
         ([], "Missing argument 'VECTORS... DATASET...'"),
-        (["v.vec"], "No argument is a data set: give a DATASET, too."),
+        (
+            ["v.vec", "pairs.nan"],
+            "No argument is a data set, nor is pairs.nan: give a DATASET, too, of a kind that "
+            "--help shows.",
+        ),
         (["pairs.txt"], "All arguments are data sets, such as pairs.txt: give VECTORS, too."),
         (["v.vec", "pairs.txt", "--method", "add"], "'add' is not one of '3cosadd', '3cosmul'."),
         (["missing.vec", "pairs.txt"], "Path 'missing.vec' does not exist"),
@@ -136,6 +140,7 @@ def test_a_broken_data_set_shows_before_the_vectors_are_read(folder):
     ],
 )
 def test_usage_errors(folder, args, message):
+    Path("pairs.nan").write_text("man woman nan\nman king nan\n")
     result = run(*args)
     assert result.exit_code == 2
     assert message in result.output

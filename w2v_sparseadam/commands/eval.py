@@ -124,7 +124,10 @@ def _told_apart(paths: Sequence[str]) -> tuple[list[str], list[DataSet]]:
     if not names:
         raise click.UsageError(f"All arguments are data sets, such as {first}: give VECTORS, too.")
     if not datasets:
-        raise click.UsageError("No argument is a data set: give a DATASET, too.")
+        raise click.UsageError(
+            f"No argument is a data set, nor is {paths[-1]}: give a DATASET, too, of a kind that "
+            "--help shows."
+        )
     return names, datasets
 
 
