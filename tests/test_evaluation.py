@@ -124,6 +124,14 @@ def test_only_ascii_white_space_separates(tmp_path):
         (": section\n", ": has sections but no questions"),
         ("the cat\n", f", line 1: expected {ANY_KIND}, found 'the cat'"),
         ("one two score\n", f", line 1: expected {ANY_KIND}, found 'one two score'"),
+        (
+            "cat\tcats/kittens\n",
+            ": holds one word with answers, but needs two or more: each is asked by another",
+        ),
+        (
+            f"a,b,1\n{'c' * 140_000},d,2\n",
+            f", line 2: expected two words and a number, found {'c' * 60!r}",
+        ),
         ("word\tclass\n", ": holds no items after the line of column names"),
         ("a\tx\nb\n", ", line 2: expected a word and its class, found 'b'"),
         (
@@ -429,6 +437,14 @@ def test_a_folder_of_analogies(tmp_path):
     assert found.name == "BATS_3.0"
     assert list(found.sections) == ["I01", "google: x"]
     assert looks_like_dataset(folder)
+    (folder / "2_Other").mkdir()
+    (folder / "2_Other" / "I01.txt").write_text("ox\toxen\nman\tmen\n")
+    (folder / "2_Other" / "google.txt").write_text(": x\ne f g h\n")
+    found = read_dataset(folder)
+    assert {name: len(asked) for name, asked in found.sections.items()} == {
+        "I01": 4,
+        "google: x": 2,
+    }
     (folder / "pairs.txt").write_text("a b 1\n")
     with pytest.raises(
         FormatError, match=r"pairs\.txt: is not a set of analogies, as each file of"

@@ -86,7 +86,7 @@ def read_dataset(path: str | os.PathLike[str]) -> DataSet:
 
     A word and one answer are a category, unless another line has several answers, or the file has a
     name as in BATS, such as ``E01 [country - capital].txt``. A folder is one set of analogies, with
-    a section for each of its files.
+    a section for each of its files; those of one name in different folders share a section.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def read_dataset(path: str | os.PathLike[str]) -> DataSet:
         if not words:
             raise FormatError(f"{path}: holds no items after the line of column names")
         if _NAMED_LIKE_BATS.match(name) or any("/" in label for _, label in words):
-            return AnalogySet(name, {Path(path).stem: _each_by_each(words)})
+            return AnalogySet(name, {Path(path).stem: _each_by_each(words, path)})
         return CategorySet(name, words)
     place, text = lines[0]
     raise FormatError(f"{place}: expected {_EXPECTED}, found {text[:60]!r}")
@@ -160,11 +160,12 @@ def _read_folder(folder: Path) -> AnalogySet:
     for path in _files_in(folder):
         found = read_dataset(path)
         if isinstance(found, CategorySet):  # with one answer each
-            sections[path.stem] = _each_by_each(found.words)
+            sections[path.stem] = [*sections.get(path.stem, ()), *_each_by_each(found.words, path)]
         elif isinstance(found, AnalogySet):
             for name, questions in found.sections.items():
                 is_whole = name in ("all", path.stem)
-                sections[path.stem if is_whole else f"{path.stem}: {name}"] = questions
+                title = path.stem if is_whole else f"{path.stem}: {name}"
+                sections[title] = [*sections.get(title, ()), *questions]
         else:
             raise FormatError(
                 f"{path}: is not a set of analogies, as each file of a folder must be; name the "
@@ -201,7 +202,10 @@ def _by_tabs(text: str) -> list[str]:
 
 
 def _by_commas(text: str) -> list[str]:
-    return [part.strip(_WHITE) for part in next(csv.reader([text], skipinitialspace=True), [])]
+    try:
+        return [part.strip(_WHITE) for part in next(csv.reader([text], skipinitialspace=True), [])]
+    except csv.Error:  # a field beyond its limit
+        return [text]
 
 
 def _by_spaces(text: str) -> list[str]:
@@ -311,8 +315,14 @@ def _words_and_classes(lines: Sequence[_Line], split: Split) -> list[tuple[str, 
     return words
 
 
-def _each_by_each(words: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
+def _each_by_each(
+    words: Sequence[tuple[str, str]], path: str | os.PathLike[str]
+) -> list[tuple[str, ...]]:
     """Ask each word by each other, as BATS does; the other is shown with its first answer."""
+    if len(words) < 2:
+        raise FormatError(
+            f"{path}: holds one word with answers, but needs two or more: each is asked by another"
+        )
     answers = [[part for part in label.split("/") if part] or [label] for _, label in words]
     return [
         (words[shown][0], answers[shown][0], words[asked][0], *answers[asked])
