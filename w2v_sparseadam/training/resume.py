@@ -156,6 +156,11 @@ def resume(
         if total_epochs is not None:
             _add_missing_epochs(folder, int(total_epochs), stages)
         if model := _finished(folder, settings.objective, stages, emit):
+            if scoring and scoring.watched is not None:
+                raise SettingError(
+                    f"{run_dir}: the run is finished, so keep_best has no epoch to compare",
+                    "leave it out, or add `more_epochs`",
+                )
             return model
         compile_run(settings, emit)
         if machines:
