@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 
 # More than eight parameters: this is what people type, and each is a thing of its own.
+# Over 60 lines: what happens to a run, one thing after the other; each needs most of the above.
 def resume(
     run_dir: str | os.PathLike[str],
     *,
@@ -156,11 +157,7 @@ def resume(
         if total_epochs is not None:
             _add_missing_epochs(folder, int(total_epochs), stages)
         if model := _finished(folder, settings.objective, stages, emit):
-            if scoring and scoring.watched is not None:
-                raise SettingError(
-                    f"{run_dir}: the run is finished, so keep_best has no epoch to compare",
-                    "leave it out, or add `more_epochs`",
-                )
+            _check_compares_nothing(scoring, folder.path)
             return model
         compile_run(settings, emit)
         if machines:
@@ -254,6 +251,15 @@ def _finished(
         objective,
         settings=model_settings(folder.settings),
     )
+
+
+def _check_compares_nothing(scoring: EpochScoring | None, path: Path) -> None:
+    """Refuse to keep the best epoch of a finished run: its last would replace a better one."""
+    if scoring and scoring.watched is not None:
+        raise SettingError(
+            f"{path}: the run is finished, so keep_best has no epoch to compare",
+            "leave it out, or add `more_epochs`",
+        )
 
 
 def _check_epochs(n: int) -> None:

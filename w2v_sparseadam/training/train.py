@@ -184,6 +184,7 @@ def train(
 
 
 # More than eight parameters: those of `train`, with its settings in one.
+# Over 60 lines, by one: the arguments that are handed on.
 def train_by_settings(
     corpus: CorpusLike,
     settings: Settings,
