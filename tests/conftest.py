@@ -64,6 +64,7 @@ class Planner:
         noise_exponent=0.75,
         dynamic=True,
         centers_first=True,
+        ngrams=(),
         seed=1,
         capacity=None,
     ):
@@ -75,13 +76,20 @@ class Planner:
         self.window, self.dynamic, self.seed = window, dynamic, seed
         self.centers_first = centers_first
         self.sampler = Sampler.build(self.counts, subsample, noise_exponent, n_shared)
+        self.ngrams = ngrams
+        n_rows = [self.counts.size, self.counts.size]
+        n_ngrams = None
+        for each in ngrams:  # one, if words are composed of them
+            n_rows.append(each.buckets.size)
+            n_ngrams = 10 * int(np.diff(each.starts).max()) * (self.word_ids.size + 2 * window)
         self._room = BatchPlan.allocate(
             capacity or max(1, self.word_ids.size),
             window,
             n_shared,
             centers_first=centers_first,
+            n_ngrams=n_ngrams,
         )
-        self._scratch = PlanScratch.allocate(self.counts.size, self._room)
+        self._scratch = PlanScratch.allocate(n_rows, self._room)
 
     def key(self, use="position", epoch=0):
         return draw_key(self.seed, use, epoch)
@@ -95,6 +103,7 @@ class Planner:
             start,
             stop,
             self.sampler,
+            self.ngrams,
             keys,
             self.dynamic,
             self.centers_first,

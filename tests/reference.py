@@ -245,6 +245,34 @@ def cbow(context_vectors, center_vectors, examples, weight):
     return loss, context_grad, center_grad
 
 
+def words_of_letters(n_words):
+    """Return distinct words of the letters a, b and c, which have many n-grams in common."""
+    return ["".join("abc"[int(digit)] for digit in np.base_repr(k + 3, 3)) for k in range(n_words)]
+
+
+def ngram_mix(words, min_n, max_n, n_buckets):
+    """Return what each word's vector is of each row, of words and of n-grams, and their buckets.
+
+    The matrix is of shape (V, V + G): a word is the mean of its own row and those of its n-grams.
+    """
+    buckets = [ngram_buckets(word.encode(), min_n, max_n, n_buckets) for word in words]
+    rows = list(dict.fromkeys(bucket for of_word in buckets for bucket in of_word))
+    mix = np.zeros((len(words), len(words) + len(rows)))
+    for word, of_word in enumerate(buckets):
+        mix[word, word] = 1
+        for bucket in of_word:
+            mix[word, len(words) + rows.index(bucket)] += 1
+    return mix / mix.sum(axis=1, keepdims=True), rows
+
+
+def composed_loss(loss_of, tables, mix, examples, weight):
+    """Return the loss of a model whose first table is composed, and the gradients of each table."""
+    own, other, ngrams = tables
+    loss, first, second = loss_of(mix @ np.concatenate([own, ngrams]), other, examples, weight)
+    grads = mix.T @ first
+    return loss, grads[: len(own)], second, grads[len(own) :]
+
+
 def merged_block(block, shards, added):
     """Merge what shards have made of the same rows, row by row, as `merge_block` says."""
     merged = {}

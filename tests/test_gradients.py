@@ -6,10 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 from conftest import Planner
-from reference import cbow, skip_gram
+from reference import cbow, composed_loss, ngram_mix, skip_gram, words_of_letters
 
 from w2v_sparseadam.objectives.cbow import gradients as cbow_gradients
 from w2v_sparseadam.objectives.skip_gram import gradients as skip_gram_gradients
+from w2v_sparseadam.objectives.windows.ngrams import ngrams_of
 from w2v_sparseadam.objectives.windows.plan import BLOCK, CHUNK
 from w2v_sparseadam.simd.kernels import for_python
 
@@ -19,11 +20,18 @@ WEIGHT = np.float32(5 / N_SHARED)
 KERNELS = {"skip-gram": skip_gram_gradients, "cbow": cbow_gradients}
 REFERENCES = {"skip-gram": skip_gram, "cbow": cbow}
 
+LENGTHS, N_BUCKETS = (1, 3), 20
+MOST_WORDS = 30
 
-@pytest.fixture(params=KERNELS)
+
+@pytest.fixture(params=[(model, of) for model in KERNELS for of in ("words", "n-grams")], ids=str)
 def planner(request):
-    """Makes plans for one model after the other."""
-    return partial(Planner, centers_first=request.param == "skip-gram")
+    """Makes plans for one model after the other, with and without n-grams."""
+    model, of = request.param
+    ngrams = ()
+    if of == "n-grams":
+        ngrams = (ngrams_of(words_of_letters(MOST_WORDS), LENGTHS, N_BUCKETS),)
+    return partial(Planner, centers_first=model == "skip-gram", ngrams=ngrams)
 
 
 def model_of(planner):
@@ -34,8 +42,11 @@ def model_of(planner):
 
 
 def random_matrices(rng, n_words, width, n_dims):
-    """Two matrices of ``width`` columns, of which those from ``n_dims`` on are padding."""
-    matrices = rng.standard_normal((2, n_words, width), dtype=np.float32)
+    """Three matrices of ``width`` columns, of which those from ``n_dims`` on are padding.
+
+    Two have rows of words, the third has those of n-grams. They may have more rows than are used.
+    """
+    matrices = rng.standard_normal((3, max(n_words, N_BUCKETS), width), dtype=np.float32)
     matrices *= np.float32(1.2 / math.sqrt(n_dims))
     matrices[:, :, n_dims:] = 0
     return matrices
@@ -103,15 +114,13 @@ def run_kernel(matrices, plan, planner, ranges=None, fill=np.nan):
     for name, room in scratch._asdict().items():
         if name not in {"pair_weights", "reach_weights"}:
             room[...] = fill if room.dtype.kind == "f" else -1
-    grads = [
-        np.full((groups.places.size, matrices[0].shape[1]), np.float32(fill))
-        for groups in (plan.groups[0], plan.groups[1])
-    ]
+    grads = [np.full((groups.places.size, n_dims), np.float32(fill)) for groups in plan.groups[:2]]
+    params = tuple(matrices[: len(plan.groups)])
     losses = np.full(n_chunks(plan), np.nan)
     for first, last in ranges or [(0, n_chunks(plan))]:
         for chunk in range(first, last):
             losses[chunk] = for_python(kernels.chunk_gradients)(
-                *matrices, plan, chunk, WEIGHT, scratch, *grads
+                params, planner.ngrams, plan, chunk, WEIGHT, scratch, *grads
             )
     return losses, grads
 
@@ -127,11 +136,19 @@ def sum_groups(groups, grads, n_words):
 
 def assert_equals_reference(matrices, planner, plan):
     examples = planner.examples(plan)
-    loss, *expected = REFERENCES[model_of(planner)](*matrices, examples, float(WEIGHT))
+    loss_of = REFERENCES[model_of(planner)]
+    if planner.ngrams:
+        words = words_of_letters(len(matrices[0]))
+        mix, buckets = ngram_mix(words, *LENGTHS, N_BUCKETS)
+        tables = *matrices[:2], matrices[2][: len(buckets)]
+        loss, *expected = composed_loss(loss_of, tables, mix, examples, float(WEIGHT))
+    else:
+        loss, *expected = loss_of(*matrices[:2], examples, float(WEIGHT))
     losses, grads = run_kernel(matrices, plan, planner)
+    grads.append(grads[0])  # the places of n-grams are those of the words that have them
     assert losses.sum() == pytest.approx(loss, rel=1e-6, abs=1e-12)
-    for groups, grad, theirs in zip((plan.groups[0], plan.groups[1]), grads, expected, strict=True):
-        ours = sum_groups(groups, grad, len(matrices[0]))
+    for groups, grad, theirs in zip(plan.groups, grads, expected, strict=False):
+        ours = sum_groups(groups, grad, len(theirs))
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
         listed = set(groups.rows[: groups.n_rows[0]].tolist())
         assert set(theirs.any(axis=1).nonzero()[0].tolist()) <= listed
@@ -219,7 +236,7 @@ def test_chunks_in_any_order_and_company_give_the_same_bytes(planner):
         losses, grads = run_kernel(matrices, plan, batches, ranges, fill)
         sums = (
             sum_groups(groups, grad, 30).tobytes()
-            for groups, grad in zip((plan.groups[0], plan.groups[1]), grads, strict=True)
+            for groups, grad in zip(plan.groups, [*grads, grads[0]], strict=False)
         )
         return losses.tobytes(), *sums
 

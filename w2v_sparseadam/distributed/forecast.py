@@ -16,6 +16,7 @@ from ..system.memory import gigabytes
 from ..system.workers import Workers
 from ..text.reading.parts import text_parts
 from ..text.reading.sources import Source
+from ..text.vocabulary import Vocabulary
 from ..training.build import build_engine, model_memory, new_tables
 from ..training.dry_run import time_steps
 from ..training.machines import MachinesForecast, SharedText
@@ -66,6 +67,7 @@ def measure(
     n_tokens = int(np.count_nonzero(word_ids >= 0))
     if not n_tokens:
         raise W2VError("the beginning of the text has no word of the vocabulary to measure with")
+    words = known.words.words
     began = time.perf_counter()
     with Workers(n_threads) as workers:
         engine = build_engine(
@@ -74,12 +76,13 @@ def measure(
             settings,
             workers,
             known.frozen,
+            words=words,
             share=n_tokens / int(known.counts.sum()),
             count_touches=True,
         )
         building = time.perf_counter() - began
         n_steps, seconds = time_steps(engine, settings.optimizer.start_lr, engine.n_batches)
-        n_blocks = count_blocks(sum(model_memory(len(known.counts), settings)), 1)
+        n_blocks = count_blocks(sum(model_memory(words, settings)), 1)
         block = next(blocks_of(engine.tables, n_blocks))
         touches = {name: np.ones_like(touched) for name, touched in engine.touches.items()}
         changes = changes_of(engine.tables, touches, n_blocks)[0]
@@ -88,7 +91,7 @@ def measure(
         began = time.perf_counter()
         merge_block(block, [changes] * _SHARDS, added)
         merging = (time.perf_counter() - began) / _SHARDS
-        _, tables = new_tables(settings, known.counts, filled=False)
+        _, tables = new_tables(settings, known.counts, words=words, filled=False)
         began = time.perf_counter()
         fill_block(tables, block, 0, n_blocks)
         copying = time.perf_counter() - began
@@ -104,12 +107,12 @@ def measure(
         )
 
 
-def load_of(n_workers: int, counts: np.ndarray, settings: Settings) -> Load:
+def load_of(n_workers: int, vocabulary: Vocabulary, settings: Settings) -> Load:
     """Return what the costs of a round of a run depend on."""
     assert settings.sharding is not None
     sharding = settings.sharding
-    state = sum(model_memory(len(counts), settings))
-    objective = settings.objective.build(counts, None)
+    state = sum(model_memory(vocabulary.words, settings))
+    objective = settings.objective.build(vocabulary.counts, None, vocabulary.words)
     changed = objective.moved_share(1 / (sharding.rounds * sharding.shards))
     return Load(state, changed, sharding.shards, n_workers)
 
@@ -134,7 +137,7 @@ def forecast_run(
     names = cluster.admitted
     if not names:
         raise ClusterError("no worker is left to measure with")
-    load = load_of(len(names), counts, settings)
+    load = load_of(len(names), text.vocabulary, settings)
     n_shards, rounds = settings.sharding.shards, settings.sharding.rounds
     known = Known(KnownWords(text.vocabulary, config_for_client(settings.text)), counts, frozen)
     # A shard may be less, but too few steps tell little.
@@ -153,7 +156,7 @@ def forecast_run(
     n_tokens = int(counts.sum())
     time_of_round = round_time(load, rates, n_tokens / rounds, whole / rounds)
     epochs = settings.run.epochs or 0
-    model_bytes, state_bytes = model_memory(len(counts), settings)
+    model_bytes, state_bytes = model_memory(text.vocabulary.words, settings)
     word_ids = 4 * n_tokens // (n_shards * rounds)
     others = sample.buffer_bytes + word_ids + max(resident.values())
     traffic = sent(load)
@@ -233,7 +236,7 @@ def free_memory(cluster: Cluster) -> dict[str, int]:
     return free
 
 
-def check_workers_fit(cluster: Cluster, counts: np.ndarray, settings: Settings) -> None:
+def check_workers_fit(cluster: Cluster, vocabulary: Vocabulary, settings: Settings) -> None:
     """Refuse a run that takes more memory than a worker has.
 
     Raises
@@ -247,12 +250,13 @@ def check_workers_fit(cluster: Cluster, counts: np.ndarray, settings: Settings) 
     n_workers = len(free)
     name = min(free, key=lambda name: free[name])
 
-    def needs(n_words: int = len(counts), n_workers: int = n_workers, **optimizer: object) -> int:
+    def needs(n_words: int | None = None, n_workers: int = n_workers, **optimizer: object) -> int:
         changed = replace(
             settings,
             optimizer=replace(settings.optimizer, **optimizer),  # type: ignore[arg-type]
         )
-        return worker_bytes(load_of(n_workers, counts[:n_words], changed))
+        frequent = Vocabulary(vocabulary.words[:n_words], vocabulary.counts[:n_words])
+        return worker_bytes(load_of(n_workers, frequent, changed))
 
     n_bytes = needs()
     if n_bytes <= free[name]:
@@ -263,7 +267,7 @@ def check_workers_fit(cluster: Cluster, counts: np.ndarray, settings: Settings) 
         remedies["a worker for each shard"] = needs(n_workers=settings.sharding.shards)
     smallest = needs(optimizer="rowwise-adam", beta1=0.0, bias_correction="global")
     remedies["`optimizer=rowwise-adam` `beta1=0`"] = smallest
-    if fits := int(len(counts) * free[name] / n_bytes):
+    if fits := int(len(vocabulary) * free[name] / n_bytes):
         remedies[f"`max_vocab={fits}`"] = needs(n_words=fits)
     saved = [
         f"{remedy} saves {gigabytes(n_bytes - less)}"

@@ -113,14 +113,14 @@ class DaskMachines:
         @contextmanager
         def opened(emit: Emit) -> Iterator[Stepper]:
             vocabulary = text.vocabulary
-            check_model_fits(len(vocabulary), settings)
+            check_model_fits(vocabulary.words, settings)
             repeated(
-                lambda: check_workers_fit(self._cluster, vocabulary.counts, settings),
+                lambda: check_workers_fit(self._cluster, vocabulary, settings),
                 "the check of their memory",
                 emit,
             )
             frozen = frozen_rows(vocabulary, freeze, emit)
-            _, tables = new_tables(settings, vocabulary.counts, frozen)
+            _, tables = new_tables(settings, vocabulary.counts, frozen, words=vocabulary.words)
             initialize(tables, vocabulary, settings, init, emit)
             words = KnownWords(vocabulary, config_for_client(settings.text))
             known = Known(words, vocabulary.counts, frozen)

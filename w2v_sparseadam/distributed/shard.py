@@ -57,6 +57,7 @@ def train_shard(
     round_: Round,
     shard: int,
     *,
+    words: Sequence[str] = (),
     frozen: np.ndarray | None = None,
     threads: int = 1,
 ) -> ShardResult:
@@ -73,6 +74,8 @@ def train_shard(
     round_ : Round
     shard : int
         Which of the round's shards this is.
+    words : sequence of V str, optional
+        Needed by an objective that looks into them.
     frozen : ndarray of shape (V,), bool, optional
         Words whose center vectors stay as they are.
     threads : int
@@ -94,6 +97,7 @@ def train_shard(
             workers,
             frozen,
             key,
+            words=words,
             filled=False,
             share=n_tokens / int(counts.sum()),
             count_touches=True,

@@ -58,10 +58,13 @@ def identity(settings: Settings) -> Identity:
         objective=settings.objective.to_compile(),
         run=replace(settings.run, epochs=1, batch_size=256),
     )
-    _, tables = new_tables(small, counts)
+    words = [f"word{number}" for number in range(counts.size)]
+    _, tables = new_tables(small, counts, words=words)
     blocks = list(blocks_of(tables, 2))
     round_ = Round(small, 0, (1,), 2, tuple(0 for _ in tables))
-    results = [train_shard(blocks, word_ids, counts, round_, shard) for shard in range(2)]
+    results = [
+        train_shard(blocks, word_ids, counts, round_, shard, words=words) for shard in range(2)
+    ]
     added = {name: optimizer.added for name, optimizer in tables.items()}
     digest = hashlib.sha256()
     for k, block in enumerate(blocks):
@@ -118,6 +121,7 @@ def train_part(
             known.counts,
             round_,
             shard,
+            words=known.words.words,
             frozen=known.frozen,
             threads=n_threads,
         )

@@ -46,6 +46,11 @@ class KnownWords:
         word_ids[is_dropped] = -1
         self._word_ids = np.append(word_ids, np.int32(-1))  # the last one for unknown words
 
+    @property
+    def words(self) -> Collection[str]:
+        """All words, by their ids."""
+        return self._words
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the table out, which is valid in this process only."""
         return {name: value for name, value in vars(self).items() if name != "_table"}

@@ -88,10 +88,16 @@ class Engine:
 
         # Planning takes a fraction of a step's time: two plans a thread keep all busy.
         capacity = min(self.positions, word_ids.size)
-        ring = objective.plans(capacity, 2 * workers.n + 1)
+        ring = objective.plans(word_ids, self.positions, 2 * workers.n + 1)
         n_dims = optimizers[0].param.shape[1]
         self._word_ids, self._ring = word_ids, ring
-        grads = tuple(zeros(groups.places.shape[-1], n_dims) for groups in ring.groups)
+        of_tables: dict[str, np.ndarray] = {}
+        for table, groups in zip(objective.tables, ring.groups, strict=True):
+            shared_grads = of_tables.get(table.shares)
+            if shared_grads is None:
+                shared_grads = zeros(groups.places.shape[-1], n_dims)
+            of_tables[table.name] = shared_grads
+        grads = tuple(of_tables.values())
         ring_size = ring.n_chunks.shape[0]
         self._shared = shared = Shared(
             ring.n_chunks,

@@ -6,8 +6,9 @@ type of the rule tells compiled code which kernels to call, once :func:`register
 A *plan* says what one batch does. It is a named tuple of arrays, of which the engine reads
 
 - ``groups``, a tuple of :class:`~w2v_sparseadam.optimizers.groups.Groups`, one for each table: the
-  rows that have a gradient, and the places of its parts. What a chunk computes must not depend on
-  a row that has only one place, and that in another chunk;
+  rows that have a gradient, and the places of its parts, in the gradients of the table or of the
+  one whose places it shares. What a chunk computes must not depend on a row that has only one
+  place, and that in another chunk;
 - ``n_chunks``, of shape (1,): the units of parallel work, numbered from 0;
 - ``n_tokens`` and ``n_pairs``, of shape (1,): tokens before subsampling, and pairs or what they
   weigh.
@@ -63,8 +64,8 @@ class Objective(ABC):
         """Return how many chunks a plan with room for so many positions may have."""
 
     @abstractmethod
-    def plans(self, capacity: int, n: int) -> Any:
-        """Return a ring of ``n`` plans, each with room for so many positions of the text."""
+    def plans(self, word_ids: np.ndarray, positions: int, n: int) -> Any:
+        """Return a ring of ``n`` plans, each with room for so many positions of a text."""
 
     @abstractmethod
     def plan_scratch(self, plans: Any) -> Any:
@@ -84,9 +85,9 @@ class Objective(ABC):
 
     def fill_tables(self, params: tuple[np.ndarray, ...], seed: int, dim: int) -> None:
         """Fill new tables, all zeros, with what they start from."""
-        for table, param in zip(self.tables, params, strict=True):
+        for k, (table, param) in enumerate(zip(self.tables, params, strict=True)):
             if table.starts_random:
-                fill_uniform(draw_key(seed, "start"), dim, param)
+                fill_uniform(draw_key(seed, "start", k), dim, param)
 
 
 def register(
@@ -177,7 +178,8 @@ def chunk_gradients(
     scratch : NamedTuple
         Overwritten.
     grads : tuple of ndarray of shape (places, D), float32
-        Those of each table: the places that ``plan.groups`` names are written.
+        Those of each table: the places that ``plan.groups`` names are written. Of a table that
+        shares the places of another, they are the same array.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
@@ -11,12 +11,27 @@ if TYPE_CHECKING:
     from .base import Objective
 
 
+LONGEST_NGRAM = 64
+"""Characters, at most: far above any model, and few enough that a false file takes little time."""
+
+
 class Table(NamedTuple):
-    """A matrix that an objective trains, with a row for each word."""
+    """A matrix that an objective trains, with a row for each word, or for what words share."""
 
     name: str
     n_rows: int
     starts_random: bool  # or as zeros
+    shares: str = ""  # the table before it whose places of gradients are also those of this one
+
+
+class NgramRows(NamedTuple):
+    """The vectors of n-grams, of G buckets, and what they are n-grams of."""
+
+    rows: np.ndarray  # (G, D) float32
+    min_n: int  # characters, at least
+    max_n: int
+    n_buckets: int
+    buckets: np.ndarray  # (G,) int64, ascending
 
 
 class ObjectiveSettings(Protocol):
@@ -41,17 +56,46 @@ class ObjectiveSettings(Protocol):
     def to_compile(self) -> Self:
         """Return settings whose kernels are the same, and of which two words in a row need all."""
 
-    def tables(self, n_words: int) -> tuple[Table, ...]:
+    def tables(self, words: Sequence[str]) -> tuple[Table, ...]:
         """Return the tables of a vocabulary; more words only add rows at their ends.
 
-        The first is the one that given vectors are put into, and in which rows can be frozen.
+        The first has a row for each word, and so have all that do not say otherwise. Rows of the
+        first can be frozen, if `check_can_freeze` does not object.
         """
 
-    def vectors(self, tables: Mapping[str, np.ndarray], kind: str) -> np.ndarray:
+    def row_names(self, words: Sequence[str]) -> dict[str, Sequence[str]]:
+        """Return what the rows of each table are called, by which runs are matched."""
+
+    def check_can_freeze(self) -> None:
+        """Refuse words whose vectors must not move, if they are made of what others share."""
+
+    def vectors(
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+    ) -> np.ndarray:
         """Return the vectors of the words, one of `kinds`, given each table."""
 
-    def build(self, counts: np.ndarray, frozen: np.ndarray | None = None) -> Objective:
+    def ngrams(
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+    ) -> NgramRows | None:
+        """Return the n-grams that the vectors of a kind are composed of, if they are."""
+
+    def put_vectors(
+        self,
+        tables: Mapping[str, np.ndarray],
+        rows: np.ndarray,
+        vectors: np.ndarray,
+        words: Sequence[str],
+    ) -> None:
+        """Make the vectors of some words, by default, those given; tables change in place."""
+
+    def build(
+        self,
+        counts: np.ndarray,
+        frozen: np.ndarray | None = None,
+        words: Sequence[str] = (),
+    ) -> Objective:
         """Return the objective over words that occur so often.
 
-        ``frozen``, of shape (V,), bool, are the rows of the first table that must not move.
+        ``frozen``, of shape (V,), bool, are the rows of the first table that must not move. The
+        words themselves are needed by an objective that looks into them.
         """

@@ -1,4 +1,4 @@
-"""Operations on rows inside kernels: copy, inner product and prefetch.
+"""Operations on rows inside kernels: copy, mean, scale, inner product and prefetch.
 
 Each function has a NumPy body, which runs when the JIT is off, and an intrinsic that replaces it
 in compiled code.
@@ -11,9 +11,11 @@ from numba.core import cgutils
 
 from .arrays import LANES
 from .instructions import (
+    FLOAT,
     INT32,
     VECTOR,
     Matrix,
+    broadcast,
     fused_multiply_add,
     in_groups,
     index,
@@ -43,6 +45,78 @@ def _copy_row(typing, a, i, b, j):
             return []
 
         loop(builder, source.n_vectors, [], copy_vector)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def mean_of_rows(own, i, others, rows, first, last, share, out, j):
+    """Put a sum of rows, times a number, in row j of ``out``.
+
+    The sum is that of row i of ``own`` and the rows of ``others`` whose numbers ``rows`` has from
+    ``first`` to ``last`` − 1, in this order.
+    """
+    total = own[i].copy()
+    for row in rows[first:last]:
+        total += others[row]
+    out[j] = share * total
+
+
+@intrinsic_of(mean_of_rows)
+def _mean_of_rows(typing, own, i, others, rows, first, last, share, out, j):
+    whole = types.int64
+    signature = types.void(own, whole, others, rows, whole, whole, types.float32, out, whole)
+
+    def generate(context, builder, sig, args):
+        _, i, _, _, first, last, share, _, j = args
+        own, others, out = (Matrix(context, builder, sig.args[k], args[k]) for k in (0, 2, 7))
+        numbers = context.make_array(sig.args[3])(context, builder, args[3]).data
+        n_summed = builder.sub(last, first)
+
+        def take(columns, kind):
+            def add_row(k, sums):
+                row = builder.load(builder.gep(numbers, [builder.add(first, k)]))
+                row = context.cast(builder, row, sig.args[3].dtype, types.int64)
+                parts = [others.load(row, column, kind) for column in columns]
+                return [builder.fadd(*pair) for pair in zip(sums, parts, strict=True)]
+
+            starts = [own.load(i, column, kind) for column in columns]
+            factor = broadcast(builder, share) if kind is VECTOR else share
+            sums = loop(builder, n_summed, starts, add_row)
+            for column, total in zip(columns, sums, strict=True):
+                out.store(j, column, builder.fmul(factor, total))
+
+        def take_one(k, _):
+            take([builder.add(done, k)], FLOAT)
+            return []
+
+        in_groups(builder, own.n_vectors, 8, lambda columns: take(columns, VECTOR))
+        done = builder.mul(own.n_vectors, index(LANES))
+        loop(builder, builder.sub(own.n_columns, done), [], take_one)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def scale_row(a, i, factor):
+    """Multiply row i of ``a`` by a number; its width is a multiple of 16."""
+    a[i] *= factor
+
+
+@intrinsic_of(scale_row)
+def _scale_row(typing, a, i, factor):
+    signature = types.void(a, types.int64, types.float32)
+
+    def generate(context, builder, sig, args):
+        matrix = Matrix(context, builder, sig.args[0], args[0])
+        factor = broadcast(builder, args[2])
+
+        def scale_vector(k, _):
+            column = builder.mul(k, index(LANES))
+            matrix.store(args[1], column, builder.fmul(factor, matrix.load(args[1], column)))
+            return []
+
+        loop(builder, matrix.n_vectors, [], scale_vector)
         return context.get_dummy_value()
 
     return signature, generate

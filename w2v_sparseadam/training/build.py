@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 _FOR_BATCHES = "lower `window`, `batch_size`, `threads` or `dim`"
 
 
-def model_memory(n_words: int, settings: Settings) -> tuple[int, int]:
-    """Return the bytes of all tables, and of their optimizers' state."""
+def model_memory(words: Sequence[str], settings: Settings) -> tuple[int, int]:
+    """Return the bytes of all tables of a vocabulary, and of their optimizers' state."""
     from ..optimizers.build import row_bytes
 
     objective = settings.objective
-    n_rows = sum(table.n_rows for table in objective.tables(n_words))
+    n_rows = sum(table.n_rows for table in objective.tables(words))
     model = n_rows * row_bytes(OptimizerConfig("sgd"), objective.dim)
     return model, n_rows * row_bytes(settings.optimizer, objective.dim) - model
 
 
-def check_model_fits(n_words: int, settings: Settings) -> None:
+def check_model_fits(words: Sequence[str], settings: Settings) -> None:
     """Refuse a model that with its optimizer's state is more than the memory there is.
 
     Raises
@@ -47,19 +47,19 @@ def check_model_fits(n_words: int, settings: Settings) -> None:
     from ..simd.arrays import LANES
     from ..system.memory import check_memory, usable_memory
 
-    def needs(n_words: int = n_words, dim: int | None = None, **optimizer: object) -> int:
+    def needs(n_words: int | None = None, dim: int | None = None, **optimizer: object) -> int:
         changed = replace(
             settings,
             objective=replace(settings.objective, dim=dim or settings.objective.dim),
             optimizer=replace(settings.optimizer, **optimizer),  # type: ignore[arg-type]
         )
-        return sum(model_memory(n_words, changed))
+        return sum(model_memory(words[:n_words], changed))
 
     n_bytes, usable = needs(), usable_memory()
     if n_bytes <= usable:
         return
     remedies = {}
-    if fits := int(n_words * usable / n_bytes):
+    if fits := int(len(words) * usable / n_bytes):
         remedies[f"`max_vocab={fits}`"] = needs(n_words=fits)
     if fits := int(settings.objective.dim * usable / n_bytes) // LANES * LANES:
         remedies[f"`dim={fits}`"] = needs(dim=fits)
@@ -97,10 +97,11 @@ def start_engine(
     from ..system.memory import usable_memory
 
     usable = usable_memory()
-    check_model_fits(len(vocabulary), settings)
+    check_model_fits(vocabulary.words, settings)
     frozen = frozen_rows(vocabulary, freeze, emit)
-    engine = build_engine(word_ids, vocabulary.counts, settings, workers, frozen, first_epoch)
-    n_bytes = sum(model_memory(len(vocabulary), settings))
+    words, counts = vocabulary.words, vocabulary.counts
+    engine = build_engine(word_ids, counts, settings, workers, frozen, first_epoch, words=words)
+    n_bytes = sum(model_memory(words, settings))
     _check_batches_fit(engine.buffer_bytes, n_bytes, usable)
     initialize(engine.tables, vocabulary, settings, init, emit)
     return engine
@@ -130,7 +131,7 @@ def initialize(
     from .initialize import place
 
     if init is not None:
-        report = place(init, tables, vocabulary.words, settings.optimizer.optimizer)
+        report = place(init, tables, vocabulary.words, settings)
         emit(Initialized(**report))
 
 
@@ -139,17 +140,19 @@ def new_tables(
     counts: np.ndarray,
     frozen: np.ndarray | None = None,
     *,
+    words: Sequence[str] = (),
     filled: bool = True,
 ) -> tuple[Objective, dict[str, Optimizer]]:
     """Return an objective and its tables by name, rows padded to whole vectors.
 
-    They are as they start, or zeros if they are not to be filled.
+    They are as they start, or zeros if they are not to be filled. The words are needed by an
+    objective that looks into them.
     """
     from ..optimizers.build import build_optimizer
     from ..simd.arrays import padded_zeros
 
     dim = settings.objective.dim
-    objective = settings.objective.build(counts, frozen)
+    objective = settings.objective.build(counts, frozen, words)
     # Zeros take no memory until they are written to.
     params = tuple(padded_zeros(table.n_rows, dim) for table in objective.tables)
     if filled:
@@ -168,6 +171,7 @@ def build_engine(
     frozen: np.ndarray | None = None,
     first_epoch: int = 0,
     *,
+    words: Sequence[str] = (),
     filled: bool = True,
     **of_part: Any,
 ) -> Engine:
@@ -184,7 +188,7 @@ def build_engine(
 
     run = settings.run
     try:
-        objective, tables = new_tables(settings, counts, frozen, filled=filled)
+        objective, tables = new_tables(settings, counts, frozen, words=words, filled=filled)
         return Engine(
             word_ids,
             objective,
@@ -222,4 +226,4 @@ def compile_run(settings: Settings, emit: Callable[[Event], None]) -> None:
         compilation.compile_kernels()
         if settings.text.phrases is not None:
             phrases.compile_phrase_kernels()
-        build_engine(word_ids, np.array([1, 1]), small, workers).run(0, [1.0])
+        build_engine(word_ids, np.array([1, 1]), small, workers, words=["a", "b"]).run(0, [1.0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -33,7 +33,8 @@ class Watch:
 
     Parameters
     ----------
-    words : sequence of V str
+    row_names : callable
+        Returns the names of the rows of each table; see `ObjectiveSettings.row_names`.
     stepper : Stepper
         With its tables as they start.
     n_steps : int
@@ -44,16 +45,16 @@ class Watch:
 
     def __init__(
         self,
-        words: Sequence[str],
+        row_names: Callable[[], Mapping[str, Sequence[str]]],
         stepper: Stepper,
         n_steps: int,
         limit: float | None = None,
     ) -> None:
-        self._words = words
+        self._row_names = row_names
         self._stepper, self._n_steps = stepper, n_steps
-        self._tables = [optimizer.param for optimizer in stepper.tables.values()]
+        self._tables = {name: optimizer.param for name, optimizer in stepper.tables.items()}
         if limit is None:
-            longest = max(float(_lengths(table).max()) for table in self._tables)
+            longest = max(float(_lengths(table).max(initial=0)) for table in self._tables.values())
             limit = max(LONGEST, _START_FACTOR * longest)
         self.limit = limit
 
@@ -67,14 +68,14 @@ class Watch:
             rate, and the words.
         """
         ends_epoch = (step + 1) % self._stepper.n_batches == 0
-        bad = np.zeros(0, np.int64)
+        bad: dict[str, np.ndarray] = {}
         what = f"the loss became {loss} at"
         if ends_epoch or not math.isfinite(loss):
             bad = self._all_bad()
         elif (step + 1) % CHECK_STEPS == 0:
-            moved = zip(self._tables, self._stepper.last_rows(), strict=True)
-            bad = np.unique(np.concatenate([rows[self._bad(m[rows])] for m, rows in moved]))
-        if bad.size:
+            moved = zip(self._tables.items(), self._stepper.last_rows(), strict=True)
+            bad = {name: rows[self._bad(table[rows])] for (name, table), rows in moved}
+        if any(rows.size for rows in bad.values()):
             grown = f"{self._describe(bad)} by"
             what = grown if math.isfinite(loss) else f"the loss became {loss} and {grown}"
         elif math.isfinite(loss):
@@ -85,22 +86,28 @@ class Watch:
             "start again with a lower `lr`",
         )
 
-    def _all_bad(self) -> np.ndarray:
-        """Return all words with a bad vector, a few rows at a time to copy little."""
-        bad = [
-            first + np.flatnonzero(self._bad(table[first : first + _BLOCK_ROWS]))
-            for table in self._tables
-            for first in range(0, len(table), _BLOCK_ROWS)
-        ]
-        return np.unique(np.concatenate(bad))
+    def _all_bad(self) -> dict[str, np.ndarray]:
+        """Return all rows with a bad vector, looking at a few at a time to copy little."""
+        return {
+            name: np.concatenate(
+                [
+                    first + np.flatnonzero(self._bad(table[first : first + _BLOCK_ROWS]))
+                    for first in range(0, max(1, len(table)), _BLOCK_ROWS)
+                ]
+            )
+            for name, table in self._tables.items()
+        }
 
     def _bad(self, rows: np.ndarray) -> np.ndarray:
         return ~(_lengths(rows) <= self.limit)  # NaN is not
 
-    def _describe(self, bad: np.ndarray) -> str:
-        names = ", ".join(repr(self._words[row]) for row in bad[:_NAMED].tolist())
-        more = f" and {bad.size - _NAMED:,} more" if bad.size > _NAMED else ""
-        vectors = "the vector" if bad.size == 1 else "the vectors"
+    def _describe(self, bad: Mapping[str, np.ndarray]) -> str:
+        row_names = self._row_names()
+        # A word may have grown in two tables.
+        grown = list({row_names[name][row]: 0 for name in bad for row in bad[name].tolist()})
+        names = ", ".join(map(repr, grown[:_NAMED]))
+        more = f" and {len(grown) - _NAMED:,} more" if len(grown) > _NAMED else ""
+        vectors = "the vector" if len(grown) == 1 else "the vectors"
         return f"{vectors} of {names}{more} grew longer than {self.limit:,.0f}"
 
 

@@ -129,6 +129,8 @@ def forecast(
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
+    if frozen:
+        settings.objective.check_can_freeze()
     settings = sharded(settings, cluster, sources)
     with opened_machines(settings, cluster, emit) as machines:
         compile_run(settings, emit)
@@ -155,7 +157,7 @@ def _forecast_here(
     ):
         vocabulary, word_ids = read.vocabulary, read.word_ids
         settings = settings.for_text(int(vocabulary.counts.sum()), len(vocabulary))
-        model_bytes, state_bytes = model_memory(len(vocabulary), settings)
+        model_bytes, state_bytes = model_memory(vocabulary.words, settings)
         reading_peak, process_bytes = peak_memory() or 0, resident_memory()
         available_bytes = available_memory()
         engine = start_engine(

@@ -114,11 +114,12 @@ class EpochScores:
         self._kind = scoring.vectors or objective.kinds[0]
         self._best: tuple[int, float, Model] | None = None
         self._last = 0
+        self._words = words
 
     def after(self, epoch: int, model: Callable[[bool], Model]) -> None:
         """Score the vectors after an epoch; ``model(True)`` returns a model with copies of them."""
         self._last = epoch
-        matrix = self._objective.vectors(model(False).tables, self._kind)
+        matrix = self._objective.vectors(model(False).tables, self._kind, self._words)
         reports = self._evaluation.reports(matrix)
         if self._scoring.watched is not None:
             score = reports[self._scoring.watched].score

@@ -68,16 +68,19 @@ def add_text(
     sources = check_corpus(added, text)
     _check_finished(folder)
     settings = Settings.read(kept, folder.path).with_threads(threads)
-    dim = settings.objective.dim
+    objective = settings.objective
+    dim = objective.dim
     compile_run(settings, emit)
     known, _ = folder.load_text()
     old = Checkpoints(folder.checkpoints, emit)
 
     def write_start(vocabulary: Vocabulary, word_ids: np.ndarray, checkpoints: Path) -> None:
-        check_model_fits(len(vocabulary), settings)
+        check_model_fits(vocabulary.words, settings)
         with Workers(1) as workers:
-            engine = build_engine(word_ids, vocabulary.counts, settings, workers)
-            loaded = old.load(run_arrays(engine, dim, len(known)))
+            words = vocabulary.words
+            engine = build_engine(word_ids, vocabulary.counts, settings, workers, words=words)
+            known_rows = {table.name: table.n_rows for table in objective.tables(known.words)}
+            loaded = old.load(run_arrays(engine, dim, known_rows))
             state = RunState.read(loaded, folder.path)
             tell_of_version(folder.path, state.version, emit)
             state.restore_counts(engine, folder.path)

@@ -23,6 +23,7 @@ from ..vectors.vectors import Vectors
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from ..objectives.settings import ObjectiveSettings
     from ..optimizers.base import Optimizer
 
 _NAMED = 3
@@ -35,7 +36,7 @@ class Start:
     words: Sequence[str]
     dim: int
     optimizer: str
-    tables: Sequence[str]  # their names
+    rows: Mapping[str, Sequence[str]]  # the names of the rows of each table
     arrays: Mapping[str, np.ndarray]  # "center.vectors", "context.exp_avg_sq" and the like
     step_counts: Sequence[int]  # of each table's optimizer
 
@@ -68,12 +69,12 @@ class Start:
         arrays, state = last_checkpoint(of_generation(Path(run_dir), "checkpoints", settings))
         try:
             objective = Settings.read(settings, run_dir).objective
-            tables = objective.tables(len(words))
+            tables = objective.tables(words)
             start = cls(
                 words,
                 objective.dim,
                 settings["optimizer"]["optimizer"],
-                [table.name for table in tables],
+                objective.row_names(words),
                 arrays,
                 [int(count) for count in state["step_counts"]],
             )
@@ -82,9 +83,11 @@ class Start:
             shapes = [arrays[f"{table.name}.vectors"].shape for table in tables]
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(f"{run_dir}: is damaged: {error!r:.80}") from None
-        fit = (len(words),), (len(words), start.dim)
-        is_whole = all(array.shape in fit for array in arrays.values())
-        is_whole = is_whole and shapes == [(table.n_rows, start.dim) for table in tables]
+        n_rows = {table.name: table.n_rows for table in tables}
+        is_whole = shapes == [(n, start.dim) for n in n_rows.values()]
+        for name, array in arrays.items():
+            n = n_rows.get(name.split(".")[0])
+            is_whole = is_whole and array.shape in ((n,), (n, start.dim))
         if not is_whole or len(start.step_counts) != len(tables):
             raise FormatError(f"{run_dir}: is damaged: its checkpoint is of another vocabulary")
         tell_if_unfinished(run_dir, settings, state, warn if on_event is None else on_event)
@@ -92,12 +95,16 @@ class Start:
 
 
 def place(
-    init: Vectors | Start, tables: Mapping[str, Optimizer], words: Sequence[str], kind: str
+    init: Vectors | Start,
+    tables: Mapping[str, Optimizer],
+    words: Sequence[str],
+    settings: Settings,
 ) -> dict[str, Any]:
     """Put what a run starts from in its tables, by the names of their words.
 
-    Vectors go into the first table. A `Start` fills every table that the other run had, with the
-    moments and step counts if the optimizers are of the same kind and hold the same moments.
+    Vectors become those of the words by default. A `Start` fills every table that the other run
+    had, with the moments and step counts if the optimizers are of the same kind and hold the same
+    moments.
 
     Parameters
     ----------
@@ -106,8 +113,8 @@ def place(
         Updated in place; rows of other words stay as they are.
     words : sequence of V str
         The words of the rows.
-    kind : str
-        The optimizers' name, as in `OptimizerConfig`.
+    settings : Settings
+        Those of the run.
 
     Returns
     -------
@@ -122,37 +129,49 @@ def place(
         If no word has a given vector, or the other run had other tables.
     """
     if not isinstance(init, Start):
-        return place_vectors(next(iter(tables.values())).param, words, init)
-    if list(tables) != list(init.tables):
+        params = {name: optimizer.param for name, optimizer in tables.items()}
+        return place_vectors(params, words, init, settings.objective)
+    if list(tables) != list(init.rows):
         raise SettingError(
-            f"the run to start from has the tables {', '.join(init.tables)}, and this one "
+            f"the run to start from has the tables {', '.join(init.rows)}, and this one "
             f"{', '.join(tables)}; start from its vectors"
         )
     ids = {word: row for row, word in enumerate(init.words)}
-    rows, start_rows = _matched(words, ids)
+    matched = _matched(words, ids)
+    row_names = settings.objective.row_names(words)
     names = {f"{table}.{n}" for table, moved in tables.items() for n in ("vectors", *moved.state)}
-    taken = kind == init.optimizer and names == set(init.arrays)
+    taken = settings.optimizer.optimizer == init.optimizer and names == set(init.arrays)
     for (table, optimizer), count in zip(tables.items(), init.step_counts, strict=True):
+        rows, start_rows = matched
+        if row_names[table] is not words:
+            of_start = {name: row for row, name in enumerate(init.rows[table])}
+            rows, start_rows = _matched_rows(row_names[table], of_start)
         optimizer.param[rows, : init.dim] = init.arrays[f"{table}.vectors"][start_rows]
         if taken:
             optimizer.step_count = count
             for name, array in optimizer.state.items():
                 given = init.arrays[f"{table}.{name}"][start_rows]
                 array[(rows, slice(init.dim)) if array.ndim == 2 else rows] = given
-    return {**_counts(rows, words, ids), "moments": taken}
+    return {**_counts(matched[0], words, ids), "moments": taken}
 
 
-def place_vectors(param: np.ndarray, words: Sequence[str], init: Vectors) -> dict[str, int]:
-    """Put given vectors in a table, by the names of their words.
+def place_vectors(
+    params: Mapping[str, np.ndarray],
+    words: Sequence[str],
+    init: Vectors,
+    objective: ObjectiveSettings,
+) -> dict[str, int]:
+    """Make given vectors those of the words with the same names.
 
     Parameters
     ----------
-    param : ndarray of shape (V, at least D), float32
-        Updated in place; rows of other words, and columns beyond D, stay as they are.
+    params : mapping of str to ndarray of shape (rows, at least D), float32
+        The tables. Updated in place; rows of other words, and columns beyond D, stay as they are.
     words : sequence of V str
         The words of the rows.
     init : Vectors
         Of D dimensions.
+    objective : ObjectiveSettings
 
     Returns
     -------
@@ -166,21 +185,27 @@ def place_vectors(param: np.ndarray, words: Sequence[str], init: Vectors) -> dic
         If no word has a given vector.
     """
     rows, init_rows = _matched(words, init.word_ids)
-    param[rows, : init.dim] = init.matrix[init_rows]
+    objective.put_vectors(params, rows, init.matrix[init_rows], words)
     return _counts(rows, words, init.word_ids)
 
 
 def _matched(words: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of the words that have a start vector, and the rows of those vectors."""
-    matched = [(row, ids[word]) for row, word in enumerate(words) if word in ids]
-    if not matched:
+    rows, start_rows = _matched_rows(words, ids)
+    if not rows.size:
         raise SettingError(
             f"none of the {len(ids):,} words with a start vector is in the vocabulary of "
             f"{len(words):,} words; the former begin with {_few(list(ids))}, the latter with "
             f"{_few(words)}"
         )
-    rows, start_rows = np.array(matched).T
     return rows, start_rows
+
+
+def _matched_rows(names: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows whose names occur among others, and the rows of those."""
+    matched = [(row, ids[name]) for row, name in enumerate(names) if name in ids]
+    rows, other_rows = np.array(matched, np.int64).reshape(-1, 2).T
+    return rows, other_rows
 
 
 def _counts(rows: np.ndarray, words: Sequence[str], ids: Mapping[str, int]) -> dict[str, int]:

@@ -50,6 +50,8 @@ class Keywords(TypedDict, total=False):
     negative: int
     noise_exponent: float
     subsample: float | None
+    subwords: str | None
+    buckets: int
     optimizer: Literal["sparse-adam", "rowwise-adam", "dense-adam", "adagrad", "sgd"]
     lr: float | None
     beta1: float
@@ -127,9 +129,11 @@ OTHER_NAMES = {
     "hs": "",
     "minn": "",
     "maxn": "",
+    "min_n": "",
+    "max_n": "",
     "word_ngrams": "",
     "wordngrams": "",
-    "bucket": "",
+    "bucket": "buckets",
     "loss": "",
     "sentences": "",
     "corpus_file": "",
@@ -164,11 +168,12 @@ _ONLY = {
     "cbow_mean": "CBOW takes the mean",
     "hs": "there is negative sampling only",
     "loss": "there is negative sampling only",
-    "minn": "there are no subwords",
-    "maxn": "there are no subwords",
-    "word_ngrams": "there are no subwords",
-    "wordngrams": "there are no subwords",
-    "bucket": "there are no subwords",
+    "minn": "use subwords, which takes both, such as '3-6'",
+    "maxn": "use subwords, which takes both, such as '3-6'",
+    "min_n": "use subwords, which takes both, such as '3-6'",
+    "max_n": "use subwords, which takes both, such as '3-6'",
+    "word_ngrams": "that is for classifiers; use phrases, or subwords for n-grams of characters",
+    "wordngrams": "that is for classifiers; use phrases, or subwords for n-grams of characters",
 }
 
 
@@ -215,11 +220,14 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
                 f"{name} has no effect with optimizer {optimizer.optimizer!r}", "leave it out"
             )
     config = ModelChoice(**values[ModelChoice]).config
-    if optimizer.lr is None and config.lr_factor != 1:
-        optimizer = dataclasses.replace(optimizer, lr=config.lr_factor * optimizer.start_lr)
+    objective = config(**values[WindowConfig])
+    if "buckets" in values[WindowConfig] and objective.subwords is None:
+        raise SettingError("buckets has no effect without subwords", "add `subwords='3-6'`")
+    if optimizer.lr is None and objective.lr_factor != 1:
+        optimizer = dataclasses.replace(optimizer, lr=objective.lr_factor * optimizer.start_lr)
     return Settings(
         TextConfig(**values[TextConfig]),
-        config(**values[WindowConfig]),
+        objective,
         optimizer,
         RunConfig(**values[RunConfig]),
         ShardConfig(**values[ShardConfig]) if values[ShardConfig] else None,

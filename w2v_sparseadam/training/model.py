@@ -138,11 +138,14 @@ class Model:
 
     def vectors(self, kind: str | None = None) -> Vectors:
         """Return the vectors of the words: ``"center"``, ``"context"`` or their ``"sum"``."""
+        from ..vectors.subwords import Subwords
         from ..vectors.vectors import Vectors
 
         kind = self.objective.kinds[0] if kind is None else kind
         check_choice("kind", kind, self.objective.kinds)
-        return Vectors(self.words, self.objective.vectors(self.tables, kind), self.counts)
+        asked = self.tables, kind, self.words
+        matrix, subwords = self.objective.vectors(*asked), Subwords.of_model(self.objective, *asked)
+        return Vectors(self.words, matrix, self.counts, subwords)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole model to a file, in the format safetensors; :meth:`load` reads it.

@@ -102,10 +102,15 @@ class Progress:
         }
 
 
-def run_arrays(stepper: Stepper, dim: int, n_words: int | None = None) -> dict[str, np.ndarray]:
-    """Return all that training changes, by name: views of the first words' rows, or of all."""
+def run_arrays(
+    stepper: Stepper, dim: int, n_rows: Mapping[str, int] | None = None
+) -> dict[str, np.ndarray]:
+    """Return all that training changes, by name: views of each table's first rows, or of all."""
+    last = {} if n_rows is None else n_rows
     return {
-        f"{table}.{name}": array[:n_words, :dim] if array.ndim == 2 else array[:n_words]
+        f"{table}.{name}": array[: last.get(table), :dim]
+        if array.ndim == 2
+        else array[: last.get(table)]
         for table, optimizer in stepper.tables.items()
         for name, array in {"vectors": optimizer.param, **optimizer.state}.items()
     }

@@ -220,7 +220,7 @@ def _finished(
     from .progress import Progress, RunState
 
     vocabulary, _ = read_vocabulary(folder.path, folder.settings)
-    tables = objective.tables(len(vocabulary))
+    tables = objective.tables(vocabulary.words)
 
     def read(path: Path) -> tuple[Progress, dict[str, np.ndarray]] | None:
         with OpenCheckpoint(path) as checkpoint:

@@ -142,7 +142,12 @@ def run_training(
         loaded = policy.load(stepper, dim) if policy else None
         progress = loaded or Progress()
         schedule = Schedule(settings.optimizer, [n * stepper.n_batches for n in stages])
-        watch = Watch(vocabulary.words, stepper, schedule.n_steps, progress.limit)
+        watch = Watch(
+            lambda: settings.objective.row_names(vocabulary.words),
+            stepper,
+            schedule.n_steps,
+            progress.limit,
+        )
         progress.limit = watch.limit
         if policy and loaded is None and has_init:
             policy.keep_start(progress)

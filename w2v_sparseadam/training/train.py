@@ -220,6 +220,8 @@ def train_by_settings(
     if init is not None:
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings.text)
+    if frozen:
+        settings.objective.check_can_freeze()
 
     settings = sharded(settings, cluster, sources)
     with ExitStack() as stack:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, ShapeError
+from ..objectives.settings import LONGEST_NGRAM, ObjectiveSettings
 from ..text.ngrams import ngram_buckets
-
-LONGEST_NGRAM = 64
-"""Characters, at most: far above any model, and few enough that a false file takes little time."""
 
 _WORDS_AT_ONCE = 512  # so that their sums stay in the processor's cache
 
@@ -74,6 +72,18 @@ class Subwords:
         rows = np.ascontiguousarray(matrix, np.float32)
         dim = rows.shape[1]
         return cls(rows.view(f"V{4 * dim}")[:, 0], dim, min_n, max_n, n_buckets, buckets)
+
+    @classmethod
+    def of_model(
+        cls,
+        objective: ObjectiveSettings,
+        tables: Mapping[str, NDArray[np.float32]],
+        kind: str,
+        words: Sequence[str],
+    ) -> Subwords | None:
+        """Return the n-grams that the vectors of a trained model are composed of, if they are."""
+        ngrams = objective.ngrams(tables, kind, words)
+        return None if ngrams is None else cls.of(*ngrams)
 
     @property
     def matrix(self) -> NDArray[np.float32]:

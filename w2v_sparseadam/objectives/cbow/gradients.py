@@ -13,6 +13,7 @@ from ...simd.kernels import inlined
 from ...simd.logistic import logistic
 from ...simd.products import band_product, dot_tile, multiply
 from ...simd.rows import copy_row, dot, prefetch_row
+from ..windows.ngrams import share_grad, take_word
 from ..windows.plan import BLOCK, CHUNK
 
 
@@ -134,9 +135,14 @@ def _own_gradients(first, last, scratch, center_rows):
 
 
 @inlined
-def chunk_gradients(
-    context_param, center_param, plan, chunk, weight, scratch, context_grads, center_grads
-):
+def _share_grads(ngrams, tokens, first, last, context_rows):
+    """Make the gradients of contexts those of the rows that they are composed of."""
+    for j in range(first, last):
+        share_grad(ngrams, tokens[j], context_rows, j)
+
+
+@inlined
+def chunk_gradients(params, ngrams, plan, chunk, weight, scratch, context_grads, center_grads):
     """Compute the loss and the gradients of one chunk of a batch.
 
     For center i with vector v, whose contexts u_j weigh w_j, and the N negatives v_n that its
@@ -151,10 +157,14 @@ def chunk_gradients(
     With a dynamic window, word2vec takes the mean over a reach drawn from 1 … c; here a context
     weighs as often as it would be within it.
 
+    With n-grams, u_j is the mean of the word's own row and those of its n-grams; the derivative by
+    each of these rows is that by u_j, divided by their number.
+
     Parameters
     ----------
-    context_param, center_param : ndarray of shape (V, D), float32
-        The two matrices, D a multiple of 16. Read only.
+    params : tuple of ndarray of shape (rows, D), float32
+        The matrices of contexts, centers and n-grams, D a multiple of 16. Read only.
+    ngrams : () or (Ngrams,)
     plan : BatchPlan
     chunk : int
         Which chunk of the plan to do.
@@ -163,7 +173,8 @@ def chunk_gradients(
     scratch : Scratch
         Overwritten.
     context_grads : ndarray of shape (places, D), float32
-        The rows of this chunk's span are written.
+        The rows of this chunk's span are written: each is the gradient of all rows that a context
+        is made of.
     center_grads : ndarray of shape (places, D), float32
         Row i receives the gradient of the batch's center i; rows from ``plan.noise_place`` on,
         those of the negatives.
@@ -178,6 +189,7 @@ def chunk_gradients(
     Mikolov et al. (2013), "Efficient estimation of word representations in vector space", section
     3.1; İrsoy, Benton & Stratos (2021), "Corrected CBOW performs as well as skip-gram": the factor.
     """
+    context_param, center_param = params[0], params[1]
     contexts, noise, scores = scratch.context_vectors, scratch.noise_vectors, scratch.scores
     means, mean_grads = scratch.means, scratch.mean_grads
     starts, stops = scratch.starts, scratch.stops
@@ -198,7 +210,7 @@ def chunk_gradients(
         block = first // n_block
         last = min(first + n_block, n_centers)
         for j in range(n_copied, last + 2 * window):
-            copy_row(context_param, tokens[j], contexts, j)
+            take_word(params, ngrams, tokens[j], contexts, j)
         n_copied = last + 2 * window
         for i in range(first, last):
             copy_row(center_param, tokens[i + window], scratch.center_vectors, i - first)
@@ -225,5 +237,6 @@ def chunk_gradients(
         band_product(
             0, scratch.by_context, mean_grads, context_rows, n_done, n_complete, starts, stops
         )
+        _share_grads(ngrams, tokens, n_done, n_complete, context_rows)
         n_done = n_complete
     return loss

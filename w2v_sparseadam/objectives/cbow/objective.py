@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ...simd.kernels import inlined
 from ..base import register
+from ..windows.ngrams import Ngrams
 from ..windows.objective import SHARED_NEGATIVES, WindowObjective
 from ..windows.plan import fill_plan, plan_of_ring
 from ..windows.sampler import Sampler
@@ -21,6 +23,7 @@ class CbowRule(NamedTuple):
     """What the kernels of CBOW read."""
 
     sampler: Sampler
+    ngrams: tuple[Ngrams, ...]  # one, if words are composed of them
     dynamic_window: bool
     weight: np.float32  # K / N
 
@@ -31,11 +34,15 @@ class Cbow(WindowObjective):
     centers_first = False
 
     def __init__(
-        self, settings: CbowConfig, counts: np.ndarray, frozen: np.ndarray | None = None
+        self,
+        settings: CbowConfig,
+        counts: np.ndarray,
+        frozen: np.ndarray | None = None,
+        words: Sequence[str] = (),
     ) -> None:
-        super().__init__(settings, counts, frozen)
+        super().__init__(settings, counts, frozen, words)
         weight = np.float32(settings.negative / SHARED_NEGATIVES)
-        self.rule = CbowRule(self.sampler, settings.dynamic_window, weight)
+        self.rule = CbowRule(self.sampler, self.ngrams, settings.dynamic_window, weight)
 
     def scratch(self, n_dims: int) -> Scratch:
         """Return the room that a thread needs for the gradients of a chunk."""
@@ -50,7 +57,7 @@ def _view(rule, ring, k):
 @inlined
 def _fill(rule, word_ids, start, stop, keys, scratch, plan):
     sampler, dynamic = rule.sampler, rule.dynamic_window
-    fill_plan(word_ids, start, stop, sampler, keys, dynamic, False, scratch, plan)
+    fill_plan(word_ids, start, stop, sampler, rule.ngrams, keys, dynamic, False, scratch, plan)
     plan.n_pairs[0] = 0
     for i in range(plan.n_centers[0]):
         plan.n_pairs[0] += plan.n_left[i] + plan.n_right[i] > 0
@@ -59,7 +66,7 @@ def _fill(rule, word_ids, start, stop, keys, scratch, plan):
 @inlined
 def _gradients(rule, params, plan, chunk, scratch, grads):
     return chunk_gradients(
-        params[0], params[1], plan, chunk, rule.weight, scratch, grads[0], grads[1]
+        params, rule.ngrams, plan, chunk, rule.weight, scratch, grads[0], grads[1]
     )
 
 

@@ -14,6 +14,7 @@ from ...simd.kernels import inlined
 from ...simd.logistic import logistic
 from ...simd.products import band_dots, band_product, dot_tile, multiply
 from ...simd.rows import copy_row, prefetch_row
+from ..windows.ngrams import share_grad, take_word
 from ..windows.plan import BLOCK, CHUNK
 
 
@@ -69,8 +70,8 @@ class Scratch(NamedTuple):
 
 
 @inlined
-def _gather_centers(center_param, plan, start, first, scratch):
-    """Copy the center vectors of a block."""
+def _gather_centers(params, ngrams, plan, start, first, scratch):
+    """Copy the center vectors of a block, or compose them."""
     centers = scratch.center_vectors
     n_chunk, n_block = centers.shape[0], scratch.scores.shape[1]
     window = (scratch.context_vectors.shape[0] - n_chunk) // 2
@@ -78,7 +79,7 @@ def _gather_centers(center_param, plan, start, first, scratch):
     tokens, n_left, n_right = plan.tokens[start:], plan.n_left[start:], plan.n_right[start:]
     for i in range(first, first + n_block):
         if i < n_centers and n_left[i] + n_right[i] > 0:
-            copy_row(center_param, tokens[i + window], centers, i)
+            take_word(params, ngrams, tokens[i + window], centers, i)
         else:
             centers[i] = np.float32(0)
 
@@ -136,9 +137,14 @@ def _score_negatives(plan, start, first, n_centers, weight, scratch, loss):
 
 
 @inlined
-def chunk_gradients(
-    center_param, context_param, plan, chunk, weight, scratch, center_grads, context_grads
-):
+def _share_grads(ngrams, tokens, window, first, last, center_rows):
+    """Make the gradients of a block's centers those of the rows that they are composed of."""
+    for i in range(first, last):
+        share_grad(ngrams, tokens[i + window], center_rows, i)
+
+
+@inlined
+def chunk_gradients(params, ngrams, plan, chunk, weight, scratch, center_grads, context_grads):
     """Compute the loss and the gradients of one chunk of a batch.
 
     For center i with vector v, its contexts u_j of weights w_j, p = Σ_j w_j, and the N negatives
@@ -149,13 +155,17 @@ def chunk_gradients(
     which expects K negatives for each pair. The derivatives by the scores are w_j (σ(v·u_j) − 1)
     and (p K / N) σ(v·u_n).
 
+    With n-grams, v is the mean of the word's own row and those of its n-grams; the derivative by
+    each of these rows is that by v, divided by their number.
+
     With a dynamic window, word2vec draws the reach of each center, and learns from its pairs as
     often as w_j on average. Weighing them has the same expectation, with less noise.
 
     Parameters
     ----------
-    center_param, context_param : ndarray of shape (V, D), float32
-        The two matrices, D a multiple of 16. Read only.
+    params : tuple of ndarray of shape (rows, D), float32
+        The matrices of centers, contexts and n-grams, D a multiple of 16. Read only.
+    ngrams : () or (Ngrams,)
     plan : BatchPlan
     chunk : int
         Which chunk of the plan to do.
@@ -164,7 +174,7 @@ def chunk_gradients(
     scratch : Scratch
         Overwritten.
     center_grads : ndarray of shape (places, D), float32
-        Row i receives the gradient of the batch's center i.
+        Row i receives the gradient of each row that the batch's center i is made of.
     context_grads : ndarray of shape (places, D), float32
         The rows at ``plan.context_places`` of this chunk and its blocks are written.
 
@@ -179,6 +189,7 @@ def chunk_gradients(
     shared in a block as in Ji et al. (2016), "Parallelizing word2vec in shared and distributed
     memory", section 3.
     """
+    center_param, context_param = params[0], params[1]
     centers, contexts = scratch.center_vectors, scratch.context_vectors
     noise, scores = scratch.noise_vectors, scratch.scores
     by_center, by_context = scratch.by_center, scratch.by_context
@@ -199,7 +210,7 @@ def chunk_gradients(
     for first in range(0, n_centers, n_block):
         block = first // n_block
         last = min(first + n_block, n_centers)
-        _gather_centers(center_param, plan, start, first, scratch)
+        _gather_centers(params, ngrams, plan, start, first, scratch)
         for j in range(n_copied, last + 2 * window):
             copy_row(context_param, tokens[j], contexts, j)
         n_copied = last + 2 * window
@@ -220,6 +231,7 @@ def chunk_gradients(
         block_noise_rows = noise_rows[block * n_noise :]
         multiply(scores, block_centers, block_noise_rows, n_noise, n_block)
         band_product(1, by_center, contexts, center_rows, first, last, starts, stops)
+        _share_grads(ngrams, tokens, window, first, last, center_rows)
         # A context beyond this block's last center is also one of the next block's.
         n_complete = last if last < n_centers else last + 2 * window
         for j in range(n_done, n_complete):

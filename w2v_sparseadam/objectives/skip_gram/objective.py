@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ...simd.kernels import inlined
 from ..base import register
+from ..windows.ngrams import Ngrams
 from ..windows.objective import SHARED_NEGATIVES, WindowObjective
 from ..windows.plan import fill_plan, plan_of_ring
 from ..windows.sampler import Sampler
@@ -21,6 +23,7 @@ class SkipGramRule(NamedTuple):
     """What the kernels of skip-gram read."""
 
     sampler: Sampler
+    ngrams: tuple[Ngrams, ...]  # one, if words are composed of them
     dynamic_window: bool
     weight: np.float32  # K / N
 
@@ -31,11 +34,15 @@ class SkipGram(WindowObjective):
     centers_first = True
 
     def __init__(
-        self, settings: SkipGramConfig, counts: np.ndarray, frozen: np.ndarray | None = None
+        self,
+        settings: SkipGramConfig,
+        counts: np.ndarray,
+        frozen: np.ndarray | None = None,
+        words: Sequence[str] = (),
     ) -> None:
-        super().__init__(settings, counts, frozen)
+        super().__init__(settings, counts, frozen, words)
         weight = np.float32(settings.negative / SHARED_NEGATIVES)
-        self.rule = SkipGramRule(self.sampler, settings.dynamic_window, weight)
+        self.rule = SkipGramRule(self.sampler, self.ngrams, settings.dynamic_window, weight)
         self.pair_unit = settings.window if settings.dynamic_window else 1
 
     def scratch(self, n_dims: int) -> Scratch:
@@ -51,13 +58,13 @@ def _view(rule, ring, k):
 @inlined
 def _fill(rule, word_ids, start, stop, keys, scratch, plan):
     sampler, dynamic = rule.sampler, rule.dynamic_window
-    fill_plan(word_ids, start, stop, sampler, keys, dynamic, True, scratch, plan)
+    fill_plan(word_ids, start, stop, sampler, rule.ngrams, keys, dynamic, True, scratch, plan)
 
 
 @inlined
 def _gradients(rule, params, plan, chunk, scratch, grads):
     return chunk_gradients(
-        params[0], params[1], plan, chunk, rule.weight, scratch, grads[0], grads[1]
+        params, rule.ngrams, plan, chunk, rule.weight, scratch, grads[0], grads[1]
     )
 
 

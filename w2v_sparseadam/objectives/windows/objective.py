@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import SettingError
 from ..base import Objective
+from .ngrams import Ngrams, most_ngrams
 from .plan import BLOCK, CHUNK, BatchPlan, PlanScratch
 from .sampler import Sampler
 
@@ -30,6 +32,8 @@ class WindowObjective(Objective):
         Occurrences of each word.
     frozen : ndarray of shape (V,), bool, optional
         Words whose rows of the first table stay as they are.
+    words : sequence of V str, optional
+        Needed if they are composed of n-grams.
 
     Attributes
     ----------
@@ -41,12 +45,19 @@ class WindowObjective(Objective):
     centers_first: bool
 
     def __init__(
-        self, settings: WindowConfig, counts: np.ndarray, frozen: np.ndarray | None = None
+        self,
+        settings: WindowConfig,
+        counts: np.ndarray,
+        frozen: np.ndarray | None = None,
+        words: Sequence[str] = (),
     ) -> None:
         self.sampler = Sampler.build(
             counts, settings.subsample or 0.0, settings.noise_exponent, SHARED_NEGATIVES, frozen
         )
-        self.tables = settings.tables(counts.size)
+        self.tables = settings.tables(words if settings.subwords else range(counts.size))
+        self.ngrams: tuple[Ngrams, ...] = ()
+        if settings.subwords:
+            self.ngrams = (settings.ngrams_of(words),)
         self._window, self._counts = settings.window, counts
         self._n_examples = self.sampler.keep_share(counts) * float(counts.sum())
 
@@ -63,19 +74,25 @@ class WindowObjective(Objective):
         share q of the noise:
 
             1 − exp(−c p s)    and    1 − exp(−(c p + q N / b Σ c p) s).
+
+        An n-gram is met as often as all words that have it.
         """
         centers = share * self._counts * self.sampler.keep_prob()
         noise = np.diff(self.sampler.ends, prepend=0) / self.sampler.ends[-1]
         drawn = noise * centers.sum() * SHARED_NEGATIVES / BLOCK
-        moved = -np.expm1(-centers), -np.expm1(-centers - drawn)
-        return float(np.mean(moved))
+        met = [centers, centers + drawn]
+        for ngrams in self.ngrams:
+            by_ngram = np.repeat(centers, np.diff(ngrams.starts))
+            met.append(np.bincount(ngrams.rows, by_ngram, ngrams.buckets.size))
+        return float(np.mean(-np.expm1(-np.concatenate(met))))
 
     def most_chunks(self, capacity: int) -> int:
         """Return how many chunks a plan with room for so many positions may have."""
         return -(-capacity // CHUNK)
 
-    def plans(self, capacity: int, n: int) -> BatchPlan:
-        """Return a ring of ``n`` plans, each with room for so many positions of the text."""
+    def plans(self, word_ids: np.ndarray, positions: int, n: int) -> BatchPlan:
+        """Return a ring of ``n`` plans, each with room for so many positions of a text."""
+        capacity = min(positions, word_ids.size)
         n_places = CHUNK + 2 * self._window + CHUNK // BLOCK * SHARED_NEGATIVES
         if self.most_chunks(capacity) * n_places >= 1 << 31:
             raise SettingError(
@@ -83,10 +100,27 @@ class WindowObjective(Objective):
                 "places or more",
                 "lower `window` or `batch_size`",
             )
+        n_ngrams = None
+        for ngrams in self.ngrams:
+            n_ngrams = self._most_ngrams(word_ids, positions, ngrams)
         return BatchPlan.allocate(
-            capacity, self._window, SHARED_NEGATIVES, n, centers_first=self.centers_first
+            capacity,
+            self._window,
+            SHARED_NEGATIVES,
+            n,
+            centers_first=self.centers_first,
+            n_ngrams=n_ngrams,
         )
+
+    def _most_ngrams(self, word_ids: np.ndarray, positions: int, ngrams: Ngrams) -> int:
+        """Return how many n-grams a batch may list, at most."""
+        most = int(most_ngrams(word_ids, positions, ngrams.starts))
+        if self.centers_first:
+            return most
+        # Contexts may stand beside the batch, and in the spans of several chunks.
+        beside = 2 * self._window * int(np.diff(ngrams.starts).max())
+        return (most + beside) * (1 + -(-2 * self._window // CHUNK))
 
     def plan_scratch(self, plans: BatchPlan) -> PlanScratch:
         """Return the room that a thread needs to plan a batch."""
-        return PlanScratch.allocate(self.tables[0].n_rows, plans)
+        return PlanScratch.allocate([table.n_rows for table in self.tables], plans)

@@ -9,13 +9,15 @@ The tokens that subsampling keeps are the batch's centers. They are cut into blo
 The *span* of a chunk is its centers with ``window`` kept tokens more on either side.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ...optimizers.groups import Groups, group, groups_of_ring
+from ...optimizers.groups import Groups, group
 from ...simd.kernels import inlined
 from ...simd.random import random_bits
+from .ngrams import NgramRoom, group_ngrams, groups_in_ring, rooms_for
 from .sampler import draw_negative
 
 BLOCK = 32
@@ -32,7 +34,7 @@ class BatchPlan(NamedTuple):
     n_left: np.ndarray  # (capacity,) int32: contexts of center i on its left …
     n_right: np.ndarray  # (capacity,) int32: … and on its right
     negatives: np.ndarray  # (blocks, N) int32
-    groups: tuple[Groups, Groups]  # of the two tables: see fill_plan
+    groups: tuple[Groups, ...]  # of each table: see fill_plan
     n_centers: np.ndarray  # (1,) int64
     n_chunks: np.ndarray  # (1,) int64
     n_pairs: np.ndarray  # (1,) int64: pairs, or their weights times the window, summed
@@ -41,9 +43,17 @@ class BatchPlan(NamedTuple):
 
     @classmethod
     def allocate(
-        cls, capacity: int, window: int, n_shared: int, *ring: int, centers_first: bool = True
+        cls,
+        capacity: int,
+        window: int,
+        n_shared: int,
+        *ring: int,
+        centers_first: bool = True,
+        n_ngrams: int | None = None,
     ) -> "BatchPlan":
         """Make room for batches of up to ``capacity`` centers; see `fill_plan`.
+
+        With ``n_ngrams``, there is a third table, of n-grams, of which words list so many.
 
         With ``ring``, make that many plans: each array gets another dimension in front, and
         :func:`plan_of_ring` returns one of them.
@@ -52,15 +62,15 @@ class BatchPlan(NamedTuple):
         n_blocks = n_chunks * CHUNK // BLOCK
         n_places = n_chunks * CHUNK, n_chunks * (CHUNK + 2 * window)
         first, noise_place = n_places if centers_first else n_places[::-1]
+        sizes = [first, noise_place + n_blocks * n_shared]
+        if n_ngrams is not None:
+            sizes.append(n_ngrams)
         return cls(
             tokens=np.zeros((*ring, n_chunks * CHUNK + 2 * window), np.int32),
             n_left=np.zeros((*ring, n_chunks * CHUNK), np.int32),
             n_right=np.zeros((*ring, n_chunks * CHUNK), np.int32),
             negatives=np.zeros((*ring, n_blocks, n_shared), np.int32),
-            groups=(
-                Groups.allocate(first, n_chunks, *ring),
-                Groups.allocate(noise_place + n_blocks * n_shared, n_chunks, *ring),
-            ),
+            groups=tuple(Groups.allocate(size, n_chunks, *ring) for size in sizes),
             n_centers=np.zeros((*ring, 1), np.int64),
             n_chunks=np.zeros((*ring, 1), np.int64),
             n_pairs=np.zeros((*ring, 1), np.int64),
@@ -77,7 +87,7 @@ def plan_of_ring(ring, k):
         ring.n_left[k],
         ring.n_right[k],
         ring.negatives[k],
-        (groups_of_ring(ring.groups[0], k), groups_of_ring(ring.groups[1], k)),
+        groups_in_ring(ring.groups, k),
         ring.n_centers[k],
         ring.n_chunks[k],
         ring.n_pairs[k],
@@ -96,21 +106,23 @@ class PlanScratch(NamedTuple):
     places: np.ndarray  # (places,) int32
     ends: np.ndarray  # (chunks,) int64
     cursors: np.ndarray  # (places,) int32
+    ngram_rooms: tuple[NgramRoom, ...]  # one, if there are n-grams
 
     @classmethod
-    def allocate(cls, n_words: int, plan: BatchPlan) -> "PlanScratch":
-        """Make room to fill a plan such as ``plan`` (or its ring) over ``n_words`` words."""
+    def allocate(cls, n_rows: Sequence[int], plan: BatchPlan) -> "PlanScratch":
+        """Make room to fill a plan such as ``plan`` (or its ring), given each table's rows."""
         capacity = plan.n_left.shape[-1]
-        n_places = max(groups.places.shape[-1] for groups in plan.groups)
+        n_places = max(groups.places.shape[-1] for groups in plan.groups[:2])
         window = (plan.tokens.shape[-1] - capacity) // 2
         return cls(
-            slots=np.full(n_words, -1, np.int32),
+            slots=np.full(n_rows[0], -1, np.int32),
             sentence=np.zeros(capacity, np.int32),
             covered=np.zeros(CHUNK + 2 * window + 1, np.int64),
             words=np.zeros(n_places, np.int32),
             places=np.zeros(n_places, np.int32),
             ends=np.zeros(plan.groups[0].early.shape[-1] - 1, np.int64),
             cursors=np.zeros(n_places, np.int32),
+            ngram_rooms=rooms_for(n_rows, plan.groups),
         )
 
 
@@ -242,6 +254,12 @@ def _group_listed(scratch, n_chunks, groups):
 
 
 @inlined
+def _group_ngrams_of_listed(ngrams, scratch, n_chunks, plan):
+    words, places, ends = scratch.words, scratch.places, scratch.ends
+    group_ngrams(ngrams, words, places, ends, n_chunks, scratch.ngram_rooms, plan.groups)
+
+
+@inlined
 def _list_contexts(plan, chunk, n_centers, window, frozen, scratch, n):
     """List the words of a chunk's span that are a context of its centers and are not frozen.
 
@@ -290,7 +308,7 @@ def _list_negatives(plan, block, n_centers, start, sampler, key, scratch, n):
 
 
 @inlined
-def fill_plan(word_ids, start, stop, sampler, keys, dynamic, centers_first, scratch, plan):
+def fill_plan(word_ids, start, stop, sampler, ngrams, keys, dynamic, centers_first, scratch, plan):
     """Plan the batch of the text's positions ``start`` to ``stop``.
 
     Kept tokens become centers; each has as contexts the nearest ``window`` kept tokens on either
@@ -299,7 +317,8 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, centers_first, scra
 
     One table has the centers, and a place is a center's number; the other has the contexts, and it
     is chunk · span + place in the span. The negatives are rows of the second, from place
-    ``plan.noise_place`` on; rows of the first may be frozen.
+    ``plan.noise_place`` on; rows of the first may be frozen. If words are composed of n-grams, a
+    third table has these, and its places are those of the words listed in the first.
 
     Parameters
     ----------
@@ -308,6 +327,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, centers_first, scra
     start, stop : int
         The batch's range.
     sampler : Sampler
+    ngrams : () or (Ngrams,)
     keys : ndarray of shape (2,), uint64
         Keys of the epoch's draws: for positions and for negatives.
     dynamic : bool
@@ -342,5 +362,7 @@ def fill_plan(word_ids, start, stop, sampler, keys, dynamic, centers_first, scra
                     n = _list_negatives(plan, block, last, start, sampler, keys[1], scratch, n)
             scratch.ends[chunk] = n
         _group_listed(scratch, n_chunks, plan.groups[table])
+        if table == 0:
+            _group_ngrams_of_listed(ngrams, scratch, n_chunks, plan)
     plan.n_centers[0], plan.n_chunks[0] = n_centers, n_chunks
     plan.n_pairs[0], plan.n_tokens[0] = n_pairs, n_tokens

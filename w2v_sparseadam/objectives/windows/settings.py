@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from ...errors import SettingError
 from ...fields import check_settings, setting
+from ..settings import LONGEST_NGRAM, NgramRows, Table
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..base import Objective
-    from ..settings import Table
+    from .ngrams import Ngrams
 
 KINDS = "center", "context", "sum"
 
@@ -47,8 +50,8 @@ class WindowConfig(ABC):
     """
 
     section: ClassVar[str] = "Model"
-    kinds: ClassVar[tuple[str, ...]]
-    lr_factor: ClassVar[float] = 1.0  # of the learning rate by default
+    kinds: ClassVar[tuple[str, ...]]  # the first is that of the first table
+    lr_factors: ClassVar[tuple[float, float]]  # of the default learning rate; with n-grams
 
     dim: int = setting(100, int, "Dimensions of a vector.", low=1, high=MAX_DIM, common=True)
     window: int = setting(
@@ -82,9 +85,47 @@ class WindowConfig(ABC):
         default_help=_SUBSAMPLE_HELP,
     )
 
+    subwords: str | None = setting(
+        None,
+        str,
+        "Compose the vectors of words of those of their n-grams, too, which have so many "
+        "characters, such as 3-6; unknown words then have a vector.",
+        metavar="MIN-MAX",
+        default_help="no n-grams",
+        common=True,
+    )
+    buckets: int = setting(
+        2_000_000,
+        int,
+        "N-grams are numbered by a hash modulo this, as in fastText; those with one number share "
+        "a vector.",
+        low=1,
+        high=2**31 - 1,
+    )
+
     def __post_init__(self) -> None:
         """Check every value."""
         check_settings(self)
+        _ = self.ngram_lengths
+
+    @property
+    def ngram_lengths(self) -> tuple[int, int]:
+        """The least and the most characters of an n-gram; (0, 0) if there are none."""
+        if self.subwords is None:
+            return 0, 0
+        found = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", self.subwords)
+        least, most = (int(n or found[1]) for n in found.groups()) if found else (0, 0)
+        if not 1 <= least <= most <= LONGEST_NGRAM:
+            raise SettingError(
+                f"subwords is {self.subwords!r:.80}, but must be two whole numbers from 1 to "
+                f"{LONGEST_NGRAM}, such as '3-6'"
+            )
+        return least, most
+
+    @property
+    def lr_factor(self) -> float:
+        """What the default learning rate is multiplied by."""
+        return self.lr_factors[self.subwords is not None]
 
     def for_text(self, n_tokens: int) -> Self:
         """Return the same with a subsample of None replaced by the default for so many tokens."""
@@ -96,16 +137,82 @@ class WindowConfig(ABC):
         """Return settings whose kernels are the same, and of which two words in a row need all."""
         return replace(self, window=1, subsample=0)
 
-    def vectors(self, tables: Mapping[str, np.ndarray], kind: str) -> np.ndarray:
+    def tables(self, words: Sequence[str]) -> tuple[Table, ...]:
+        """Return the tables: what words are learned as, what they are learned from, n-grams."""
+        first, second, _ = self.kinds
+        tables = Table(first, len(words), True), Table(second, len(words), False)
+        if self.subwords is None:
+            return tables
+        return *tables, Table("ngram", self.ngrams_of(words).buckets.size, True, shares=first)
+
+    def ngrams_of(self, words: Sequence[str]) -> Ngrams:
+        """Return the n-grams of words, as rows of their table."""
+        from .ngrams import ngrams_of
+
+        return ngrams_of(words, self.ngram_lengths, self.buckets)
+
+    def row_names(self, words: Sequence[str]) -> dict[str, Sequence[str]]:
+        """Return the words of the rows, and the buckets of n-grams."""
+        names: dict[str, Sequence[str]] = dict.fromkeys(self.kinds[:2], words)
+        if self.subwords is not None:
+            buckets = self.ngrams_of(words).buckets.tolist()
+            names["ngram"] = [f"n-grams of bucket {n} of {self.buckets}" for n in buckets]
+        return names
+
+    def check_can_freeze(self) -> None:
+        """Refuse to freeze words that have n-grams in common with others."""
+        if self.subwords is not None:
+            raise SettingError(
+                "words cannot be frozen with subwords: their n-grams are also those of others",
+                "leave out `subwords`, or `freeze`",
+            )
+
+    def vectors(
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+    ) -> np.ndarray:
         """Return what each word is as a center, as a context, or the sum of both."""
-        return tables["center"] + tables["context"] if kind == "sum" else tables[kind]
+        if kind == "sum":
+            first, second, _ = self.kinds
+            return self.vectors(tables, first, words) + tables[second]
+        if self.subwords is None or kind != self.kinds[0]:
+            return tables[kind]
+        from .ngrams import compose
+
+        return compose(tables[kind], tables["ngram"], self.ngrams_of(words))
+
+    def ngrams(
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+    ) -> NgramRows | None:
+        """Return the n-grams that the vectors of a kind are composed of; not a part of a sum."""
+        if self.subwords is None or kind != self.kinds[0]:
+            return None
+        buckets = self.ngrams_of(words).buckets
+        order = buckets.argsort()
+        rows = tables["ngram"][order]
+        return NgramRows(rows, *self.ngram_lengths, self.buckets, buckets[order])
+
+    def put_vectors(
+        self,
+        tables: Mapping[str, np.ndarray],
+        rows: np.ndarray,
+        vectors: np.ndarray,
+        words: Sequence[str],
+    ) -> None:
+        """Make the vectors of some words those given, whatever their n-grams are."""
+        own = tables[self.kinds[0]]
+        if self.subwords is not None:
+            from .ngrams import own_rows
+
+            vectors = own_rows(vectors, rows, tables["ngram"], self.ngrams_of(words))
+        own[rows, : vectors.shape[1]] = vectors
 
     @abstractmethod
-    def tables(self, n_words: int) -> tuple[Table, ...]:
-        """Return the tables of a vocabulary: those of centers and of contexts, in some order."""
-
-    @abstractmethod
-    def build(self, counts: np.ndarray, frozen: np.ndarray | None = None) -> Objective:
+    def build(
+        self,
+        counts: np.ndarray,
+        frozen: np.ndarray | None = None,
+        words: Sequence[str] = (),
+    ) -> Objective:
         """Return the objective over words that occur so often, and rows to leave alone."""
 
 

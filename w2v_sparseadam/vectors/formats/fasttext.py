@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ...errors import FormatError
 from ...events import Warned
+from ...objectives.settings import LONGEST_NGRAM
 from ...system.files import write_result
-from ..subwords import LONGEST_NGRAM, Subwords
+from ..subwords import Subwords
 from .base import Allocate, Block, Content, VectorSource, check_names_a_file, rows_at_once
 from .word2vec import LONGEST_WORD, quote
 

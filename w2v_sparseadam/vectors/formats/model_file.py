@@ -67,8 +67,10 @@ def read(source: VectorSource) -> Content:
         subwords = _subwords(arrays, about, source.path)
         return Content.of(source.name, Block(words, vectors, counts), subwords=subwords)
     model = _model(arrays, about, source.path)
-    matrix = model.objective.vectors(model.tables, model.objective.kinds[0])
-    return Content.of(source.name, Block(model.words, matrix, model.counts), lambda: model)
+    asked = model.tables, model.objective.kinds[0], model.words
+    block = Block(model.words, model.objective.vectors(*asked), model.counts)
+    subwords = Subwords.of_model(model.objective, *asked)
+    return Content.of(source.name, block, lambda: model, subwords)
 
 
 def write(path: str | os.PathLike[str], content: Content) -> None:
@@ -188,9 +190,7 @@ def _model(
         objective = objective_of(about["settings"], path)
         words = _words(arrays["words"], arrays["word_ends"])
         counts = arrays["counts"]
-        shapes = {
-            table.name: (table.n_rows, objective.dim) for table in objective.tables(len(words))
-        }
+        shapes = {table.name: (table.n_rows, objective.dim) for table in objective.tables(words)}
         tables = {name: arrays[f"{name}_vectors"] for name in shapes}
         fits = [_is(counts, np.int64, (len(words),))]
         fits += [_is(table, np.float32, shapes[name]) for name, table in tables.items()]

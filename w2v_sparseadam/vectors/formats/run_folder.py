@@ -14,6 +14,7 @@ from ...runs.checkpoint_file import OpenCheckpoint, from_last
 from ...runs.names import SETTINGS, of_generation
 from ...runs.settings import model_settings, objective_of, read_settings, tell_if_unfinished
 from ...runs.text import read_vocabulary
+from ..subwords import Subwords
 from .base import Block, Content, VectorSource
 from .model_file import ModelFile
 
@@ -54,13 +55,15 @@ def read(source: VectorSource) -> Content:
     vocabulary = read_vocabulary(folder, settings)[0]
     words, counts = vocabulary.words, vocabulary.counts
     objective = objective_of(settings, path)
-    shapes = {table.name: (table.n_rows, objective.dim) for table in objective.tables(len(words))}
+    shapes = {table.name: (table.n_rows, objective.dim) for table in objective.tables(words)}
     checkpoints = of_generation(folder, "checkpoints", settings)
 
-    def read_vectors(checkpoint_path: Path) -> tuple[np.ndarray, Any]:
+    def read_vectors(checkpoint_path: Path) -> tuple[tuple[np.ndarray, Subwords | None], Any]:
         with OpenCheckpoint(checkpoint_path) as checkpoint:
             tables = _Tables(checkpoint, shapes)
-            return objective.vectors(tables, objective.kinds[0]), checkpoint.state
+            kind = objective.kinds[0]
+            vectors = objective.vectors(tables, kind, words)
+            return (vectors, Subwords.of_model(objective, tables, kind, words)), checkpoint.state
 
     def read_tables(checkpoint_path: Path) -> tuple[dict[str, np.ndarray], Any]:
         with OpenCheckpoint(checkpoint_path) as checkpoint:
@@ -75,6 +78,6 @@ def read(source: VectorSource) -> Content:
         }
         return ModelFile(words, counts, tables, objective, about)
 
-    matrix, state = from_last(checkpoints, read_vectors)
+    (matrix, subwords), state = from_last(checkpoints, read_vectors)
     tell_if_unfinished(path, settings, state, source.on_event)
-    return Content.of(source.name, Block(words, matrix, counts), model)
+    return Content.of(source.name, Block(words, matrix, counts), model, subwords)

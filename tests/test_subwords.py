@@ -1,0 +1,305 @@
+"""Words composed of n-grams, from the step of the engine to the command line."""
+
+import numpy as np
+import pytest
+import reference
+from click.testing import CliRunner
+from reference import (
+    cbow,
+    composed_loss,
+    ngram_buckets,
+    ngram_mix,
+    skip_gram,
+    words_of_letters,
+)
+
+from w2v_sparseadam import Model, Start, Vectors, resume, train
+from w2v_sparseadam.commands.train import main
+from w2v_sparseadam.engine.engine import Engine
+from w2v_sparseadam.errors import DivergenceError, SettingError, UnknownWordError, W2VError
+from w2v_sparseadam.objectives.registry import ModelChoice
+from w2v_sparseadam.objectives.windows.ngrams import compose, ngrams_of, own_rows
+from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
+from w2v_sparseadam.optimizers.sgd import SGD
+from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
+from w2v_sparseadam.system.workers import Workers
+from w2v_sparseadam.training.keywords import settings_from
+
+N_WORDS = 60
+LENGTHS, N_BUCKETS = (2, 4), 500
+SETTINGS = {
+    "window": 3,
+    "negative": 5,
+    "subsample": 0.05,
+    "subwords": "2-4",
+    "buckets": N_BUCKETS,
+}
+LOSSES = {"skip-gram": skip_gram, "cbow": cbow}
+
+
+def zipf_text(seed, length):
+    rng = np.random.default_rng(seed)
+    words = np.minimum(rng.zipf(1.3, length) - 1, N_WORDS - 1).astype(np.int32)
+    words[rng.random(length) < 0.1] = -1
+    words.flags.writeable = False
+    return words
+
+
+def counts_of(text):
+    return np.maximum(1, np.bincount(text[text >= 0], minlength=N_WORDS))
+
+
+def random_tables(seed, width, n_dims):
+    """Those of words, of what they are learned from, and of n-grams."""
+    rng = np.random.default_rng(seed)
+    n_ngrams = len(ngram_mix(words_of_letters(N_WORDS), *LENGTHS, N_BUCKETS)[1])
+    tables = [np.zeros((n, width), np.float32) for n in (N_WORDS, N_WORDS, n_ngrams)]
+    for table in tables:
+        table[:, :n_dims] = rng.standard_normal((len(table), n_dims)) / np.sqrt(n_dims)
+    return tables
+
+
+def build(text, tables, workers, model, kind=SparseAdam, batch_size=60):
+    owners = [kind(table.copy(), lr=0.05) for table in tables]
+    config = ModelChoice(model).config(**SETTINGS)
+    objective = config.build(counts_of(text), None, words_of_letters(N_WORDS))
+    engine = Engine(text, objective, owners, batch_size=batch_size, seed=11, workers=workers)
+    return engine, owners
+
+
+@pytest.mark.parametrize("model", LOSSES)
+@pytest.mark.parametrize(
+    ("kind", "theirs", "n_dims", "width"),
+    [
+        (SparseAdam, reference.SparseAdam, 100, 112),
+        (SGD, reference.SGD, 16, 16),
+    ],
+)
+def test_steps_equal_the_reference(planner, model, kind, theirs, n_dims, width):
+    text, tables = zipf_text(1, 400), random_tables(2, width, n_dims)
+    mix, _ = ngram_mix(words_of_letters(N_WORDS), *LENGTHS, N_BUCKETS)
+    own = [theirs(table, lr=0.05) for table in tables]
+    batches = planner(
+        text,
+        counts=counts_of(text),
+        window=3,
+        n_shared=SHARED_NEGATIVES,
+        centers_first=model == "skip-gram",
+        subsample=0.05,
+        seed=11,
+    )
+    with Workers(2) as workers:
+        engine, owners = build(text, tables, workers, model, kind)
+        for step in range(3):
+            start = step * engine.positions
+            examples = batches.examples(batches.plan(start, start + engine.positions, 0))
+            now = [one.param for one in own]
+            loss, *grads = composed_loss(
+                LOSSES[model], now, mix, examples, SETTINGS["negative"] / SHARED_NEGATIVES
+            )
+            for one, grad in zip(own, grads, strict=True):
+                # A row without a gradient has one of zeros: no row's gradient is that by chance.
+                rows = np.flatnonzero(grad.any(axis=1))
+                one.step(rows, grad[rows])
+            assert engine.run(step, [0.05])[0].loss == pytest.approx(loss, rel=1e-5)
+            for owner, one in zip(owners, own, strict=True):
+                np.testing.assert_allclose(owner.param, one.param, rtol=1e-5, atol=3e-5)
+                assert not owner.param[:, n_dims:].any()
+
+
+@pytest.mark.parametrize("model", LOSSES)
+def test_the_same_bytes_at_any_number_of_threads(model):
+    text, tables = zipf_text(3, 4000), random_tables(4, 16, 16)
+    results = {}
+    for n_threads in (1, 2, 3, 7):
+        with Workers(n_threads) as workers:
+            engine, owners = build(text, tables, workers, model, batch_size=700)
+            done = engine.run(0, [0.05] * engine.n_batches)
+            results[n_threads] = done, [owner.param.tobytes() for owner in owners]
+    assert all(result == results[1] for result in results.values())
+
+
+def test_rows_of_ngrams_follow_the_words():
+    words = words_of_letters(40)
+    few, more = ngrams_of(words[:10], LENGTHS, N_BUCKETS), ngrams_of(words, LENGTHS, N_BUCKETS)
+    n = few.buckets.size
+    assert n < more.buckets.size
+    np.testing.assert_array_equal(more.buckets[:n], few.buckets)
+    np.testing.assert_array_equal(more.rows[: few.rows.size], few.rows)
+    _, buckets = ngram_mix(words, *LENGTHS, N_BUCKETS)
+    assert more.buckets.tolist() == buckets
+
+
+def test_composed_vectors_are_means_and_own_rows_give_any():
+    words, rng = words_of_letters(40), np.random.default_rng(5)
+    mix, buckets = ngram_mix(words, *LENGTHS, N_BUCKETS)
+    ngrams = ngrams_of(words, LENGTHS, N_BUCKETS)
+    own, others = (rng.standard_normal((n, 21), np.float32) for n in (40, len(buckets)))
+    composed = compose(own, others, ngrams)
+    np.testing.assert_allclose(composed, mix @ np.concatenate([own, others]), atol=1e-6)
+    given, rows = rng.standard_normal((3, 21), np.float32), np.array([7, 0, 39])
+    own[rows] = own_rows(given, rows, others, ngrams)
+    np.testing.assert_allclose(compose(own, others, ngrams)[rows], given, atol=1e-5)
+
+
+# Runs
+
+RUN = {
+    "dim": 16,
+    "min_count": 1,
+    "epochs": 3,
+    "batch_size": 200,
+    "subwords": "3-5",
+    "buckets": 50_000,
+    "seed": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A text in which words keep company with those that begin as they do."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for _ in range(400):
+        start = ["karamel", "zylinder"][rng.integers(0, 2)]
+        numbers = np.minimum(rng.zipf(1.5, 12) - 1, 19)
+        lines.append(" ".join(f"{start}{'abcdefghijklmnopqrst'[n]}" for n in numbers))
+    path = tmp_path_factory.mktemp("text") / "corpus.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def bytes_of(model):
+    return b"".join(table.tobytes() for table in model.tables.values())
+
+
+@pytest.mark.parametrize("model_name", LOSSES)
+def test_unknown_words_are_near_those_they_look_like(text, model_name):
+    model = train(text, **{**RUN, "epochs": 20}, model=model_name)
+    vectors = model.wv
+    assert "karamelz" not in vectors
+    near = [word for word, _ in vectors.most_similar("karamelz", n=5)]
+    assert all(word.startswith("karamel") for word in near)
+    assert model.history[-1].loss < 0.8 * model.history[0].loss
+    mix, buckets = ngram_mix(model.words, 3, 5, 50_000)
+    first = model.objective.kinds[0]
+    own, ngrams = model.tables[first], model.tables["ngram"]
+    expected = mix @ np.concatenate([own, ngrams])
+    np.testing.assert_allclose(vectors.matrix, expected, rtol=1e-4, atol=1e-6)
+    of_word = ngram_buckets(b"karamelz", 3, 5, 50_000)
+    rows = [ngrams[buckets.index(bucket)] for bucket in of_word if bucket in buckets]
+    np.testing.assert_allclose(vectors["karamelz"], sum(rows) / len(of_word), rtol=1e-4, atol=1e-6)
+    with pytest.raises(UnknownWordError, match="nor for any of its n-grams"):
+        vectors["qqqq"]
+
+
+@pytest.mark.parametrize("model_name", LOSSES)
+def test_threads_resuming_and_more_text_change_no_byte(text, tmp_path, model_name):
+    settings = {**RUN, "model": model_name}
+    alone = train(text, threads=1, **settings)
+    assert bytes_of(train(text, threads=2, **settings)) == bytes_of(alone)
+    folder = tmp_path / "run"
+
+    def stop(event):
+        if event["event"] == "epoch" and event["epoch"] == 2:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(text, run_dir=folder, on_event=stop, **settings)
+    assert bytes_of(resume(folder)) == bytes_of(alone)
+    np.testing.assert_array_equal(Vectors.load(folder).matrix, alone.wv.matrix)
+    np.testing.assert_array_equal(Vectors.load(folder)["karamelz"], alone.wv["karamelz"])
+    again = train(text, init=Start.load(folder), **settings)
+    assert bytes_of(again) != bytes_of(alone)
+    more = tmp_path / "more.txt"
+    more.write_text("karamelz karamela quartz zylindera\n" * 5)
+    grown = resume(folder, add=more, more_epochs=1)
+    assert grown.words == [*alone.words, "karamelz", "quartz"]
+    assert len(grown.tables["ngram"]) > len(alone.tables["ngram"])
+
+
+def test_a_start_of_another_vocabulary_matches_words_and_ngrams_by_name(text, tmp_path):
+    folder, other = tmp_path / "run", tmp_path / "other.txt"
+    first = train(text, run_dir=folder, **RUN)
+    other.write_text("quartz karamelb karamela\n" * 20)
+    settings = {**RUN, "lr": 1e-30, "epochs": 1, "subsample": 0}
+    started = train(other, init=Start.load(folder), **settings)
+    for word in ("karamela", "karamelb"):
+        row, old = started.words.index(word), first.words.index(word)
+        np.testing.assert_array_equal(started.center_vectors[row], first.center_vectors[old])
+        np.testing.assert_allclose(started[word], first[word], atol=1e-6)
+    assert not np.array_equal(started["quartz"], started["karamela"])
+
+
+def test_given_vectors_are_those_that_training_starts_from(text):
+    plain = {name: value for name, value in RUN.items() if name not in {"subwords", "buckets"}}
+    first = train(text, **plain)
+    again = train(text, init=first.wv, **{**RUN, "lr": 1e-30, "epochs": 1})
+    np.testing.assert_allclose(again.wv.matrix, first.wv.matrix, atol=1e-5)
+
+
+@pytest.mark.parametrize("model_name", LOSSES)
+def test_files_keep_the_ngrams(text, tmp_path, model_name):
+    model = train(text, **RUN, model=model_name)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    loaded = Model.load(path)
+    assert bytes_of(loaded) == bytes_of(model)
+    vectors = Vectors.load(path)
+    vectors.save(tmp_path / "model.fasttext")
+    official = Vectors.load(tmp_path / "model.fasttext")
+    for word in ("karamela", "karamelz"):
+        np.testing.assert_array_equal(vectors[word], model.wv[word])
+    np.testing.assert_allclose(official["karamela"], model["karamela"], atol=1e-6)
+    np.testing.assert_allclose(official["karamelz"], model.wv["karamelz"], atol=1e-6)
+    plain = tmp_path / "model.bin"
+    vectors.save(plain)
+    np.testing.assert_array_equal(Vectors.load(plain).matrix, model.wv.matrix)
+    other = model.vectors(model.objective.kinds[1])
+    assert other.subwords is None
+    assert model.vectors("sum").subwords is None
+
+
+def test_settings_are_checked():
+    for bad in ("3", "1-64", "3-6"):
+        assert settings_from({"subwords": bad}).objective.subwords == bad
+    for bad in ("6-3", "0-3", "a-b", "3-65", "", "3-6-9", "-3"):
+        with pytest.raises(SettingError, match=r"subwords is .*must be two whole numbers"):
+            settings_from({"subwords": bad})
+    with pytest.raises(SettingError, match="buckets has no effect without subwords"):
+        settings_from({"buckets": 50_000})
+    with pytest.raises(W2VError, match="there is no setting 'minn'; use subwords"):
+        settings_from({"minn": 3})
+
+
+def test_words_with_ngrams_cannot_be_frozen(text):
+    with pytest.raises(SettingError, match="cannot be frozen with subwords"):
+        train(text, freeze=["karamela"], **RUN)
+
+
+def test_divergence_names_ngrams(text):
+    with pytest.raises(DivergenceError, match=r"grew longer|the loss became"):
+        train(text, **{**RUN, "optimizer": "sgd", "lr": 1e9})
+
+
+def test_the_command(text, tmp_path):
+    def run(*options, code=0):
+        done = CliRunner().invoke(main, [str(option) for option in options])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    options = ["--subwords", "3-5", "--buckets", 50_000, "--dim", 16, "--min-count", 1]
+    options += ["--epochs", 3, "--seed", 3]
+    folder, output = tmp_path / "run", tmp_path / "v.safetensors"
+    run(text, *options, "--batch-size", 200, "--run-dir", folder, "-o", output)
+    expected = train(text, **RUN)
+    np.testing.assert_array_equal(Vectors.load(output)["karamelz"], expected.wv["karamelz"])
+    run("--resume", folder, "--subwords", "3-5", "-o", output)
+    said = run("--resume", folder, "--subwords", "3-6", code=2)
+    assert "--subwords is 3-6, but the run in" in said
+    assert "memory" in run(text, *options, "--dry-run")
+    words = tmp_path / "words.txt"
+    words.write_text("karamela\n")
+    said = run(text, *options, "--freeze", words, code=1)
+    assert "cannot be frozen with subwords" in said
+    assert "leave out --subwords, or --freeze" in said
