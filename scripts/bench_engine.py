@@ -34,8 +34,8 @@ import numpy as np
 from w2v_sparseadam.benchmark.environment import describe_machine
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.engine.parts import GRADIENTS, PLAN, early_call, move_call, prepare_call
+from w2v_sparseadam.objectives.registry import ModelChoice
 from w2v_sparseadam.objectives.skip_gram.gradients import Scratch
-from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
 from w2v_sparseadam.objectives.windows.plan import BLOCK
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
@@ -90,7 +90,8 @@ def move_other_rows(calls, n_tables, n_chunks):
 
 def new_engine(corpus: Corpus, settings: Settings, workers: Workers) -> Engine:
     """Return an engine for a text."""
-    return build_engine(corpus.word_ids, corpus.vocabulary.counts, settings, workers)
+    words, counts = corpus.vocabulary.words, corpus.vocabulary.counts
+    return build_engine(corpus.word_ids, counts, settings, workers, words=words)
 
 
 def time_stages(engine: Engine, lr: float, n_batches: int = 1500) -> tuple[np.ndarray, Work]:
@@ -102,7 +103,8 @@ def time_stages(engine: Engine, lr: float, n_batches: int = 1500) -> tuple[np.nd
         for table, optimizer in enumerate(engine.tables.values()):
             shared.scalars[0, table] = optimizer.next_scalars(lr)
         start = batch * engine.positions
-        seconds = time_step(calls, shared.n_chunks, start, start + engine.positions)
+        n_tables = len(engine.tables)
+        seconds = time_step(calls, n_tables, shared.n_chunks, start, start + engine.positions)
         n_centers = max(1, int(ring.n_centers[0, 0]))
         times.append(seconds / n_centers)
         n_pairs = ring.n_left[0, :n_centers].sum() + ring.n_right[0, :n_centers].sum()
@@ -114,7 +116,9 @@ def time_stages(engine: Engine, lr: float, n_batches: int = 1500) -> tuple[np.nd
     return np.array(times), Work(*np.mean(work, axis=0).tolist())
 
 
-def time_step(calls: Any, n_chunks: np.ndarray, start: int, stop: int) -> np.ndarray:
+def time_step(
+    calls: Any, n_tables: int, n_chunks: np.ndarray, start: int, stop: int
+) -> np.ndarray:
     """Take a step with plan 0, part by part, and return the seconds of each of ``STAGES``.
 
     ``n_chunks``, of shape (plans, 1), is written when the plan is made.
@@ -133,9 +137,9 @@ def time_step(calls: Any, n_chunks: np.ndarray, start: int, stop: int) -> np.nda
     for chunk in range(n_chunks[0, 0]):
         call_part(calls, GRADIENTS, 0, chunk, 0)
         count(1)
-        move_rows_of_chunk(calls, 2, chunk)
+        move_rows_of_chunk(calls, n_tables, chunk)
         count(2)
-    move_other_rows(calls, 2, int(n_chunks[0, 0]))
+    move_other_rows(calls, n_tables, int(n_chunks[0, 0]))
     count(3)
     return seconds
 
@@ -280,6 +284,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--window", type=int, default=5)
     parser.add_argument("--subsample", type=float, help="default: that of w2v-train")
     parser.add_argument("--batch-size", type=int, default=1024)
+    parser.add_argument("--model", default="skip-gram", choices=("skip-gram", "cbow"))
+    parser.add_argument("--subwords", metavar="MIN-MAX", help="compose words of their n-grams")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="the most")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each run of the engine")
@@ -289,11 +295,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure and print."""
     args = parse_args()
-    skip_gram = SkipGramConfig(dim=args.dim, window=args.window, subsample=args.subsample)
+    model = ModelChoice(args.model).config(
+        dim=args.dim, window=args.window, subsample=args.subsample, subwords=args.subwords
+    )
 
     def settings_for(n_threads: int) -> Settings:
         run = RunConfig(batch_size=args.batch_size, threads=n_threads)
-        return Settings(objective=skip_gram, optimizer=OptimizerConfig(), run=run)
+        return Settings(objective=model, optimizer=OptimizerConfig(), run=run)
 
     with read_corpus([args.corpus], TextConfig(tokenizer="whitespace")) as corpus:
         with Workers(1) as workers:

@@ -95,7 +95,12 @@ def print_table(runs: list[Run], dim: int) -> None:
         "without files, MB |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     )
     for run in runs:
-        parts = [*model_memory(run.n_words, settings), 4 * run.n_tokens, run.peak, run.own_peak]
+        parts = [
+            *model_memory(range(run.n_words), settings),
+            4 * run.n_tokens,
+            run.peak,
+            run.own_peak,
+        ]
         cells = [f"{number:,}" for number in run[:2]] + [f"{part / 1e6:,.0f}" for part in parts]
         print("| " + " | ".join(cells) + " |")
     sizes = np.array([[1, run.n_words, run.n_tokens] for run in runs])
@@ -103,7 +108,7 @@ def print_table(runs: list[Run], dim: int) -> None:
     for kind, peaks in kinds.items():
         base, word, token = np.linalg.lstsq(sizes, np.array(peaks), rcond=None)[0]
         print(f"\n{kind}: {base / 1e6:,.0f} MB, {word:,.0f} bytes per word, {token:.1f} per token")
-    model, state = model_memory(1, settings)
+    model, state = model_memory(range(1), settings)
     print(f"Of a word's, the model has {model} bytes and the optimizer's state {state}.")
 
 

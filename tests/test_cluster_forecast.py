@@ -13,9 +13,10 @@ from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.distributed import forecast
 from w2v_sparseadam.errors import W2VError
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
+from w2v_sparseadam.text.vocabulary import Vocabulary
 from w2v_sparseadam.training.settings import Settings, ShardConfig
 
-COUNTS = np.full(10**6, 1000)
+VOCABULARY = Vocabulary(["w"] * 10**6, np.full(10**6, 1000))
 SETTINGS = Settings(objective=SkipGramConfig(dim=100, subsample=0.0), sharding=ShardConfig(4, 1))
 
 
@@ -49,14 +50,14 @@ def test_a_worker_that_is_too_small_by_hand():
     """
     cluster = Workers(a=(30 * 10**9, 0), b=(30 * 10**9, 4 * 10**9))
     with pytest.raises(W2VError) as caught:
-        forecast.check_workers_fit(cluster, COUNTS, SETTINGS)
+        forecast.check_workers_fit(cluster, VOCABULARY, SETTINGS)
     assert str(caught.value) == (
         "the model does not fit: b needs 8.1 GB of memory, and 4.0 GB are free there; a worker for "
         "each shard saves 2.7 GB, optimizer=rowwise-adam beta1=0 saves 4.0 GB, max_vocab=496031 "
         "saves 4.1 GB"
     )
     small = replace(SETTINGS, objective=SkipGramConfig(dim=16, subsample=0.0))
-    forecast.check_workers_fit(cluster, COUNTS, small)
+    forecast.check_workers_fit(cluster, VOCABULARY, small)
 
 
 def test_a_dry_run_on_workers_of_this_machine(tmp_path):

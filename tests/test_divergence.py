@@ -27,7 +27,9 @@ class FakeEngine:
 
 def watch(engine=None, start=0.1):
     engine = engine or FakeEngine(start=start)
-    return Watch(WORDS, engine, 100), [optimizer.param for optimizer in engine.tables.values()]
+    return Watch(lambda: dict.fromkeys("ab", WORDS), engine, 100), [
+        optimizer.param for optimizer in engine.tables.values()
+    ]
 
 
 def message_of(watcher, step, loss=1.0, lr=0.5):

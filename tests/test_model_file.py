@@ -37,7 +37,7 @@ def model_of(words=("the", "don't", "東京"), dim=3, objective=None):
     objective = objective or SkipGramConfig(dim=dim)
     tables = {
         table.name: rng.standard_normal((table.n_rows, 16)).astype(np.float32)[:, : objective.dim]
-        for table in objective.tables(len(words))
+        for table in objective.tables(words)
     }
     counts = np.arange(len(words), 0, -1)
     return Model(list(words), counts, tables, 2.5, objective, HISTORY, {"text": {"min_count": 5}})

@@ -132,5 +132,5 @@ def test_a_run_starts_from_another(text, tmp_path):
 
 
 def test_memory_counts_every_table():
-    model, state = model_memory(1000, settings(optimizer="sparse-adam", beta1=0.0))
+    model, state = model_memory(range(1000), settings(optimizer="sparse-adam", beta1=0.0))
     assert (model, state) == (3 * 1000 * 16 * 4, 3 * 1000 * 16 * 4)

@@ -25,7 +25,7 @@ from w2v_sparseadam.training.initialize import (
     read_words,
 )
 from w2v_sparseadam.training.model import Model
-from w2v_sparseadam.training.settings import RunConfig
+from w2v_sparseadam.training.settings import RunConfig, Settings
 from w2v_sparseadam.vectors.vectors import Vectors
 
 SETTINGS = {
@@ -57,14 +57,16 @@ def row(model, word):
 def test_given_vectors_are_placed_by_name():
     center = np.full((3, 4), 9, np.float32)
     init = Vectors(["x", "c", "a"], [[1, 2], [3, 4], [5, 6]])
-    report = place_vectors(center, ["a", "b", "c"], init)
+    report = place_vectors({"center": center}, ["a", "b", "c"], init, SkipGramConfig(dim=2))
     assert report == {"matched": 2, "fresh": 1, "unused": 1}
     assert center.tolist() == [[5, 6, 9, 9], [9, 9, 9, 9], [3, 4, 9, 9]]
 
 
 def test_vectors_of_other_words_only_are_refused():
+    init = Vectors(["A", "B"], [[1], [2]])
+    tables = {"center": np.zeros((2, 1), np.float32)}
     with pytest.raises(SettingError) as caught:
-        place_vectors(np.zeros((2, 1), np.float32), ["a", "b"], Vectors(["A", "B"], [[1], [2]]))
+        place_vectors(tables, ["a", "b"], init, SkipGramConfig(dim=1))
     assert str(caught.value) == (
         "none of the 2 words with a start vector is in the vocabulary of 2 words; the former "
         "begin with 'A', 'B', the latter with 'a', 'b'"
@@ -262,13 +264,13 @@ def test_an_argument_of_a_wrong_type_is_one_clear_line(text, function, arguments
 
 
 def test_words_to_freeze_take_the_form_of_the_text(tmp_path):
-    config = TextConfig(digits="zero")
-    assert frozen_words(["Cafe\u0301", "MP3", "caf\u00e9"], config) == ["caf\u00e9", "mp0"]
-    assert frozen_words(["Cafe\u0301"], TextConfig("whitespace")) == ["Cafe\u0301"]
-    assert frozen_words((), config) == []
+    settings = Settings(TextConfig(digits="zero"))
+    assert frozen_words(["Cafe\u0301", "MP3", "caf\u00e9"], settings) == ["caf\u00e9", "mp0"]
+    assert frozen_words(["Cafe\u0301"], Settings(TextConfig("whitespace"))) == ["Cafe\u0301"]
+    assert frozen_words((), settings) == []
     path = tmp_path / "words.txt"
     path.write_text("Italy\nFrance\n")
-    assert frozen_words(path, config) == frozen_words(str(path), config) == ["italy", "france"]
+    assert frozen_words(path, settings) == frozen_words(str(path), settings) == ["italy", "france"]
 
 
 def test_a_str_to_freeze_is_a_file_and_not_letters():
@@ -282,10 +284,13 @@ def test_models_and_starts_are_short_to_see_and_can_be_compared():
     model = Model(["a", "b"], np.array([2, 1]), {"center": matrix}, 1.25, SkipGramConfig(dim=3))
     other = Model(["a", "b"], np.array([2, 1]), {"center": matrix}, 1.25, SkipGramConfig(dim=3))
     assert repr(model) == "<Model: 2 words, 3 dimensions, loss 1.2500>"
-    start = Start(["a", "b"], 3, "sgd", ["center"], {"center.vectors": matrix}, [1])
+    rows = {"center": ["a", "b"]}
+    start = Start(["a", "b"], 3, "sgd", rows, {"center.vectors": matrix}, [1])
     assert repr(start) == "<Start: 2 words, 3 dimensions, sgd>"
     assert model == model
     assert start == start
     assert model != other
-    assert start != Start(["a", "b"], 3, "sgd", ["center"], {"center.vectors": matrix}, [1])
+    assert start != Start(
+        ["a", "b"], 3, "sgd", {"center": ["a", "b"]}, {"center.vectors": matrix}, [1]
+    )
     assert len({model, other, start}) == 3

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from w2v_sparseadam.objectives.base import Objective, register
-from w2v_sparseadam.objectives.settings import Table
+from w2v_sparseadam.objectives.settings import ObjectiveSettings, Table
 from w2v_sparseadam.optimizers.groups import Groups, group, groups_of_ring
 from w2v_sparseadam.simd.kernels import inlined
 
@@ -21,24 +21,18 @@ CHUNK = 16
 
 
 @dataclass(frozen=True)
-class TrigramConfig:
+class TrigramConfig(ObjectiveSettings):
     kinds: ClassVar = ("middle",)
     dim: int = 8
     skip: int = 0  # leave out the words at every so many-th place
 
-    def for_text(self, n_tokens):
-        return self
+    def tables(self, words):
+        return tuple(Table(name, len(words), True) for name in ("left", "right", "middle"))
 
-    def to_compile(self):
-        return self
-
-    def tables(self, n_words):
-        return tuple(Table(name, n_words, True) for name in ("left", "right", "middle"))
-
-    def vectors(self, tables, kind):
+    def vectors(self, tables, kind, words):
         return tables[kind]
 
-    def build(self, counts, frozen=None):
+    def build(self, counts, frozen=None, words=()):
         return Trigram(self, counts)
 
 
@@ -65,7 +59,7 @@ class Trigram(Objective):
     draws = ("position",)
 
     def __init__(self, settings, counts):
-        self.tables = settings.tables(counts.size)
+        self.tables = settings.tables(range(counts.size))
         self.rule = Rule(settings.skip)
         self._n = float(counts.sum())
 
@@ -75,7 +69,8 @@ class Trigram(Objective):
     def most_chunks(self, capacity):
         return -(-capacity // CHUNK)
 
-    def plans(self, capacity, n):
+    def plans(self, word_ids, positions, n):
+        capacity = min(positions, word_ids.size)
         ones = [np.zeros((n, 1), np.int64) for _ in range(3)]
         groups = tuple(Groups.allocate(capacity, self.most_chunks(capacity), n) for _ in range(3))
         return Plan(np.zeros((n, capacity, 3), np.int32), groups, *ones)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -57,7 +57,7 @@ def train_shard(
     round_: Round,
     shard: int,
     *,
-    words: Sequence[str] = (),
+    words: Collection[str] = (),
     frozen: np.ndarray | None = None,
     threads: int = 1,
 ) -> ShardResult:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,65 +35,77 @@ class NgramRows(NamedTuple):
     buckets: np.ndarray  # (G,) int64, ascending
 
 
-class ObjectiveSettings(Protocol):
+class ObjectiveSettings(ABC):
     """The settings of an objective: a frozen dataclass, each field of which JSON can hold.
+
+    What has a body is for tables with a row for each word.
 
     Attributes
     ----------
     kinds : tuple of str
         What a model can give as the vectors of its words; the first by default.
+    dim : int
+        Dimensions of a vector.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     kinds: ClassVar[tuple[str, ...]]
-
-    @property
-    def dim(self) -> int:
-        """Dimensions of a vector."""
+    dim: int
 
     def for_text(self, n_tokens: int) -> Self:
         """Return the same with what follows the size of the text settled."""
+        return self
 
     def to_compile(self) -> Self:
         """Return settings whose kernels are the same, and of which two words in a row need all."""
+        return self
 
-    def tables(self, words: Sequence[str]) -> tuple[Table, ...]:
+    @abstractmethod
+    def tables(self, words: Collection[Any]) -> tuple[Table, ...]:
         """Return the tables of a vocabulary; more words only add rows at their ends.
 
-        The first has a row for each word, and so have all that do not say otherwise. Rows of the
-        first can be frozen, if `check_can_freeze` does not object.
+        The first has a row for each word. An objective that does not look into words takes anything
+        in their place.
         """
 
     def row_names(self, words: Sequence[str]) -> dict[str, Sequence[str]]:
-        """Return what the rows of each table are called, by which runs are matched."""
+        """Return what the rows of each table are called, by which those of two runs are matched."""
+        return {table.name: words for table in self.tables(words)}
 
-    def check_can_freeze(self) -> None:
-        """Refuse words whose vectors must not move, if they are made of what others share."""
+    @property
+    def can_freeze(self) -> bool:
+        """Whether rows of the first table can stay as they are, and with them the vectors."""
+        return True
 
+    @abstractmethod
     def vectors(
-        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Collection[str]
     ) -> np.ndarray:
         """Return the vectors of the words, one of `kinds`, given each table."""
 
     def ngrams(
-        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Collection[str]
     ) -> NgramRows | None:
         """Return the n-grams that the vectors of a kind are composed of, if they are."""
+        return None
 
     def put_vectors(
         self,
         tables: Mapping[str, np.ndarray],
         rows: np.ndarray,
         vectors: np.ndarray,
-        words: Sequence[str],
+        words: Collection[str],
     ) -> None:
-        """Make the vectors of some words, by default, those given; tables change in place."""
+        """Make given vectors, of shape (n, D), those by default of n words; tables change."""
+        own = next(iter(tables.values()))
+        own[rows, : vectors.shape[1]] = vectors
 
+    @abstractmethod
     def build(
         self,
         counts: np.ndarray,
         frozen: np.ndarray | None = None,
-        words: Sequence[str] = (),
+        words: Collection[str] = (),
     ) -> Objective:
         """Return the objective over words that occur so often.
 

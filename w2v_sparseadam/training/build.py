@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FOR_BATCHES = "lower `window`, `batch_size`, `threads` or `dim`"
 
 
-def model_memory(words: Sequence[str], settings: Settings) -> tuple[int, int]:
+def model_memory(words: Collection[Any], settings: Settings) -> tuple[int, int]:
     """Return the bytes of all tables of a vocabulary, and of their optimizers' state."""
     from ..optimizers.build import row_bytes
 
@@ -140,7 +140,7 @@ def new_tables(
     counts: np.ndarray,
     frozen: np.ndarray | None = None,
     *,
-    words: Sequence[str] = (),
+    words: Collection[str] = (),
     filled: bool = True,
 ) -> tuple[Objective, dict[str, Optimizer]]:
     """Return an objective and its tables by name, rows padded to whole vectors.
@@ -171,7 +171,7 @@ def build_engine(
     frozen: np.ndarray | None = None,
     first_epoch: int = 0,
     *,
-    words: Sequence[str] = (),
+    words: Collection[str] = (),
     filled: bool = True,
     **of_part: Any,
 ) -> Engine:

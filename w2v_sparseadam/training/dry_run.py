@@ -128,9 +128,7 @@ def forecast(
     settings = replace(settings, text=config_for(sources, settings.text))
     if init is not None:
         check_dim(init, settings.objective.dim)
-    frozen = frozen_words(freeze, settings.text)
-    if frozen:
-        settings.objective.check_can_freeze()
+    frozen = frozen_words(freeze, settings)
     settings = sharded(settings, cluster, sources)
     with opened_machines(settings, cluster, emit) as machines:
         compile_run(settings, emit)

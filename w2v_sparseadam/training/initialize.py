@@ -18,7 +18,7 @@ from ..runs.settings import read_settings, tell_if_unfinished
 from ..runs.text import read_vocabulary
 from ..text.filters import as_in_text
 from ..text.reading.compression import read_lines
-from ..text.settings import TextConfig, WordList
+from ..text.settings import WordList
 from ..vectors.vectors import Vectors
 from .settings import Settings
 
@@ -224,15 +224,15 @@ def check_dim(init: Vectors | Start, dim: int) -> None:
         )
 
 
-def frozen_words(freeze: WordList, text: TextConfig) -> list[str]:
+def frozen_words(freeze: WordList, settings: Settings) -> list[str]:
     """Return the words to freeze as they stand in a text.
 
     Parameters
     ----------
     freeze : path or collection of str
         A str is the path of a file, as for `read_words`.
-    text : TextConfig
-        Whose case, normal form and digits the words take.
+    settings : Settings
+        Those of the run. The words take the case, the normal form and the digits of its text.
 
     Raises
     ------
@@ -240,6 +240,8 @@ def frozen_words(freeze: WordList, text: TextConfig) -> list[str]:
         If `freeze` is neither.
     FormatError, TextError
         As `read_words`.
+    SettingError
+        If there is no such file, or words cannot be frozen.
     """
     if isinstance(freeze, str) and not os.path.lexists(freeze):
         raise SettingError(
@@ -249,7 +251,12 @@ def frozen_words(freeze: WordList, text: TextConfig) -> list[str]:
         freeze = read_words(freeze)
     if not isinstance(freeze, Collection) or not all(isinstance(word, str) for word in freeze):
         raise wrong_type("freeze", "a path or a collection of str", freeze)
-    return list(dict.fromkeys(as_in_text(word, text) for word in freeze))
+    if freeze and not settings.objective.can_freeze:
+        raise SettingError(
+            "words cannot be frozen with subwords: their n-grams are also those of others",
+            "leave out `subwords`, or `freeze`",
+        )
+    return list(dict.fromkeys(as_in_text(word, settings.text) for word in freeze))
 
 
 def find_frozen(words: Sequence[str], freeze: Collection[str]) -> tuple[np.ndarray, dict[str, Any]]:

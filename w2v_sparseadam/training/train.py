@@ -219,9 +219,7 @@ def train_by_settings(
     check_log_apart(log, [*(source.path for source in sources), *lists], run_dir)
     if init is not None:
         check_dim(init, settings.objective.dim)
-    frozen = frozen_words(freeze, settings.text)
-    if frozen:
-        settings.objective.check_can_freeze()
+    frozen = frozen_words(freeze, settings)
 
     settings = sharded(settings, cluster, sources)
     with ExitStack() as stack:

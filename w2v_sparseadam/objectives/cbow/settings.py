@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,7 +25,7 @@ class CbowConfig(WindowConfig):
         self,
         counts: np.ndarray,
         frozen: np.ndarray | None = None,
-        words: Sequence[str] = (),
+        words: Collection[str] = (),
     ) -> Objective:
         """Return the objective over words that occur so often, and context rows to leave alone."""
         from .objective import Cbow

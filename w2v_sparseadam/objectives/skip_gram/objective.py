@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ class SkipGram(WindowObjective):
         settings: SkipGramConfig,
         counts: np.ndarray,
         frozen: np.ndarray | None = None,
-        words: Sequence[str] = (),
+        words: Collection[str] = (),
     ) -> None:
         super().__init__(settings, counts, frozen, words)
         weight = np.float32(settings.negative / SHARED_NEGATIVES)

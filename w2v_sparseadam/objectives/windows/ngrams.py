@@ -4,7 +4,7 @@ The kernels take the n-grams as a tuple, which is empty if a word has a row of i
 type tells compiled code which of the two to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ class Ngrams(NamedTuple):
     buckets: np.ndarray  # (G,) int64: of each row of the table, in the order of the words
 
 
-def ngrams_of(words: Sequence[str], lengths: tuple[int, int], n_buckets: int) -> Ngrams:
+def ngrams_of(words: Collection[str], lengths: tuple[int, int], n_buckets: int) -> Ngrams:
     """Return the n-grams of some words, which take a row for each bucket that any of them meets.
 
     Rows are numbered as the words meet them, so that more words only add rows.

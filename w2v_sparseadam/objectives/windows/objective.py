@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +49,7 @@ class WindowObjective(Objective):
         settings: WindowConfig,
         counts: np.ndarray,
         frozen: np.ndarray | None = None,
-        words: Sequence[str] = (),
+        words: Collection[str] = (),
     ) -> None:
         self.sampler = Sampler.build(
             counts, settings.subsample or 0.0, settings.noise_exponent, SHARED_NEGATIVES, frozen

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ...errors import SettingError
 from ...fields import check_settings, setting
-from ..settings import LONGEST_NGRAM, NgramRows, Table
+from ..settings import LONGEST_NGRAM, NgramRows, ObjectiveSettings, Table
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..base import Objective
     from .ngrams import Ngrams
 
 KINDS = "center", "context", "sum"
@@ -39,7 +37,7 @@ _SUBSAMPLE_HELP = (
 
 
 @dataclass(frozen=True)
-class WindowConfig(ABC):
+class WindowConfig(ObjectiveSettings):
     """The model and what it learns from.
 
     With ``dynamic_window``, a pair at distance d weighs (window + 1 − d) / window, as often as
@@ -50,7 +48,6 @@ class WindowConfig(ABC):
     """
 
     section: ClassVar[str] = "Model"
-    kinds: ClassVar[tuple[str, ...]]  # the first is that of the first table
     lr_factors: ClassVar[tuple[float, float]]  # of the default learning rate; with n-grams
 
     dim: int = setting(100, int, "Dimensions of a vector.", low=1, high=MAX_DIM, common=True)
@@ -137,7 +134,7 @@ class WindowConfig(ABC):
         """Return settings whose kernels are the same, and of which two words in a row need all."""
         return replace(self, window=1, subsample=0)
 
-    def tables(self, words: Sequence[str]) -> tuple[Table, ...]:
+    def tables(self, words: Collection[Any]) -> tuple[Table, ...]:
         """Return the tables: what words are learned as, what they are learned from, n-grams."""
         first, second, _ = self.kinds
         tables = Table(first, len(words), True), Table(second, len(words), False)
@@ -145,7 +142,7 @@ class WindowConfig(ABC):
             return tables
         return *tables, Table("ngram", self.ngrams_of(words).buckets.size, True, shares=first)
 
-    def ngrams_of(self, words: Sequence[str]) -> Ngrams:
+    def ngrams_of(self, words: Collection[str]) -> Ngrams:
         """Return the n-grams of words, as rows of their table."""
         from .ngrams import ngrams_of
 
@@ -159,16 +156,13 @@ class WindowConfig(ABC):
             names["ngram"] = [f"n-grams of bucket {n} of {self.buckets}" for n in buckets]
         return names
 
-    def check_can_freeze(self) -> None:
-        """Refuse to freeze words that have n-grams in common with others."""
-        if self.subwords is not None:
-            raise SettingError(
-                "words cannot be frozen with subwords: their n-grams are also those of others",
-                "leave out `subwords`, or `freeze`",
-            )
+    @property
+    def can_freeze(self) -> bool:
+        """Whether words have nothing in common with others that would move."""
+        return self.subwords is None
 
     def vectors(
-        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Collection[str]
     ) -> np.ndarray:
         """Return what each word is as a center, as a context, or the sum of both."""
         if kind == "sum":
@@ -181,7 +175,7 @@ class WindowConfig(ABC):
         return compose(tables[kind], tables["ngram"], self.ngrams_of(words))
 
     def ngrams(
-        self, tables: Mapping[str, np.ndarray], kind: str, words: Sequence[str]
+        self, tables: Mapping[str, np.ndarray], kind: str, words: Collection[str]
     ) -> NgramRows | None:
         """Return the n-grams that the vectors of a kind are composed of; not a part of a sum."""
         if self.subwords is None or kind != self.kinds[0]:
@@ -196,24 +190,14 @@ class WindowConfig(ABC):
         tables: Mapping[str, np.ndarray],
         rows: np.ndarray,
         vectors: np.ndarray,
-        words: Sequence[str],
+        words: Collection[str],
     ) -> None:
         """Make the vectors of some words those given, whatever their n-grams are."""
-        own = tables[self.kinds[0]]
         if self.subwords is not None:
             from .ngrams import own_rows
 
             vectors = own_rows(vectors, rows, tables["ngram"], self.ngrams_of(words))
-        own[rows, : vectors.shape[1]] = vectors
-
-    @abstractmethod
-    def build(
-        self,
-        counts: np.ndarray,
-        frozen: np.ndarray | None = None,
-        words: Sequence[str] = (),
-    ) -> Objective:
-        """Return the objective over words that occur so often, and rows to leave alone."""
+        super().put_vectors(tables, rows, vectors, words)
 
 
 def default_subsample(n_tokens: int) -> float:
