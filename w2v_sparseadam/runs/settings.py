@@ -17,7 +17,7 @@ from .inputs import can_be_a_path, is_stamp
 from .names import SETTINGS, refuse_links
 from .sealed_json import read_json, unsealed
 
-FORMAT = 2
+FORMAT = 3
 """The version of what a folder holds."""
 
 _SETTING_KINDS: dict[str, type] = {

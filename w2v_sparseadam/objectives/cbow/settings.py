@@ -19,7 +19,7 @@ class CbowConfig(WindowConfig):
     """CBOW: the mean of its contexts predicts a word. The vectors are those of contexts."""
 
     kinds: ClassVar[tuple[str, ...]] = ("context", "center", "sum")
-    lr_factors: ClassVar[tuple[float, float]] = (2.5, 2.5)
+    lr_factors: ClassVar[tuple[float, float]] = (2.5, 10.0)
 
     def build(
         self,

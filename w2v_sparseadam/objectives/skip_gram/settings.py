@@ -19,7 +19,7 @@ class SkipGramConfig(WindowConfig):
     """Skip-gram: a word predicts each of its contexts. The vectors are those of centers."""
 
     kinds: ClassVar[tuple[str, ...]] = ("center", "context", "sum")
-    lr_factors: ClassVar[tuple[float, float]] = (1.0, 1.0)
+    lr_factors: ClassVar[tuple[float, float]] = (1.0, 3.0)
 
     def build(
         self,
