@@ -111,6 +111,14 @@ def test_a_set_that_is_watched_and_scored_is_scored_once(text, pairs):  # noqa: 
     assert of_kind(events, "score")[0].score is None
 
 
+def test_a_file_that_is_named_twice_is_scored_once(text, pairs):  # noqa: F811
+    link = pairs.with_name("link.txt")
+    link.symlink_to(pairs)
+    events = []
+    train(text, **SMALL, eval=[pairs, link, str(pairs)], keep_best=link, on_event=events.append)
+    assert [event.dataset for event in of_kind(events, "score")] == ["pairs.txt"] * 2
+
+
 def test_without_any_score_the_last_epoch_is_returned(text):  # noqa: F811
     other = SimilaritySet("other", [("no", "such", 1.0)])
     with pytest.warns(W2VWarning, match="^no epoch has a score on other; the vectors are those of"):
@@ -171,6 +179,8 @@ def test_time_that_scores_take_is_not_that_of_training(text, pairs, monkeypatch)
     [
         ({"patience": 2}, SettingError, "patience has no effect without keep_best; add keep_best"),
         ({"patience": 0, "keep_best": "pairs.txt"}, SettingError, "patience is 0, but must be a"),
+        ({"patience": True, "keep_best": "pairs.txt"}, SettingError, "patience is True, but must"),
+        ({"eval": ""}, SettingError, "eval must be the path of a file or folder, got ''"),
         ({"eval": 5}, WrongTypeError, "eval must be data sets or their files, got 5"),
         ({"eval": [5]}, WrongTypeError, "eval must be data sets or their files, got 5"),
         ({"keep_best": 5}, WrongTypeError, "keep_best must be data sets or their files, got 5"),
@@ -241,6 +251,11 @@ def test_scores_are_of_the_vectors_that_are_written(folder):
     events = map(json.loads, Path("log.jsonl").read_text().splitlines())
     (score,) = [event["score"] for event in events if event["event"] == "score"]
     assert score == pytest.approx(evaluate(Vectors.load("v.vec"), read_dataset("pairs.txt")).score)
+
+
+def test_the_command_scores_a_set_once(folder):
+    told = run("news.txt", *OPTIONS, "--epochs=1", "--eval=pairs.txt", "--eval=./pairs.txt")
+    assert told.count("  pairs.txt: ") == 1
 
 
 def test_scores_of_a_resumed_run(folder):

@@ -45,6 +45,12 @@ def test_table(folder):
     )
 
 
+def test_a_set_that_is_named_twice_is_scored_once(folder):
+    Path("link.txt").symlink_to("pairs.txt")
+    args = "v.vec", "pairs.txt", "family.txt"
+    assert run(*args, "./pairs.txt", "link.txt").output == run(*args).output
+
+
 def test_missing_scores_are_explained(folder):
     result = run("v.vec", "alien.txt", "tied.txt")
     assert result.exit_code == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2v_sparseadam.errors import FormatError, SettingError, TextError
+from w2v_sparseadam.errors import FormatError, SettingError, TextError, WrongTypeError
 from w2v_sparseadam.evaluation import analogies
 from w2v_sparseadam.evaluation.clusters import clusters_of
 from w2v_sparseadam.evaluation.datasets import (
@@ -427,6 +427,25 @@ def test_a_file_of_bats(tmp_path):
     assert read_dataset(path).sections == {"I01 [noun - plural_reg]": questions}
 
 
+def test_classes_with_a_slash_are_no_answers(tmp_path):
+    words = [("paris", "city/town"), ("rome", "city/town"), ("and/or", "word"), ("it", "word")]
+    lines = "".join(f"{word}\t{label}\n" for word, label in words)
+    assert read(tmp_path, lines) == CategorySet("set.txt", words)
+    assert read(tmp_path, "a,b/c\nd,e/f\n") == CategorySet("set.txt", [("a", "b/c"), ("d", "e/f")])
+
+
+@pytest.mark.parametrize("name", ["E01 [x - y].txt", "set.txt"])
+def test_too_many_words_with_answers_are_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("".join(f"w{n}\ta{n}/b\n" for n in range(501)))
+    with pytest.raises(
+        FormatError, match="holds 501 words with answers, each of which is asked by each other; up"
+    ):
+        read_dataset(path)
+    path.write_text("".join(f"w{n}\ta{n}/b\n" for n in range(500)))
+    assert len(read_dataset(path).sections[path.stem]) == 500 * 499
+
+
 def test_a_folder_of_analogies(tmp_path):
     folder = tmp_path / "BATS_3.0"
     (folder / "1_Inflectional").mkdir(parents=True)
@@ -522,7 +541,9 @@ def test_odd_one_out_by_hand():
     assert (report.items, report.covered) == (3, 2)
 
 
-@pytest.mark.parametrize("dataset", [CategorySet("c", [("no", "x")]), OddOneOutSet("o", [])])
+@pytest.mark.parametrize(
+    "dataset", [CategorySet("c", [("no", "x")]), OddOneOutSet("o", [(("no", "o", "p"), 0)])]
+)
 def test_nothing_covered_of_other_kinds(dataset):
     report = evaluate(COMPASS, dataset)
     assert (report.score, report.interval, report.covered) == (None, None, 0)
@@ -609,3 +630,65 @@ def test_reports_of_different_sets_cannot_be_compared():
 def test_another_method_is_refused():
     with pytest.raises(SettingError, match="method is 'cosmul', but must be one of '3cosadd', '3"):
         evaluate(FAMILY, QUESTIONS, method="cosmul")
+
+
+# From Python
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: SimilaritySet("x", []), FormatError, "x: holds no items"),
+        (lambda: AnalogySet("x", {}), FormatError, "x: holds no items"),
+        (lambda: AnalogySet("x", {"all": []}), FormatError, "x: holds no items"),
+        (lambda: CategorySet("x", []), FormatError, "x: holds no items"),
+        (lambda: OddOneOutSet("x", []), FormatError, "x: holds no items"),
+        (
+            lambda: SimilaritySet("x", [("a", "b", 1), ("c", "d", float("nan"))]),
+            FormatError,
+            "x, item 2: expected two words and a finite number, found ('c', 'd', nan)",
+        ),
+        (lambda: SimilaritySet("x", [("a", "b", -np.inf)]), FormatError, "x, item 1: expected two"),
+        (lambda: SimilaritySet("x", [("a", "b", 10**400)]), FormatError, "x, item 1: expected two"),
+        (lambda: SimilaritySet("x", [("a", "b", "1")]), FormatError, "x, item 1: expected two"),
+        (lambda: SimilaritySet("x", [("a", "b")]), FormatError, "x, item 1: expected two words"),
+        (lambda: SimilaritySet("x", [("a", 1, 2)]), FormatError, "x, item 1: expected two words"),
+        (lambda: SimilaritySet("x", [5]), FormatError, "x, item 1: expected two words"),
+        (lambda: AnalogySet("x", {"s": [("a", "b", "c")]}), FormatError, "expected four words"),
+        (lambda: CategorySet("x", ["ab"]), FormatError, "x, item 1: expected a word and its class"),
+        (lambda: OddOneOutSet("x", [(("a", "b", "c"), 3)]), FormatError, "place of the odd one"),
+        (lambda: OddOneOutSet("x", [("abc", 1, 2)]), FormatError, "place of the odd one"),
+        (lambda: SimilaritySet(None, [("a", "b", 1)]), WrongTypeError, "the name of a data set"),
+        (lambda: SimilaritySet("x", 5), WrongTypeError, "the items of x must be a list, each of"),
+        (lambda: AnalogySet("x", []), WrongTypeError, "sections must be a dict of lists of"),
+        (lambda: evaluate(FAMILY, "sim.tsv"), WrongTypeError, "dataset must be a data set, as"),
+        (lambda: evaluate({}, PAIR), WrongTypeError, "vectors must be Vectors, got dict"),
+        (lambda: evaluate(FAMILY, PAIR, restrict_vocab=2.5), WrongTypeError, "restrict_vocab must"),
+        (
+            lambda: compare(evaluate(FAMILY, PAIR), None),
+            WrongTypeError,
+            "a report must be one that",
+        ),
+        (lambda: read_dataset(None), WrongTypeError, "path must be a path (str or path-like)"),
+        (lambda: read_dataset(3), WrongTypeError, "path must be a path (str or path-like)"),
+        (lambda: read_dataset(""), SettingError, "path must be the path of a file or folder"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_clear_line(make, error, message):
+    with pytest.raises(error, match=re.escape(message)) as raised:
+        make()
+    assert "\n" not in str(raised.value)
+
+
+PAIR = SimilaritySet("x", [("man", "king", 1)])
+
+
+@pytest.mark.parametrize("factor", [2.0**996, 2.0**-1000])
+def test_pearson_of_ratings_whose_squares_overflow_or_vanish(factor):
+    rated = [("man", "woman", 3.5), ("man", "king", -1.0), ("man", "aunt", 15.0)]
+    usual, scaled = (
+        evaluate(FAMILY, SimilaritySet("x", [(a, b, f * n) for a, b, n in rated]), pearson=True)
+        for f in (1, factor)
+    )
+    assert usual.score is not None
+    assert (scaled.score, scaled.interval) == (usual.score, usual.interval)

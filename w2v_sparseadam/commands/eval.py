@@ -120,7 +120,11 @@ def _told_apart(paths: Sequence[str]) -> tuple[list[str], list[DataSet]]:
         is_set[path] |= not (os.path.isfile(path) or os.path.isdir(path))
     names = [path for path in paths if not is_set[path]]
     # All are read before the first is scored, so that a broken one shows at once.
-    datasets = [read_dataset(path) for path in paths if is_set[path]]
+    sets: dict[str, str] = {}  # by their real paths, so that each is scored once
+    for path in paths:
+        if is_set[path]:
+            sets.setdefault(os.path.realpath(path), path)
+    datasets = [read_dataset(path) for path in sets.values()]
     if not names:
         raise click.UsageError(f"All arguments are data sets, such as {first}: give VECTORS, too.")
     if not datasets:

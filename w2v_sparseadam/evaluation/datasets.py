@@ -1,67 +1,39 @@
-"""Data sets that vectors are evaluated on, and the files that hold them."""
+"""Files that hold data sets."""
 
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from ..errors import FormatError, TextError
+from ..errors import FormatError, TextError, check_path
 from ..text.reading.compression import open_unpacked, read_lines
+from .kinds import AnalogySet, CategorySet, DataSet, OddOneOutSet, SimilaritySet
+
+__all__ = [
+    "AnalogySet",
+    "CategorySet",
+    "DataSet",
+    "OddOneOutSet",
+    "SimilaritySet",
+    "looks_like_dataset",
+    "read_dataset",
+]
 
 _ODD = "*"
 _WHITE = " \t\n\v\f\r"  # of ASCII: other white space may be part of a word
 _COLUMN_NAME = re.compile(r"(word|words|concept|item|noun|verb)[ _]?\d?", re.IGNORECASE)
 _NAMED_LIKE_BATS = re.compile(r"[A-Z]\d\d \[")
+_MOST_LINES_OF_BATS = 500  # it has 50; each is asked by each other, so 500 are 249,500 questions
 _EXPECTED = (
     "two words and a number, four words, ': section', a word and its class with a tab between "
     f"them, or words of which '{_ODD}' marks the odd one"
 )
-
-
-@dataclass(frozen=True)
-class SimilaritySet:
-    """Pairs of words, each with a rating of their similarity."""
-
-    name: str
-    pairs: Sequence[tuple[str, str, float]]
-
-
-@dataclass(frozen=True)
-class AnalogySet:
-    """Questions (a, b, c, d), "a is to b as c is to d", by section.
-
-    Words after d are right answers, too.
-    """
-
-    name: str
-    sections: dict[str, Sequence[tuple[str, ...]]]
-
-
-@dataclass(frozen=True)
-class CategorySet:
-    """Words, each with its class."""
-
-    name: str
-    words: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class OddOneOutSet:
-    """Groups of words, each with the place of the one that does not belong."""
-
-    name: str
-    groups: Sequence[tuple[tuple[str, ...], int]]
-
-
-DataSet = SimilaritySet | AnalogySet | CategorySet | OddOneOutSet
 
 
 class _Line(NamedTuple):
@@ -79,14 +51,15 @@ def read_dataset(path: str | os.PathLike[str]) -> DataSet:
     similarity       two words and a number; after tabs or commas, the first number of the line
     analogies        four words, in sections that begin with ``: name`` (Google's format); or a word
                      and its answers, ``answer/answer``, with a tab between them (that of BATS):
-                     each line is asked by each other
+                     each line is asked by each other; up to 500 lines
     categories       a word and its class, with a tab or a comma between them
     odd one out      three or more words, one of which is marked: ``breakfast lunch *car``
     ================ ==============================================================================
 
-    A word and one answer are a category, unless another line has several answers, or the file has a
-    name as in BATS, such as ``E01 [country - capital].txt``. A folder is one set of analogies, with
-    a section for each of its files; those of one name in different folders share a section.
+    A word and what follows a tab are a category, unless the file has a name as in BATS, such as
+    ``E01 [country - capital].txt``, or some lines have several answers and most lines have answers
+    of their own. A folder is one set of analogies, with a section for each of its files; those of
+    one name in different folders share a section.
 
     Parameters
     ----------
@@ -100,6 +73,7 @@ def read_dataset(path: str | os.PathLike[str]) -> DataSet:
     TextError
         If the file cannot be read.
     """
+    check_path("path", path)
     if os.path.isdir(path):
         return _read_folder(Path(path))
     lines = list(_lines(path))
@@ -117,7 +91,7 @@ def read_dataset(path: str | os.PathLike[str]) -> DataSet:
         words = _words_and_classes(_without_names(lines, split), split)
         if not words:
             raise FormatError(f"{path}: holds no items after the line of column names")
-        if _NAMED_LIKE_BATS.match(name) or any("/" in label for _, label in words):
+        if _NAMED_LIKE_BATS.match(name) or (split is _by_tabs and _are_answers(words)):
             return AnalogySet(name, {Path(path).stem: _each_by_each(words, path)})
         return CategorySet(name, words)
     place, text = lines[0]
@@ -280,7 +254,7 @@ def _finite(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if np.isfinite(number) else None
+    return number if math.isfinite(number) else None
 
 
 def _sections(
@@ -315,6 +289,12 @@ def _words_and_classes(lines: Sequence[_Line], split: Split) -> list[tuple[str, 
     return words
 
 
+def _are_answers(words: Sequence[tuple[str, str]]) -> bool:
+    """Tell whether what follows words are answers as in BATS, not classes with a '/' in a name."""
+    labels = {label for _, label in words}
+    return any("/" in label for label in labels) and 2 * len(labels) > len(words)
+
+
 def _each_by_each(
     words: Sequence[tuple[str, str]], path: str | os.PathLike[str]
 ) -> list[tuple[str, ...]]:
@@ -322,6 +302,11 @@ def _each_by_each(
     if len(words) < 2:
         raise FormatError(
             f"{path}: holds one word with answers, but needs two or more: each is asked by another"
+        )
+    if len(words) > _MOST_LINES_OF_BATS:
+        raise FormatError(
+            f"{path}: holds {len(words):,} words with answers, each of which is asked by each "
+            f"other; up to {_MOST_LINES_OF_BATS} can be (BATS has 50 in a file)"
         )
     answers = [[part for part in label.split("/") if part] or [label] for _, label in words]
     return [

@@ -25,7 +25,10 @@ class Correlation:
     def scores(self, weights: Numbers) -> Numbers:
         """Return Spearman's rho, or Pearson's r."""
         if self.is_pearson:
-            return correlations(self.ratings, self.cosines, weights)
+            # By a power of 2, which rounds nothing: squares of ratings such as 1e300 overflow.
+            _, exponent = np.frexp(np.abs(self.ratings).max(initial=0))
+            ratings = np.ldexp(self.ratings, -exponent)
+            return correlations(ratings, self.cosines, weights)
         return correlations(ranks(self.ratings, weights), ranks(self.cosines, weights), weights)
 
     def at(self, places: NDArray) -> Correlation:

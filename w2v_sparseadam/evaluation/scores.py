@@ -10,10 +10,10 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..errors import SettingError
+from ..errors import SettingError, wrong_type
 from ..vectors.search import in_known_form
 from ..vectors.vectors import Vectors
-from .datasets import DataSet
+from .kinds import DataSet
 from .statistics import N_RESAMPLES, Outcome, interval_of, resampled, score_of
 from .tasks import MISSING, Matrix, RowOf, Scoring, Task, common, parts_of, task_of
 
@@ -156,9 +156,15 @@ def evaluate(
 
     Raises
     ------
+    WrongTypeError
+        If an argument is of another type.
     SettingError
         If `restrict_vocab` is below 1, or there is no such method.
     """
+    if not isinstance(vectors, Vectors):
+        raise wrong_type("vectors", "Vectors", vectors)
+    if not isinstance(dataset, DataSet):
+        raise wrong_type("dataset", "a data set, as read_dataset returns it", dataset)
     scoring = Scoring(restrict_vocab, keep_case, pearson, method)
     return Evaluation([dataset], vectors.word_ids, scoring).reports(vectors.matrix)[0]
 
@@ -168,9 +174,14 @@ def compare(report: Report, other: Report) -> Difference:
 
     Raises
     ------
+    WrongTypeError
+        If one is not a report.
     SettingError
         If they are of different data sets.
     """
+    for each in (report, other):
+        if not isinstance(each, Report):
+            raise wrong_type("a report", "one that evaluate returned", each)
     told, of_other = ((each.dataset, each.kind, each.items) for each in (report, other))
     if told != of_other:
         raise SettingError(f"reports of {told[0]} and {of_other[0]} cannot be compared")

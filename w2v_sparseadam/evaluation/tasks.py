@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SettingError, check_choice
+from ..errors import SettingError, check_choice, wrong_type
 from .analogies import METHODS, right_answers
 from .clusters import clusters_of
-from .datasets import AnalogySet, CategorySet, DataSet, OddOneOutSet, SimilaritySet
+from .kinds import AnalogySet, CategorySet, DataSet, OddOneOutSet, SimilaritySet
 from .outcomes import Accuracy, Correlation, Purity
 from .statistics import Outcome
 
@@ -36,6 +37,8 @@ class Scoring:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        if not isinstance(self.restrict_vocab, Integral) or isinstance(self.restrict_vocab, bool):
+            raise wrong_type("restrict_vocab", "a whole number", self.restrict_vocab)
         if self.restrict_vocab < 1:
             raise SettingError(f"restrict_vocab is {self.restrict_vocab}; keep at least 1 word")
         check_choice("method", self.method, METHODS)
@@ -89,7 +92,7 @@ class _SimilarityTask:
         self.sections: list[tuple[str, int]] = []
         self.items = np.flatnonzero((rows != MISSING).all(axis=1))
         self._rows = rows[self.items]
-        self._ratings = np.array([rating for *_, rating in dataset.pairs])[self.items]
+        self._ratings = np.array([float(rating) for *_, rating in dataset.pairs])[self.items]
         self._is_pearson = scoring.pearson
         name = "Pearson's r" if scoring.pearson else "Spearman's rho"
         self.protocol = (

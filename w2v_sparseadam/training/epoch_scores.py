@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING
 
-from ..errors import SettingError, wrong_type
+from ..errors import SettingError, check_path, wrong_type
 from ..events import BestEpoch, Emit, Scored, StopTraining, Warned
+from ..fields import Setting
 from ..objectives.settings import ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Enough for intervals that are shown to one digit, and a fraction of the time of an epoch.
 _N_RESAMPLES = 200
+
+_PATIENCE = Setting(int, "", low=1)
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,19 @@ def scoring_asked(
 
     if patience is not None and keep_best is None:
         raise SettingError("patience has no effect without keep_best", "add `keep_best`")
-    if patience is not None and (not isinstance(patience, Integral) or patience < 1):
-        raise SettingError(f"patience is {patience!r:.80}, but must be a whole number, 1 or more")
+    if patience is not None and not _PATIENCE.fits(patience):
+        raise SettingError(f"patience is {patience!r:.80}, but must be {_PATIENCE.expected}")
     some = [eval] if isinstance(eval, str | os.PathLike | DataSet) else eval
     if not isinstance(some, Iterable):
         raise wrong_type("eval", "data sets or their files", eval)
-    datasets = [_read("eval", each) for each in some]
+    read: dict[str, DataSet] = {}  # by their real paths, so that each is scored once
+    datasets: list[DataSet] = []
+    for each in some:
+        if (dataset := _read("eval", each, read)) not in datasets:
+            datasets.append(dataset)
     watched = None
     if keep_best is not None:
-        dataset = _read("keep_best", keep_best)
+        dataset = _read("keep_best", keep_best, read)
         if dataset not in datasets:
             datasets.append(dataset)
         watched = datasets.index(dataset)
@@ -79,14 +85,18 @@ def scoring_asked(
     return EpochScoring(datasets, watched, patience) if datasets else None
 
 
-def _read(name: str, dataset: object) -> DataSet:
+def _read(name: str, dataset: object, read: dict[str, DataSet]) -> DataSet:
     from ..evaluation.datasets import DataSet, read_dataset
 
     if isinstance(dataset, DataSet):
         return dataset
     if not isinstance(dataset, str | os.PathLike):
         raise wrong_type(name, "data sets or their files", dataset)
-    return read_dataset(dataset)
+    check_path(name, dataset)
+    path = os.path.realpath(dataset)
+    if path not in read:
+        read[path] = read_dataset(dataset)
+    return read[path]
 
 
 class EpochScores:

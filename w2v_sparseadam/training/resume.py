@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 from ..errors import FormatError, SettingError, W2VError, check_path
 from ..events import Event, RunFinished
+from ..fields import Setting
 from ..runs.settings import model_settings
 from ..text.reading.finding import find_sources
 from .build import compile_run
@@ -195,10 +195,10 @@ def _paths_in(corpus: CorpusLike | None) -> list[str | os.PathLike[str]]:
 
 def _check_asked(more_epochs: int, total_epochs: int | None, adds: bool) -> None:
     """Refuse numbers of epochs that are none, or contradict each other."""
-    if not isinstance(more_epochs, Integral) or more_epochs < 0:
+    if not Setting(int, "", low=0).fits(more_epochs):
         raise SettingError(f"more_epochs is {more_epochs!r}, but must be a whole number, 0 or more")
     if total_epochs is not None:
-        if not isinstance(total_epochs, Integral) or total_epochs < 1:
+        if not Setting(int, "", low=1).fits(total_epochs):
             raise SettingError(
                 f"total_epochs is {total_epochs!r}, but must be a whole number, 1 or more"
             )

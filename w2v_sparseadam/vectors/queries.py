@@ -356,7 +356,7 @@ def how_many(n: int) -> int:
     WrongTypeError, SettingError
         If it is not a whole number, or below 1.
     """
-    if not isinstance(n, Integral):
+    if not isinstance(n, Integral) or isinstance(n, bool):
         raise wrong_type("n", "a whole number", n)
     if n < 1:
         raise SettingError(f"n is {n}; ask for at least 1 word")
