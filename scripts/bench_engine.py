@@ -116,9 +116,7 @@ def time_stages(engine: Engine, lr: float, n_batches: int = 1500) -> tuple[np.nd
     return np.array(times), Work(*np.mean(work, axis=0).tolist())
 
 
-def time_step(
-    calls: Any, n_tables: int, n_chunks: np.ndarray, start: int, stop: int
-) -> np.ndarray:
+def time_step(calls: Any, n_tables: int, n_chunks: np.ndarray, start: int, stop: int) -> np.ndarray:
     """Take a step with plan 0, part by part, and return the seconds of each of ``STAGES``.
 
     ``n_chunks``, of shape (plans, 1), is written when the plan is made.

@@ -86,3 +86,12 @@ def test_rows_beyond_the_first_block_are_named(monkeypatch):
     watcher, matrices = watch()
     matrices[0][4] = matrices[1][1] = np.nan
     assert message_of(watcher, 19).startswith("the vectors of 'of', 'in' grew")
+
+
+def test_rows_of_other_than_words_have_names_of_their_own():
+    engine = FakeEngine()
+    names = {"a": WORDS, "b": [f"n-gram {k}" for k in range(5)]}
+    watcher = Watch(lambda: names, engine, 100)
+    for table in engine.tables.values():
+        table.param[2] = 2 * LONGEST
+    assert message_of(watcher, 19).startswith("the vectors of 'and', 'n-gram 2' grew longer")

@@ -1,5 +1,7 @@
 """Words composed of n-grams, from the step of the engine to the command line."""
 
+import json
+
 import numpy as np
 import pytest
 import reference
@@ -14,9 +16,12 @@ from reference import (
 )
 
 from w2v_sparseadam import Model, Start, Vectors, resume, train
+from w2v_sparseadam.commands.eval import main as eval_main
 from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.engine.engine import Engine
-from w2v_sparseadam.errors import DivergenceError, SettingError, UnknownWordError, W2VError
+from w2v_sparseadam.errors import SettingError, UnknownWordError, W2VError
+from w2v_sparseadam.evaluation.datasets import CategorySet, OddOneOutSet, SimilaritySet
+from w2v_sparseadam.evaluation.scores import evaluate
 from w2v_sparseadam.objectives.registry import ModelChoice
 from w2v_sparseadam.objectives.windows.ngrams import compose, ngrams_of, own_rows
 from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
@@ -24,6 +29,7 @@ from w2v_sparseadam.optimizers.sgd import SGD
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.training.keywords import settings_from
+from w2v_sparseadam.vectors.subwords import Subwords
 
 N_WORDS = 60
 LENGTHS, N_BUCKETS = (2, 4), 500
@@ -277,11 +283,6 @@ def test_words_with_ngrams_cannot_be_frozen(text):
         train(text, freeze=["karamela"], **RUN)
 
 
-def test_divergence_names_ngrams(text):
-    with pytest.raises(DivergenceError, match=r"grew longer|the loss became"):
-        train(text, **{**RUN, "optimizer": "sgd", "lr": 1e9})
-
-
 def test_the_command(text, tmp_path):
     def run(*options, code=0):
         done = CliRunner().invoke(main, [str(option) for option in options])
@@ -303,3 +304,61 @@ def test_the_command(text, tmp_path):
     said = run(text, *options, "--freeze", words, code=1)
     assert "cannot be frozen with subwords" in said
     assert "leave out --subwords, or --freeze" in said
+
+
+# Evaluation
+
+
+def vectors_with_ngrams():
+    """Two words, and n-grams by which "cats" is like the first and "xyz" is unknown."""
+    buckets = sorted(set(ngram_buckets(b"cat", 3, 3, 1000)))
+    rows = np.tile(np.float32([1, 0]), (len(buckets), 1))
+    subwords = Subwords.of(rows, 3, 3, 1000, np.array(buckets))
+    return Vectors(["cat", "dog", "cow"], [[1, 0], [0, 1], [1, 1]], subwords=subwords)
+
+
+def test_unknown_words_are_composed_or_left_out():
+    vectors = vectors_with_ngrams()
+    pairs = [("cat", "Cats", 9), ("dog", "cats", 1), ("cow", "cats", 5), ("cat", "xyz", 3)]
+    dataset = SimilaritySet("animals", [*pairs, ("cat", "dog", 2), ("cat", "cow", 6)])
+    report = evaluate(vectors, dataset)
+    assert (report.covered, report.items) == (5, 6)
+    assert "unknown ones composed" in report.protocol
+    assert report.score == pytest.approx(100 * 0.9, abs=8)
+    skipped = evaluate(vectors, dataset, oov="skip")
+    assert (skipped.covered, skipped.items) == (2, 6)
+    assert "composed" not in skipped.protocol
+    plain = evaluate(Vectors(vectors.words, vectors.matrix), dataset)
+    assert (plain.covered, plain.protocol) == (skipped.covered, skipped.protocol)
+    kinds = CategorySet("kinds", [("cat", "a"), ("cats", "a"), ("dog", "b"), ("xyz", "b")])
+    assert evaluate(vectors, kinds).covered == 3
+    assert evaluate(vectors, kinds).score == 100
+    odd = OddOneOutSet("odd", [(["cat", "cats", "dog"], 2), (["cat", "xyz", "dog"], 2)])
+    assert (evaluate(vectors, odd).covered, evaluate(vectors, odd).score) == (1, 100)
+    with pytest.raises(SettingError, match="oov"):
+        evaluate(vectors, dataset, oov="guess")
+
+
+def test_the_evaluation_of_epochs_composes_as_the_command_does(text, tmp_path):
+    dataset, output = tmp_path / "pairs.tsv", tmp_path / "v.safetensors"
+    names = ["karamela", "karamelz", "zylindera", "zylinderz", "karamelb"]
+    lines = [
+        f"{a}\t{b}\t{9 if a[0] == b[0] else 1 + k % 3}"
+        for k, (a, b) in enumerate((a, b) for a in names for b in names if a < b)
+    ]
+    dataset.write_text("\n".join(lines) + "\n")
+    told = []
+
+    def keep(event):
+        if event["event"] == "score":
+            told.append(event)
+
+    model = train(text, **RUN, eval=dataset, on_event=keep)
+    assert [event["covered"] for event in told] == [10] * 3
+    model.save(output)
+    done = CliRunner().invoke(eval_main, [str(output), str(dataset), "--json"])
+    score = json.loads(done.output.splitlines()[0])
+    assert score["covered"] == 10
+    assert score["score"] == pytest.approx(told[-1]["score"])
+    done = CliRunner().invoke(eval_main, [str(output), str(dataset), "--json", "--oov", "skip"])
+    assert json.loads(done.output.splitlines()[0])["covered"] == 3

@@ -45,6 +45,14 @@ if TYPE_CHECKING:
     "--pearson", is_flag=True, help="Score similarity by Pearson's r, not by Spearman's rho."
 )
 @click.option(
+    "--oov",
+    type=click.Choice(("compose", "skip")),
+    default="compose",
+    show_default=True,
+    help="Compose unknown words of n-grams, if the vectors have any, or leave out what has them; "
+    "analogies are of known words alone.",
+)
+@click.option(
     "--keep-case",
     is_flag=True,
     help="Look words up as the data sets spell them, not in lower case.",
@@ -61,6 +69,7 @@ def main(
     restrict_vocab: int,
     method: str,
     pearson: bool,
+    oov: str,
     keep_case: bool,
     as_json: bool,
 ) -> None:
@@ -81,7 +90,7 @@ def main(
     from ..evaluation.tasks import Scoring
 
     names, datasets = _told_apart(paths)
-    scores = _scores_of(names, datasets, Scoring(restrict_vocab, keep_case, pearson, method))
+    scores = _scores_of(names, datasets, Scoring(restrict_vocab, keep_case, pearson, method, oov))
     if as_json:
         for score in scores:
             for line in score.records():
@@ -138,7 +147,7 @@ def _told_apart(paths: Sequence[str]) -> tuple[list[str], list[DataSet]]:
 def _scores_of(names: Sequence[str], datasets: Sequence[DataSet], scoring: Scoring) -> list[_Score]:
     """Score all vectors, one file after the other so that memory holds one; by data set."""
     from ..errors import FormatError
-    from ..evaluation.scores import Evaluation, compare
+    from ..evaluation.scores import compare, scores_of
     from ..vectors.vectors import Vectors
 
     found: list[list[Report]] = []
@@ -147,7 +156,7 @@ def _scores_of(names: Sequence[str], datasets: Sequence[DataSet], scoring: Scori
             vectors = Vectors.load(name, on_event=ReadingReport())
         except FormatError as error:
             raise FormatError(f"{error} (which is not a data set either: see --help)") from None
-        found.append(Evaluation(datasets, vectors.word_ids, scoring).reports(vectors.matrix))
+        found.append(scores_of(vectors, datasets, scoring))
     return [
         _Score(name, report, names[0], compare(report, reports[0]) if name_number else None)
         for reports in zip(*found, strict=True)

@@ -7,7 +7,7 @@ and the scores of two models differ by chance, so it gives an interval.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import SettingError, wrong_type
@@ -15,7 +15,8 @@ from ..vectors.search import in_known_form
 from ..vectors.vectors import Vectors
 from .kinds import DataSet
 from .statistics import N_RESAMPLES, Outcome, interval_of, resampled, score_of
-from .tasks import MISSING, Matrix, RowOf, Scoring, Task, common, parts_of, task_of
+from .tasks import Matrix, MatrixLike, RowOf, Scoring, Task, common, parts_of, task_of
+from .unknown_words import Compose, UnknownWords
 
 Interval = tuple[float, float]
 
@@ -108,6 +109,8 @@ class Evaluation:
     scoring : Scoring
     n_resamples : int
         For the intervals.
+    compose : callable, optional
+        Returns the vector of an unknown word, None if it cannot be composed.
     """
 
     def __init__(
@@ -116,16 +119,28 @@ class Evaluation:
         word_ids: Mapping[str, int],
         scoring: Scoring,
         n_resamples: int = N_RESAMPLES,
+        compose: Compose | None = None,
     ) -> None:
-        row_of = _row_in(word_ids, scoring.keep_case)
+        if compose is None:
+            scoring = replace(scoring, oov="skip")
+        self._unknown = UnknownWords(len(word_ids), compose if scoring.oov == "compose" else None)
+        row_of = _row_in(word_ids, scoring.keep_case, self._unknown)
         self._tasks = [
             (dataset.name, task_of(dataset, row_of, len(word_ids), scoring)) for dataset in datasets
         ]
         self._n_resamples = n_resamples
 
-    def reports(self, matrix: Matrix) -> list[Report]:
-        """Score vectors, a row for each word, on each data set."""
-        return [_report(name, task, matrix, self._n_resamples) for name, task in self._tasks]
+    def reports(self, matrix: Matrix, compose: Compose | None = None) -> list[Report]:
+        """Score vectors, a row for each word, on each data set; ``compose`` returns the others."""
+        rows = self._unknown.behind(matrix, compose)
+        return [_report(name, task, rows, self._n_resamples) for name, task in self._tasks]
+
+
+def scores_of(vectors: Vectors, datasets: Sequence[DataSet], scoring: Scoring) -> list[Report]:
+    """Score vectors on several data sets."""
+    compose = vectors.subwords.compose if vectors.subwords else None
+    evaluation = Evaluation(datasets, vectors.word_ids, scoring, compose=compose)
+    return evaluation.reports(vectors.matrix, compose)
 
 
 def evaluate(
@@ -136,6 +151,7 @@ def evaluate(
     keep_case: bool = False,
     pearson: bool = False,
     method: str = "3cosadd",
+    oov: str = "compose",
 ) -> Report:
     """Score vectors on a data set.
 
@@ -154,19 +170,23 @@ def evaluate(
     method : {"3cosadd", "3cosmul"}
         How analogies are answered; see `Vectors.analogy`, and Levy & Goldberg (2014).
 
+    oov : {"compose", "skip"}
+        Compose the vectors of unknown words of their n-grams, if the vectors have any, or leave
+        out items with such words. Analogies are always of known words.
+
     Raises
     ------
     WrongTypeError
         If an argument is of another type.
     SettingError
-        If `restrict_vocab` is below 1, or there is no such method.
+        If `restrict_vocab` is below 1, or there is no such method or way.
     """
     if not isinstance(vectors, Vectors):
         raise wrong_type("vectors", "Vectors", vectors)
     if not isinstance(dataset, DataSet):
         raise wrong_type("dataset", "a data set, as read_dataset returns it", dataset)
-    scoring = Scoring(restrict_vocab, keep_case, pearson, method)
-    return Evaluation([dataset], vectors.word_ids, scoring).reports(vectors.matrix)[0]
+    scoring = Scoring(restrict_vocab, keep_case, pearson, method, oov)
+    return scores_of(vectors, [dataset], scoring)[0]
 
 
 def compare(report: Report, other: Report) -> Difference:
@@ -197,7 +217,7 @@ def compare(report: Report, other: Report) -> Difference:
     return Difference(report.dataset, report.kind, difference, interval, len(pair[0].items))
 
 
-def _row_in(word_ids: Mapping[str, int], keep_case: bool) -> RowOf:
+def _row_in(word_ids: Mapping[str, int], keep_case: bool, unknown: UnknownWords) -> RowOf:
     """Return a function that looks words up, in any of their normal forms."""
     in_case: Callable[[str], str] = str if keep_case else str.lower
     words: Container[str] = word_ids
@@ -205,12 +225,14 @@ def _row_in(word_ids: Mapping[str, int], keep_case: bool) -> RowOf:
     def row_of(word: str) -> int:
         word = in_case(word)
         row = word_ids.get(word)
-        return word_ids.get(in_known_form(words, word), MISSING) if row is None else row
+        if row is None:
+            row = word_ids.get(in_known_form(words, word))
+        return unknown.row_of(word) if row is None else row
 
     return row_of
 
 
-def _report(name: str, task: Task, matrix: Matrix, n_resamples: int) -> Report:
+def _report(name: str, task: Task, matrix: MatrixLike, n_resamples: int) -> Report:
     """Score vectors on a data set whose words have been looked up."""
     outcome = task.outcome(matrix)
     score = score_of(outcome)

@@ -19,11 +19,21 @@ from .statistics import Outcome
 
 MISSING = -1
 
+OOV = ("compose", "skip")
+"""What becomes of unknown words that can be composed of n-grams."""
+
 RowOf = Callable[[str], int]
 """Returns the row of a word; `MISSING` if it has none."""
 
 Rows = NDArray[np.int64]
 Matrix = NDArray[np.float32]
+
+
+class MatrixLike(Protocol):
+    """What has rows: a matrix, or one that is continued elsewhere."""
+
+    def __getitem__(self, rows: Rows | slice, /) -> Matrix:
+        """Return some rows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class Scoring:
     keep_case: bool = False
     pearson: bool = False
     method: str = METHODS[0]
+    oov: str = OOV[0]
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -42,11 +53,17 @@ class Scoring:
         if self.restrict_vocab < 1:
             raise SettingError(f"restrict_vocab is {self.restrict_vocab}; keep at least 1 word")
         check_choice("method", self.method, METHODS)
+        check_choice("oov", self.oov, OOV)
 
     @property
     def case(self) -> str:
         """How words are looked up, for a protocol."""
         return "words as spelled" if self.keep_case else "words lower-cased"
+
+    @property
+    def lookup(self) -> str:
+        """The same, with what becomes of unknown words."""
+        return f"{self.case}; unknown ones composed" if self.oov == "compose" else self.case
 
 
 class Task(Protocol):
@@ -71,11 +88,11 @@ class Task(Protocol):
     sections: list[tuple[str, int]]
     protocol: str
 
-    def outcome(self, matrix: Matrix) -> Outcome:
+    def outcome(self, matrix: MatrixLike) -> Outcome:
         """Return how vectors, one for each word, answer the items."""
 
 
-def unit_rows(matrix: Matrix, rows: Rows | slice = slice(None)) -> Matrix:
+def unit_rows(matrix: MatrixLike, rows: Rows | slice = slice(None)) -> Matrix:
     """Return rows of a matrix, each divided by its length; zero rows stay zero."""
     some = matrix[rows]
     lengths = np.sqrt(np.einsum("vd,vd->v", some, some, dtype=np.float64))
@@ -96,10 +113,10 @@ class _SimilarityTask:
         self._is_pearson = scoring.pearson
         name = "Pearson's r" if scoring.pearson else "Spearman's rho"
         self.protocol = (
-            f"100 times {name} with cosines; {scoring.case}; pairs with a missing word left out"
+            f"100 times {name} with cosines; {scoring.lookup}; pairs with a missing word left out"
         )
 
-    def outcome(self, matrix: Matrix) -> Outcome:
+    def outcome(self, matrix: MatrixLike) -> Outcome:
         one, other = (matrix[rows].astype(np.float64) for rows in self._rows.T)
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         cosines = np.einsum("nd,nd->n", one, other) / np.where(lengths > 0, lengths, 1)
@@ -133,7 +150,7 @@ class _AnalogyTask:
             "words are not answers; questions with other words left out"
         )
 
-    def outcome(self, matrix: Matrix) -> Outcome:
+    def outcome(self, matrix: MatrixLike) -> Outcome:
         units = unit_rows(matrix, slice(self._n_words))
         right = right_answers(units, self._rows[:, :3], self._rows[:, 3:], self._method)
         return Accuracy(self.items, right)
@@ -153,10 +170,10 @@ class _CategoryTask:
         self._n_classes = len(names)
         self.protocol = (
             "% purity of as many clusters as there are classes, by spherical k-means; "
-            f"{scoring.case}; missing words left out"
+            f"{scoring.lookup}; missing words left out"
         )
 
-    def outcome(self, matrix: Matrix) -> Outcome:
+    def outcome(self, matrix: MatrixLike) -> Outcome:
         units = unit_rows(matrix, self._rows)
         clusters = clusters_of(units, self._n_classes) if len(units) else self._classes
         return Purity(self.items, clusters, self._classes)
@@ -175,10 +192,10 @@ class _OddOneOutTask:
         self._groups = [(np.array(groups[n]), dataset.groups[n][1]) for n in self.items]
         self.protocol = (
             "% of groups whose odd word has the lowest cosine with the mean of all, each of "
-            f"length 1; {scoring.case}; groups with a missing word left out"
+            f"length 1; {scoring.lookup}; groups with a missing word left out"
         )
 
-    def outcome(self, matrix: Matrix) -> Outcome:
+    def outcome(self, matrix: MatrixLike) -> Outcome:
         right = []
         for rows, odd in self._groups:
             units = unit_rows(matrix, rows)

@@ -104,7 +104,8 @@ class Watch:
     def _describe(self, bad: Mapping[str, np.ndarray]) -> str:
         row_names = self._row_names()
         # A word may have grown in two tables.
-        grown = list({row_names[name][row]: 0 for name in bad for row in bad[name].tolist()})
+        found = {(row, row_names[name][row]) for name, rows in bad.items() for row in rows.tolist()}
+        grown = [name for _, name in sorted(found)]
         names = ", ".join(map(repr, grown[:_NAMED]))
         more = f" and {len(grown) - _NAMED:,} more" if len(grown) > _NAMED else ""
         vectors = "the vector" if len(grown) == 1 else "the vectors"

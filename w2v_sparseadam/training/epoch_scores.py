@@ -14,6 +14,7 @@ from ..objectives.settings import ObjectiveSettings
 
 if TYPE_CHECKING:
     from ..evaluation.datasets import DataSet
+    from ..evaluation.scores import Evaluation
     from .model import Model
 
     DataSetLike = DataSet | str | os.PathLike[str]
@@ -115,11 +116,7 @@ class EpochScores:
     def __init__(
         self, scoring: EpochScoring, words: Sequence[str], objective: ObjectiveSettings, emit: Emit
     ) -> None:
-        from ..evaluation.scores import Evaluation
-        from ..evaluation.tasks import Scoring
-
-        word_ids = {word: row for row, word in enumerate(words)}
-        self._evaluation = Evaluation(scoring.datasets, word_ids, Scoring(), _N_RESAMPLES)
+        self._evaluation: Evaluation | None = None
         self._scoring, self._objective, self._emit = scoring, objective, emit
         self._kind = scoring.vectors or objective.kinds[0]
         self._best: tuple[int, float, Model] | None = None
@@ -128,9 +125,20 @@ class EpochScores:
 
     def after(self, epoch: int, model: Callable[[bool], Model]) -> None:
         """Score the vectors after an epoch; ``model(True)`` returns a model with copies of them."""
+        from ..evaluation.scores import Evaluation
+        from ..evaluation.tasks import Scoring
+        from ..vectors.subwords import Subwords
+
         self._last = epoch
-        matrix = self._objective.vectors(model(False).tables, self._kind, self._words)
-        reports = self._evaluation.reports(matrix)
+        asked = model(False).tables, self._kind, self._words
+        subwords = Subwords.of_model(self._objective, *asked)
+        compose = subwords.compose if subwords else None
+        if self._evaluation is None:
+            word_ids = {word: row for row, word in enumerate(self._words)}
+            self._evaluation = Evaluation(
+                self._scoring.datasets, word_ids, Scoring(), _N_RESAMPLES, compose
+            )
+        reports = self._evaluation.reports(self._objective.vectors(*asked), compose)
         if self._scoring.watched is not None:
             score = reports[self._scoring.watched].score
             if score is not None and (self._best is None or score > self._best[1]):
