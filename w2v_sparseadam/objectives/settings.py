@@ -73,6 +73,11 @@ class ObjectiveSettings(ABC):
         return {table.name: words for table in self.tables(words)}
 
     @property
+    def n_kernels(self) -> int:
+        """Kernels that must be compiled beside those of any objective."""
+        return 0
+
+    @property
     def can_freeze(self) -> bool:
         """Whether rows of the first table can stay as they are, and with them the vectors."""
         return True

@@ -11,7 +11,6 @@ from numba.core import cgutils
 
 from .arrays import LANES
 from .instructions import (
-    FLOAT,
     INT32,
     VECTOR,
     Matrix,
@@ -51,7 +50,7 @@ def _copy_row(typing, a, i, b, j):
 
 
 def mean_of_rows(own, i, others, rows, first, last, share, out, j):
-    """Put a sum of rows, times a number, in row j of ``out``.
+    """Put a sum of rows, times a number, in row j of ``out``; their width is a multiple of 16.
 
     The sum is that of row i of ``own`` and the rows of ``others`` whose numbers ``rows`` has from
     ``first`` to ``last`` − 1, in this order.
@@ -71,28 +70,21 @@ def _mean_of_rows(typing, own, i, others, rows, first, last, share, out, j):
         _, i, _, _, first, last, share, _, j = args
         own, others, out = (Matrix(context, builder, sig.args[k], args[k]) for k in (0, 2, 7))
         numbers = context.make_array(sig.args[3])(context, builder, args[3]).data
-        n_summed = builder.sub(last, first)
+        factor = broadcast(builder, share)
 
-        def take(columns, kind):
+        def take(columns):
             def add_row(k, sums):
                 row = builder.load(builder.gep(numbers, [builder.add(first, k)]))
                 row = context.cast(builder, row, sig.args[3].dtype, types.int64)
-                parts = [others.load(row, column, kind) for column in columns]
+                parts = [others.load(row, column) for column in columns]
                 return [builder.fadd(*pair) for pair in zip(sums, parts, strict=True)]
 
-            starts = [own.load(i, column, kind) for column in columns]
-            factor = broadcast(builder, share) if kind is VECTOR else share
-            sums = loop(builder, n_summed, starts, add_row)
+            starts = [own.load(i, column) for column in columns]
+            sums = loop(builder, builder.sub(last, first), starts, add_row)
             for column, total in zip(columns, sums, strict=True):
                 out.store(j, column, builder.fmul(factor, total))
 
-        def take_one(k, _):
-            take([builder.add(done, k)], FLOAT)
-            return []
-
-        in_groups(builder, own.n_vectors, 8, lambda columns: take(columns, VECTOR))
-        done = builder.mul(own.n_vectors, index(LANES))
-        loop(builder, builder.sub(own.n_columns, done), [], take_one)
+        in_groups(builder, own.n_vectors, 8, take)
         return context.get_dummy_value()
 
     return signature, generate

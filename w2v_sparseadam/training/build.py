@@ -203,7 +203,7 @@ def build_engine(
         raise W2VError(f"the memory does not hold the run ({error})", _FOR_BATCHES) from None
 
 
-_KERNELS = 7  # of training
+_KERNELS = 7  # of any training
 
 
 def compile_run(settings: Settings, emit: Callable[[Event], None]) -> None:
@@ -219,7 +219,7 @@ def compile_run(settings: Settings, emit: Callable[[Event], None]) -> None:
     small = replace(
         settings, objective=settings.objective.to_compile(), run=RunConfig(batch_size=32)
     )
-    n_kernels = compilation.N_KERNELS + _KERNELS
+    n_kernels = compilation.N_KERNELS + _KERNELS + settings.objective.n_kernels
     if settings.text.phrases is not None:
         n_kernels += phrases.N_KERNELS
     with compiling_told(emit, n_kernels), Workers(1) as workers:

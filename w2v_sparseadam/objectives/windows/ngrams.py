@@ -16,6 +16,9 @@ from ...simd.kernels import INLINED, inlined, kernel
 from ...simd.rows import copy_row, mean_of_rows, scale_row
 from ...text.ngrams import ngram_buckets
 
+_WORDS_AT_ONCE = 1 << 16  # to find their n-grams
+_WORDS_COMPOSED = 512  # at once, so that the rows of their n-grams stay in a cache
+
 
 class Ngrams(NamedTuple):
     """The n-grams of each word, as rows of their table."""
@@ -43,21 +46,47 @@ def ngrams_of(words: Collection[str], lengths: tuple[int, int], n_buckets: int) 
 
 
 @lru_cache(maxsize=1)
-def _ngrams_of(words: bytes, lengths: tuple[int, int], n_buckets: int) -> Ngrams:
-    met, counts = ngram_buckets(words.split(b"\n"), *lengths, n_buckets)
-    distinct, first, row_of = np.unique(met, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    numbers = np.empty(len(distinct), np.int32)
-    numbers[order] = np.arange(len(distinct), dtype=np.int32)
+def _ngrams_of(joined: bytes, lengths: tuple[int, int], n_buckets: int) -> Ngrams:
+    words = joined.split(b"\n")
+    numbers = np.zeros(n_buckets, np.int32)
+    counts, rows, buckets = [], [], []
+    n_rows = 0
+    for first in range(0, len(words), _WORDS_AT_ONCE):
+        met, of_words = ngram_buckets(words[first : first + _WORDS_AT_ONCE], *lengths, n_buckets)
+        of_block = np.empty(met.size, np.int32)
+        new = np.empty(met.size, np.int64)
+        n_new = _number(met, numbers, n_rows, of_block, new)
+        n_rows += n_new
+        counts.append(of_words)
+        rows.append(of_block)
+        buckets.append(new[:n_new].copy())
+    n_ngrams = np.concatenate(counts)
     found = Ngrams(
-        starts=np.concatenate(([0], np.cumsum(counts))),
-        rows=numbers[row_of],
-        shares=np.float32(1) / (1 + counts).astype(np.float32),
-        buckets=distinct[order],
+        starts=np.concatenate(([0], np.cumsum(n_ngrams))),
+        rows=np.concatenate(rows),
+        shares=np.float32(1) / (1 + n_ngrams).astype(np.float32),
+        buckets=np.concatenate(buckets),
     )
     for array in found:
         array.flags.writeable = False
     return found
+
+
+@kernel
+def _number(met, numbers, n_rows, rows, new):
+    """Replace buckets by rows, which are numbered as they are met; return how many are new.
+
+    ``numbers`` has the row of each bucket, plus 1, or 0; ``new`` receives the new buckets.
+    """
+    n_new = 0
+    for k in range(met.size):
+        bucket = met[k]
+        if numbers[bucket] == 0:
+            new[n_new] = bucket
+            n_new += 1
+            numbers[bucket] = n_rows + n_new
+        rows[k] = numbers[bucket] - 1
+    return n_new
 
 
 class NgramRoom(NamedTuple):
@@ -105,17 +134,18 @@ def most_ngrams(word_ids, positions, starts):
     return most
 
 
-@kernel
-def _compose(own, others, starts, rows, shares, composed):
-    for word in range(composed.shape[0]):
-        first, last = starts[word], starts[word + 1]
-        mean_of_rows(own, word, others, rows, first, last, shares[word], composed, word)
-
-
 def compose(own: np.ndarray, others: np.ndarray, ngrams: Ngrams) -> np.ndarray:
     """Return the means of the words' own rows and those of their n-grams, of shape (V, D)."""
     composed = np.empty(own.shape, np.float32)
-    _compose(own, others, *ngrams[:3], composed)
+    for first in range(0, len(own), _WORDS_COMPOSED):
+        part = slice(first, first + _WORDS_COMPOSED)
+        ends = ngrams.starts[first : first + _WORDS_COMPOSED + 1]
+        sums = own[part].copy()
+        has_some = np.flatnonzero(np.diff(ends))
+        if has_some.size:
+            rows = others[ngrams.rows[ends[0] : ends[-1]]]
+            sums[has_some] += np.add.reduceat(rows, ends[has_some] - ends[0])
+        composed[part] = ngrams.shares[part, np.newaxis] * sums
     return composed
 
 

@@ -25,6 +25,9 @@ MAX_WINDOW = 100_000
 """Each chunk of a batch has room for all contexts of its centers."""
 
 
+MAX_BUCKETS = 1 << 26
+"""Each is looked at when n-grams are numbered; hashes have 32 bits."""
+
 SUBSAMPLE_RANGE = 5e-5, 1e-3
 """The least and the most that subsampling is by default."""
 
@@ -97,7 +100,7 @@ class WindowConfig(ObjectiveSettings):
         "N-grams are numbered by a hash modulo this, as in fastText; those with one number share "
         "a vector.",
         low=1,
-        high=2**31 - 1,
+        high=MAX_BUCKETS,
     )
 
     def __post_init__(self) -> None:
@@ -155,6 +158,11 @@ class WindowConfig(ObjectiveSettings):
             buckets = self.ngrams_of(words).buckets.tolist()
             names["ngram"] = [f"n-grams of bucket {n} of {self.buckets}" for n in buckets]
         return names
+
+    @property
+    def n_kernels(self) -> int:
+        """Those that find n-grams."""
+        return 0 if self.subwords is None else 2
 
     @property
     def can_freeze(self) -> bool:
