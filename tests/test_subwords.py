@@ -306,6 +306,13 @@ def test_the_command(text, tmp_path):
     assert "leave out --subwords, or --freeze" in said
 
 
+def test_several_machines_train_the_same(text):
+    pytest.importorskip("distributed")
+    settings = {**RUN, "epochs": 1, "lr": 0.05}
+    shared = train(text, cluster=1, shards=1, rounds=1, **settings)
+    assert bytes_of(shared) == bytes_of(train(text, **settings))
+
+
 # Evaluation
 
 

@@ -24,9 +24,8 @@ MAX_DIM = 4096
 MAX_WINDOW = 100_000
 """Each chunk of a batch has room for all contexts of its centers."""
 
-
 MAX_BUCKETS = 1 << 26
-"""Each is looked at when n-grams are numbered; hashes have 32 bits."""
+"""To number n-grams takes 4 bytes for each."""
 
 SUBSAMPLE_RANGE = 5e-5, 1e-3
 """The least and the most that subsampling is by default."""
