@@ -72,23 +72,37 @@ def train_ours(args: argparse.Namespace) -> float:
     command += ["--dim", str(args.dim), "--window", str(args.window), "-o", args.corpus + ".vec"]
     command += ["--negative", str(args.negative), "--epochs", str(args.epochs)]
     command += ["--subsample", str(args.subsample), "--threads", str(args.threads)]
+    command += ["--model", args.model]
+    if args.subwords:
+        command += ["--subwords", args.subwords]
     main(command, standalone_mode=False)
     done = json.loads(Path(log).read_text().splitlines()[-1])
     return float(done["train_seconds"])
 
 
-def train_gensim(args: argparse.Namespace) -> float:
-    """Train gensim's Word2Vec from a file, its fastest way."""
-    from gensim.models import Word2Vec
+def ngram_lengths(args: argparse.Namespace) -> tuple[int, int]:
+    """Return the least and the most characters of an n-gram; (0, 0) if there are none."""
+    least, _, most = (args.subwords or "0").partition("-")
+    return int(least), int(most or least)
 
-    model = Word2Vec(
+
+def train_gensim(args: argparse.Namespace) -> float:
+    """Train gensim's Word2Vec or FastText from a file, their fastest way."""
+    from gensim.models import FastText, Word2Vec
+
+    kind, ngrams = Word2Vec, {}
+    if args.subwords:
+        kind = FastText
+        ngrams = dict(zip(("min_n", "max_n"), ngram_lengths(args), strict=True))
+    model = kind(
         vector_size=args.dim,
         window=args.window,
         min_count=args.min_count,
         negative=args.negative,
         sample=args.subsample,
         workers=args.threads,
-        sg=1,
+        sg=int(args.model == "skip-gram"),
+        **ngrams,
     )
     model.build_vocab(corpus_file=args.corpus)
     began = time.perf_counter()
@@ -104,21 +118,22 @@ def train_gensim(args: argparse.Namespace) -> float:
 
 
 def train_fasttext(args: argparse.Namespace) -> float:
-    """Train fastText without subwords; reading and the vocabulary are part of the call."""
+    """Train fastText; reading and the vocabulary are part of the call."""
     import fasttext
 
+    least, most = ngram_lengths(args)
     began = time.perf_counter()
     model = fasttext.train_unsupervised(
         args.corpus,
-        model="skipgram",
+        model=args.model.replace("-", ""),
         dim=args.dim,
         ws=args.window,
         neg=args.negative,
         epoch=args.epochs,
         minCount=args.min_count,
         t=args.subsample,
-        minn=0,
-        maxn=0,
+        minn=least,
+        maxn=most,
         thread=args.threads,
         verbose=0,
     )
@@ -268,6 +283,8 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true", help="and beside a busy process")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: %(default)s")
+    parser.add_argument("--model", default="skip-gram", choices=("skip-gram", "cbow"))
+    parser.add_argument("--subwords", metavar="MIN-MAX", help="with n-grams, as in fastText")
     parser.add_argument("--dim", type=int, default=100, help="default: %(default)s")
     parser.add_argument("--window", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--negative", type=int, default=5, help="default: %(default)s")
