@@ -39,8 +39,9 @@ def given_scores(monkeypatch):
     def give(*scores):
         left = iter(scores)
 
-        def reports_of(self, matrix):
-            return [replace(report, score=next(left)) for report in reports(self, matrix)]
+        def reports_of(self, matrix, compose):
+            scored = reports(self, matrix, compose)
+            return [replace(report, score=next(left)) for report in scored]
 
         monkeypatch.setattr(Evaluation, "reports", reports_of)
 

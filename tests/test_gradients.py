@@ -10,7 +10,7 @@ from reference import cbow, composed_loss, ngram_mix, skip_gram, words_of_letter
 
 from w2v_sparseadam.objectives.cbow import gradients as cbow_gradients
 from w2v_sparseadam.objectives.skip_gram import gradients as skip_gram_gradients
-from w2v_sparseadam.objectives.windows.ngrams import ngrams_of
+from w2v_sparseadam.objectives.windows.composing import ngrams_of
 from w2v_sparseadam.objectives.windows.plan import BLOCK, CHUNK
 from w2v_sparseadam.simd.kernels import for_python
 

@@ -140,7 +140,7 @@ def make_other(path):
 
 def make_later(path):
     path.mkdir()
-    (path / "settings.json").write_text('{"format": 3}')
+    (path / "settings.json").write_text('{"format": 4}')
 
 
 def make_damaged(path):
@@ -202,7 +202,7 @@ def test_a_run_that_was_killed_before_all_was_there_can_go_on(tmp_path):
         (lambda path: None, r"holds no run; start one with w2v-train CORPUS --run-dir "),
         (make_file, r"holds no run; start one"),
         (make_other, r"holds no run; start one"),
-        (make_later, r"is a run of format 3, but this version reads 2; resume it with the version"),
+        (make_later, r"is a run of format 4, but this version reads 3; resume it with the version"),
         (make_damaged, r"settings\.json: is damaged: "),
         (make_list, r"settings\.json: is damaged: expected a JSON object, found \[1\]"),
     ],

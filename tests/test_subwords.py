@@ -23,7 +23,7 @@ from w2v_sparseadam.errors import SettingError, UnknownWordError, W2VError
 from w2v_sparseadam.evaluation.datasets import CategorySet, OddOneOutSet, SimilaritySet
 from w2v_sparseadam.evaluation.scores import evaluate
 from w2v_sparseadam.objectives.registry import ModelChoice
-from w2v_sparseadam.objectives.windows.ngrams import compose, ngrams_of, own_rows
+from w2v_sparseadam.objectives.windows.composing import compose, ngrams_of, own_rows
 from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
 from w2v_sparseadam.optimizers.sgd import SGD
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam

@@ -184,7 +184,7 @@ def test_options_reach_the_configs(folder, monkeypatch):
         "seed": ["--seed", "0"],
         "threads": ["--threads", "6"],
     }
-    assert given.keys() | {"field"} == defaults.keys()
+    assert given.keys() | {"field", "subwords", "buckets"} == defaults.keys()
     for name, option in given.items():
         run("news.txt", *option, exit_code=1)
         changed = {key for key in seen if seen[key] != defaults[key]}
@@ -198,6 +198,8 @@ def test_options_reach_the_configs(folder, monkeypatch):
     assert seen == {**defaults, "format": "csv", "field": "a"}
     run("news.txt", "--dense-adam", exit_code=1)
     assert seen == {**defaults, "optimizer": "dense-adam"}
+    run("news.txt", "--subwords", "3-6", "--buckets", "99", "--lr", "0.5", exit_code=1)
+    assert seen == {**defaults, "subwords": "3-6", "buckets": 99, "lr": 0.5}
     args = ["--phrase-score", "npmi", "--phrase-threshold", "-0.5", "--phrase-min-count", "3"]
     run("news.txt", "--phrases", "1", *args, exit_code=1)
     assert seen["phrases"] == PhraseConfig(1, "npmi", -0.5, 3)
@@ -818,8 +820,18 @@ def test_help(folder):
 def test_short_help(flag):
     page = CliRunner().invoke(command.main, [flag], terminal_width=80).output
     assert re.findall(r"^  (?:-\w, )?(--[\w-]+)", page, re.MULTILINE) == [
-        *("--tokenizer", "--min-count", "--model", "--dim", "--window", "--optimizer", "--epochs"),
-        *("--seed", "--threads", "--run-dir", "--resume", "--output", "--report", "--version"),
+        *("--tokenizer", "--min-count", "--model", "--dim", "--window", "--subwords"),
+        *(
+            "--optimizer",
+            "--epochs",
+            "--seed",
+            "--threads",
+            "--run-dir",
+            "--resume",
+            "--output",
+            "--report",
+            "--version",
+        ),
         *("--help-all", "--help"),
     ]
     assert len(page.splitlines()) < 70

@@ -1,11 +1,10 @@
-"""N-grams of words: which rows a word is composed of, in plans and in gradients.
+"""N-grams of words in kernels: which rows a word is composed of, in plans and in gradients.
 
 The kernels take the n-grams as a tuple, which is empty if a word has a row of its own alone. Its
 type tells compiled code which of the two to do.
 """
 
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +13,6 @@ from numba.extending import overload
 from ...optimizers.groups import Groups, group, groups_of_ring
 from ...simd.kernels import INLINED, inlined, kernel
 from ...simd.rows import copy_row, mean_of_rows, scale_row
-from ...text.ngrams import ngram_buckets
-
-_WORDS_AT_ONCE = 1 << 16  # to find their n-grams
-_WORDS_COMPOSED = 512  # at once, so that the rows of their n-grams stay in a cache
 
 
 class Ngrams(NamedTuple):
@@ -29,51 +24,8 @@ class Ngrams(NamedTuple):
     buckets: np.ndarray  # (G,) int64: of each row of the table, in the order of the words
 
 
-def ngrams_of(words: Collection[str], lengths: tuple[int, int], n_buckets: int) -> Ngrams:
-    """Return the n-grams of some words, which take a row for each bucket that any of them meets.
-
-    Rows are numbered as the words meet them, so that more words only add rows.
-
-    Parameters
-    ----------
-    words : sequence of V str
-    lengths : (int, int)
-        Least and most characters.
-    n_buckets : int
-    """
-    # Whoever asks for the tables of a vocabulary, for its vectors or for an objective needs them.
-    return _ngrams_of("\n".join(words).encode("utf-8", "surrogatepass"), lengths, n_buckets)
-
-
-@lru_cache(maxsize=1)
-def _ngrams_of(joined: bytes, lengths: tuple[int, int], n_buckets: int) -> Ngrams:
-    words = joined.split(b"\n")
-    numbers = np.zeros(n_buckets, np.int32)
-    counts, rows, buckets = [], [], []
-    n_rows = 0
-    for first in range(0, len(words), _WORDS_AT_ONCE):
-        met, of_words = ngram_buckets(words[first : first + _WORDS_AT_ONCE], *lengths, n_buckets)
-        of_block = np.empty(met.size, np.int32)
-        new = np.empty(met.size, np.int64)
-        n_new = _number(met, numbers, n_rows, of_block, new)
-        n_rows += n_new
-        counts.append(of_words)
-        rows.append(of_block)
-        buckets.append(new[:n_new].copy())
-    n_ngrams = np.concatenate(counts)
-    found = Ngrams(
-        starts=np.concatenate(([0], np.cumsum(n_ngrams))),
-        rows=np.concatenate(rows),
-        shares=np.float32(1) / (1 + n_ngrams).astype(np.float32),
-        buckets=np.concatenate(buckets),
-    )
-    for array in found:
-        array.flags.writeable = False
-    return found
-
-
 @kernel
-def _number(met, numbers, n_rows, rows, new):
+def number_rows(met, numbers, n_rows, rows, new):
     """Replace buckets by rows, which are numbered as they are met; return how many are new.
 
     ``numbers`` has the row of each bucket, plus 1, or 0; ``new`` receives the new buckets.
@@ -132,41 +84,6 @@ def most_ngrams(word_ids, positions, starts):
             n += starts[word + 1] - starts[word]
             most = max(most, n)
     return most
-
-
-def compose(own: np.ndarray, others: np.ndarray, ngrams: Ngrams) -> np.ndarray:
-    """Return the means of the words' own rows and those of their n-grams, of shape (V, D)."""
-    composed = np.empty(own.shape, np.float32)
-    for first in range(0, len(own), _WORDS_COMPOSED):
-        part = slice(first, first + _WORDS_COMPOSED)
-        ends = ngrams.starts[first : first + _WORDS_COMPOSED + 1]
-        sums = own[part].copy()
-        has_some = np.flatnonzero(np.diff(ends))
-        if has_some.size:
-            rows = others[ngrams.rows[ends[0] : ends[-1]]]
-            sums[has_some] += np.add.reduceat(rows, ends[has_some] - ends[0])
-        composed[part] = ngrams.shares[part, np.newaxis] * sums
-    return composed
-
-
-def own_rows(
-    vectors: np.ndarray, words: np.ndarray, others: np.ndarray, ngrams: Ngrams
-) -> np.ndarray:
-    """Return rows of some words' own of which `compose` makes their vectors, given all n-grams.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (n, D), float32
-    words : ndarray of shape (n,), int
-    others : ndarray of shape (G, at least D), float32
-    ngrams : Ngrams
-    """
-    own = np.empty(vectors.shape, np.float32)
-    for k, word in enumerate(words.tolist()):
-        rows = ngrams.rows[ngrams.starts[word] : ngrams.starts[word + 1]]
-        summed = others[rows, : vectors.shape[1]].sum(axis=0, dtype=np.float64)
-        own[k] = (1 + rows.size) * vectors[k].astype(np.float64) - summed
-    return own
 
 
 def groups_in_ring(groups: tuple[Groups, ...], k: int) -> tuple[Groups, ...]:

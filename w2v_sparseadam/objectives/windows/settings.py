@@ -146,7 +146,7 @@ class WindowConfig(ObjectiveSettings):
 
     def ngrams_of(self, words: Collection[str]) -> Ngrams:
         """Return the n-grams of words, as rows of their table."""
-        from .ngrams import ngrams_of
+        from .composing import ngrams_of
 
         return ngrams_of(words, self.ngram_lengths, self.buckets)
 
@@ -177,7 +177,7 @@ class WindowConfig(ObjectiveSettings):
             return self.vectors(tables, first, words) + tables[second]
         if self.subwords is None or kind != self.kinds[0]:
             return tables[kind]
-        from .ngrams import compose
+        from .composing import compose
 
         return compose(tables[kind], tables["ngram"], self.ngrams_of(words))
 
@@ -201,7 +201,7 @@ class WindowConfig(ObjectiveSettings):
     ) -> None:
         """Make the vectors of some words those given, whatever their n-grams are."""
         if self.subwords is not None:
-            from .ngrams import own_rows
+            from .composing import own_rows
 
             vectors = own_rows(vectors, rows, tables["ngram"], self.ngrams_of(words))
         super().put_vectors(tables, rows, vectors, words)
