@@ -263,7 +263,7 @@ def test_vectors_pass_in_little_memory(tmp_path, monkeypatch):
     convert(tmp_path / "in.vec", tmp_path / "out.glove")
     convert(tmp_path / "out.glove", tmp_path / "again.vec")
     assert (tmp_path / "in.vec").read_bytes() == (tmp_path / "again.vec").read_bytes()
-    with pytest.raises(W2VError, match=r"20000 words of 300 dimensions: it needs 0\.0 GB of m"):
+    with pytest.raises(W2VError, match=r"20,000 words of 300 dimensions: it needs 0\.0 GB of m"):
         Vectors.load(tmp_path / "in.bin")
 
 
@@ -277,7 +277,7 @@ def test_pipes_and_compressed_files(tmp_path):
     done = subprocess.run(script, input=content, capture_output=True, check=True)
     (tmp_path / "piped").write_bytes(done.stdout)
     assert_same(Vectors.load(tmp_path / "piped"), VECTORS)
-    assert done.stderr.decode() == "Wrote 8 words of 3 dimensions to -.\n"
+    assert done.stderr.decode() == "Wrote 8 words of 3 dimensions to standard output.\n"
 
 
 @pytest.mark.parametrize("ending", [".safetensors", ".npy", ".kv", ".tsv", ".model2vec"])
@@ -332,7 +332,7 @@ def test_unusable_words_are_left_out_if_asked(tmp_path, monkeypatch):
         (["pair.npy", "pair.words.txt"], 2, "pair.words.txt is a file of the source and would be"),
         (["pair.tsv", "pair_metadata.tsv"], 2, "pair_metadata.tsv is a file of the source and"),
         (["pair.words.txt", "pair.npy", "--from", "text"], 2, "pair.words.txt is the source and"),
-        (["pair.tsv", "pair.npy", "--from", "npy"], 1, "pair.tsv: is not a whole array of"),
+        (["pair.tsv", "pair.npy", "--from", "npy"], 1, "pair.tsv: is not in the format npy (Num"),
         (["in.vec", "out.foo"], 1, "out.foo: vectors cannot be written as '.foo'; use one of the"),
         (["in.vec", "out.npy.gz"], 1, "out.npy.gz: npy cannot be compressed; leave out .gz"),
         (["in.vec", "/", "--to", "npy"], 1, "/: is a folder; name a file in it"),
@@ -412,3 +412,17 @@ def test_the_help_lists_the_formats():
     for each in registry.FORMATS:
         assert f"\n  {each.name} " in page
         assert each.title in " ".join(page.split())
+
+
+def test_convert_to_standard_output_is_named(tmp_path):
+    Vectors(["a"], [[1]]).save(tmp_path / "x.vec")
+    command = [sys.executable, "-m", "w2v_sparseadam.commands.convert", tmp_path / "x.vec", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert done.stdout == b"1 1\na 1\n"
+    assert done.stderr == b"Wrote 1 word of 1 dimension to standard output.\n"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that takes no files")
+def test_a_folder_that_takes_no_files_exists():
+    with pytest.raises(W2VError, match=r"^/proc/x\.bin: the folder '/proc' takes no files; write"):
+        Vectors(["a"], [[1]]).save("/proc/x.bin")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from w2v_sparseadam.errors import FormatError, TextError, W2VError
 from w2v_sparseadam.vectors.formats import gensim_file
+from w2v_sparseadam.vectors.formats.registry import FORMATS
 from w2v_sparseadam.vectors.vectors import Vectors
 
 VECTORS = Vectors(
@@ -385,3 +386,86 @@ def test_tables_of_parquet_by_others(tmp_path):
     loaded = Vectors.load(path)
     assert (loaded.words, loaded.counts) == (("a", "b"), None)
     assert loaded.matrix.tolist() == [[1, 2], [3, 4]]
+
+
+# A format that a source does not have
+
+
+SEEN = {
+    "x.vec": "text (word2vec text)",
+    "x.vec.gz": "text (word2vec text)",
+    "x.bin": "binary (word2vec binary)",
+    "x.glove": "glove (text without a header)",
+    "x.tsv": "projector (tables for TensorBoard's projector)",
+    "x.npy": "npy (NumPy's array, with a list of words)",
+    "x.safetensors": "safetensors (this package's safetensors)",
+    "x.fasttext": "fasttext (fastText's model)",
+    "x.model2vec": "model2vec (folder of a static model)",
+    "floret.txt": "floret (table of floret)",
+    "folder": "a folder without vectors",
+    "picture": "a PNG image",
+    "prose": "",
+    "empty": "",
+}
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """Write one source of each kind."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    vectors = Vectors([f"w{n}" for n in range(20)], rng.normal(size=(20, 3)))
+    for name in SEEN:
+        if name.startswith("x."):
+            vectors.save(name)
+    Path("floret.txt").write_text("50 4 2 5 2 123 < >\n0 1 2 3 4\n")
+    Path("folder").mkdir()
+    Path("picture").write_bytes(b"\x89PNG\r\n\x1a\n" + rng.bytes(99))
+    Path("prose").write_text("the cat sat on the mat\nit was flat\n")
+    Path("empty").write_bytes(b"")
+
+
+@pytest.mark.parametrize("each", FORMATS, ids=lambda each: each.name)
+def test_a_source_that_has_not_the_format_named(sources, each):
+    told = {}
+    for name, seen in SEEN.items():
+        if not seen.startswith(f"{each.name} ("):
+            with pytest.raises(FormatError) as raised:
+                Vectors.load(name, format=each.name)
+            told[name] = str(raised.value)
+    if each.name == "run":
+        assert told.pop("folder").startswith("folder: is a folder without a run; name a file")
+    if each.is_text_like:  # which reading tells
+        header = ", line 1: is a header, as in word2vec's formats"
+        numbers = ", line 1: expected the numbers of words and of dimensions"
+        as_glove = {
+            "x.vec": header,
+            "x.vec.gz": header,
+            "x.bin": header,
+            "prose": ", line 1: expected 5 numbers after 'the', found 'cat'",
+            "empty": ", line 1: expected a word and its numbers, found ''",
+            "picture": ", line 1: expected a word and its numbers, found",
+        }
+        as_word2vec = {
+            "x.bin": ", line 2: expected 3 numbers after 'w0', found",
+            "prose": numbers,
+            "empty": numbers,
+            "picture": ": is a PNG image, not word vectors",
+        }
+        expected = as_glove if each.name == "glove" else as_word2vec
+        for name in expected.keys() & told.keys():
+            assert told.pop(name).startswith(name + expected[name])
+    for name, message in told.items():
+        seems = f", but seems to be {SEEN[name]}" if SEEN[name] else ""
+        assert message == f"{name}: is not in the format {each.name} ({each.title}){seems}"
+
+
+def test_one_dimension_without_a_header_needs_the_name_of_the_format(tmp_path):
+    (tmp_path / "x").write_text("2 4\n3 5\n")
+    assert Vectors.load(tmp_path / "x", format="glove").words == ("2", "3")
+
+
+def test_a_model_of_fasttext_of_123_dimensions_is_none_of_ours(tmp_path):
+    matrix = np.ones((2, ord("{")), np.float32)
+    Vectors(["a", "b"], matrix).save(tmp_path / "x.fasttext")
+    assert Vectors.load(tmp_path / "x.fasttext").dim == ord("{")

@@ -12,10 +12,14 @@ from test_callbacks import SMALL
 from test_resume import bytes_of, text  # noqa: F401
 
 from w2v_sparseadam import StopTraining, W2VWarning, resume, train
+from w2v_sparseadam.commands.destination import Destination
 from w2v_sparseadam.commands.train import main
-from w2v_sparseadam.errors import FormatError, SettingError, WrongTypeError
+from w2v_sparseadam.errors import FormatError, SettingError, W2VError, WrongTypeError
 from w2v_sparseadam.evaluation.datasets import SimilaritySet, read_dataset
 from w2v_sparseadam.evaluation.scores import Evaluation, evaluate
+from w2v_sparseadam.system import memory
+from w2v_sparseadam.training.build import check_model_fits, model_memory
+from w2v_sparseadam.training.keywords import settings_from
 from w2v_sparseadam.vectors.vectors import Vectors
 
 FIVE = {**SMALL, "epochs": 5}
@@ -257,6 +261,50 @@ def test_scores_are_of_the_vectors_that_are_written(folder):
 def test_the_command_scores_a_set_once(folder):
     told = run("news.txt", *OPTIONS, "--epochs=1", "--eval=pairs.txt", "--eval=./pairs.txt")
     assert told.count("  pairs.txt: ") == 1
+
+
+def test_a_finished_run_does_not_replace_its_best_epoch(folder, given_scores):
+    given_scores(30, 20)
+    args = "--epochs", "2", "-o", "v.vec", "--run-dir", "run", "--keep-best", "pairs.txt"
+    run("news.txt", *OPTIONS, *args)
+    best = Path("v.vec").read_bytes()
+    assert "--keep-best), and the vectors of its last would replace" in run(
+        "--resume", "run", exit_code=2
+    )
+    assert Path("v.vec").read_bytes() == best
+    run("--resume", "run", "-o", "last.vec")
+    assert Path("last.vec").read_bytes() != best
+    run("--resume", "run")  # the last file that was named is of the last epoch
+
+
+def test_how_to_resume_repeats_what_is_scored(folder):
+    Path("run").mkdir()
+    scoring = "--eval /a --keep-best '/b c' --patience 2"
+    Destination(Path("run"), Path("run")).keep(Path("v.vec"), "center", scoring)
+    assert Destination(Path("run"), Path("run")).how_to_resume().endswith(f"run {scoring}")
+    kept = Path("run/command.json").read_text()
+    Path("run/command.json").write_text(kept.replace("/b c", "/b d"))  # no longer as signed
+    assert not Destination(Path("run"), Path("run")).kept
+
+
+def test_what_is_kept_of_the_options(folder):
+    args = "news.txt", *OPTIONS, "--epochs=1", "--run-dir=run", "--keep-best=pairs.txt"
+    run(*args, "--eval=pairs.txt", "--patience=3")
+    pairs = folder / "pairs.txt"
+    expected = f"--eval {pairs} --keep-best {pairs} --patience 3"
+    assert json.loads(Path("run/command.json").read_text())["scoring"] == expected
+
+
+def test_memory_counts_the_copy_of_the_best_epoch(text, pairs, monkeypatch):  # noqa: F811
+    n_words = len(train(text, **SMALL, progress=False).words)
+    settings = settings_from({**SMALL})
+    model, state = model_memory(n_words, settings)
+    monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state)
+    check_model_fits(range(n_words), settings, n_copies=1)
+    monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state - 1)
+    check_model_fits(range(n_words), settings)
+    with pytest.raises(W2VError, match="the model"):
+        train(text, **SMALL, keep_best=pairs, progress=False)
 
 
 def test_scores_of_a_resumed_run(folder):

@@ -19,6 +19,7 @@ from w2v_sparseadam.errors import (
     ShapeError,
     UnknownWordError,
     W2VError,
+    W2VWarning,
 )
 from w2v_sparseadam.events import Warned
 from w2v_sparseadam.text.ngrams import ngram_buckets
@@ -227,6 +228,13 @@ class TestFiles:
             loaded = Vectors.load(tmp_path / name)
             assert loaded["carts"].tobytes() == model()["carts"].tobytes()
         assert Vectors.load(tmp_path / "y.vec").subwords is None
+
+    def test_saving_says_what_is_lost(self, tmp_path):
+        with pytest.warns(W2VWarning, match="^only the words are written, not the n-grams") as told:
+            model().save(tmp_path / "y.vec")
+        (warning,) = told
+        assert str(warning.message).endswith("; write .safetensors or .fasttext to keep them")
+        assert warning.filename == __file__
 
     def test_commands(self, tmp_path):
         model().save(tmp_path / "x.bin", format="fasttext")

@@ -219,7 +219,7 @@ def test_a_notebook_shows_the_first_words():
     assert f"<td>{RANDOM.matrix[0, 0]:.3f}</td>" in shown
     small = Vectors(["one"], [[1, 2]])._repr_html_()
     assert small == (
-        "<div>Vectors: 1 words, 2 dimensions</div><table>"
+        "<div>Vectors: 1 word, 2 dimensions</div><table>"
         '<tr><th style="text-align: left">word</th><th>0</th><th>1</th></tr>'
         '<tr><td style="text-align: left">one</td><td>1.000</td><td>2.000</td></tr></table>'
     )

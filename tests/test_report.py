@@ -205,6 +205,14 @@ def test_what_a_run_does_again_after_a_resumption_is_told_once():
     assert history.scores == {"a.txt": {}}
 
 
+def test_the_best_epoch_is_that_of_the_last_part_of_a_run():
+    history = History()
+    history({"event": "best", "epoch": 2, "dataset": "a.txt", "score": 30, "last_epoch": 3})
+    assert history.best == (2, "a.txt", 30)
+    history({"event": "start", "done_tokens": 0, "threads": 1})
+    assert history.best is None
+
+
 def test_many_points_are_joined_and_their_mean_stays():
     history = History()
     for event in run_events(5000):
@@ -259,6 +267,7 @@ def test_what_was_read():
     rows = text_rows(text)
     assert [50, 25.0, "left out because their words are rare"] in rows
     assert [150, 75.0, "kept"] in rows
+    assert rows[0] == [1, None, "source"]
     assert text_rows({}) == []
 
 

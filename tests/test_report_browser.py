@@ -36,6 +36,7 @@ def page_file(tmp_path_factory):
     history({"event": "epoch", "epoch": 1, "tokens": 1900, "loss": 2.5})
     score = {"event": "score", "epoch": 1, "dataset": "a<b>.txt", "score": 40.0}
     history({**score, "low": 35.0, "high": 45.0})
+    history({"event": "best", "epoch": 1, "dataset": "a<b>.txt", "score": 40.0, "last_epoch": 2})
     vectors = Vectors(words, matrix, counts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(word_map, "has_umap", lambda: False)
@@ -88,6 +89,7 @@ def test_the_page_draws_and_asks_for_nothing(page, page_file):
     assert page.evaluate("document.querySelector('#map').data[0].x.length") == N_WORDS + 3
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.title() == "sample.vec: word vectors"
+    assert page.inner_text("#training-note") == "The best epoch on a<b>.txt is 1, with 40.0."
     assert page.errors == []
     assert page.requests == [page_file.as_uri()]
 

@@ -291,7 +291,7 @@ def test_a_line_without_an_end_takes_little_memory(tmp_path):
 def test_many_numbers_too_many_are_not_kept(tmp_path):
     content = b"1 1\na" + b" 1" * 200_000
     tracemalloc.start()
-    with pytest.raises(FormatError, match=r"line 2: expected 1 numbers after 'a', found 200000$"):
+    with pytest.raises(FormatError, match=r"line 2: expected 1 number after 'a', found 200000$"):
         load(tmp_path, content)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -313,7 +313,8 @@ def test_vectors_that_memory_cannot_hold(tmp_path, monkeypatch):
     with pytest.raises(W2VError) as caught:
         Vectors.load(path)
     assert f"{caught.value}" == (
-        f"{path}: 1000000 words of 1000 dimensions: it needs 4.0 GB of memory, and 1.0 GB are free"
+        f"{path}: 1,000,000 words of 1,000 dimensions: it needs 4.0 GB of memory, and 1.0 GB are "
+        "free"
     )
 
 
@@ -342,7 +343,7 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"5 0\n", ", line 1: 5 words of 0 dimensions hold no vectors"),
         (
             b"1000000000 1000000000\na 1\n",
-            ", line 1: 1000000000 words of 1000000000 dimensions do not fit in a file of 26 "
+            ", line 1: 1,000,000,000 words of 1,000,000,000 dimensions do not fit in a file of 26 "
             "bytes; it is truncated, or line 1 is not a header",
         ),
         (b"2 2\na 1 2\ncat 1\nx", ", line 3: expected 2 numbers after 'cat', found 1"),
@@ -353,7 +354,7 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"2 3\na 1 2\nb 3 4 \nccc", ", line 2: expected 3 numbers after 'a', found 2"),
         (b"2 2\na 1 2\n\xff 3 4\n", ", line 3: the word '�' is not UTF-8"),
         (b"2 2\nabcdefg 1 2\n", ": ends after 1 of the 2 words that line 1 promises"),
-        (b"1 2\na 1 2\nb 3 4\n", ", line 3: more than the 1 words that line 1 promises"),
+        (b"1 2\na 1 2\nb 3 4\n", ", line 3: more than the 1 word that line 1 promises"),
         (b"2 2\na 1 2\na 3 4\n", ", word 2: 'a' is also word 1"),
         (b"2 2\na 1 2\nb nan 4\n", ", word 2: the vector of 'b' holds nan, not a finite float32"),
         (b"2 2\na 1 2\nb 4 -1e39\n", ", word 2: the vector of 'b' holds -inf, not a finite"),
@@ -362,7 +363,7 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
         (b"2 2\na 1 2\n 3 4\n", ", line 3: begins with a space; expected a word and its numbers"),
         (b"2 2\n a 1 2\nb 3 4\n", ", line 2: begins with a space; expected a word and its"),
         (b"2 2\na 1 2\n\nb 3 4\n", ", line 3: is blank; expected a word and its numbers"),
-        (b"1 2\na 1 2\n\n \nb 3 4\n", ", line 3: more than the 1 words that line 1 promises"),
+        (b"1 2\na 1 2\n\n \nb 3 4\n", ", line 3: more than the 1 word that line 1 promises"),
         (
             b"2 3\nking 0,1 0,2 0,3\nqueen 0,4 0,5 0,6\n",
             ", line 2: expected 3 numbers after 'king', found '0,1'; use a decimal point, "
@@ -373,13 +374,13 @@ HINT = "expected the numbers of words and of dimensions, as in '71000 100', foun
             ", line 2: expected 2 numbers after 'king', found '0,125'; use a decimal point, not",
         ),
         (b"2 4\n\xd0\xbc\xd0\xb8\xd1\x80 1 0 0\n\xd0\xbc 1 0 0 1\n", ", line 2: expected 4 numb"),
-        (b"1 1\na" + NUL, ": ends after 0 of the 1 words that line 1 promises"),
+        (b"1 1\na" + NUL, ": ends after 0 of the 1 word that line 1 promises"),
         (
             b"2 1\na " + NUL + b"\nb " + NUL[1:],
             ": ends after 1 of the 2 words that line 1 promises",
         ),
-        (b"1 1\na " + NUL + b"\nb", ": more than the 1 words that line 1 promises"),
-        (b"1 1\na " + NUL + b"\n\n", ": more than the 1 words that line 1 promises"),
+        (b"1 1\na " + NUL + b"\nb", ": more than the 1 word that line 1 promises"),
+        (b"1 1\na " + NUL + b"\n\n", ": more than the 1 word that line 1 promises"),
         (b"2 1\na " + NUL + b"\n\xff " + NUL, ", word 2: the word '�' is not UTF-8"),
         (b"1 1\na \0\0\xc0\x7f", ", word 1: the vector of 'a' holds nan, not a finite"),
     ],

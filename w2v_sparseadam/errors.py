@@ -95,6 +95,11 @@ def wrong_type(name: str, expected: str, value: object) -> WrongTypeError:
     return WrongTypeError(f"{name} must be {expected}, got {got}")
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number of things, as ``1 word`` or ``2,000 words``."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def check_range(name: str, value: float, low: float, high: float) -> None:
     """Refuse an argument outside its range."""
     if not low <= value <= high:

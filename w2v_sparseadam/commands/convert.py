@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ..errors import counted
+from ..system.paths import is_standard_output
 from ..vectors.formats.registry import FORMATS, format_for, second_file
 from . import W2VCommand, check_distinct, printable
 from .reading import ReadingReport
@@ -100,11 +102,9 @@ def main(
         on_event=ReadingReport(),
     )
     counts = ", with counts" if done.has_counts else ""
-    click.echo(
-        f"Wrote {done.n_words:,} words of {done.dim} dimensions{counts} to "
-        f"{printable(str(output))}.",
-        err=True,
-    )
+    told = f"{counted(done.n_words, 'word')} of {counted(done.dim, 'dimension')}{counts}"
+    name = "standard output" if is_standard_output(output) else printable(str(output))
+    click.echo(f"Wrote {told} to {name}.", err=True)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ class Destination:
     name : Path or str
         The folder that the user named, or its URL.
     kept : dict
-        ``output`` and ``vectors``, if this user kept them.
+        ``output`` and ``vectors``, if this user kept them, and the options of ``scoring``, if there
+        are any.
     """
 
     def __init__(self, folder: os.PathLike[str], name: Path | str) -> None:
@@ -52,6 +53,8 @@ class Destination:
             with open(self._path, "rb") as stream:
                 content = json.loads(stream.read(_MOST_BYTES))  # if truncated, it is not JSON
             found = {name: str(content[name]) for name in ("output", "vectors")}
+            if "scoring" in content:
+                found["scoring"] = str(content["scoring"])
             signature = str(content.get("signature"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return  # a run started from Python, or killed as it started
@@ -82,13 +85,13 @@ class Destination:
             )
         return Path(self.kept["output"])
 
-    def keep(self, output: Path, vectors: str) -> None:
-        """Store the output and the kind of vectors, if they have changed."""
+    def keep(self, output: Path, vectors: str, scoring: str = "") -> None:
+        """Store the output, the kind of vectors and the options, if they have changed."""
         from ..system.files import replace_file
 
         is_named = str(output) != STANDARD_OUTPUT
         path = os.path.abspath(output) if is_named else STANDARD_OUTPUT
-        new = {"output": path, "vectors": vectors}
+        new = {"output": path, "vectors": vectors, **({"scoring": scoring} if scoring else {})}
         if new == self.kept:
             return
         key = _own_key(make=True)
@@ -99,7 +102,7 @@ class Destination:
 
     def _signature(self, key: bytes, kept: Mapping[str, str]) -> str:
         place = self.name if isinstance(self.name, str) else os.path.realpath(self.name)
-        told = [place, kept["output"], kept["vectors"]]
+        told = [place, *kept.values()]
         return hmac.new(key, json.dumps(told).encode(), hashlib.sha256).hexdigest()
 
     def how_to_resume(self) -> str:
@@ -109,6 +112,8 @@ class Destination:
         command = resume_command(self.name)
         if self.kept and not self._is_signed:
             command += f" -o {shell_path(self.kept['output'])}"
+        if scoring := self.kept.get("scoring"):
+            command += f" {scoring}"
         return command
 
 

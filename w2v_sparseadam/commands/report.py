@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import counted
 from ..events import Event
 from ..system.paths import STANDARD_OUTPUT
 from ..training.progress_bar import new_bar
@@ -27,7 +28,7 @@ class TrainReport(ReadingReport):
         """Report the file that was written."""
         words, dim = self._start["words"], self._start["dim"]
         name = "standard output" if str(target) == STANDARD_OUTPUT else target
-        self._say(f"Wrote {name}: {words:,} words, {dim} dimensions.")
+        self._say(f"Wrote {name}: {counted(words, 'word')}, {counted(dim, 'dimension')}.")
 
     def _show_connect(self, event: Event) -> None:
         self._say(f"Connecting to {event['address']} ...")

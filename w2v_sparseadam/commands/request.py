@@ -42,6 +42,8 @@ class Request:
         Whether the run has begun before.
     is_named : bool
         Whether the user, or the folder of the run, named the output.
+    scoring : str
+        The options that say what is scored after each epoch, with absolute paths.
     """
 
     arguments: dict[str, Any]
@@ -50,6 +52,7 @@ class Request:
     destination: Destination | None
     resumes: bool = False
     is_named: bool = True
+    scoring: str = ""
 
 
 def new_run(ctx: click.Context, stack: ExitStack) -> Request:
@@ -84,7 +87,8 @@ def new_run(ctx: click.Context, stack: ExitStack) -> Request:
     }
     is_named = options["output"] is not None
     vectors = options["vectors"] or settings.objective.kinds[0]
-    return Request(arguments, output, vectors, destination, is_named=is_named)
+    scoring = _scoring_options(options)
+    return Request(arguments, output, vectors, destination, is_named=is_named, scoring=scoring)
 
 
 def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
@@ -110,6 +114,8 @@ def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
     if options["add"] and not isinstance(epochs, MoreEpochs):
         raise click.UsageError("--add needs --epochs +N: so many passes over old and new text")
     output = options["output"] or destination.output()
+    if not options["output"] and not options["keep_best"]:
+        _check_loses_no_best(destination, output)
     default = objective_of(kept, run_dir).kinds[0]
     vectors = options["vectors"] or destination.kept.get("vectors", default)
     outputs = _outputs(options, output)
@@ -125,7 +131,28 @@ def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
         "threads": options["threads"],
         **cluster,
     }
-    return Request(arguments, output, vectors, destination, resumes=True)
+    scoring = _scoring_options(options)
+    return Request(arguments, output, vectors, destination, resumes=True, scoring=scoring)
+
+
+def _scoring_options(options: Mapping[str, Any]) -> str:
+    """Return the options that say what is scored after each epoch, as the shell takes them."""
+    told = [f"--eval {shell_path(os.path.abspath(path))}" for path in options["eval"]]
+    if options["keep_best"]:
+        told.append(f"--keep-best {shell_path(os.path.abspath(options['keep_best']))}")
+    if options["patience"]:
+        told.append(f"--patience {options['patience']}")
+    return " ".join(told)
+
+
+def _check_loses_no_best(destination: Destination, output: Path) -> None:
+    """Refuse to write the last epoch's vectors over those of the best epoch."""
+    if "--keep-best" in destination.kept.get("scoring", "") and os.path.exists(output):
+        raise click.UsageError(
+            f"the run kept its best epoch (--keep-best), and the vectors of its last would replace "
+            f"{printable(str(output))}; name a file for them with -o, or compare the epochs that "
+            "are left with --keep-best"
+        )
 
 
 def scoring_given(ctx: click.Context, request: Request) -> EpochScoring | None:

@@ -103,7 +103,7 @@ class Session:
         if not request.is_named and (output := unused(output)) != request.output:
             self._report(Warned(f"{request.output}: was made meanwhile, and is left as it is"))
             if request.destination:
-                request.destination.keep(output, request.vectors)
+                request.destination.keep(output, request.vectors, request.scoring)
         try:
             is_default = request.vectors == model.objective.kinds[0]
             if is_default and format_for(output).name == "safetensors":
@@ -117,7 +117,10 @@ class Session:
 
             how = f"{resume_command(request.destination.name)}{self._machines()} -o PATH"
             if self._n_kept_steps == self._n_steps:
-                raise W2VError(f"{error}; the trained vectors are kept: {how}") from error
+                kept = "trained vectors"
+                if "--keep-best" in request.scoring:
+                    kept = "vectors of the last epoch"
+                raise W2VError(f"{error}; the {kept} are kept: {how}") from error
             raise W2VError(
                 f"{error}; the last checkpoint is of step {self._n_kept_steps:,} of "
                 f"{self._n_steps:,}, from which to resume: {how}"
@@ -131,7 +134,8 @@ class Session:
         match event["event"]:
             case "folder":
                 self._has_folder = True
-                destination.keep(self._request.output, self._request.vectors)
+                request = self._request
+                destination.keep(request.output, request.vectors, request.scoring)
                 if not self._log:
                     self._log = self._open_log(destination.run_dir / LOG_NAME, append=True)
             case "start":

@@ -53,5 +53,6 @@ class TrainingPage:
         else:
             paths = [source.absolute_path for source in request.arguments["corpus"]]
             subject = Subject(name, vectors, self._history, model.settings, paths)
-        save_report(subject, self._path, command=train_command(subject))
+        command = " ".join(filter(None, [train_command(subject), printable(request.scoring)]))
+        save_report(subject, self._path, command=command)
         click.echo(printable(f"Wrote {self._path}."), err=True)

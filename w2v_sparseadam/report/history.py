@@ -25,6 +25,8 @@ class History:
         By number: tokens since the start, and the loss per pair, of each epoch.
     scores : dict of str to dict
         By data set and epoch: the score × 100, and the ends of its 95 % interval or None.
+    best : (int, str, float) or None
+        The epoch whose vectors the run gave, on which data set, and its score there.
     text : dict
         What was read, as `TextRead` tells it; empty if that is unknown.
     warnings : list of str
@@ -36,6 +38,7 @@ class History:
         self.points: list[tuple[float, float, float, float]] = []
         self.epochs: dict[int, tuple[float, float]] = {}
         self.scores: dict[str, dict[int, tuple[float, float | None, float | None]]] = {}
+        self.best: tuple[int, str, float] | None = None
         self.text: dict[str, Any] = {}
         self.warnings: list[str] = []
         self.facts: dict[str, Any] = {}
@@ -80,12 +83,15 @@ class History:
                 )
                 of_set = self.scores.setdefault(str(event["dataset"]), {})
                 of_set[int(event["epoch"])] = _number(event["score"]), low, high
+            case "best":
+                score = _number(event["score"])
+                self.best = int(event["epoch"]), str(event["dataset"]), score
             case "done":
                 self.facts["seconds"] = _number(event["train_seconds"])
 
     def _start(self, done_tokens: float) -> None:
         """Forget what a run that was resumed does again."""
-        self._tokens = done_tokens
+        self._tokens, self.best = done_tokens, None
         self.points = [point for point in self.points if point[0] <= done_tokens]
         self.epochs = {n: epoch for n, epoch in self.epochs.items() if epoch[0] <= done_tokens}
         self.scores = {

@@ -282,6 +282,7 @@ def _training_of(history: History) -> dict[str, Any]:
         "lr": rounded(rates, 4),
         "epochs": [[n, place, round(loss, 5)] for n, (place, loss) in epochs],
         "scores": [_score_curve(name, of) for name, of in history.scores.items() if of],
+        "best": history.best,
         "facts": history.facts,
     }
 

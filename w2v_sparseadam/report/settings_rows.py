@@ -62,6 +62,8 @@ _READ = (
     ("tokens", "tokens"),
 )
 
+_OF_ONE = {"sources": "source", "lines": "line"}
+
 _LEFT_OUT = (
     ("joined_tokens", "joined to the word before, as phrases"),
     ("numbers", "left out as numbers"),
@@ -90,7 +92,10 @@ def text_rows(text: Mapping[str, Any]) -> list[list[Any]]:
 
     if not count("tokens"):
         return []
-    rows: list[list[Any]] = [[count(name), None, what] for name, what in _READ]
+    rows: list[list[Any]] = [
+        [count(name), None, _OF_ONE.get(name, what) if count(name) == 1 else what]
+        for name, what in _READ
+    ]
     for name, what in _LEFT_OUT:
         if count(name):
             rows.append([count(name), round(100 * count(name) / count("tokens"), 1), what])

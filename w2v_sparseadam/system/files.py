@@ -263,6 +263,10 @@ def _open_temporary(
                 temporary.chmod(stat.S_IMODE(mode))
         return stream, temporary
     except FileNotFoundError:
+        if target.parent.is_dir():  # such as /proc
+            raise W2VError(
+                f"{path}: the folder '{target.parent}' takes no files; write elsewhere"
+            ) from None
         raise W2VError(
             f"{path}: the folder '{target.parent}' does not exist; create it, or write elsewhere"
         ) from None

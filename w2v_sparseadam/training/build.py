@@ -36,8 +36,10 @@ def model_memory(words: Collection[Any], settings: Settings) -> tuple[int, int]:
     return model, n_rows * row_bytes(settings.optimizer, objective.dim) - model
 
 
-def check_model_fits(words: Sequence[str], settings: Settings) -> None:
+def check_model_fits(words: Sequence[str], settings: Settings, n_copies: int = 0) -> None:
     """Refuse a model that with its optimizer's state is more than the memory there is.
+
+    So many copies of its tables, such as those of the best epoch, count too.
 
     Raises
     ------
@@ -53,7 +55,8 @@ def check_model_fits(words: Sequence[str], settings: Settings) -> None:
             objective=replace(settings.objective, dim=dim or settings.objective.dim),
             optimizer=replace(settings.optimizer, **optimizer),  # type: ignore[arg-type]
         )
-        return sum(model_memory(words[:n_words], changed))
+        tables, state = model_memory(words[:n_words], changed)
+        return (1 + n_copies) * tables + state
 
     n_bytes, usable = needs(), usable_memory()
     if n_bytes <= usable:

@@ -142,6 +142,7 @@ class EpochScores:
         if self._scoring.watched is not None:
             score = reports[self._scoring.watched].score
             if score is not None and (self._best is None or score > self._best[1]):
+                self._best = None  # so that there are not two copies at once
                 self._best = epoch, score, model(True)
         for report in reports:
             low, high = report.interval or (None, None)

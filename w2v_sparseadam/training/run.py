@@ -21,6 +21,7 @@ from ..events import (
 )
 from ..runs.sealed_json import plain
 from ..system.machine import peak_memory
+from .build import check_model_fits
 from .checkpoint_policy import CheckpointPolicy
 from .epoch_scores import EpochScores, EpochScoring
 from .loop import Interrupts, take_steps
@@ -134,6 +135,8 @@ def run_training(
         emit(event)
         interrupts.check()
 
+    if scoring and scoring.watched is not None:
+        check_model_fits(vocabulary.words, settings, n_copies=1)  # that of the best epoch
     dim = settings.objective.dim
     scores = EpochScores(scoring, vocabulary.words, settings.objective, emit) if scoring else None
     n_tokens = int(vocabulary.counts.sum()) * sum(stages)

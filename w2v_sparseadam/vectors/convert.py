@@ -13,7 +13,7 @@ from ..errors import FormatError, check_path
 from ..events import Event, Warned, warn
 from .checks import is_usable, number_words, squared_lengths
 from .formats.base import Allocate, Block, Content, open_source
-from .formats.registry import format_for, format_of, write
+from .formats.registry import format_for, format_of, without_ngrams, write
 
 
 class Converted(NamedTuple):
@@ -68,13 +68,7 @@ def convert(
         if drop_unusable:
             content = _without_unusable(content, tell)
         if content.subwords is not None and not target.keeps_ngrams:
-            tell(
-                Warned(
-                    "only the words are written, not the n-grams that vectors of unknown words are "
-                    "composed of",
-                    "write .safetensors or .fasttext to keep them",
-                )
-            )
+            tell(without_ngrams())
         checked = _Checked(content)
         write(path, checked.content, target_format)
     return Converted(checked.n_words, content.dim, checked.has_counts)

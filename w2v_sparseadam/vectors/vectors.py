@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import FormatError, ShapeError, check_path
+from ..errors import FormatError, ShapeError, W2VWarning, check_path, counted
 from ..events import Event, warn
 from .checks import number_words, squared_lengths
 from .formats.base import Block, Content, open_source
-from .formats.registry import format_of, write
+from .formats.registry import format_for, format_of, without_ngrams, write
 from .html import table
 from .other_names import OF_VECTORS, no_attribute
 from .queries import Queries
@@ -125,7 +126,7 @@ class Vectors(Queries):
         Raises
         ------
         FormatError
-            If the file breaks its format: says where and how.
+            If the file breaks its format: says where and how; if it does not have the `format`.
         TextError
             If it cannot be read, or its compressed data is broken.
         W2VError
@@ -153,7 +154,8 @@ class Vectors(Queries):
         ``.npy``, with the words in a second file; ``.parquet``; ``.kv`` for gensim; ``.tsv`` for
         TensorBoard's projector, with a second file; ``.model2vec``, a folder for model2vec and
         sentence-transformers; ``.fasttext``, which fastText loads. All store every number exactly,
-        but the last if there are n-grams. It and ``.safetensors`` alone keep these.
+        but the last if there are n-grams. It and ``.safetensors`` alone keep these; a warning says
+        so where they are lost.
 
         Parameters
         ----------
@@ -174,6 +176,9 @@ class Vectors(Queries):
         check_path("path", path)
         block = Block(self.words, self.matrix, self.counts)
         content = Content.of("vectors", block, subwords=self.subwords)
+        if self.subwords is not None and not format_for(path, format).keeps_ngrams:
+            told = without_ngrams()
+            warnings.warn(f"{told.message}; {told.advice}", W2VWarning, stacklevel=2)
         write(path, content, format)
 
     def __len__(self) -> int:
@@ -231,7 +236,7 @@ class Vectors(Queries):
 
     def __repr__(self) -> str:
         """Show the numbers of words and dimensions."""
-        return f"<Vectors: {len(self)} words, {self.dim} dimensions>"
+        return f"<Vectors: {counted(len(self), 'word')}, {counted(self.dim, 'dimension')}>"
 
     def _repr_html_(self) -> str:
         """Show the first numbers of the first words in a notebook."""
@@ -243,7 +248,8 @@ class Vectors(Queries):
             for word, row in zip(self.words[:_SHOWN], self.matrix[:_SHOWN], strict=True)
         ]
         rows += [["…"] * len(header)] * (len(self) > _SHOWN)
-        return table(f"Vectors: {len(self):,} words, {self.dim} dimensions", header, rows)
+        title = f"Vectors: {counted(len(self), 'word')}, {counted(self.dim, 'dimension')}"
+        return table(title, header, rows)
 
 
 def _checked_counts(counts: ArrayLike, n_words: int) -> NDArray[np.int64]:

@@ -294,7 +294,10 @@
     draw("scores", sets.map((set, k) => line(k % 8, {
       name: plain(set.name), x: set.epochs, y: set.scores, mode: "lines+markers", marker: { size: 7 },
       error_y: set.low ? { type: "data", symmetric: false, array: set.high.map((h, i) => h - set.scores[i]), arrayminus: set.low.map((l, i) => set.scores[i] - l), thickness: 1.5 } : undefined,
-    })), { showlegend: true, xaxis: { title: { text: "epoch" }, dtick: 1 } });
+    })), {
+      margin: { l: 52, r: 12, t: 34, b: 44 }, showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+      xaxis: { title: { text: "epoch" }, dtick: Math.ceil(Math.max(...sets.map((set) => set.epochs.length)) / 10) },
+    });
   }
 
   function drawVocabulary() {
@@ -348,11 +351,14 @@
     byId("title").textContent = content.title;
     const facts = [`${format(content.words)} words`, `${format(content.dim)} dimensions`];
     if (content.tokens) facts.push(`${format(content.tokens)} tokens`);
-    const { epochs, facts: run } = content.training;
+    const { epochs, best, facts: run } = content.training;
     if (epochs.length) facts.push(`${epochs.length} epoch${epochs.length > 1 ? "s" : ""}`);
     byId("summary").textContent = facts.join(" · ");
-    byId("training-note").textContent = run.seconds
-      ? `Trained in ${format(Math.round(run.seconds))} s with ${format(run.threads)} thread${run.threads > 1 ? "s" : ""}.` : "";
+    const notes = [];
+    if (run.seconds) notes.push(
+      `Trained in ${format(Math.round(run.seconds))} s with ${format(run.threads)} thread${run.threads > 1 ? "s" : ""}.`);
+    if (best) notes.push(`The best epoch on ${best[1]} is ${format(best[0])}, with ${best[2].toFixed(1)}.`);
+    byId("training-note").textContent = notes.join(" ");
     byId("vocabulary-note").textContent = content.vocabulary.zipf
       ? "Dotted: Zipf's law, the count of the most frequent word divided by the rank. Bands hold 80 % of the words."
       : "The vectors come without counts, so it is not known how often the words occur. The band holds 80 % of the words.";

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, SettingError, W2VError
+from ...errors import FormatError, SettingError, W2VError, counted
 from ...events import Event
 from ...system.memory import lacks_memory
 from ...system.paths import open_descriptor
@@ -147,7 +147,8 @@ class _Room:
         if self._matrix is None:
             if lacking := lacks_memory(4 * n_words * dim):
                 raise W2VError(
-                    f"{self._content.name}: {n_words} words of {dim} dimensions: {lacking}"
+                    f"{self._content.name}: {counted(n_words, 'word')} of "
+                    f"{counted(dim, 'dimension')}: {lacking}"
                 )
             self._matrix = np.empty((n_words, dim), np.float32)
         rows = self._matrix[self._start : self._start + n_rows]

@@ -41,6 +41,9 @@ def read(source: VectorSource) -> Content:
         raise FormatError(
             f"{source.name}, line 1: expected a word and its numbers, found {quote(line)}"
         )
+    header, rows = header_of(line + source.head)
+    if header and dim == 1 and _dim_of(rows) != 1:
+        raise FormatError(f"{source.name}, line 1: is a header, as in word2vec's formats")
     n_words = None
     if source.is_plain_file:
         with open(source.path, "rb") as stream:

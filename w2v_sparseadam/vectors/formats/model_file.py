@@ -32,7 +32,7 @@ from .base import Block, Content, VectorSource, check_names_a_file
 ENDING = ".safetensors"
 _FORMAT = 1
 _OF_NGRAMS = ("min_n", "max_n", "n_buckets")
-_MOST_HEADER_BYTES = 1 << 40  # what is more is the text of a file of word2vec's
+_MOST_HEADER_BYTES = 1 << 32  # what is more is word2vec's text, or a model of fastText
 
 
 class ModelFile(NamedTuple):

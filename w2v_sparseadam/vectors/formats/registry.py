@@ -8,7 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ...errors import SettingError, W2VError, check_choice
+from ...errors import FormatError, SettingError, W2VError, check_choice
+from ...events import Warned
 from ...system.paths import COMPRESSED_ENDINGS, compression_ending
 
 if TYPE_CHECKING:
@@ -68,10 +69,50 @@ _ENDINGS_OF_TEXT = ("", ".txt", ".tsv", ".parquet")
 
 
 def format_of(source: VectorSource, name: str | None = None) -> FormatModule:
-    """Return the format with a name, or else the first that fits the content of a source."""
-    if name is not None:
-        return _named(name).load()
-    return next(module for each in FORMATS if (module := each.load()).fits(source))
+    """Return the format with a name, or else the first that fits the content of a source.
+
+    Raises
+    ------
+    FormatError
+        If a source does not have the format with the name.
+    """
+    detected = next(each for each in FORMATS if each.load().fits(source))
+    if name is None:
+        return detected.load()
+    named = _named(name)
+    if named != detected and not _may_have(source, named, detected):
+        seems = _seems(source, detected)
+        raise FormatError(
+            f"{source.name}: is not in the format {name} ({named.title})"
+            f"{f', but seems to be {seems}' if seems else ''}"
+        )
+    return named.load()
+
+
+def _may_have(source: VectorSource, named: Format, detected: Format) -> bool:
+    """Tell whether a source may have a format that is not the one detected."""
+    if not named.is_text_like:
+        return False
+    if named.name == "glove":  # its one-dimensional lines are not detected
+        return detected.is_text_like or named.load().fits(source)
+    if named.name == "binary" and detected.name == "text":
+        from .word2vec_text import begins_with_rows
+
+        return not begins_with_rows(source.head)
+    return detected.name in {"text", "binary"}
+
+
+def _seems(source: VectorSource, detected: Format) -> str:
+    """Return what a source is, empty if that is not certain."""
+    from ...runs.names import SETTINGS
+    from ...text.reading.magic import kind_of
+    from .word2vec import header_of
+
+    if detected.name == "run" and not os.path.exists(os.path.join(source.path, SETTINGS)):
+        return "a folder without vectors"
+    if detected.name == "text" and header_of(source.head)[0] is None:
+        return kind_of(source.head) or ""
+    return f"{detected.name} ({detected.title})"
 
 
 def _named(name: str) -> Format:
@@ -133,6 +174,15 @@ def write(path: str | os.PathLike[str], content: Content, name: str | None = Non
 
         content = Content.of(content.name, content.collected(), subwords=content.subwords)
     module.write(path, content)
+
+
+def without_ngrams() -> Warned:
+    """Return the warning that a format does not keep the n-grams."""
+    keep = " or ".join(each.endings[0] for each in FORMATS if each.keeps_ngrams)
+    return Warned(
+        "only the words are written, not the n-grams that vectors of unknown words are composed of",
+        f"write {keep} to keep them",
+    )
 
 
 def is_named_as_vectors(path: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, NoReturn
 
-from ...errors import FormatError
+from ...errors import FormatError, counted
 from ...text.reading.magic import kind_of
 from .base import Content, VectorSource
 
@@ -29,9 +29,10 @@ def header_of(head: bytes) -> tuple[tuple[int, int] | None, bytes]:
 def read_header(source: VectorSource) -> tuple[int, int]:
     """Read the line ``V D``, and check the size of the file, if it is known."""
     path, size = source.name, source.n_bytes
+    kind = kind_of(source.head)
     line = source.stream.readline(_HEADER_LIMIT)
     header, _ = header_of(line)
-    if kind := kind_of(line):
+    if kind:
         raise FormatError(f"{path}: is {kind}, not word vectors")
     if header is None:
         raise FormatError(
@@ -39,13 +40,14 @@ def read_header(source: VectorSource) -> tuple[int, int]:
             f"found {quote(line)}"
         )
     n_words, dim = header
+    told = f"{counted(n_words, 'word')} of {counted(dim, 'dimension')}"
     if n_words == 0 or dim == 0:
-        raise FormatError(f"{path}, line 1: {n_words} words of {dim} dimensions hold no vectors")
+        raise FormatError(f"{path}, line 1: {told} hold no vectors")
     # A word takes a letter and a newline, a number a space and a digit;
     # the last newline may be missing.
     if size is not None and n_words * (2 + 2 * dim) - 1 > size - len(line):
         raise FormatError(
-            f"{path}, line 1: {n_words} words of {dim} dimensions do not fit in a file of "
+            f"{path}, line 1: {told} do not fit in a file of "
             f"{size} bytes; it is truncated, or line 1 is not a header"
         )
     if dim > _MOST_DIMS:
@@ -62,7 +64,9 @@ def write_header(stream: BinaryIO, content: Content) -> None:
 
 def raise_short(path: str, n_words: int, n_read: int) -> NoReturn:
     """Raise for a file that ends too early."""
-    raise FormatError(f"{path}: ends after {n_read} of the {n_words} words that line 1 promises")
+    raise FormatError(
+        f"{path}: ends after {n_read} of the {counted(n_words, 'word')} that line 1 promises"
+    )
 
 
 def decode_word(word: bytes, place: str) -> str:

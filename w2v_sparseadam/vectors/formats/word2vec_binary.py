@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, counted
 from ...system.files import write_result
 from .base import Allocate, Block, Content, VectorSource
 from .word2vec import (
@@ -89,7 +89,7 @@ def _records(
             yield _decoded(encoded, after_newlines, path, n_read), items[numbers]
             n_read += len(spaces)
     if chunk[start:] + stream.read(2) not in (b"", b"\n"):
-        raise FormatError(f"{path}: more than the {n_words} words that line 1 promises")
+        raise FormatError(f"{path}: more than the {counted(n_words, 'word')} that line 1 promises")
 
 
 def _decoded(encoded: list[bytes], after_newlines: bool, path: str, n_before: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, counted
 from ...system.files import write_result
 from .base import Allocate, Block, Content, VectorSource, rows_at_once
 from .word2vec import (
@@ -32,6 +32,13 @@ def fits(source: VectorSource) -> bool:
     """Tell whether the content is text, or has no header; `read` says what is wrong with it."""
     header, records = header_of(source.head)
     return header is None or _is_text(records, header[1])
+
+
+def begins_with_rows(head: bytes) -> bool:
+    """Tell whether whole lines that follow a header are words and numbers."""
+    header, rows = header_of(head)
+    lines = rows.split(b"\n")[:2]
+    return header is not None and all(is_row(line, header[1]) for line in lines if line)
 
 
 def _is_text(head: bytes, dim: int) -> bool:
@@ -90,7 +97,8 @@ def _blocks(source: VectorSource, n_words: int, dim: int, allocate: Allocate) ->
     while rest := stream.read(PIECE_BYTES):
         if not rest.isspace():  # blank lines at the end are ignored
             raise FormatError(
-                f"{path}, line {n_words + 2}: more than the {n_words} words that line 1 promises"
+                f"{path}, line {n_words + 2}: more than the {counted(n_words, 'word')} that line 1 "
+                "promises"
             )
 
 
@@ -100,7 +108,8 @@ def parse_row(numbers: bytes, row: NDArray[np.float32], word: str, place: str) -
     tokens = numbers.split(None, dim)
     if len(tokens) != dim:
         n_found = sum(1 for _ in re.finditer(rb"\S+", numbers))
-        raise FormatError(f"{place}: expected {dim} numbers after {quote(word)}, found {n_found}")
+        expected = counted(dim, "number")
+        raise FormatError(f"{place}: expected {expected} after {quote(word)}, found {n_found}")
     try:
         if b"_" in numbers:
             raise ValueError
@@ -112,7 +121,8 @@ def parse_row(numbers: bytes, row: NDArray[np.float32], word: str, place: str) -
         if is_number(wrong.replace(b",", b".", 1)):
             advice = "; use a decimal point, not a comma"
         raise FormatError(
-            f"{place}: expected {dim} numbers after {quote(word)}, found {quote(wrong)}{advice}"
+            f"{place}: expected {counted(dim, 'number')} after {quote(word)}, found "
+            f"{quote(wrong)}{advice}"
         ) from None
 
 
