@@ -296,13 +296,13 @@ def test_what_is_kept_of_the_options(folder):
 
 
 def test_memory_counts_the_copy_of_the_best_epoch(text, pairs, monkeypatch):  # noqa: F811
-    n_words = len(train(text, **SMALL, progress=False).words)
+    words = train(text, **SMALL, progress=False).words
     settings = settings_from({**SMALL})
-    model, state = model_memory(n_words, settings)
+    model, state = model_memory(words, settings)
     monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state)
-    check_model_fits(range(n_words), settings, n_copies=1)
+    check_model_fits(words, settings, n_copies=1)
     monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state - 1)
-    check_model_fits(range(n_words), settings)
+    check_model_fits(words, settings)
     with pytest.raises(W2VError, match="the model"):
         train(text, **SMALL, keep_best=pairs, progress=False)
 
