@@ -19,7 +19,7 @@ from w2v_sparseadam import Model, Start, Vectors, resume, train
 from w2v_sparseadam.commands.eval import main as eval_main
 from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.engine.engine import Engine
-from w2v_sparseadam.errors import SettingError, UnknownWordError, W2VError
+from w2v_sparseadam.errors import SettingError, UnknownWordError, W2VError, W2VWarning
 from w2v_sparseadam.evaluation.datasets import CategorySet, OddOneOutSet, SimilaritySet
 from w2v_sparseadam.evaluation.scores import evaluate
 from w2v_sparseadam.objectives.registry import ModelChoice
@@ -259,7 +259,8 @@ def test_files_keep_the_ngrams(text, tmp_path, model_name):
     np.testing.assert_allclose(official["karamela"], model["karamela"], atol=1e-6)
     np.testing.assert_allclose(official["karamelz"], model.wv["karamelz"], atol=1e-6)
     plain = tmp_path / "model.bin"
-    vectors.save(plain)
+    with pytest.warns(W2VWarning, match="not the n-grams"):
+        vectors.save(plain)
     np.testing.assert_array_equal(Vectors.load(plain).matrix, model.wv.matrix)
     other = model.vectors(model.objective.kinds[1])
     assert other.subwords is None
@@ -369,3 +370,15 @@ def test_the_evaluation_of_epochs_composes_as_the_command_does(text, tmp_path):
     assert score["score"] == pytest.approx(told[-1]["score"])
     done = CliRunner().invoke(eval_main, [str(output), str(dataset), "--json", "--oov", "skip"])
     assert json.loads(done.output.splitlines()[0])["covered"] == 3
+
+
+def test_the_command_keeps_ngrams_by_default_and_says_what_it_loses(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = [str(text), "--subwords", "3-5", "--dim", "16", "--min-count", "1", "--epochs", "1"]
+    done = CliRunner().invoke(main, options)
+    assert done.exit_code == 0, done.output
+    assert Vectors.load("corpus.safetensors").subwords is not None
+    assert "n-grams" not in done.output
+    done = CliRunner().invoke(main, [*options, "-o", "words.vec"])
+    assert "only the words are written, not the n-grams" in done.output
+    assert "write .safetensors or .fasttext" in done.output

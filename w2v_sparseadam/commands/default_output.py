@@ -19,11 +19,11 @@ _ENDINGS = re.compile(
 )
 
 
-def named_after(corpus: Sequence[str]) -> Path:
+def named_after(corpus: Sequence[str], ending: str = "") -> Path:
     """Return the file in this folder that is named after a corpus.
 
     A file gives its name without the ending of a text; a folder, a pattern, or several files of one
-    other folder give the name of the folder.
+    other folder give the name of the folder. The ending is that of vectors by default.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def named_after(corpus: Sequence[str]) -> Path:
             name = _ENDINGS.sub("", os.path.basename(first), count=1)
     if not name.strip("."):
         raise click.UsageError(f"'{first}' gives the vectors no name; give one with -o")
-    return Path(name + DEFAULT_ENDING)
+    return Path(name + (ending or DEFAULT_ENDING))
 
 
 def unused(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..errors import SettingError
 from ..system.paths import shell_path
 from ..text.reading.finding import find_sources
 from ..training.epoch_scores import EpochScoring, scoring_asked
+from ..vectors.formats.registry import ENDING_WITH_NGRAMS
 from . import check_distinct, in_options, printable
 from .default_output import named_after
 from .destination import Destination
@@ -67,7 +68,7 @@ def new_run(ctx: click.Context, stack: ExitStack) -> Request:
     destination = None
     if run_dir and not (is_remote and options["dry_run"]):
         destination = _destination(run_dir, stack, options, is_new=True)
-    output = options["output"] or _default_output(options["corpus"], options["dry_run"])
+    output = options["output"] or _default_output(options)
     outputs = _outputs(options, output)
     if run_dir and not is_remote:
         check_outside(run_dir, outputs)
@@ -225,10 +226,10 @@ def _outputs(options: Mapping[str, Any], output: Path) -> dict[str, Path | None]
     return {"-o": output, **{option: options[name] for option, name in named.items()}}
 
 
-def _default_output(corpus: Sequence[str], dry_run: bool) -> Path:
+def _default_output(options: Mapping[str, Any]) -> Path:
     """Return the file for the vectors that is named after the corpus, where there is none yet."""
-    output = named_after(corpus)
-    if os.path.lexists(output) and not dry_run:
+    output = named_after(options["corpus"], ENDING_WITH_NGRAMS if options["subwords"] else "")
+    if os.path.lexists(output) and not options["dry_run"]:
         can = f"give -o {shell_path(output)} to overwrite it, or -o with another name"
         if output.is_dir():
             can = "give -o with another name"

@@ -109,7 +109,7 @@ class Session:
             if is_default and format_for(output).name == "safetensors":
                 model.save(output)  # all of it, not these vectors alone
             else:
-                model.vectors(request.vectors).save(output)
+                model.vectors(request.vectors).save(output, on_event=self._report)
         except W2VError as error:
             if not request.destination:
                 raise

@@ -13,7 +13,11 @@ from ..optimizers.settings import OptimizerConfig
 from ..text.reading.sources import is_url
 from ..training.run import CHECKPOINT_MINUTES
 from ..training.settings import ShardConfig
-from ..vectors.formats.registry import DEFAULT_ENDING, written_formats
+from ..vectors.formats.registry import (
+    DEFAULT_ENDING,
+    ENDING_WITH_NGRAMS,
+    written_formats,
+)
 from .options import DATASET, INPUT_FILE, OUTPUT_FILE, all_of, in_section, option_of, options_of
 from .runs import Epochs
 
@@ -152,7 +156,8 @@ train_options = all_of(
         metavar="PATH",
         common=True,
         type=OUTPUT_FILE,
-        show_default=f"the first CORPUS' name with {DEFAULT_ENDING}, in this folder",
+        show_default=f"the first CORPUS' name with {DEFAULT_ENDING}, or {ENDING_WITH_NGRAMS} with "
+        "--subwords, in this folder",
         help=f"File for the vectors: {written_formats()}; compressed if .gz, .bz2, .xz or .zst "
         "follows. - is standard output.",
     ),

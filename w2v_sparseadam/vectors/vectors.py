@@ -146,6 +146,7 @@ class Vectors(Queries):
         path: str | os.PathLike[str],
         *,
         format: str | None = None,  # noqa: A002
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         """Write a file atomically, in the format of its extension.
 
@@ -163,6 +164,9 @@ class Vectors(Queries):
             ``"-"`` is standard output.
         format : str, optional
             The name of a format, as ``w2v-convert --help`` lists them, instead of an extension.
+        on_event : callable, optional
+            Receives `~w2v_sparseadam.events.Warned` if there are n-grams, which the format does not
+            keep. Default: a warning of Python's.
 
         Raises
         ------
@@ -178,7 +182,10 @@ class Vectors(Queries):
         content = Content.of("vectors", block, subwords=self.subwords)
         if self.subwords is not None and not format_for(path, format).keeps_ngrams:
             told = without_ngrams()
-            warnings.warn(f"{told.message}; {told.advice}", W2VWarning, stacklevel=2)
+            if on_event is None:
+                warnings.warn(f"{told.message}; {told.advice}", W2VWarning, stacklevel=2)
+            else:
+                on_event(told)
         write(path, content, format)
 
     def __len__(self) -> int:

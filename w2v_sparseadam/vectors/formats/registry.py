@@ -63,7 +63,10 @@ FORMATS = (
 """In the order of detection. Those of word2vec take what no other takes, and say what is wrong."""
 
 DEFAULT_ENDING = ".vec"
-"""That of an output which is not named."""
+"""That of an output which is not named, …"""
+
+ENDING_WITH_NGRAMS = ".safetensors"
+"""… and of one with n-grams, which the other would lose."""
 
 _ENDINGS_OF_TEXT = ("", ".txt", ".tsv", ".parquet")
 
