@@ -19,9 +19,17 @@ from w2v_sparseadam import Model, Start, Vectors, resume, train
 from w2v_sparseadam.commands.eval import main as eval_main
 from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.engine.engine import Engine
-from w2v_sparseadam.errors import SettingError, UnknownWordError, W2VError, W2VWarning
+from w2v_sparseadam.errors import (
+    FormatError,
+    SettingError,
+    ShapeError,
+    UnknownWordError,
+    W2VError,
+    W2VWarning,
+)
 from w2v_sparseadam.evaluation.datasets import CategorySet, OddOneOutSet, SimilaritySet
 from w2v_sparseadam.evaluation.scores import evaluate
+from w2v_sparseadam.objectives.cbow.settings import CbowConfig
 from w2v_sparseadam.objectives.registry import ModelChoice
 from w2v_sparseadam.objectives.windows.composing import compose, ngrams_of, own_rows
 from w2v_sparseadam.objectives.windows.objective import SHARED_NEGATIVES
@@ -268,8 +276,8 @@ def test_files_keep_the_ngrams(text, tmp_path, model_name):
 
 
 def test_settings_are_checked():
-    for bad in ("3", "1-64", "3-6"):
-        assert settings_from({"subwords": bad}).objective.subwords == bad
+    for given, known in (("3", "3-3"), ("1-64", "1-64"), ("03-006", "3-6")):
+        assert settings_from({"subwords": given}).objective.subwords == known
     for bad in ("6-3", "0-3", "a-b", "3-65", "", "3-6-9", "-3"):
         with pytest.raises(SettingError, match=r"subwords is .*must be two whole numbers"):
             settings_from({"subwords": bad})
@@ -382,3 +390,47 @@ def test_the_command_keeps_ngrams_by_default_and_says_what_it_loses(text, tmp_pa
     done = CliRunner().invoke(main, [*options, "-o", "words.vec"])
     assert "only the words are written, not the n-grams" in done.output
     assert "write .safetensors or .fasttext" in done.output
+    done = CliRunner().invoke(main, [*options, "--vectors", "sum", "-o", "sum.fasttext"])
+    assert "only the words are written, not the n-grams" in done.output
+
+
+def test_a_long_word_takes_no_more_room_than_it_has_occurrences():
+    words, n = ["a", "b", "x" * 5000], 3000
+    word_ids = np.tile(np.array([0, 1], np.int32), n // 2)
+    word_ids[n // 2] = 2
+    counts = np.bincount(word_ids)
+    objective = CbowConfig(window=300, subwords="3-6", subsample=0).build(counts, None, words)
+    plans = objective.plans(word_ids, 100, 1)
+    n_ngrams = plans.groups[2].places.shape[-1]
+    assert 20_000 < n_ngrams < 6 * 3 * 20_000
+
+
+def test_numbers_that_are_not_finite_are_not_written(tmp_path):
+    for number in (np.nan, 3e38):
+        rows = np.full((1000, 2), number, np.float32)
+        subwords = Subwords.of(rows, 3, 4, 1000)
+        vectors = Vectors(["cat", "dog"], [[1, 0], [0, 1]], subwords=subwords)
+        with pytest.raises(FormatError, match="not finite"):
+            vectors.save(tmp_path / "v.fasttext")
+        if np.isnan(number):
+            with pytest.raises(FormatError, match="not finite"):
+                vectors.save(tmp_path / "v.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_buckets_that_overflow_do_not_ascend():
+    buckets = np.array([2**62, -(2**62) - 5, 7])
+    with pytest.raises(ShapeError, match="must ascend"):
+        Subwords.of(np.ones((3, 2), np.float32), 3, 4, 1000, buckets)
+
+
+def test_sums_of_many_ngrams_have_the_bits_of_one_after_the_other():
+    rows = np.random.default_rng(1).standard_normal((97, 5), np.float32)
+    subwords = Subwords.of(rows, 3, 5, 97)
+    word = ("abcdefgh" * 400).encode()
+    total = np.zeros((2, 5), np.float32)
+    subwords.add_ngrams(total, [word, b"cat"])
+    expected = np.zeros(5, np.float32)
+    for bucket in ngram_buckets(word, 3, 5, 97):
+        expected += rows[bucket]
+    np.testing.assert_array_equal(total[0], expected)

@@ -10,7 +10,7 @@ from ..events import Event, Warned
 from ..system.paths import shell_path
 from ..training.event_log import LOG_NAME, EventLog
 from ..training.model import Model
-from ..vectors.formats.registry import format_for
+from ..vectors.formats.registry import format_for, without_ngrams
 from .default_output import unused
 from .destination import Destination
 from .reading import phrases_to
@@ -109,7 +109,10 @@ class Session:
             if is_default and format_for(output).name == "safetensors":
                 model.save(output)  # all of it, not these vectors alone
             else:
-                model.vectors(request.vectors).save(output, on_event=self._report)
+                vectors = model.vectors(request.vectors)
+                if model.objective.is_composed and vectors.subwords is None:
+                    self._report(without_ngrams())
+                vectors.save(output, on_event=self._report)
         except W2VError as error:
             if not request.destination:
                 raise

@@ -78,9 +78,9 @@ class ObjectiveSettings(ABC):
         return 0
 
     @property
-    def can_freeze(self) -> bool:
-        """Whether rows of the first table can stay as they are, and with them the vectors."""
-        return True
+    def is_composed(self) -> bool:
+        """Whether vectors of words are made of what others share, so that none can be frozen."""
+        return False
 
     @abstractmethod
     def vectors(

@@ -251,7 +251,7 @@ def frozen_words(freeze: WordList, settings: Settings) -> list[str]:
         freeze = read_words(freeze)
     if not isinstance(freeze, Collection) or not all(isinstance(word, str) for word in freeze):
         raise wrong_type("freeze", "a path or a collection of str", freeze)
-    if freeze and not settings.objective.can_freeze:
+    if freeze and settings.objective.is_composed:
         raise SettingError(
             "words cannot be frozen with subwords: their n-grams are also those of others",
             "leave out `subwords`, or `freeze`",

@@ -13,6 +13,8 @@ from ..objectives.settings import LONGEST_NGRAM, ObjectiveSettings
 from ..text.ngrams import ngram_buckets
 
 _WORDS_AT_ONCE = 512  # so that their sums stay in the processor's cache
+_MANY = 256  # n-grams: those beyond are added word by word
+_ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class Subwords:
                 f"{len(self.rows)} with {self.rows.dtype.itemsize // 4}"
             )
         if buckets is not None and n_rows:
-            ascend = (np.diff(buckets) > 0).all()
+            ascend = (buckets[1:] > buckets[:-1]).all()
             if not ascend or buckets[0] < 0 or buckets[-1] >= self.n_buckets:
                 raise ShapeError(f"the buckets of n-grams must ascend from 0 to {self.n_buckets}")
 
@@ -137,12 +139,18 @@ class Subwords:
         firsts, n_having = (np.cumsum(counts) - counts)[order], len(words)
         total = np.ascontiguousarray(sums[order])
         room = np.empty(len(words), self.rows.dtype)
-        for k in range(counts[order[0]]):
-            while counts[order[n_having - 1]] <= k:
-                n_having -= 1
-            vectors = self.vectors_of(buckets[firsts[:n_having] + k], room[:n_having])
-            with np.errstate(over="ignore", invalid="ignore"):  # the sums are checked
-                total[:n_having] += vectors
+        with np.errstate(over="ignore", invalid="ignore"):  # the sums are checked
+            for k in range(min(counts[order[0]], _MANY)):
+                while counts[order[n_having - 1]] <= k:
+                    n_having -= 1
+                total[:n_having] += self.vectors_of(buckets[firsts[:n_having] + k], room[:n_having])
+            for place in np.flatnonzero(counts[order] > _MANY):
+                stop = firsts[place] + counts[order[place]]
+                for start in range(firsts[place] + _MANY, stop, _ROWS_AT_ONCE):
+                    some = self.vectors_of(buckets[start : min(start + _ROWS_AT_ONCE, stop)])
+                    # One after the other, as above: the bits are the same.
+                    rows = np.concatenate([total[place : place + 1], some])
+                    total[place] = np.add.reduce(rows, axis=0)
         sums[order] = total
         return counts
 

@@ -64,8 +64,10 @@ class NgramRoom(NamedTuple):
 
 
 @kernel
-def most_ngrams(word_ids, positions, starts):
+def most_ngrams(word_ids, positions, starts, occurrences):
     """Return the most n-grams that so many positions of a text have, cut as batches are.
+
+    The occurrences of each word are added to an array of shape (V,), int64.
 
     Parameters
     ----------
@@ -83,6 +85,7 @@ def most_ngrams(word_ids, positions, starts):
         if 0 <= word < starts.size - 1:
             n += starts[word + 1] - starts[word]
             most = max(most, n)
+            occurrences[word] += 1
     return most
 
 

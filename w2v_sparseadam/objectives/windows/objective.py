@@ -114,12 +114,17 @@ class WindowObjective(Objective):
 
     def _most_ngrams(self, word_ids: np.ndarray, positions: int, ngrams: Ngrams) -> int:
         """Return how many n-grams a batch may list, at most."""
-        most = int(most_ngrams(word_ids, positions, ngrams.starts))
+        occurrences = np.zeros(ngrams.shares.size, np.int64)
+        most = int(most_ngrams(word_ids, positions, ngrams.starts, occurrences))
         if self.centers_first:
             return most
-        # Contexts may stand beside the batch, and in the spans of several chunks.
-        beside = 2 * self._window * int(np.diff(ngrams.starts).max())
-        return (most + beside) * (1 + -(-2 * self._window // CHUNK))
+        # Contexts may stand beside the batch, at worst those with the most n-grams, and in the
+        # spans of several chunks.
+        counts = np.diff(ngrams.starts)
+        order = np.argsort(-counts)
+        n_before = np.cumsum(occurrences[order]) - occurrences[order]
+        n_beside = np.minimum(occurrences[order], (2 * self._window - n_before).clip(min=0))
+        return (most + int(n_beside @ counts[order])) * (1 + -(-2 * self._window // CHUNK))
 
     def plan_scratch(self, plans: BatchPlan) -> PlanScratch:
         """Return the room that a thread needs to plan a batch."""

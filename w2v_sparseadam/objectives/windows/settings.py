@@ -105,7 +105,9 @@ class WindowConfig(ObjectiveSettings):
     def __post_init__(self) -> None:
         """Check every value."""
         check_settings(self)
-        _ = self.ngram_lengths
+        if self.subwords is not None:
+            least, most = self.ngram_lengths
+            object.__setattr__(self, "subwords", f"{least}-{most}")  # its class is frozen
 
     @property
     def ngram_lengths(self) -> tuple[int, int]:
@@ -164,9 +166,9 @@ class WindowConfig(ObjectiveSettings):
         return 0 if self.subwords is None else 2
 
     @property
-    def can_freeze(self) -> bool:
-        """Whether words have nothing in common with others that would move."""
-        return self.subwords is None
+    def is_composed(self) -> bool:
+        """Whether there are n-grams."""
+        return self.subwords is not None
 
     def vectors(
         self, tables: Mapping[str, np.ndarray], kind: str, words: Collection[str]

@@ -238,11 +238,20 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
             rows = matrix[first : first + n_rows]
             if subwords is not None:
                 rows = subwords.own_vectors(rows, encoded[first : first + n_rows])
+                _check_finite(path, rows, "words")
             stream.write(np.ascontiguousarray(rows, "<f4").data)
         for first in range(0, settings.bucket, n_rows):
             assert subwords is not None
             buckets = np.arange(first, min(first + n_rows, settings.bucket))
-            stream.write(subwords.vectors_of(buckets).astype("<f4", copy=False).data)
+            vectors = subwords.vectors_of(buckets)
+            _check_finite(path, vectors, "n-grams")
+            stream.write(vectors.astype("<f4", copy=False).data)
         stream.write(_SHAPE.pack(False, n_words, dim))
         for first in range(0, n_words, n_rows):
             stream.write(bytes(4 * dim * min(n_rows, n_words - first)))
+
+
+def _check_finite(path: str | os.PathLike[str], rows: NDArray[np.float32], of: str) -> None:
+    """Refuse numbers that no program reads again."""
+    if not np.isfinite(rows).all():
+        raise FormatError(f"{path}: vectors of {of} would hold numbers that are not finite")

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import FormatError, SettingError, W2VError
+from ...errors import FormatError, SettingError, ShapeError, W2VError
 from ...objectives.settings import ObjectiveSettings
 from ...runs.checkpoint_file import load_checkpoint, write_checkpoint
 from ...runs.sealed_json import plain
@@ -88,6 +88,8 @@ def write(path: str | os.PathLike[str], content: Content) -> None:
         arrays["counts"] = np.asarray(counts, np.int64)
     about = {}
     if (subwords := content.subwords) is not None:
+        if not np.isfinite(subwords.matrix).all():
+            raise FormatError(f"{path}: vectors of n-grams hold numbers that are not finite")
         arrays["ngram_vectors"] = subwords.matrix
         if subwords.buckets is not None:
             arrays["ngram_buckets"] = subwords.buckets
@@ -234,6 +236,8 @@ def _subwords(
         if not all(fits):
             raise ValueError("its arrays do not fit together")
         return Subwords.of(vectors, min_n, max_n, n_buckets, buckets)
+    except ShapeError as error:
+        raise FormatError(f"{path}: is damaged: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: is damaged: {error!r:.80}") from None
 
