@@ -86,6 +86,7 @@ def test_the_best_epoch_is_returned(text, pairs, given_scores):  # noqa: F811
         "epoch": 2,
         "dataset": "pairs.txt",
         "score": 30,
+        "first_epoch": 1,
         "last_epoch": 5,
     }
     assert events[-1] is event
@@ -338,3 +339,9 @@ def test_epochs_of_a_cluster_are_scored_here(text, pairs):  # noqa: F811
         assert event.score == pytest.approx(evaluate(model.vectors(), read_dataset(pairs)).score)
     (event,) = of_kind(events, "best")
     assert bytes_of(best) == bytes_of(models[event.epoch - 1])
+
+
+def test_a_resumed_run_says_which_epochs_it_compares(folder):
+    run("news.txt", *OPTIONS, "--epochs", "2", "-o", "v.vec", "--run-dir", "run")
+    told = run("--resume", "run", "--epochs", "+2", "--keep-best", "pairs.txt", "-o", "w.vec")
+    assert "The best epoch from 3 on is " in told

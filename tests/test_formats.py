@@ -93,7 +93,7 @@ def test_the_help_shows_what_the_registry_has(monkeypatch):
         "model2vec (.model2vec)"
     )
     assert f"File for the vectors: {known}; compressed if" in page
-    assert f"CORPUS' name with {registry.DEFAULT_ENDING}, in" in page
+    assert f"CORPUS' name with {registry.DEFAULT_ENDING}, or" in page
     monkeypatch.setattr(registry, "FORMATS", (*registry.FORMATS, semicolons.FORMAT))
     assert registry.written_formats() == f"semicolons (.semi), {known}"
 

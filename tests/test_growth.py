@@ -40,6 +40,7 @@ from w2v_sparseadam.text.settings import PhraseConfig, TextConfig
 from w2v_sparseadam.text.vocabulary import LINE_END, Vocabulary, extend_vocabulary
 from w2v_sparseadam.training.initialize import Start, place
 from w2v_sparseadam.training.model import Model
+from w2v_sparseadam.training.settings import Settings
 from w2v_sparseadam.version import training_version
 
 pytest.importorskip("fcntl", reason="needs POSIX file locks")
@@ -503,7 +504,7 @@ def test_another_optimizer_takes_the_vectors_alone(text, tmp_path, config):
     assert listener.of("init")[0]["moments"] is False
     center, context = (build_optimizer(config, np.zeros((2, 16), np.float32), 3) for _ in range(2))
     words = [start.words[4], "new"]
-    place(start, {"center": center, "context": context}, words, config.optimizer)
+    place(start, {"center": center, "context": context}, words, Settings(optimizer=config))
     assert center.param[0, :3].tolist() == start.arrays["center.vectors"][4].tolist()
     assert context.param[0, :3].tolist() == start.arrays["context.vectors"][4].tolist()
     assert not any(array.any() for array in (*center.state.values(), *context.state.values()))

@@ -121,7 +121,7 @@ def test_a_model_gives_its_tables(text):
 def test_a_run_starts_from_another(text, tmp_path):
     first = train_by_settings(text, settings(), run_dir=tmp_path / "run")
     start = Start.load(tmp_path / "run")
-    assert list(start.tables) == ["left", "right", "middle"]
+    assert list(start.rows) == ["left", "right", "middle"]
     again = train_by_settings(text, settings(lr=1e-30), init=start)
     np.testing.assert_allclose(again.tables["right"], first.tables["right"], atol=1e-6)
     with pytest.raises(SettingError, match="has the tables left, right, middle, and this one c"):

@@ -207,8 +207,17 @@ def test_what_a_run_does_again_after_a_resumption_is_told_once():
 
 def test_the_best_epoch_is_that_of_the_last_part_of_a_run():
     history = History()
-    history({"event": "best", "epoch": 2, "dataset": "a.txt", "score": 30, "last_epoch": 3})
-    assert history.best == (2, "a.txt", 30)
+    history(
+        {
+            "event": "best",
+            "epoch": 2,
+            "dataset": "a.txt",
+            "score": 30,
+            "first_epoch": 2,
+            "last_epoch": 3,
+        }
+    )
+    assert history.best == (2, "a.txt", 30, 2)
     history({"event": "start", "done_tokens": 0, "threads": 1})
     assert history.best is None
 

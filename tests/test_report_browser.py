@@ -36,7 +36,16 @@ def page_file(tmp_path_factory):
     history({"event": "epoch", "epoch": 1, "tokens": 1900, "loss": 2.5})
     score = {"event": "score", "epoch": 1, "dataset": "a<b>.txt", "score": 40.0}
     history({**score, "low": 35.0, "high": 45.0})
-    history({"event": "best", "epoch": 1, "dataset": "a<b>.txt", "score": 40.0, "last_epoch": 2})
+    history(
+        {
+            "event": "best",
+            "epoch": 1,
+            "dataset": "a<b>.txt",
+            "score": 40.0,
+            "first_epoch": 1,
+            "last_epoch": 2,
+        }
+    )
     vectors = Vectors(words, matrix, counts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(word_map, "has_umap", lambda: False)

@@ -666,7 +666,7 @@ def test_vectors_in_the_folder_of_the_run(folder):
 
 
 def test_vectors_that_cannot_be_written_are_not_lost(folder, monkeypatch):
-    def save(*_):
+    def save(*_, **__):
         raise W2VError("v.bin: no room left to write (disk full); free some, or write elsewhere")
 
     with monkeypatch.context() as patch:

@@ -121,8 +121,11 @@ class TrainReport(ReadingReport):
         self.close()
         if event["last_epoch"] < self._start["epochs"]:
             self._say(f"Stopped after epoch {event['last_epoch']}.")
+        first = event["first_epoch"]
+        from_on = f" from {first} on" if first > 1 else ""
         self._say(
-            f"The best epoch is {event['epoch']}: {event['score']:.1f} on {event['dataset']}."
+            f"The best epoch{from_on} is {event['epoch']}: {event['score']:.1f} on "
+            f"{event['dataset']}."
         )
 
     def _epoch(self, number: int) -> str:

@@ -151,8 +151,7 @@ def _check_loses_no_best(destination: Destination, output: Path) -> None:
     if "--keep-best" in destination.kept.get("scoring", "") and os.path.exists(output):
         raise click.UsageError(
             f"the run kept its best epoch (--keep-best), and the vectors of its last would replace "
-            f"{printable(str(output))}; name a file for them with -o, or compare the epochs that "
-            "are left with --keep-best"
+            f"{printable(str(output))}; name a file for them with -o"
         )
 
 

@@ -25,8 +25,9 @@ class History:
         By number: tokens since the start, and the loss per pair, of each epoch.
     scores : dict of str to dict
         By data set and epoch: the score × 100, and the ends of its 95 % interval or None.
-    best : (int, str, float) or None
-        The epoch whose vectors the run gave, on which data set, and its score there.
+    best : (int, str, float, int) or None
+        The epoch whose vectors the run gave, on which data set, its score there, and the first of
+        the epochs that were compared.
     text : dict
         What was read, as `TextRead` tells it; empty if that is unknown.
     warnings : list of str
@@ -38,7 +39,7 @@ class History:
         self.points: list[tuple[float, float, float, float]] = []
         self.epochs: dict[int, tuple[float, float]] = {}
         self.scores: dict[str, dict[int, tuple[float, float | None, float | None]]] = {}
-        self.best: tuple[int, str, float] | None = None
+        self.best: tuple[int, str, float, int] | None = None
         self.text: dict[str, Any] = {}
         self.warnings: list[str] = []
         self.facts: dict[str, Any] = {}
@@ -85,7 +86,8 @@ class History:
                 of_set[int(event["epoch"])] = _number(event["score"]), low, high
             case "best":
                 score = _number(event["score"])
-                self.best = int(event["epoch"]), str(event["dataset"]), score
+                first = int(event["first_epoch"])
+                self.best = int(event["epoch"]), str(event["dataset"]), score, first
             case "done":
                 self.facts["seconds"] = _number(event["train_seconds"])
 

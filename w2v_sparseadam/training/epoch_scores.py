@@ -120,7 +120,7 @@ class EpochScores:
         self._scoring, self._objective, self._emit = scoring, objective, emit
         self._kind = scoring.vectors or objective.kinds[0]
         self._best: tuple[int, float, Model] | None = None
-        self._last = 0
+        self._first = self._last = 0
         self._words = words
 
     def after(self, epoch: int, model: Callable[[bool], Model]) -> None:
@@ -129,7 +129,7 @@ class EpochScores:
         from ..evaluation.tasks import Scoring
         from ..vectors.subwords import Subwords
 
-        self._last = epoch
+        self._last, self._first = epoch, self._first or epoch
         asked = model(False).tables, self._kind, self._words
         subwords = Subwords.of_model(self._objective, *asked)
         compose = subwords.compose if subwords else None
@@ -167,5 +167,5 @@ class EpochScores:
             )
             return model
         epoch, score, best = self._best
-        self._emit(BestEpoch(epoch, name, score, self._last))
+        self._emit(BestEpoch(epoch, name, score, self._first, self._last))
         return best

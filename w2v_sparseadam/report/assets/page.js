@@ -357,7 +357,8 @@
     const notes = [];
     if (run.seconds) notes.push(
       `Trained in ${format(Math.round(run.seconds))} s with ${format(run.threads)} thread${run.threads > 1 ? "s" : ""}.`);
-    if (best) notes.push(`The best epoch on ${best[1]} is ${format(best[0])}, with ${best[2].toFixed(1)}.`);
+    const from = best && best[3] > 1 ? ` from ${format(best[3])} on` : "";
+    if (best) notes.push(`The best epoch${from} on ${best[1]} is ${format(best[0])}, with ${best[2].toFixed(1)}.`);
     byId("training-note").textContent = notes.join(" ");
     byId("vocabulary-note").textContent = content.vocabulary.zipf
       ? "Dotted: Zipf's law, the count of the most frequent word divided by the rank. Bands hold 80 % of the words."
