@@ -624,7 +624,7 @@ def test_what_can_be_known_before_training_is(folder, monkeypatch, args, exit_co
 def test_what_is_not_kept_is_not_said_to_be(folder, monkeypatch):
     """On a full disk neither the vectors nor the last checkpoint can be written."""
 
-    def full(*_):
+    def full(*_, **__):
         raise W2VError("v.bin: no room left")
 
     with monkeypatch.context() as patch:
