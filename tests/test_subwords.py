@@ -151,6 +151,14 @@ def test_composed_vectors_are_means_and_own_rows_give_any():
     own, others = (rng.standard_normal((n, 21), np.float32) for n in (40, len(buckets)))
     composed = compose(own, others, ngrams)
     np.testing.assert_allclose(composed, mix @ np.concatenate([own, others]), atol=1e-6)
+    number = {bucket: row for row, bucket in enumerate(buckets)}
+    for word, row in zip(words, own, strict=True):
+        of_word = ngram_buckets(word.encode(), *LENGTHS, N_BUCKETS)
+        total = row.copy()
+        for bucket in of_word:
+            total += others[number[bucket]]
+        mean = total * (np.float32(1) / np.float32(1 + len(of_word)))
+        np.testing.assert_array_equal(composed[words.index(word)], mean)
     given, rows = rng.standard_normal((3, 21), np.float32), np.array([7, 0, 39])
     own[rows] = own_rows(given, rows, others, ngrams)
     np.testing.assert_allclose(compose(own, others, ngrams)[rows], given, atol=1e-5)

@@ -9,7 +9,7 @@ from ...text.ngrams import ngram_buckets
 from .ngrams import Ngrams, number_rows
 
 _WORDS_AT_ONCE = 1 << 16  # to find their n-grams
-_WORDS_COMPOSED = 512  # at once, so that the rows of their n-grams stay in a cache
+_WORDS_COMPOSED = 512  # at once, so that their sums stay in a cache
 
 
 def ngrams_of(words: Collection[str], lengths: tuple[int, int], n_buckets: int) -> Ngrams:
@@ -56,17 +56,22 @@ def _ngrams_of(joined: bytes, lengths: tuple[int, int], n_buckets: int) -> Ngram
 
 
 def compose(own: np.ndarray, others: np.ndarray, ngrams: Ngrams) -> np.ndarray:
-    """Return the means of the words' own rows and those of their n-grams, of shape (V, D)."""
+    """Return the means of the words' own rows and those of their n-grams, of shape (V, D).
+
+    The rows of a word are added one after the other, as in fastText.
+    """
     composed = np.empty(own.shape, np.float32)
-    for first in range(0, len(own), _WORDS_COMPOSED):
-        part = slice(first, first + _WORDS_COMPOSED)
-        ends = ngrams.starts[first : first + _WORDS_COMPOSED + 1]
-        sums = own[part].copy()
-        has_some = np.flatnonzero(np.diff(ends))
-        if has_some.size:
-            rows = others[ngrams.rows[ends[0] : ends[-1]]]
-            sums[has_some] += np.add.reduceat(rows, ends[has_some] - ends[0])
-        composed[part] = ngrams.shares[part, np.newaxis] * sums
+    counts = np.diff(ngrams.starts)
+    order = np.argsort(-counts, kind="stable")
+    for first in range(0, len(order), _WORDS_COMPOSED):
+        words = order[first : first + _WORDS_COMPOSED]
+        sums = own[words]
+        n_having = len(words)  # a k-th n-gram: those with more come first
+        for k in range(counts[words[0]]):
+            while counts[words[n_having - 1]] <= k:
+                n_having -= 1
+            sums[:n_having] += others[ngrams.rows[ngrams.starts[words[:n_having]] + k]]
+        composed[words] = ngrams.shares[words, np.newaxis] * sums
     return composed
 
 
