@@ -71,7 +71,7 @@ def convert(
             tell(without_ngrams())
         checked = _Checked(content)
         write(path, checked.content, target_format)
-    return Converted(checked.n_words, content.dim, checked.has_counts)
+    return Converted(checked.n_words, content.dim, checked.has_counts and target.keeps_counts)
 
 
 class _Checked:

@@ -224,6 +224,8 @@ class Vectors(Queries):
     def to_gensim(self) -> Any:
         """Return a copy as gensim's ``KeyedVectors``, with the counts as its ``count``.
 
+        It has no n-grams: save ``.fasttext``, which gensim's ``load_facebook_vectors`` reads.
+
         Raises
         ------
         W2VError

@@ -27,6 +27,7 @@ class Format(NamedTuple):
     needs: str = ""  # the package that writes it
     extra: str = ""  # and the extra that installs that
     second: str = ""  # how the name of a second file ends
+    keeps_counts: bool = False
     keeps_ngrams: bool = False  # so that vectors of unknown words can still be composed
 
     def load(self) -> FormatModule:
@@ -42,12 +43,36 @@ FORMATS = (
         "safetensors",
         "this package's safetensors",
         (".safetensors",),
+        keeps_counts=True,
         keeps_ngrams=True,
     ),
-    Format(".fasttext", "fasttext", "fastText's model", (".fasttext",), keeps_ngrams=True),
+    Format(
+        ".fasttext",
+        "fasttext",
+        "fastText's model",
+        (".fasttext",),
+        keeps_counts=True,
+        keeps_ngrams=True,
+    ),
     Format(".npy", "npy", "NumPy's array, with a list of words", (".npy",), second=".words.txt"),
-    Format(".parquet", "parquet", "Parquet", (".parquet",), False, "pyarrow", "parquet"),
-    Format(".gensim_file", "gensim", "gensim's KeyedVectors", (".kv",), False, "gensim", "gensim"),
+    Format(
+        ".parquet",
+        "parquet",
+        "Parquet",
+        (".parquet",),
+        needs="pyarrow",
+        extra="parquet",
+        keeps_counts=True,
+    ),
+    Format(
+        ".gensim_file",
+        "gensim",
+        "gensim's KeyedVectors",
+        (".kv",),
+        needs="gensim",
+        extra="gensim",
+        keeps_counts=True,
+    ),
     Format(".floret", "floret", "table of floret"),
     Format(
         ".projector",
@@ -55,6 +80,7 @@ FORMATS = (
         "tables for TensorBoard's projector",
         (".tsv",),
         second="_metadata.tsv",
+        keeps_counts=True,
     ),
     Format(".glove", "glove", "text without a header", (".glove",), True),
     Format(".word2vec_text", "text", "word2vec text", ("", ".vec", ".txt"), True),
