@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from ..windows.objective import SHARED_NEGATIVES, WindowObjective
 from ..windows.plan import fill_plan, plan_of_ring
 from ..windows.sampler import Sampler
 from .gradients import Scratch, chunk_gradients
-
-if TYPE_CHECKING:
-    from .settings import CbowConfig
 
 
 class CbowRule(NamedTuple):
@@ -29,20 +25,10 @@ class CbowRule(NamedTuple):
 
 
 class Cbow(WindowObjective):
-    """CBOW; its settings are a :class:`CbowConfig`."""
+    """CBOW; its settings are a :class:`~.settings.CbowConfig`."""
 
     centers_first = False
-
-    def __init__(
-        self,
-        settings: CbowConfig,
-        counts: np.ndarray,
-        frozen: np.ndarray | None = None,
-        words: Collection[str] = (),
-    ) -> None:
-        super().__init__(settings, counts, frozen, words)
-        weight = np.float32(settings.negative / SHARED_NEGATIVES)
-        self.rule = CbowRule(self.sampler, self.ngrams, settings.dynamic_window, weight)
+    rule_type = CbowRule
 
     def scratch(self, n_dims: int) -> Scratch:
         """Return the room that a thread needs for the gradients of a chunk."""

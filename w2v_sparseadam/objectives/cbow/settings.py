@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..windows.settings import WindowConfig
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..base import Objective
+    from ..windows.objective import WindowObjective
 
 
 @dataclass(frozen=True)
@@ -21,13 +18,8 @@ class CbowConfig(WindowConfig):
     kinds: ClassVar[tuple[str, ...]] = ("context", "center", "sum")
     lr_factors: ClassVar[tuple[float, float]] = (2.5, 10.0)
 
-    def build(
-        self,
-        counts: np.ndarray,
-        frozen: np.ndarray | None = None,
-        words: Collection[str] = (),
-    ) -> Objective:
-        """Return the objective over words that occur so often, and context rows to leave alone."""
+    def objective_type(self) -> type[WindowObjective]:
+        """Return the class of the objective."""
         from .objective import Cbow
 
-        return Cbow(self.for_text(int(counts.sum())), counts, frozen, words)
+        return Cbow

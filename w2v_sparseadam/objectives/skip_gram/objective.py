@@ -32,6 +32,7 @@ class SkipGram(WindowObjective):
     """Skip-gram; its settings are a :class:`SkipGramConfig`."""
 
     centers_first = True
+    rule_type = SkipGramRule
 
     def __init__(
         self,
@@ -41,8 +42,6 @@ class SkipGram(WindowObjective):
         words: Collection[str] = (),
     ) -> None:
         super().__init__(settings, counts, frozen, words)
-        weight = np.float32(settings.negative / SHARED_NEGATIVES)
-        self.rule = SkipGramRule(self.sampler, self.ngrams, settings.dynamic_window, weight)
         self.pair_unit = settings.window if settings.dynamic_window else 1
 
     def scratch(self, n_dims: int) -> Scratch:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..windows.settings import WindowConfig
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..base import Objective
+    from ..windows.objective import WindowObjective
 
 
 @dataclass(frozen=True)
@@ -21,13 +18,8 @@ class SkipGramConfig(WindowConfig):
     kinds: ClassVar[tuple[str, ...]] = ("center", "context", "sum")
     lr_factors: ClassVar[tuple[float, float]] = (1.0, 3.0)
 
-    def build(
-        self,
-        counts: np.ndarray,
-        frozen: np.ndarray | None = None,
-        words: Collection[str] = (),
-    ) -> Objective:
-        """Return the objective over words that occur so often, and center rows to leave alone."""
+    def objective_type(self) -> type[WindowObjective]:
+        """Return the class of the objective."""
         from .objective import SkipGram
 
-        return SkipGram(self.for_text(int(counts.sum())), counts, frozen, words)
+        return SkipGram

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,10 +39,13 @@ class WindowObjective(Objective):
     ----------
     centers_first : bool
         Whether the first table has the centers.
+    rule_type : type of NamedTuple
+        Of what its kernels read: the sampler, the n-grams, whether the window is dynamic, K / N.
     """
 
     draws = ("position", "negative")
     centers_first: bool
+    rule_type: Callable[..., Any]
 
     def __init__(
         self,
@@ -58,6 +61,8 @@ class WindowObjective(Objective):
         self.ngrams: tuple[Ngrams, ...] = ()
         if settings.subwords:
             self.ngrams = (settings.ngrams_of(words),)
+        weight = np.float32(settings.negative / SHARED_NEGATIVES)  # K / N
+        self.rule = self.rule_type(self.sampler, self.ngrams, settings.dynamic_window, weight)
         self._window, self._counts = settings.window, counts
         self._n_examples = self.sampler.keep_share(counts) * float(counts.sum())
 

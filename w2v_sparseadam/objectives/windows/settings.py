@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -14,7 +15,9 @@ from ..settings import LONGEST_NGRAM, NgramRows, ObjectiveSettings, Table
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..base import Objective
     from .ngrams import Ngrams
+    from .objective import WindowObjective
 
 KINDS = "center", "context", "sum"
 
@@ -145,6 +148,20 @@ class WindowConfig(ObjectiveSettings):
         if self.subwords is None:
             return tables
         return *tables, Table("ngram", self.ngrams_of(words).buckets.size, True, shares=first)
+
+    @abstractmethod
+    def objective_type(self) -> type[WindowObjective]:
+        """Return the class of the objective."""
+
+    def build(
+        self,
+        counts: np.ndarray,
+        frozen: np.ndarray | None = None,
+        words: Collection[str] = (),
+    ) -> Objective:
+        """Return the objective over words that occur so often, and rows to leave alone."""
+        settled = self.for_text(int(counts.sum()))
+        return self.objective_type()(settled, counts, frozen, words)
 
     def ngrams_of(self, words: Collection[str]) -> Ngrams:
         """Return the n-grams of words, as rows of their table."""
