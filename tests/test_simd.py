@@ -1,5 +1,7 @@
 """Products, inner products, updates and sums of rows against NumPy at double precision."""
 
+import time
+
 import numpy as np
 import pytest
 from conftest import JIT
@@ -11,6 +13,7 @@ from w2v_sparseadam.simd.arrays import LANES, zeros
 from w2v_sparseadam.simd.products import band_dots, band_product, dot_tile, multiply
 from w2v_sparseadam.simd.row_update import row_update
 from w2v_sparseadam.simd.rows import copy_row, dot
+from w2v_sparseadam.simd.turns import give_way, nanoseconds
 
 # Vectors in a row: every size of a group that remains, alone and behind whole groups.
 WIDTHS = [LANES * n for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 19)]
@@ -313,3 +316,16 @@ def test_zeros_begin_on_a_cache_line(shape):
         assert array.flags.writeable
         assert not array.any()
         assert array.ctypes.data % 64 == 0
+
+
+@njit
+def time_around_giving_way():
+    before = nanoseconds()
+    give_way()
+    return before, nanoseconds()
+
+
+def test_the_clock_of_kernels_is_that_of_python():
+    start = time.monotonic_ns()
+    before, after = time_around_giving_way()
+    assert start <= before <= after <= time.monotonic_ns()

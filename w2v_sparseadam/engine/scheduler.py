@@ -15,6 +15,7 @@ import numpy as np
 from ..simd.atomics import add, load, store, swap
 from ..simd.calls import call
 from ..simd.kernels import inlined, kernel
+from ..simd.turns import give_way, nanoseconds
 from .parts import GRADIENTS, PLAN, early_call, move_call, prepare_call
 
 # Places on the board, each on a cache line of its own if many threads write it. From the last on
@@ -28,6 +29,7 @@ _PART_MASK = (1 << _PART_BITS) - 1
 _ROWS_A_PART = 64
 _MOST_PARTS = 4096
 _SPINS = 300
+_TURN = 1_000_000  # nanoseconds, less than systems let a thread run when others wait
 
 
 class Shared(NamedTuple):
@@ -145,6 +147,19 @@ def _finish_phase(shared, job, calls, phase, ticket):
     swap(job.board, _TICKET, ticket, _ticket(phase + 1, max(1, n_parts)))
 
 
+@inlined
+def _after_part(since):
+    """Give way to other threads, if this one has run for long; return since when it runs.
+
+    One that is put aside amid a part holds up all others, who wait for the part. If it goes
+    between two parts, they do what is left of the phase.
+    """
+    if nanoseconds() - since < _TURN:
+        return since
+    give_way()
+    return nanoseconds()
+
+
 @kernel
 def take_part(shared, job, calls):
     """Do parts of a job as long as there are any.
@@ -165,6 +180,7 @@ def take_part(shared, job, calls):
     end = 2 * job.losses.size
     n_done = 0
     idle = 0
+    since = nanoseconds()
     while idle < _SPINS:
         ticket = load(job.board, _TICKET)
         phase = ticket >> (2 * _PART_BITS)
@@ -179,9 +195,11 @@ def take_part(shared, job, calls):
                     store(job.board, _DONE, 0)
                     _finish_phase(shared, job, calls, phase, _ticket(phase, n_parts) + n_parts)
                 n_done += 1
+                since = _after_part(since)
             idle = 0
         elif _plan_ahead(shared, job, calls, phase // 2):
             n_done += 1
+            since = _after_part(since)
             idle = 0
         else:
             idle += 1
