@@ -258,7 +258,7 @@ class BestEpoch(Event):
     epoch: int
     dataset: str  # on which it is the best
     score: float
-    first_epoch: int  # of those compared: a resumed run compares only what it trains
+    first_epoch: int  # of those compared: not 1 if a run was resumed with another data set
     last_epoch: int  # that was trained
 
 

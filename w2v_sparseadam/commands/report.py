@@ -119,7 +119,7 @@ class TrainReport(ReadingReport):
 
     def _show_best(self, event: Event) -> None:
         self.close()
-        if event["last_epoch"] < self._start["epochs"]:
+        if self._start["event"] == "start" and event["last_epoch"] < self._start["epochs"]:
             self._say(f"Stopped after epoch {event['last_epoch']}.")
         first = event["first_epoch"]
         from_on = f" from {first} on" if first > 1 else ""

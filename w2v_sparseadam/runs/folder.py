@@ -4,7 +4,7 @@
     vocabulary.txt     a word and its count on each line, in the order of the word ids
     word_ids.i32       the text: int32, little-endian, a negative number after each line
     text.json          counts and checksums of these two; written last, when both are complete
-    checkpoints/       see :mod:`w2v_sparseadam.runs.checkpoint_file`
+    checkpoints/       see :mod:`w2v_sparseadam.runs.checkpoint_file`; and the best epoch's vectors
     log.jsonl          what happened
     lock               who trains here
 

@@ -138,7 +138,10 @@ def run_training(
     if scoring and scoring.watched is not None:
         check_model_fits(vocabulary.words, settings, n_copies=1)  # that of the best epoch
     dim = settings.objective.dim
-    scores = EpochScores(scoring, vocabulary.words, settings.objective, emit) if scoring else None
+    scores = None
+    if scoring:
+        folder = policy.folder if policy else None
+        scores = EpochScores(scoring, vocabulary.words, settings.objective, emit, folder)
     n_tokens = int(vocabulary.counts.sum()) * sum(stages)
     interrupts = Interrupts(wait=policy is not None)
     with open_stepper(tell) as stepper:

@@ -132,11 +132,11 @@ def train(
         `evaluation.datasets.read_dataset`. The vectors stay the same, bit for bit.
     keep_best : path or data set, optional
         Return the model of the epoch with the best score on this data set, which is also one of
-        `eval`. Both matrices of that epoch are kept in memory. A folder has the last epoch all the
-        same, and a resumed run compares only the epochs that it trains.
+        `eval`. Both matrices of that epoch are kept in memory, and in `run_dir`, so that a resumed
+        run compares with it; the folder's own vectors are those of the last epoch all the same.
     patience : int, optional
         End the run after so many epochs without a better score on `keep_best`, as `StopTraining`
-        does.
+        does. Those before a run was resumed count, too.
 
     Returns
     -------
