@@ -1,6 +1,7 @@
 """Words composed of n-grams, from the step of the engine to the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from reference import (
 
 from w2v_sparseadam import Model, Start, Vectors, resume, train
 from w2v_sparseadam.commands.eval import main as eval_main
+from w2v_sparseadam.commands.neighbors import main as neighbors_main
 from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import (
@@ -27,7 +29,12 @@ from w2v_sparseadam.errors import (
     W2VError,
     W2VWarning,
 )
-from w2v_sparseadam.evaluation.datasets import CategorySet, OddOneOutSet, SimilaritySet
+from w2v_sparseadam.evaluation.datasets import (
+    AnalogySet,
+    CategorySet,
+    OddOneOutSet,
+    SimilaritySet,
+)
 from w2v_sparseadam.evaluation.scores import evaluate
 from w2v_sparseadam.objectives.cbow.settings import CbowConfig
 from w2v_sparseadam.objectives.registry import ModelChoice
@@ -37,6 +44,7 @@ from w2v_sparseadam.optimizers.sgd import SGD
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.training.keywords import settings_from
+from w2v_sparseadam.vectors.search import CommonForm
 from w2v_sparseadam.vectors.subwords import Subwords
 
 N_WORDS = 60
@@ -346,21 +354,72 @@ def test_unknown_words_are_composed_or_left_out():
     pairs = [("cat", "Cats", 9), ("dog", "cats", 1), ("cow", "cats", 5), ("cat", "xyz", 3)]
     dataset = SimilaritySet("animals", [*pairs, ("cat", "dog", 2), ("cat", "cow", 6)])
     report = evaluate(vectors, dataset)
-    assert (report.covered, report.items) == (5, 6)
+    assert (report.covered, report.items, report.composed) == (5, 6, 1)
     assert "unknown ones composed" in report.protocol
     assert report.score == pytest.approx(100 * 0.9, abs=8)
     skipped = evaluate(vectors, dataset, oov="skip")
-    assert (skipped.covered, skipped.items) == (2, 6)
+    assert (skipped.covered, skipped.items, skipped.composed) == (2, 6, 0)
     assert "composed" not in skipped.protocol
     plain = evaluate(Vectors(vectors.words, vectors.matrix), dataset)
     assert (plain.covered, plain.protocol) == (skipped.covered, skipped.protocol)
     kinds = CategorySet("kinds", [("cat", "a"), ("cats", "a"), ("dog", "b"), ("xyz", "b")])
-    assert evaluate(vectors, kinds).covered == 3
+    assert (evaluate(vectors, kinds).covered, evaluate(vectors, kinds).composed) == (3, 1)
     assert evaluate(vectors, kinds).score == 100
     odd = OddOneOutSet("odd", [(["cat", "cats", "dog"], 2), (["cat", "xyz", "dog"], 2)])
     assert (evaluate(vectors, odd).covered, evaluate(vectors, odd).score) == (1, 100)
+    assert evaluate(vectors, odd).composed == 1
+    royal = AnalogySet("royal", {"": [("cat", "dog", "cow", "cats"), ("cat", "dog", "cow", "cat")]})
+    assert (evaluate(vectors, royal).covered, evaluate(vectors, royal).composed) == (1, 0)
     with pytest.raises(SettingError, match="oov"):
         evaluate(vectors, dataset, oov="guess")
+
+
+def test_the_command_says_how_many_words_are_composed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vectors_with_ngrams().save("v.safetensors")
+    Path("a.tsv").write_text("cat cats 9\ncow CATS 5\ncow xcat 3\ndog xyz 1\n")
+    Path("b.tsv").write_text("cat dog 2\ncat cow 6\n")
+    told = CliRunner().invoke(eval_main, ["v.safetensors", "a.tsv", "b.tsv"]).output
+    header, a, b, *_ = told.splitlines()
+    assert header.endswith("  covered / items  composed")
+    assert a.endswith("3 /      4         2")
+    assert b.endswith("2 /      2         0")
+    assert "\ncomposed: words of these items that are known only by their n-grams.\n" in told
+    for args in (["b.tsv"], ["a.tsv", "--oov", "skip"]):
+        told = CliRunner().invoke(eval_main, ["v.safetensors", *args]).output
+        assert told.splitlines()[0].endswith("covered / items")
+        assert "\ncomposed:" not in told
+
+
+def test_unknown_words_take_the_form_of_the_known_ones():
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    for words, form in [
+        (["cat", "dog"], nfc),
+        (["cat", nfc], nfc),
+        (["cat", nfd], nfd),
+        ([nfc, nfd], "as typed"),
+    ]:
+        common = CommonForm(words)
+        for typed in (nfc, nfd):
+            expected = typed if form == "as typed" else form
+            assert common.of(typed) == common.of(typed.title()) == expected
+            assert common.of(typed.title(), keep_case=True) == expected.capitalize()
+    assert CommonForm(["cat", "Dog"]).of("Cats") == "Cats"
+    subwords = Subwords.of(np.ones((50, 2), np.float32), 3, 3, 50)
+    vectors = Vectors([nfc, "x"], [[1, 0], [0, 1]], subwords=subwords)
+    pairs = SimilaritySet("", [(nfc, "caf\u00e9s", 1), (nfc, "cafe\u0301s", 2), (nfc, "x", 3)])
+    assert evaluate(vectors, pairs).composed == 1  # both are one word
+
+
+def test_neighbours_of_an_unknown_word_in_capitals(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vectors_with_ngrams().save("v.safetensors")
+    lower, upper = (
+        CliRunner().invoke(neighbors_main, ["v.safetensors", word]) for word in ("cats", "CATS")
+    )
+    assert lower.exit_code == upper.exit_code == 0
+    assert (lower.stdout, lower.stderr) == (upper.stdout, upper.stderr)
+    assert "Note: 'cats' has no vector of its own" in upper.stderr
 
 
 def test_the_evaluation_of_epochs_composes_as_the_command_does(text, tmp_path):
