@@ -12,11 +12,11 @@ from ..errors import SettingError, check_path, wrong_type
 from ..events import BestEpoch, Emit, Scored, StopTraining, Warned
 from ..fields import Setting
 from ..objectives.settings import ObjectiveSettings
-from .best_epoch import BestEpochFile, KeptEpoch
 
 if TYPE_CHECKING:
     from ..evaluation.datasets import DataSet
     from ..evaluation.scores import Evaluation
+    from .best_epoch import BestEpochFile, KeptEpoch
     from .model import Model
 
     DataSetLike = DataSet | str | os.PathLike[str]
@@ -129,8 +129,8 @@ class EpochScores:
         self._scoring, self._objective, self._emit = scoring, objective, emit
         self._kind = scoring.vectors or objective.kinds[0]
         self._words = words
-        self._file = best_epoch_file(scoring, objective, folder, emit)
-        self._best = self._file.load(objective, words) if self._file else None
+        self._file = _best_epoch_file(scoring, objective, folder, emit)
+        self._best: KeptEpoch | None = self._file.load(objective, words) if self._file else None
         self._first = self._best.first if self._best else 0
         self._last = 0
 
@@ -192,15 +192,19 @@ class EpochScores:
 
     def _keep(self, epoch: int, score: float, model: Model) -> None:
         """Note the best epoch so far."""
+        from .best_epoch import KeptEpoch
+
         self._best = KeptEpoch(epoch, score, self._first, model.loss, model.tables, model.history)
         if self._file:
             self._file.write(self._best)
 
 
-def best_epoch_file(
+def _best_epoch_file(
     scoring: EpochScoring, objective: ObjectiveSettings, folder: Path | None, emit: Emit
 ) -> BestEpochFile | None:
     """Return where a run keeps its best epoch; None if it has no folder, or keeps none."""
+    from .best_epoch import BestEpochFile
+
     if folder is None or scoring.watched is None:
         return None
     dataset, kind = scoring.datasets[scoring.watched], scoring.vectors or objective.kinds[0]
