@@ -268,6 +268,66 @@ def test_given_vectors_are_those_that_training_starts_from(text):
     np.testing.assert_allclose(again.wv.matrix, first.wv.matrix, atol=1e-5)
 
 
+STILL = {"lr": 1e-30, "epochs": 1, "subsample": 0}
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "fasttext"])
+@pytest.mark.parametrize("model_name", LOSSES)
+def test_ngrams_of_a_file_are_taken(text, tmp_path, model_name, ending):
+    path, other = tmp_path / f"v.{ending}", tmp_path / "other.txt"
+    first = train(text, **RUN, model=model_name)
+    first.wv.save(path)
+    other.write_text("quartz karamelb karamela karamelz\n" * 20)
+    events = []
+    settings = {**RUN, **STILL, "model": model_name}
+    started = train(other, init=Vectors.load(path), on_event=events.append, **settings)
+    for word in ("karamela", "karamelb"):
+        np.testing.assert_allclose(started[word], first[word], atol=1e-6)
+    # An unknown word is composed of the same n-grams as before.
+    np.testing.assert_allclose(started.wv["amela"], first.wv["amela"], atol=1e-6)
+    (event,) = (event for event in events if event["event"] == "init")
+    assert (event.matched, event.fresh) == (2, 2)
+    known = set(first.objective.ngram_table(first.words).buckets.tolist())
+    own = set(started.objective.ngram_table(started.words).buckets.tolist())
+    assert event.ngrams == (len(own & known) if ending == "safetensors" else len(own))
+    # Those that the file lacks start as in a new run.
+    alone = train(other, **settings)
+    rows = [
+        k
+        for k, n in enumerate(started.objective.ngram_table(started.words).buckets.tolist())
+        if n not in known
+    ]
+    if ending == "safetensors":
+        assert rows
+        np.testing.assert_array_equal(started.tables["ngram"][rows], alone.tables["ngram"][rows])
+
+
+@pytest.mark.parametrize("changed", [{"subwords": "3-4"}, {"buckets": 40_000}])
+def test_other_ngrams_of_a_file_are_told(text, changed):
+    first = train(text, **RUN)
+    settings = {**RUN, **STILL, **changed}
+    events = []
+    started = train(text, init=first.wv, on_event=events.append, **settings)
+    np.testing.assert_allclose(started.wv.matrix, first.wv.matrix, atol=1e-5)
+    alone = train(text, **settings)
+    np.testing.assert_array_equal(started.tables["ngram"], alone.tables["ngram"])
+    assert "ngrams" not in next(event for event in events if event["event"] == "init")
+    (warning,) = (event for event in events if event["event"] == "warning")
+    assert warning.message.startswith(
+        "the start vectors have n-grams of 3 to 5 characters in 50,000 buckets, and the run of 3 to"
+    )
+    assert warning.advice.endswith("give `subwords=3-5` `buckets=50000`")
+
+
+def test_ngrams_that_are_not_finite_are_not_taken(text):
+    first = train(text, **{**RUN, "epochs": 1})
+    first.tables["ngram"][7] = np.nan
+    subwords = Subwords.of_model(first.objective, first.tables, "center", first.words)
+    init = Vectors(first.words, np.ones_like(first.center_vectors), subwords=subwords)
+    with pytest.raises(FormatError, match="have n-grams whose vectors are not finite"):
+        train(text, init=init, **RUN)
+
+
 @pytest.mark.parametrize("model_name", LOSSES)
 def test_files_keep_the_ngrams(text, tmp_path, model_name):
     model = train(text, **RUN, model=model_name)
@@ -324,6 +384,11 @@ def test_the_command(text, tmp_path):
     said = run("--resume", folder, "--subwords", "3-6", code=2)
     assert "--subwords is 3-6, but the run in" in said
     assert "memory" in run(text, *options, "--dry-run")
+    begun = tmp_path / "begun.vec"
+    said = run(text, *options, "--init", output, "-o", begun)
+    assert "\nN-grams with an initial vector: " in said
+    said = run(text, *options, "--subwords", "3-4", "--init", output, "-o", begun)
+    assert "give --subwords 3-5 --buckets 50000" in said
     words = tmp_path / "words.txt"
     words.write_text("karamela\n")
     said = run(text, *options, "--freeze", words, code=1)

@@ -165,11 +165,12 @@ class Initialized(Event):
     fresh: int  # words without
     unused: int  # vectors without a word
     moments: bool | None = None  # of a Start: whether they were taken
+    ngrams: int | None = None  # that have a vector, of Vectors with those of the run
 
     def keys(self) -> list[str]:
         """Return the names of what is known of it."""
         names = super().keys()
-        return names if self.moments is not None else names[:-1]
+        return [name for name in names if getattr(self, name, "") is not None]
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ class TrainReport(ReadingReport):
             f"Initial vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
             f"words without one: {event['fresh']:,}."
         )
+        if "ngrams" in event:
+            self._say(f"N-grams with an initial vector: {event['ngrams']:,}.")
         if not event.get("moments", True):
             self._say("The other run had another optimizer, so the moments start at 0.")
 

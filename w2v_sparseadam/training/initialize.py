@@ -19,14 +19,16 @@ from ..runs.text import read_vocabulary
 from ..text.filters import as_in_text
 from ..text.reading.compression import read_lines
 from ..text.settings import WordList
+from ..vectors.subwords import Subwords
 from ..vectors.vectors import Vectors
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from ..objectives.settings import ObjectiveSettings
+    from ..objectives.settings import NgramTable, ObjectiveSettings
     from ..optimizers.base import Optimizer
 
 _NAMED = 3
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,7 +123,7 @@ def place(
     dict
         ``matched``, words that have a given vector; ``fresh``, those without; ``unused``, given
         vectors of words that are not in ``words``; of a `Start`, ``moments``: whether they were
-        taken.
+        taken; of vectors with the n-grams of the run, ``ngrams``: how many were taken.
 
     Raises
     ------
@@ -161,7 +163,7 @@ def place_vectors(
     init: Vectors,
     objective: ObjectiveSettings,
 ) -> dict[str, int]:
-    """Make given vectors those of the words with the same names.
+    """Make given vectors those of the words with the same names, and of the same n-grams.
 
     Parameters
     ----------
@@ -177,16 +179,39 @@ def place_vectors(
     -------
     dict
         ``matched``, words that have a given vector; ``fresh``, those without; ``unused``, given
-        vectors of words that are not in ``words``.
+        vectors of words that are not in ``words``; ``ngrams``, n-grams that have a given vector,
+        if there are any of the same lengths and buckets.
 
     Raises
     ------
     SettingError
         If no word has a given vector.
+    FormatError
+        If a given vector of an n-gram is not finite.
     """
     rows, init_rows = _matched(words, init.word_ids)
+    table = objective.ngram_table(words)
+    ngrams = {}
+    if table and init.subwords and of_ngrams(table) == of_ngrams(init.subwords):
+        ngrams["ngrams"] = _place_ngrams(params[table.name], table.buckets, init.subwords)
     objective.put_vectors(params, rows, init.matrix[init_rows], words)
-    return _counts(rows, words, init.word_ids)
+    return {**_counts(rows, words, init.word_ids), **ngrams}
+
+
+def of_ngrams(ngrams: NgramTable | Subwords) -> tuple[int, int, int]:
+    """Return the least and the most characters of n-grams, and how many buckets they have."""
+    return ngrams.min_n, ngrams.max_n, ngrams.n_buckets
+
+
+def _place_ngrams(param: np.ndarray, buckets: np.ndarray, given: Subwords) -> int:
+    """Take the given vectors of n-grams that have one, in place; return how many have."""
+    rows = np.flatnonzero(given.are_known(buckets))
+    for some in np.array_split(rows, len(rows) // _ROWS_AT_ONCE + 1):
+        vectors = given.vectors_of(buckets[some])
+        if not np.isfinite(vectors).all():
+            raise FormatError("the start vectors have n-grams whose vectors are not finite")
+        param[some, : given.dim] = vectors
+    return len(rows)
 
 
 def _matched(words: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
