@@ -481,11 +481,12 @@ def test_memory_counts_the_copy_of_the_best_epoch(text, pairs, monkeypatch):  # 
     words = train(text, **SMALL, progress=False).words
     settings = settings_from({**SMALL})
     model, state = model_memory(words, settings)
-    monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state)
+    available = (2 * model + state) / memory._SHARE
+    monkeypatch.setattr(memory, "available_memory", lambda: available + 1)
     check_model_fits(words, settings, n_copies=1)
-    monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state - 1)
+    monkeypatch.setattr(memory, "available_memory", lambda: available - 2)
     check_model_fits(words, settings)
-    with pytest.raises(W2VError, match="the model"):
+    with pytest.raises(W2VError, match=r"^the model does not fit"):
         train(text, **SMALL, keep_best=pairs, progress=False)
 
 

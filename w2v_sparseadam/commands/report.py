@@ -164,6 +164,7 @@ def _rows_here(forecast: Forecast) -> list[tuple[str, str]]:
         ("Steps", f"{forecast.n_steps:,}"),
         ("Model", _megabytes(forecast.model_bytes)),
         ("Optimizer's state", _megabytes(forecast.state_bytes)),
+        *([("Best epoch", _megabytes(forecast.best_bytes))] if forecast.best_bytes else []),
         ("Buffers", _megabytes(forecast.buffer_bytes)),
         ("Word ids", f"{_megabytes(forecast.word_id_bytes)}, on the disk"),
         ("Peak memory", _megabytes(forecast.peak_bytes)),

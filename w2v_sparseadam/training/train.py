@@ -82,9 +82,10 @@ def train(
         Each is an option of ``w2v-train``, too.
     init : Vectors or Start, optional
         Initial vectors, of `dim` dimensions. Words are matched by name; all others are initialized
-        at random. `Vectors` initialize the center vectors; context vectors and the optimizer's
-        moments are then 0. A `Start`, loaded from the folder of another run, has both matrices,
-        and the moments if the optimizer is the same.
+        at random. `Vectors` initialize the center vectors, and the n-grams if they have those of
+        `subwords` and `buckets`; context vectors and the optimizer's moments are then 0. A `Start`,
+        loaded from the folder of another run, has both matrices, and the moments if the optimizer
+        is the same.
     freeze : path or collection of str
         Words whose center vectors keep their initial values, bit for bit. Their context vectors
         are trained. A file has one word per line. The words take the case and the normal form of
