@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import FormatError, SettingError, W2VError, check_path
+from ..errors import FormatError, SettingError, W2VError, check_path, counted
 from ..events import Event
 from ..system.files import check_writable, write_result
 from ..text.reading.compression import read_lines
@@ -301,7 +301,7 @@ def _score_curve(
 def _shown(value: Any) -> str:
     """Return the value of a setting for the table."""
     if isinstance(value, list):
-        return f"{len(value):,} words"
+        return counted(len(value), "word")
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, bool):

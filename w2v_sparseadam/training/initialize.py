@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import FormatError, SettingError, check_path, wrong_type
+from ..errors import FormatError, SettingError, check_path, counted, wrong_type
 from ..events import Event, warn
 from ..runs.checkpoint_file import last_checkpoint
 from ..runs.names import of_generation
@@ -44,7 +44,8 @@ class Start:
 
     def __repr__(self) -> str:
         """Say how many words and dimensions."""
-        return f"<Start: {len(self.words)} words, {self.dim} dimensions, {self.optimizer}>"
+        size = f"{counted(len(self.words), 'word')}, {counted(self.dim, 'dimension')}"
+        return f"<Start: {size}, {self.optimizer}>"
 
     @classmethod
     def load(
@@ -219,9 +220,9 @@ def _matched(words: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, 
     rows, start_rows = _matched_rows(words, ids)
     if not rows.size:
         raise SettingError(
-            f"none of the {len(ids):,} words with a start vector is in the vocabulary of "
-            f"{len(words):,} words; the former begin with {_few(list(ids))}, the latter with "
-            f"{_few(words)}"
+            f"none of the words with a start vector ({len(ids):,}) is in the vocabulary of "
+            f"{counted(len(words), 'word')}; the former begin with {_few(list(ids))}, the latter "
+            f"with {_few(words)}"
         )
     return rows, start_rows
 
@@ -244,7 +245,7 @@ def check_dim(init: Vectors | Start, dim: int) -> None:
         raise wrong_type("init", "Vectors (as of model.vectors()), a Start or None", init)
     if init.dim != dim:
         raise SettingError(
-            f"the start vectors have {init.dim} dimensions, but dim is {dim}",
+            f"the start vectors have {counted(init.dim, 'dimension')}, but dim is {dim}",
             f"give `dim={init.dim}`",
         )
 
@@ -311,7 +312,7 @@ def find_frozen(words: Sequence[str], freeze: Collection[str]) -> tuple[np.ndarr
     unknown = sorted(given.difference(words))
     if not mask.any():
         raise SettingError(
-            f"none of the {len(given):,} words to freeze is in the vocabulary: {_few(unknown)}"
+            f"none of the words to freeze ({len(given):,}) is in the vocabulary: {_few(unknown)}"
         )
     n_frozen = int(mask.sum())
     return mask, {"frozen": n_frozen, "unknown": len(unknown), "examples": unknown[:_NAMED]}

@@ -164,7 +164,8 @@ def run_training(
             progress.start_clocks()
             # An lr beyond float32 shows in the loss.
             with np.errstate(over="ignore"), policy or nullcontext(), interrupts:
-                take_steps(stepper, watch, schedule, progress, policy, interrupts, note)
+                min_count = settings.text.min_count
+                take_steps(stepper, watch, schedule, progress, policy, interrupts, note, min_count)
             seconds, loss = progress.run.seconds, progress.loss
             emit(TrainingDone(seconds, n_tokens, n_tokens / seconds, loss, peak_memory()))
         interrupts.check()  # after StopTraining, too
