@@ -21,6 +21,26 @@ from .history import History
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a run: some text, and the epochs over it and over all text before.
+
+    Attributes
+    ----------
+    paths : sequence of str
+        Of the text of this part.
+    epochs : sequence of int
+        That were asked for, one after the other; empty if the settings have them.
+    n_words, n_tokens : int or None
+        Of the vocabulary, and of the text in it, with all parts before; None if that is unknown.
+    """
+
+    paths: Sequence[str] = ()
+    epochs: Sequence[int] = ()
+    n_words: int | None = None
+    n_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class Subject:
     """Vectors, and what is known of their run.
 
@@ -33,18 +53,20 @@ class Subject:
         Empty if the run is unknown.
     settings : mapping
         As `Model.settings`; empty if they are unknown.
-    paths : sequence of str
-        Of the text.
-    added_epochs : sequence of int
-        What the run was extended by.
+    parts : sequence of Part
+        Those of the run, in order: more than one if text was added to it. Empty if they are not
+        known.
+    has_init, has_frozen : bool
+        Whether the run started from other vectors, and whether words were frozen.
     """
 
     name: str
     vectors: Vectors
     history: History = field(default_factory=History)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    paths: Sequence[str] = ()
-    added_epochs: Sequence[int] = ()
+    parts: Sequence[Part] = (Part(),)
+    has_init: bool = False
+    has_frozen: bool = False
 
     @classmethod
     def of(
@@ -89,9 +111,26 @@ class Subject:
             vectors,
             History.read(log) if log.is_file() else History(),
             model_settings(settings),
-            settings["paths"],
-            settings["added_epochs"],
+            _parts_of(settings, vectors),
+            settings["has_init"],
+            bool(settings["freeze"]),
         )
+
+
+def _parts_of(settings: Mapping[str, Any], vectors: Vectors) -> list[Part]:
+    """Return the parts of the run in a folder; none if an older version added text to it."""
+    before, paths = settings.get("parts", []), settings["paths"]
+    if sum(n for part in before for n in part["epochs"]) != settings["first_epoch"]:
+        return []
+    n_tokens = None if vectors.counts is None else int(vectors.counts.sum())
+    epochs = [settings["run"]["epochs"], *settings["added_epochs"]]
+    last = {"epochs": epochs, "n_paths": len(paths), "n_words": len(vectors), "n_tokens": n_tokens}
+    parts, n_before = [], 0
+    for part in [*before, last]:
+        own = paths[n_before : part["n_paths"]]
+        parts.append(Part(own, part["epochs"], part["n_words"], part["n_tokens"]))
+        n_before = part["n_paths"]
+    return parts
 
 
 def _history_of(epochs: Any) -> History:
