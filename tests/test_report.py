@@ -306,6 +306,17 @@ def test_the_call_repeats_the_settings(model):
     assert eval(text, {"train": lambda _, **settings: settings}) == given
 
 
+def test_a_model_repeats_what_was_given_alone(tmp_path):
+    given = {"min_count": 1, "dim": 4, "subsample": 0, "epochs": 2}
+    trained = train([["river", "sea"]] * 50, **given, progress=False)
+    trained.save(tmp_path / "m.safetensors")
+    for source in (trained, tmp_path / "m.safetensors"):
+        save_report(source, tmp_path / "a.html")
+        command = content_of(tmp_path / "a.html")["command"]
+        found = eval(command, {"train": lambda _, **settings: settings, "corpus": 0})
+        assert found == {"tokenizer": "whitespace", **given}
+
+
 @pytest.mark.parametrize(
     "given",
     [

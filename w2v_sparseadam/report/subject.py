@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ class Subject:
         """
         if isinstance(source, Model):
             history = _history_of(vars(epoch) for epoch in source.history)
-            return cls("model", source.wv, history, source.settings)
+            return cls("model", source.wv, history, source.settings, [_whole_text(source.wv)])
         if isinstance(source, Vectors):
             return cls("vectors", source)
         if not isinstance(source, str | os.PathLike):
@@ -99,7 +99,7 @@ class Subject:
             about = content.model().about if content.model else {}
             vectors = Vectors(*content.collected())
         history = _history_of(about.get("history", ()))
-        return cls(name, vectors, history, about.get("settings", {}))
+        return cls(name, vectors, history, about.get("settings", {}), [_whole_text(vectors)])
 
     @classmethod
     def of_run(cls, folder: str | os.PathLike[str], name: str, vectors: Vectors) -> Subject:
@@ -122,15 +122,19 @@ def _parts_of(settings: Mapping[str, Any], vectors: Vectors) -> list[Part]:
     before, paths = settings.get("parts", []), settings["paths"]
     if sum(n for part in before for n in part["epochs"]) != settings["first_epoch"]:
         return []
-    n_tokens = None if vectors.counts is None else int(vectors.counts.sum())
-    epochs = [settings["run"]["epochs"], *settings["added_epochs"]]
-    last = {"epochs": epochs, "n_paths": len(paths), "n_words": len(vectors), "n_tokens": n_tokens}
     parts, n_before = [], 0
-    for part in [*before, last]:
+    for part in before:
         own = paths[n_before : part["n_paths"]]
         parts.append(Part(own, part["epochs"], part["n_words"], part["n_tokens"]))
         n_before = part["n_paths"]
-    return parts
+    epochs = [settings["run"]["epochs"], *settings["added_epochs"]]
+    return [*parts, replace(_whole_text(vectors), paths=paths[n_before:], epochs=epochs)]
+
+
+def _whole_text(vectors: Vectors) -> Part:
+    """Return a part of a run of which only the vectors are known, which are of all its text."""
+    n_tokens = None if vectors.counts is None else int(vectors.counts.sum())
+    return Part(n_words=len(vectors), n_tokens=n_tokens)
 
 
 def _history_of(epochs: Any) -> History:
