@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,10 @@ from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError, WrongTypeError
 from w2v_sparseadam.evaluation.datasets import SimilaritySet, read_dataset
 from w2v_sparseadam.evaluation.scores import Evaluation, evaluate
+from w2v_sparseadam.runs.checkpoint_file import load_checkpoint, write_checkpoint
 from w2v_sparseadam.system import memory
 from w2v_sparseadam.training.build import check_model_fits, model_memory
+from w2v_sparseadam.training.epoch_scores import EpochScoring
 from w2v_sparseadam.training.keywords import settings_from
 from w2v_sparseadam.vectors.vectors import Vectors
 
@@ -144,16 +147,162 @@ def test_a_folder_keeps_the_last_epoch_and_can_be_resumed(
     run_dir = tmp_path / "run"
     best = train(text, **FIVE, keep_best=pairs, patience=1, run_dir=run_dir)
     assert bytes_of(best) == bytes_of(models[0])
-    # The run is not finished: three epochs are left, of which this call keeps the best.
+    # The run is not finished: three epochs are left.
     best = resume(run_dir, keep_best=pairs)
     assert [epoch.epoch for epoch in best.history] == [3, 4]
     assert bytes_of(best) == bytes_of(models[3])
     assert bytes_of(resume(run_dir)) == bytes_of(models[4])
-    with pytest.raises(SettingError, match="is finished, so keep_best has no epoch to compare"):
-        resume(run_dir, keep_best=pairs)
     kinds = [json.loads(line)["event"] for line in (run_dir / "log.jsonl").read_text().splitlines()]
     assert kinds.count("score") == 5
     assert kinds.count("best") == 2
+
+
+@pytest.fixture
+def begun(text, pairs, tmp_path, given_scores):  # noqa: F811
+    """Return the folder of a run that ended after its third epoch, and its five models."""
+    models = []
+    train(text, **FIVE, on_epoch=models.append)
+    given_scores(10, 30, 20)
+
+    def end(model):
+        if len(model.history) == 3:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        train(text, **FIVE, keep_best=pairs, run_dir=tmp_path / "run", on_epoch=end)
+    return tmp_path / "run", models
+
+
+def test_a_resumed_run_compares_with_the_epochs_before(begun, pairs, given_scores):
+    run_dir, models = begun
+    given_scores(30, 29)
+    events = []
+    best = resume(run_dir, keep_best=pairs, on_event=events.append)
+    assert bytes_of(best) == bytes_of(models[1])
+    assert best.loss == models[1].loss
+    assert best.history == ()
+    (event,) = of_kind(events, "best")
+    assert (event.epoch, event.score, event.first_epoch, event.last_epoch) == (2, 30, 1, 5)
+    # So does the next one, and a finished run returns it.
+    given_scores(31)
+    best = resume(run_dir, more_epochs=1, keep_best=pairs)
+    assert best.history[-1].epoch == 6
+    events = []
+    assert bytes_of(resume(run_dir, keep_best=pairs, on_event=events.append)) == bytes_of(best)
+    assert [event.kind for event in events] == ["folder", "finished", "best"]
+    assert (events[-1].epoch, events[-1].last_epoch) == (6, 6)
+    assert [path.name for path in run_dir.glob("*/best-*")] == ["best-000006.safetensors"]
+
+
+def test_patience_counts_the_epochs_before(begun, pairs, given_scores):
+    run_dir, models = begun
+    given_scores(29, 29)
+    events = []
+    best = resume(run_dir, keep_best=pairs, patience=2, on_event=events.append)
+    assert bytes_of(best) == bytes_of(models[1])
+    assert [event.epoch for event in of_kind(events, "epoch")] == [4]
+
+
+def test_only_scores_on_the_same_items_are_compared(begun, pairs, given_scores, tmp_path):
+    run_dir, models = begun
+    copy, other = tmp_path / "copy.txt", tmp_path / "other.txt"
+    copy.write_text(pairs.read_text())
+    other.write_text(pairs.read_text() + "no such 4\n")
+    shutil.copytree(run_dir, tmp_path / "again")
+    given_scores(20, 19)
+    assert bytes_of(resume(tmp_path / "again", keep_best=copy)) == bytes_of(models[1])
+    given_scores(20, 19)
+    events = []
+    best = resume(run_dir, keep_best=other, on_event=events.append)
+    assert bytes_of(best) == bytes_of(models[3])
+    assert of_kind(events, "best")[0].first_epoch == 4
+    with pytest.raises(SettingError, match="is finished, so keep_best has no epoch to compare"):
+        resume(run_dir, keep_best=pairs)
+
+
+def test_scores_of_other_vectors_are_not_compared(begun, pairs, given_scores):
+    run_dir, models = begun
+    given_scores(20, 19)
+    sums = EpochScoring([read_dataset(pairs)], 0, vectors="sum")
+    assert bytes_of(resume(run_dir, eval=sums)) == bytes_of(models[3])
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "no state", "other words"])
+def test_a_run_whose_best_epoch_is_lost_resumes(begun, pairs, given_scores, damage):
+    run_dir, models = begun
+    (path,) = run_dir.glob("checkpoints/best-*")
+    warnings = []
+    if damage == "gone":  # as in a folder of an older version
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+        warnings = [f"{path}: is damaged"]
+    else:
+        arrays, state = load_checkpoint(path)
+        if damage == "no state":
+            state = {**state, "epoch": 0}
+            warnings = [f"{path}: is damaged: it does not tell of an epoch"]
+        else:
+            arrays = {name: array[1:] for name, array in arrays.items()}
+            warnings = [f"{path}: 'center.vectors' is not the array that this run has"]
+        write_checkpoint(path, arrays, state)
+    given_scores(20, 19)
+    events = []
+    best = resume(run_dir, keep_best=pairs, on_event=events.append)
+    assert bytes_of(best) == bytes_of(models[3])
+    assert of_kind(events, "best")[0].first_epoch == 4
+    told = [event.message for event in of_kind(events, "warning")]
+    assert len(told) == len(warnings)
+    for message, beginning in zip(told, warnings, strict=True):
+        assert message.startswith(beginning)
+        assert message.endswith("; the epochs before are not compared")
+
+
+def test_a_best_epoch_that_cannot_be_kept_is_told(text, pairs, tmp_path, monkeypatch):  # noqa: F811
+    def fail(path, *_):
+        raise W2VError(f"{path.name}: the disk is full")
+
+    monkeypatch.setattr("w2v_sparseadam.training.best_epoch.write_checkpoint", fail)
+    events = []
+    arguments = {"keep_best": pairs, "run_dir": tmp_path / "run", "on_event": events.append}
+    train(text, **{**SMALL, "epochs": 1}, **arguments)
+    assert [event.message for event in of_kind(events, "warning")] == [
+        "the best epoch is not kept: best-000001.safetensors: the disk is full; training goes on"
+    ]
+
+
+def test_added_text_begins_a_new_comparison(text, pairs, tmp_path, given_scores):  # noqa: F811
+    given_scores(30, 20, 10, 9)
+    run_dir = tmp_path / "run"
+    train(text, **SMALL, keep_best=pairs, run_dir=run_dir, progress=False)
+    more = [["quite", "new"], ["new", "words"]]
+    best = resume(run_dir, add=more, more_epochs=2, keep_best=pairs, progress=False)
+    assert len(best.history) == 1
+    assert "quite" in best
+    assert [path.parent.name for path in run_dir.glob("*/best-*")] == ["checkpoints-1"]
+
+
+def test_the_best_epoch_is_kept_at_a_url(text, pairs, given_scores):  # noqa: F811
+    fsspec = pytest.importorskip("fsspec", reason="URLs need it")
+    models = []
+    train(text, **FIVE, on_epoch=models.append)
+    given_scores(30, 20, 10, 29, 28)
+    url = "memory://best/run"
+    train(text, **FIVE, keep_best=pairs, patience=2, run_dir=url)
+    assert bytes_of(resume(url, keep_best=pairs)) == bytes_of(models[0])
+    names = fsspec.filesystem("memory").find("/best/run")
+    assert [name for name in names if "best-" in name] == [
+        "/best/run/checkpoints/best-000001.safetensors"
+    ]
+
+
+def test_a_best_epoch_that_is_a_link_is_refused(begun, tmp_path, pairs):
+    run_dir, _ = begun
+    (path,) = run_dir.glob("checkpoints/best-*")
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(W2VError, match=f"'{path.name}' is not a file, as checkpoints are"):
+        resume(run_dir, keep_best=pairs)
 
 
 def test_stop_training_returns_the_best_so_far(text, pairs, given_scores):  # noqa: F811
@@ -278,6 +427,38 @@ def test_a_finished_run_does_not_replace_its_best_epoch(folder, given_scores):
     run("--resume", "run")  # the last file that was named is of the last epoch
 
 
+def test_worse_epochs_do_not_replace_the_best(folder, given_scores):
+    given_scores(30, 20)
+    args = "--epochs", "2", "-o", "v.vec", "--run-dir", "run", "--keep-best", "pairs.txt"
+    run("news.txt", *OPTIONS, *args)
+    best = Path("v.vec").read_bytes()
+    given_scores(29, 28)
+    told = run("--resume", "run", "--epochs", "+2", "--keep-best", "pairs.txt")
+    assert "\nThe best epoch is 1: 30.0 on pairs.txt.\nWrote " in told
+    assert Path("v.vec").read_bytes() == best
+    told = run("--resume", "run", "--keep-best", "pairs.txt", "-o", "again.vec")
+    assert "4 epochs" in told
+    assert "Stopped" not in told
+    assert Path("again.vec").read_bytes() == best
+
+
+def test_the_best_vectors_that_cannot_be_written_are_kept(folder, given_scores, monkeypatch):
+    given_scores(30, 20)
+    save = Vectors.save
+
+    def fail(*_, **__):
+        raise W2VError("v.vec: the disk is full")
+
+    monkeypatch.setattr(Vectors, "save", fail)
+    args = "--epochs", "2", "-o", "v.vec", "--run-dir", "run", "--keep-best", "pairs.txt"
+    told = run("news.txt", *OPTIONS, *args, exit_code=1)
+    how = f"--resume run -o PATH --keep-best {Path('pairs.txt').resolve()}"
+    assert f"; the vectors of the best epoch are kept: w2v-train {how}" in told
+    monkeypatch.setattr(Vectors, "save", save)
+    told = run(*how.replace("PATH", "w.vec").split())
+    assert "The best epoch is 1: 30.0 on pairs.txt.\nWrote w.vec" in told
+
+
 def test_how_to_resume_repeats_what_is_scored(folder):
     Path("run").mkdir()
     scoring = "--eval /a --keep-best '/b c' --patience 2"
@@ -300,11 +481,12 @@ def test_memory_counts_the_copy_of_the_best_epoch(text, pairs, monkeypatch):  # 
     words = train(text, **SMALL, progress=False).words
     settings = settings_from({**SMALL})
     model, state = model_memory(words, settings)
-    monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state)
+    available = (2 * model + state) / memory._SHARE
+    monkeypatch.setattr(memory, "available_memory", lambda: available + 1)
     check_model_fits(words, settings, n_copies=1)
-    monkeypatch.setattr(memory, "usable_memory", lambda: 2 * model + state - 1)
+    monkeypatch.setattr(memory, "available_memory", lambda: available - 2)
     check_model_fits(words, settings)
-    with pytest.raises(W2VError, match="the model"):
+    with pytest.raises(W2VError, match=r"^the model does not fit"):
         train(text, **SMALL, keep_best=pairs, progress=False)
 
 

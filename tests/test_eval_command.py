@@ -76,6 +76,7 @@ def test_json(folder):
         "kind": "similarity",
         "items": 4,
         "covered": 3,
+        "composed": 0,
         "sections": [],
     }
     assert (family["dataset"], family["kind"], family["score"]) == ("family.txt", "analogy", 100)

@@ -256,7 +256,7 @@ class TestFiles:
         model().save(tmp_path / "x.fasttext")
         content = (tmp_path / "x.fasttext").read_bytes()
         (tmp_path / "x.fasttext").write_bytes(content.replace(b"cat\0", b"c\xfft\0", 1))
-        with pytest.warns(UserWarning, match=r"1 words are not UTF-8; their other bytes are shown"):
+        with pytest.warns(W2VWarning, match=r"words that are not UTF-8: 1; their other bytes are"):
             loaded = Vectors.load(tmp_path / "x.fasttext")
         assert loaded.words == ("c\\xfft", "naïve", "東京")
         # The n-grams are those of the bytes, so the vector is not that of other words.

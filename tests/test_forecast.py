@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from runs import forecast, train
 
+from w2v_sparseadam.commands.report import forecast_lines
 from w2v_sparseadam.errors import SettingError, W2VError
+from w2v_sparseadam.evaluation.kinds import SimilaritySet
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
 from w2v_sparseadam.system import memory
 from w2v_sparseadam.text.settings import TextConfig
 from w2v_sparseadam.training.build import check_model_fits
+from w2v_sparseadam.training.epoch_scores import EpochScoring
 from w2v_sparseadam.training.settings import RunConfig, Settings
 from w2v_sparseadam.vectors.vectors import Vectors
 
@@ -49,6 +52,24 @@ def test_it_tells_what_training_does(text, tmp_path):
     assert found.train_seconds > 0
     parts = found.model_bytes + found.state_bytes + found.buffer_bytes + found.word_id_bytes
     assert found.peak_bytes >= found.process_bytes + parts
+
+
+def test_it_counts_the_copy_of_the_best_epoch(text, monkeypatch):
+    pairs = SimilaritySet("pairs", [("w1", "w2", 1.0), ("w1", "w3", 2.0)])
+    scored, watched = EpochScoring([pairs]), EpochScoring([pairs], 0)
+    assert forecast(text, **SETTINGS, scoring=scored).best_bytes == 0
+    found = forecast(text, **SETTINGS, scoring=watched)
+    assert found.best_bytes == found.model_bytes
+    parts = found.model_bytes + found.state_bytes + found.buffer_bytes + found.word_id_bytes
+    assert found.peak_bytes >= found.process_bytes + parts + found.best_bytes
+    assert "Best epoch          0 MB" in forecast_lines(found)
+    available = int((2.5 * found.model_bytes) / memory._SHARE)  # that of three is needed
+    monkeypatch.setattr(memory, "available_memory", lambda: available)
+    with pytest.raises(W2VError, match=r"^the batches do not fit"):
+        forecast(text, **SETTINGS, scoring=scored)
+    for call in (forecast, train):
+        with pytest.raises(W2VError, match=r"^the model does not fit: with its optimizer's state"):
+            call(text, **SETTINGS, scoring=watched)
 
 
 def test_a_long_run_is_judged_by_some_of_its_steps(text):

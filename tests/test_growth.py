@@ -526,7 +526,7 @@ def test_a_folder_that_is_no_start(text, tmp_path):
         train(text, **{**settings(), "skip_gram": wider}, init=start)
     newest = max((tmp_path / "run" / "checkpoints").iterdir())
     newest.write_bytes(newest.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match="the run is not finished"):
+    with pytest.warns(W2VWarning, match="the run is not finished"):
         Start.load(tmp_path / "run")  # from the one before
     for path in (tmp_path / "run" / "checkpoints").iterdir():
         path.write_bytes(path.read_bytes()[:-1])

@@ -51,7 +51,7 @@ class TestFirstSteps:
         assert "loss 1." in shown
         (model,) = (output for output in cells[1] if output["output_type"] == "execute_result")
         assert "<div>Model: 2,739 words, 64 dimensions, loss 1." in model["data"]["text/html"]
-        assert model["data"]["text/plain"].startswith("<Model: 2739 words, 64 dimensions, loss 1.")
+        assert model["data"]["text/plain"].startswith("<Model: 2,739 words, 64 dimensions, loss 1.")
         (german,) = cells[4]
         assert german["data"]["text/plain"].startswith("[('german', 0.9")
         assert cells[-1][-1]["data"]["text/plain"] == "2"

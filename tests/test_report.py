@@ -4,11 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from w2v_sparseadam import Model, Vectors, save_report
+from w2v_sparseadam import Model, Vectors, save_report, train
 from w2v_sparseadam.commands.html_report import main
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError, WrongTypeError
 from w2v_sparseadam.events import EpochEnded
@@ -16,9 +17,15 @@ from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.report import page, word_map
 from w2v_sparseadam.report.history import History
 from w2v_sparseadam.report.neighbors import agreement, bands, nearest
-from w2v_sparseadam.report.settings_rows import call, keywords_of, text_rows
-from w2v_sparseadam.report.subject import Subject
+from w2v_sparseadam.report.settings_rows import (
+    calls,
+    keywords_of,
+    needed_to_repeat,
+    text_rows,
+)
+from w2v_sparseadam.report.subject import Part, Subject
 from w2v_sparseadam.report.vocabulary import vocabulary_figures
+from w2v_sparseadam.runs.folder import RunFolder
 from w2v_sparseadam.training.settings import Settings
 
 HOSTILE = [
@@ -205,6 +212,34 @@ def test_what_a_run_does_again_after_a_resumption_is_told_once():
     assert history.scores == {"a.txt": {}}
 
 
+def test_parts_of_a_run_follow_each_other():
+    history = History()
+    history({"event": "text", "tokens": 9})
+    history({"event": "text", "tokens": 10})  # read again, after a crash
+    for event in run_events(2):
+        history(event)
+    history({"event": "epoch", "epoch": 1, "tokens": 20, "loss": 2.5})
+    history({"event": "done", "train_seconds": 3})
+    history({"event": "text", "tokens": 7})  # of an --add that failed
+    history({"event": "text", "tokens": 8})
+    history({"event": "add"})
+    for start in (0, 10):
+        for event in run_events(2, start):
+            history(event)
+    history({"event": "epoch", "epoch": 1, "tokens": 30, "loss": 2.25})
+    history({"event": "score", "epoch": 1, "dataset": "a", "score": 40.0, "low": 35, "high": 45})
+    best = {"event": "best", "dataset": "a", "score": 40, "last_epoch": 1}
+    history({**best, "epoch": 1, "first_epoch": 1})
+    history({"event": "done", "train_seconds": 4})
+    assert [point[0] for point in history.points] == [10, 20, 30, 40, 50]
+    assert history.epochs == {1: (20, 2.5), 2: (50, 2.25)}
+    assert history.scores == {"a": {2: (40, 35, 45)}}
+    assert history.best == (2, "a", 40, 2)
+    assert history.parts == [(20, 1)]
+    assert [text["tokens"] for text in history.texts] == [10, 8]
+    assert history.facts["seconds"] == 7
+
+
 def test_the_best_epoch_is_that_of_the_last_part_of_a_run():
     history = History()
     history(
@@ -266,9 +301,52 @@ def test_the_call_repeats_the_settings(model):
     kept = settings_from(given).as_dict()
     found = {name: value for name, value, is_default in keywords_of(kept) if not is_default}
     assert found == given
-    text = call(kept, ["a.txt"])
+    text = calls(Subject("", drawn(), settings=kept, parts=[Part(["a.txt"])]))
     assert text.startswith("train('a.txt', ")
     assert eval(text, {"train": lambda _, **settings: settings}) == given
+
+
+def test_a_model_repeats_what_was_given_alone(tmp_path):
+    given = {"min_count": 1, "dim": 4, "subsample": 0, "epochs": 2}
+    trained = train([["river", "sea"]] * 50, **given, progress=False)
+    trained.save(tmp_path / "m.safetensors")
+    for source in (trained, tmp_path / "m.safetensors"):
+        save_report(source, tmp_path / "a.html")
+        command = content_of(tmp_path / "a.html")["command"]
+        found = eval(command, {"train": lambda _, **settings: settings, "corpus": 0})
+        assert found == {"tokenizer": "whitespace", **given}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"epochs": 7, "lr": 0.1},
+        {"optimizer": "sgd", "batch_size": 64},
+        {"model": "cbow", "subwords": "3-5", "subsample": 0.01},
+        {"shards": 4, "optimizer": "adagrad"},
+    ],
+)
+def test_what_follows_from_the_text_is_not_repeated(given):
+    from w2v_sparseadam.training.keywords import settings_from
+    from w2v_sparseadam.training.texts import sharded
+
+    settings = settings_from(given)
+    if settings.sharding:
+        settings = sharded(settings, "a cluster", [])
+    settings = settings.for_text(400, 60)
+    settings = replace(settings, optimizer=settings.optimizer.resolved())
+    subject = Subject("", drawn(), settings=settings.as_dict(), parts=[Part([], (), 60, 400)])
+    text = calls(subject)
+    found = eval(text, {"train": lambda _, **settings: settings, "corpus": 0})
+    assert found == {**given, **({"cluster": 1} if "shards" in given else {})}
+    # Of a text of another size, or of an unknown one, they are not what would follow.
+    for part in (Part([], (), 70, 10**8), Part()):
+        assert {"epochs", "batch_size"} <= set(needed_of(subject, part))
+
+
+def needed_of(subject, part):
+    return dict(needed_to_repeat(replace(subject, parts=[part])))
 
 
 def test_what_was_read():
@@ -437,7 +515,7 @@ def test_training_writes_a_page(tmp_path):
     assert content["title"] == "a.vec"
     assert [epoch[0] for epoch in content["training"]["epochs"]] == [1, 2]
     assert content["training"]["lr"]
-    assert [440, 100.0, "kept"] in content["text"]
+    assert [[440, 100.0, "kept"] in rows for rows in content["texts"]] == [True]
     command = content["command"]
     assert command.startswith(f"w2v-train {tmp_path / 'a.txt'} --min-count 1 --dim 4 ")
     run_train(*command.split()[1:], "-o", "b.vec")
@@ -448,6 +526,68 @@ def test_training_writes_a_page(tmp_path):
     content = content_of(tmp_path / "c.html")
     assert [epoch[0] for epoch in content["training"]["epochs"]] == [1, 2, 3]
     assert content["command"].splitlines()[1] == "w2v-train --resume RUN_DIR --epochs +1"
+
+    (tmp_path / "b.txt").write_text("the lake and the new canal\n" * 40)
+    (tmp_path / "c.txt").write_text("a canal is a river\n" * 40)
+    more = ["--add", "b.txt", "--add", "c.txt", "--epochs", "+2"]
+    run_train("--resume", "run", *more, "--report", "d.html")
+    run_train("--resume", "run", "--epochs", "+3")
+    run_train("--resume", "run", "--add", "a.txt", "--epochs", "+1")
+
+    assert run(tmp_path / "run", "-o", tmp_path / "e.html").exit_code == 0
+    content = content_of(tmp_path / "e.html")
+    first, *others = content["command"].splitlines()
+    assert first == (
+        f"w2v-train {tmp_path / 'a.txt'} --min-count 1 --dim 4 --subsample 0.0 --epochs 2 "
+        "--run-dir RUN_DIR"
+    )
+    assert others == [
+        "w2v-train --resume RUN_DIR --epochs +1",
+        f"w2v-train --resume RUN_DIR --add {tmp_path}/b.txt --add {tmp_path}/c.txt --epochs +2",
+        "w2v-train --resume RUN_DIR --epochs +3",
+        f"w2v-train --resume RUN_DIR --add {tmp_path}/a.txt --epochs +1",
+    ]
+    for line in (first, *others):
+        run_train(*line.replace("RUN_DIR", "again").split()[1:], "-o", "e.vec")
+    assert (tmp_path / "c.vec").read_bytes() == (tmp_path / "e.vec").read_bytes()
+    training = content["training"]
+    assert [epoch[0] for epoch in training["epochs"]] == list(range(1, 10))
+    places = [epoch[1] for epoch in training["epochs"]]
+    assert places == sorted(places)
+    assert len(set(places)) == 9
+    assert training["tokens"] == sorted(training["tokens"])
+    assert [part[1] for part in training["parts"]] == [3, 8]
+    assert training["parts"][0][0] == places[2] == 3 * 440
+    assert [rows[4][0] for rows in content["texts"]] == [440, 440, 440]
+    assert ["epochs", "2 + 1 + 2 + 3 + 1", False] in content["settings"]
+    save_report(tmp_path / "run", tmp_path / "f.html")
+    text = content_of(tmp_path / "f.html")["command"]
+    assert text.splitlines()[2] == (
+        f"resume(run_dir, add=['{tmp_path}/b.txt', '{tmp_path}/c.txt'], more_epochs=2)"
+    )
+    # As an older version left it, which did not keep what the parts before were.
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.change_settings(parts=[])
+    assert Subject.of(tmp_path / "run").parts == []
+    save_report(tmp_path / "run", tmp_path / "f.html")
+    assert content_of(tmp_path / "f.html")["command"] == ""
+    with RunFolder.open(tmp_path / "run") as folder:
+        folder.change_settings(parts=[{"epochs": [0], "n_paths": 1, "n_words": 1, "n_tokens": 1}])
+    with pytest.raises(FormatError, match="its settings tell no parts of a run in 'parts'"):
+        Subject.of(tmp_path / "run")
+
+
+def test_the_command_names_what_a_run_started_from(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT)
+    settings = {"dim": 4, "epochs": 1, "min_count": 1, "progress": False}
+    init = Vectors(["river", "sea"], np.ones((2, 4)))
+    train(tmp_path / "a.txt", init=init, freeze=["sea"], run_dir=tmp_path / "run", **settings)
+    assert run(tmp_path / "run", "-o", tmp_path / "a.html").exit_code == 0
+    command = content_of(tmp_path / "a.html")["command"]
+    assert command.endswith("--dim 4 --epochs 1 --init VECTORS --freeze FILE")
+    save_report(tmp_path / "run", tmp_path / "a.html")
+    command = content_of(tmp_path / "a.html")["command"]
+    assert command.endswith(", epochs=1, init=vectors, freeze=words)")
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_training(tmp_path):

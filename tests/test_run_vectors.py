@@ -11,7 +11,7 @@ from trigram import TrigramConfig
 from w2v_sparseadam.commands import eval as eval_command
 from w2v_sparseadam.commands import neighbors
 from w2v_sparseadam.commands import train as train_command
-from w2v_sparseadam.errors import FormatError, W2VError
+from w2v_sparseadam.errors import FormatError, W2VError, W2VWarning
 from w2v_sparseadam.objectives.registry import OBJECTIVES
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
 from w2v_sparseadam.optimizers.settings import OptimizerConfig
@@ -84,9 +84,10 @@ def test_an_unfinished_run_gives_those_of_its_last_checkpoint_and_says_so(text):
     told = f"{path}: the run is not finished; its vectors are those of step 1 of 2, from its last "
     told += "checkpoint"
     for load in (Vectors.load, Start.load):
-        with pytest.warns(UserWarning, match="not finished") as caught:
+        with pytest.warns(W2VWarning, match="not finished") as caught:
             load(path)
         assert [str(warning.message) for warning in caught] == [told]
+        assert caught[0].filename == __file__
         events = []
         load(path, on_event=events.append)
         assert [event.message for event in events] == [told]
@@ -140,7 +141,7 @@ def test_damage_to_the_last_checkpoint_leaves_the_one_before(text, tmp_path):
     train(text)
     last, first = sorted((tmp_path / "run" / "checkpoints").iterdir(), reverse=True)
     last.write_bytes(last.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match="those of step 1 of 2, from its last checkpoint"):
+    with pytest.warns(W2VWarning, match="those of step 1 of 2, from its last checkpoint"):
         Vectors.load(tmp_path / "run")
     first.write_bytes(b"x" + first.read_bytes()[1:])
     assert "is damaged" in message_of(Vectors.load, tmp_path / "run")

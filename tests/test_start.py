@@ -68,7 +68,7 @@ def test_vectors_of_other_words_only_are_refused():
     with pytest.raises(SettingError) as caught:
         place_vectors(tables, ["a", "b"], init, SkipGramConfig(dim=1))
     assert str(caught.value) == (
-        "none of the 2 words with a start vector is in the vocabulary of 2 words; the former "
+        "none of the words with a start vector (2) is in the vocabulary of 2 words; the former "
         "begin with 'A', 'B', the latter with 'a', 'b'"
     )
 
@@ -137,7 +137,7 @@ def test_unknown_words_to_freeze_are_counted():
     assert report == {"frozen": 1, "unknown": 4, "examples": ["w", "x", "y"]}
     with pytest.raises(SettingError) as caught:
         find_frozen(["a", "b"], ["A", "B"])
-    assert str(caught.value) == ("none of the 2 words to freeze is in the vocabulary: 'A', 'B'")
+    assert str(caught.value) == ("none of the words to freeze (2) is in the vocabulary: 'A', 'B'")
 
 
 def test_a_list_of_words(tmp_path):

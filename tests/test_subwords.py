@@ -1,6 +1,7 @@
 """Words composed of n-grams, from the step of the engine to the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from reference import (
 
 from w2v_sparseadam import Model, Start, Vectors, resume, train
 from w2v_sparseadam.commands.eval import main as eval_main
+from w2v_sparseadam.commands.neighbors import main as neighbors_main
 from w2v_sparseadam.commands.train import main
 from w2v_sparseadam.engine.engine import Engine
 from w2v_sparseadam.errors import (
@@ -27,7 +29,12 @@ from w2v_sparseadam.errors import (
     W2VError,
     W2VWarning,
 )
-from w2v_sparseadam.evaluation.datasets import CategorySet, OddOneOutSet, SimilaritySet
+from w2v_sparseadam.evaluation.datasets import (
+    AnalogySet,
+    CategorySet,
+    OddOneOutSet,
+    SimilaritySet,
+)
 from w2v_sparseadam.evaluation.scores import evaluate
 from w2v_sparseadam.objectives.cbow.settings import CbowConfig
 from w2v_sparseadam.objectives.registry import ModelChoice
@@ -37,6 +44,7 @@ from w2v_sparseadam.optimizers.sgd import SGD
 from w2v_sparseadam.optimizers.sparse_adam import SparseAdam
 from w2v_sparseadam.system.workers import Workers
 from w2v_sparseadam.training.keywords import settings_from
+from w2v_sparseadam.vectors.search import CommonForm
 from w2v_sparseadam.vectors.subwords import Subwords
 
 N_WORDS = 60
@@ -260,6 +268,66 @@ def test_given_vectors_are_those_that_training_starts_from(text):
     np.testing.assert_allclose(again.wv.matrix, first.wv.matrix, atol=1e-5)
 
 
+STILL = {"lr": 1e-30, "epochs": 1, "subsample": 0}
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "fasttext"])
+@pytest.mark.parametrize("model_name", LOSSES)
+def test_ngrams_of_a_file_are_taken(text, tmp_path, model_name, ending):
+    path, other = tmp_path / f"v.{ending}", tmp_path / "other.txt"
+    first = train(text, **RUN, model=model_name)
+    first.wv.save(path)
+    other.write_text("quartz karamelb karamela karamelz\n" * 20)
+    events = []
+    settings = {**RUN, **STILL, "model": model_name}
+    started = train(other, init=Vectors.load(path), on_event=events.append, **settings)
+    for word in ("karamela", "karamelb"):
+        np.testing.assert_allclose(started[word], first[word], atol=1e-6)
+    # An unknown word is composed of the same n-grams as before.
+    np.testing.assert_allclose(started.wv["amela"], first.wv["amela"], atol=1e-6)
+    (event,) = (event for event in events if event["event"] == "init")
+    assert (event.matched, event.fresh) == (2, 2)
+    known = set(first.objective.ngram_table(first.words).buckets.tolist())
+    own = set(started.objective.ngram_table(started.words).buckets.tolist())
+    assert event.ngrams == (len(own & known) if ending == "safetensors" else len(own))
+    # Those that the file lacks start as in a new run.
+    alone = train(other, **settings)
+    rows = [
+        k
+        for k, n in enumerate(started.objective.ngram_table(started.words).buckets.tolist())
+        if n not in known
+    ]
+    if ending == "safetensors":
+        assert rows
+        np.testing.assert_array_equal(started.tables["ngram"][rows], alone.tables["ngram"][rows])
+
+
+@pytest.mark.parametrize("changed", [{"subwords": "3-4"}, {"buckets": 40_000}])
+def test_other_ngrams_of_a_file_are_told(text, changed):
+    first = train(text, **RUN)
+    settings = {**RUN, **STILL, **changed}
+    events = []
+    started = train(text, init=first.wv, on_event=events.append, **settings)
+    np.testing.assert_allclose(started.wv.matrix, first.wv.matrix, atol=1e-5)
+    alone = train(text, **settings)
+    np.testing.assert_array_equal(started.tables["ngram"], alone.tables["ngram"])
+    assert "ngrams" not in next(event for event in events if event["event"] == "init")
+    (warning,) = (event for event in events if event["event"] == "warning")
+    assert warning.message.startswith(
+        "the start vectors have n-grams of 3 to 5 characters in 50,000 buckets, and the run of 3 to"
+    )
+    assert warning.advice.endswith("give `subwords=3-5` `buckets=50000`")
+
+
+def test_ngrams_that_are_not_finite_are_not_taken(text):
+    first = train(text, **{**RUN, "epochs": 1})
+    first.tables["ngram"][7] = np.nan
+    subwords = Subwords.of_model(first.objective, first.tables, "center", first.words)
+    init = Vectors(first.words, np.ones_like(first.center_vectors), subwords=subwords)
+    with pytest.raises(FormatError, match="have n-grams whose vectors are not finite"):
+        train(text, init=init, **RUN)
+
+
 @pytest.mark.parametrize("model_name", LOSSES)
 def test_files_keep_the_ngrams(text, tmp_path, model_name):
     model = train(text, **RUN, model=model_name)
@@ -316,6 +384,11 @@ def test_the_command(text, tmp_path):
     said = run("--resume", folder, "--subwords", "3-6", code=2)
     assert "--subwords is 3-6, but the run in" in said
     assert "memory" in run(text, *options, "--dry-run")
+    begun = tmp_path / "begun.vec"
+    said = run(text, *options, "--init", output, "-o", begun)
+    assert "\nN-grams with an initial vector: " in said
+    said = run(text, *options, "--subwords", "3-4", "--init", output, "-o", begun)
+    assert "give --subwords 3-5 --buckets 50000" in said
     words = tmp_path / "words.txt"
     words.write_text("karamela\n")
     said = run(text, *options, "--freeze", words, code=1)
@@ -346,21 +419,72 @@ def test_unknown_words_are_composed_or_left_out():
     pairs = [("cat", "Cats", 9), ("dog", "cats", 1), ("cow", "cats", 5), ("cat", "xyz", 3)]
     dataset = SimilaritySet("animals", [*pairs, ("cat", "dog", 2), ("cat", "cow", 6)])
     report = evaluate(vectors, dataset)
-    assert (report.covered, report.items) == (5, 6)
+    assert (report.covered, report.items, report.composed) == (5, 6, 1)
     assert "unknown ones composed" in report.protocol
     assert report.score == pytest.approx(100 * 0.9, abs=8)
     skipped = evaluate(vectors, dataset, oov="skip")
-    assert (skipped.covered, skipped.items) == (2, 6)
+    assert (skipped.covered, skipped.items, skipped.composed) == (2, 6, 0)
     assert "composed" not in skipped.protocol
     plain = evaluate(Vectors(vectors.words, vectors.matrix), dataset)
     assert (plain.covered, plain.protocol) == (skipped.covered, skipped.protocol)
     kinds = CategorySet("kinds", [("cat", "a"), ("cats", "a"), ("dog", "b"), ("xyz", "b")])
-    assert evaluate(vectors, kinds).covered == 3
+    assert (evaluate(vectors, kinds).covered, evaluate(vectors, kinds).composed) == (3, 1)
     assert evaluate(vectors, kinds).score == 100
     odd = OddOneOutSet("odd", [(["cat", "cats", "dog"], 2), (["cat", "xyz", "dog"], 2)])
     assert (evaluate(vectors, odd).covered, evaluate(vectors, odd).score) == (1, 100)
+    assert evaluate(vectors, odd).composed == 1
+    royal = AnalogySet("royal", {"": [("cat", "dog", "cow", "cats"), ("cat", "dog", "cow", "cat")]})
+    assert (evaluate(vectors, royal).covered, evaluate(vectors, royal).composed) == (1, 0)
     with pytest.raises(SettingError, match="oov"):
         evaluate(vectors, dataset, oov="guess")
+
+
+def test_the_command_says_how_many_words_are_composed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vectors_with_ngrams().save("v.safetensors")
+    Path("a.tsv").write_text("cat cats 9\ncow CATS 5\ncow xcat 3\ndog xyz 1\n")
+    Path("b.tsv").write_text("cat dog 2\ncat cow 6\n")
+    told = CliRunner().invoke(eval_main, ["v.safetensors", "a.tsv", "b.tsv"]).output
+    header, a, b, *_ = told.splitlines()
+    assert header.endswith("  covered / items  composed")
+    assert a.endswith("3 /      4         2")
+    assert b.endswith("2 /      2         0")
+    assert "\ncomposed: words of these items that are known only by their n-grams.\n" in told
+    for args in (["b.tsv"], ["a.tsv", "--oov", "skip"]):
+        told = CliRunner().invoke(eval_main, ["v.safetensors", *args]).output
+        assert told.splitlines()[0].endswith("covered / items")
+        assert "\ncomposed:" not in told
+
+
+def test_unknown_words_take_the_form_of_the_known_ones():
+    nfc, nfd = "caf\u00e9", "cafe\u0301"
+    for words, form in [
+        (["cat", "dog"], nfc),
+        (["cat", nfc], nfc),
+        (["cat", nfd], nfd),
+        ([nfc, nfd], "as typed"),
+    ]:
+        common = CommonForm(words)
+        for typed in (nfc, nfd):
+            expected = typed if form == "as typed" else form
+            assert common.of(typed) == common.of(typed.title()) == expected
+            assert common.of(typed.title(), keep_case=True) == expected.capitalize()
+    assert CommonForm(["cat", "Dog"]).of("Cats") == "Cats"
+    subwords = Subwords.of(np.ones((50, 2), np.float32), 3, 3, 50)
+    vectors = Vectors([nfc, "x"], [[1, 0], [0, 1]], subwords=subwords)
+    pairs = SimilaritySet("", [(nfc, "caf\u00e9s", 1), (nfc, "cafe\u0301s", 2), (nfc, "x", 3)])
+    assert evaluate(vectors, pairs).composed == 1  # both are one word
+
+
+def test_neighbours_of_an_unknown_word_in_capitals(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vectors_with_ngrams().save("v.safetensors")
+    lower, upper = (
+        CliRunner().invoke(neighbors_main, ["v.safetensors", word]) for word in ("cats", "CATS")
+    )
+    assert lower.exit_code == upper.exit_code == 0
+    assert (lower.stdout, lower.stderr) == (upper.stdout, upper.stderr)
+    assert "Note: 'cats' has no vector of its own" in upper.stderr
 
 
 def test_the_evaluation_of_epochs_composes_as_the_command_does(text, tmp_path):

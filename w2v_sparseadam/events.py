@@ -6,11 +6,17 @@ so a log has it, a JSON object a line.
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar
+
+from .errors import W2VError, W2VWarning
+
+_PACKAGE = str(Path(__file__).parent)
 
 EVENT_SECONDS = 0.2
 """The shortest time between two events of progress of the same kind."""
@@ -165,11 +171,12 @@ class Initialized(Event):
     fresh: int  # words without
     unused: int  # vectors without a word
     moments: bool | None = None  # of a Start: whether they were taken
+    ngrams: int | None = None  # that have a vector, of Vectors with those of the run
 
     def keys(self) -> list[str]:
         """Return the names of what is known of it."""
         names = super().keys()
-        return names if self.moments is not None else names[:-1]
+        return [name for name in names if getattr(self, name, "") is not None]
 
 
 @dataclass(frozen=True)
@@ -258,7 +265,7 @@ class BestEpoch(Event):
     epoch: int
     dataset: str  # on which it is the best
     score: float
-    first_epoch: int  # of those compared: a resumed run compares only what it trains
+    first_epoch: int  # of those compared: not 1 if a run was resumed with another data set
     last_epoch: int  # that was trained
 
 
@@ -310,6 +317,19 @@ class TrainingDone(Event):
 def warn(event: Event) -> None:
     """Give the message of `Warned` as a warning of Python's, for who listens to no events."""
     if isinstance(event, Warned):
-        advice = event.advice.replace("`", "")
-        message = f"{event.message}; {advice}" if advice else event.message
-        warnings.warn(message, stacklevel=5)
+        warn_caller(str(W2VError(event.message, event.advice)))
+
+
+def warn_caller(message: str) -> None:
+    """Give a `W2VWarning` at the line that called this package."""
+    warnings.warn(message, W2VWarning, stacklevel=_level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """Return how many frames lie between the function that asks and who called this package."""
+    frame, level, last = sys._getframe(1), 1, 1
+    while frame.f_back:
+        if frame.f_code.co_filename.startswith(_PACKAGE):
+            last = level
+        frame, level = frame.f_back, level + 1
+    return last + 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import counted
 from ..objectives.skip_gram.settings import SkipGramConfig
 from . import W2VCommand
 from .options import in_section, option_of, settings_given
@@ -167,7 +168,7 @@ def _message(event: Event) -> str:
     if event["event"] == "warning":
         return f"Warning: {event['message']}."
     if event["event"] == "step":
-        return f"Timing a step over {event['words']:,} words ..."
+        return f"Timing a step over {counted(event['words'], 'word')} ..."
     return f"Training with {event['optimizer']}, round {event['round']} ..."
 
 
@@ -183,7 +184,7 @@ def _tables(report: Report) -> Iterator[str]:
     yield f"Medians (lowest–highest), rounds: {settings['repeat']}"
     if report.steps:
         n_rows = report.steps[0].n_rows_touched
-        yield f"\nOne step, {n_rows:,} rows with a gradient; rows and MB that it moves"
+        yield f"\nOne step, {counted(n_rows, 'row')} with a gradient; rows and MB that it moves"
         yield from _aligned(_step_rows(report), "><<<>>>")
         yield "\nMB of the optimizer's state in memory after one step, of those allocated"
         yield from _aligned(_state_rows(report), ">>>")

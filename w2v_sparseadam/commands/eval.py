@@ -99,7 +99,7 @@ def main(
         _print_table(scores)
 
 
-_ON_THE_RIGHT = {"score", "covered / items"}
+_ON_THE_RIGHT = {"score", "covered / items", "composed"}
 
 
 class _Score(NamedTuple):
@@ -167,17 +167,19 @@ def _scores_of(names: Sequence[str], datasets: Sequence[DataSet], scoring: Scori
 def _print_table(scores: Sequence[_Score]) -> None:
     """Print a line per score and per difference, and notes."""
     has_several = any(score.difference for score in scores)
-    header = "data set", "kind", "vectors", "score", "95 % interval", "covered / items"
+    header = "data set", "kind", "vectors", "score", "95 % interval", "covered / items", "composed"
     rows: list[tuple[str, ...]] = [header]
     for vectors, report, first, difference in scores:
         covered = f"{report.covered:,} / {report.items:>6,}"
         told = _number(report.score), _range(report.interval)
-        rows.append((printable(report.dataset), report.kind, printable(vectors), *told, covered))
+        names = printable(report.dataset), report.kind, printable(vectors)
+        rows.append((*names, *told, covered, f"{report.composed:,}"))
         if difference:
             told = _number(difference.score, "+"), _range(difference.interval, "+")
             names = printable(report.dataset), "difference", printable(f"{vectors} - {first}")
-            rows.append((*names, *told, f"{difference.items:,} in both"))
-    shown = [n for n, name in enumerate(header) if has_several or name != "vectors"]
+            rows.append((*names, *told, f"{difference.items:,} in both", ""))
+    is_shown = {"vectors": has_several, "composed": any(score.report.composed for score in scores)}
+    shown = [n for n, name in enumerate(header) if is_shown.get(name, True)]
     for line in _lines([[row[n] for n in shown] for row in rows]):
         click.echo(line)
     click.echo()
@@ -189,6 +191,8 @@ def _notes(reports: Sequence[Report], has_several: bool) -> Iterator[str]:
     """Yield how each kind was scored, and why a score is missing."""
     for kind, protocol in {report.kind: report.protocol for report in reports}.items():
         yield f"{kind}: {protocol}."
+    if any(report.composed for report in reports):
+        yield "composed: words of these items that are known only by their n-grams."
     differences = "; a difference is one on the same sample" if has_several else ""
     yield f"interval: of 95 % of the scores on samples of the items (bootstrap){differences}."
     without = [(report.dataset, report.covered > 0) for report in reports if report.score is None]

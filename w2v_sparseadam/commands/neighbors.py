@@ -85,7 +85,8 @@ def main(
     VECTORS is a file of vectors, or the folder of a run. A WORD may also be a sum, such as 'king -
     man + woman'. Without any, lines of words are read: from a prompt with completion and history
     if this is a terminal, else from standard input. A word that has no vector is looked up in lower
-    case, too; in a model with n-grams, its vector is then composed of theirs.
+    case, too; in a model with n-grams, its vector is then composed of theirs, in lower case if the
+    model has no capitals.
     """
     asked = [question for word in words for question in questions_in(word)]
     asked += [analogy_of(*analogy)] if analogy else []
@@ -135,7 +136,8 @@ def _answer_all(search: Search, blocks: Iterable[Sequence[Question]], as_json: b
                 answers.append(search.answer(question))
                 for _, word in question.terms:
                     if search.vectors.find(word) is None:
-                        click.echo(printable(_COMPOSED.format(word)), err=True)
+                        told = _COMPOSED.format(search.known(word))
+                        click.echo(printable(told), err=True)
             except UnknownWordError as error:
                 unknown.append(error)
         if n_shown and answers and not as_json:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import SettingError, W2VError
+from ..errors import SettingError, W2VError, counted
 from . import printable, with_advice
 from .destination import state_folder
 from .questions import Search, questions_in
@@ -47,7 +47,8 @@ def is_possible() -> bool:
 def explore(search: Search, show: Callable[[Sequence[Answer]], None]) -> None:
     """Answer questions from the terminal until its end."""
     n_words, dim = len(search.vectors), search.vectors.dim
-    click.echo(f"{n_words:,} words, {dim} dimensions. A word, or king - man + woman; /help.")
+    size = f"{counted(n_words, 'word')}, {counted(dim, 'dimension')}"
+    click.echo(f"{size}. A word, or king - man + woman; /help.")
     for line in _lines(search.vectors.words):
         try:
             if line.split()[:1] == ["/quit"]:

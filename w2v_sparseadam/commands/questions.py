@@ -101,7 +101,10 @@ class Search:
         method: str = METHODS[0],
         among: Sequence[str] | None = None,
     ) -> None:
+        from ..vectors.search import CommonForm
+
         self.vectors, self.number, self.method = vectors, number, method
+        self._form = CommonForm(vectors.words)
         self._among: Vectors | None = None
         self.unknown: list[str] = []
         """Words of `among` without a vector."""
@@ -142,13 +145,15 @@ class Search:
         return vectors.most_similar(positive=plus, negative=minus, n=n)
 
     def known(self, word: str) -> str:
-        """Return the form of a word that has a vector.
+        """Return the form of a word that has a vector, or whose n-grams have.
 
         Raises
         ------
         UnknownWordError
             If there is none; suggests words of similar spelling.
         """
-        form = self.vectors.find(word) or word
-        self.vectors.get_vector(form)
+        form = self.vectors.find(word)
+        if form is None:
+            form = self._form.of(word) if self.vectors.subwords else word
+            self.vectors.get_vector(form)
         return form

@@ -50,14 +50,16 @@ class TrainReport(ReadingReport):
             f"Initial vectors: {event['matched']:,} matched by name, {event['unused']:,} unused; "
             f"words without one: {event['fresh']:,}."
         )
+        if "ngrams" in event:
+            self._say(f"N-grams with an initial vector: {event['ngrams']:,}.")
         if not event.get("moments", True):
             self._say("The other run had another optimizer, so the moments start at 0.")
 
     def _show_add(self, event: Event) -> None:
         self._say(
-            f"Added {event['new_tokens']:,} tokens and {event['new_words']:,} new words, now "
-            f"{event['tokens']:,} tokens of {event['words']:,} words; words left out: "
-            f"{event['left_out_words']:,}."
+            f"Added {counted(event['new_tokens'], 'token')} and "
+            f"{counted(event['new_words'], 'new word')}, now {counted(event['tokens'], 'token')} "
+            f"of {counted(event['words'], 'word')}; words left out: {event['left_out_words']:,}."
         )
 
     def _show_freeze(self, event: Event) -> None:
@@ -83,10 +85,8 @@ class TrainReport(ReadingReport):
 
     def _show_finished(self, event: Event) -> None:
         self._start = dict(event)
-        epochs = "1 epoch" if event["epochs"] == 1 else f"{event['epochs']:,} epochs"
-        self._say(
-            f"The run is finished: {epochs}, {event['steps']:,} steps; add epochs with --epochs +N."
-        )
+        done = f"{counted(event['epochs'], 'epoch')}, {counted(event['steps'], 'step')}"
+        self._say(f"The run is finished: {done}; add epochs with --epochs +N.")
 
     def _show_progress(self, event: Event) -> None:
         loss, lr = f"loss {event['loss']:.3f}", f"lr {event['lr']:.2g}"
@@ -119,7 +119,7 @@ class TrainReport(ReadingReport):
 
     def _show_best(self, event: Event) -> None:
         self.close()
-        if event["last_epoch"] < self._start["epochs"]:
+        if self._start["event"] == "start" and event["last_epoch"] < self._start["epochs"]:
             self._say(f"Stopped after epoch {event['last_epoch']}.")
         first = event["first_epoch"]
         from_on = f" from {first} on" if first > 1 else ""
@@ -162,6 +162,7 @@ def _rows_here(forecast: Forecast) -> list[tuple[str, str]]:
         ("Steps", f"{forecast.n_steps:,}"),
         ("Model", _megabytes(forecast.model_bytes)),
         ("Optimizer's state", _megabytes(forecast.state_bytes)),
+        *([("Best epoch", _megabytes(forecast.best_bytes))] if forecast.best_bytes else []),
         ("Buffers", _megabytes(forecast.buffer_bytes)),
         ("Word ids", f"{_megabytes(forecast.word_id_bytes)}, on the disk"),
         ("Peak memory", _megabytes(forecast.peak_bytes)),
@@ -169,7 +170,7 @@ def _rows_here(forecast: Forecast) -> list[tuple[str, str]]:
         (
             "Time to train",
             f"{duration(forecast.train_seconds)} with --threads {forecast.n_threads}, estimated "
-            f"from {forecast.n_measured_steps:,} steps",
+            f"from {counted(forecast.n_measured_steps, 'step')}",
         ),
     ]
 
@@ -180,8 +181,8 @@ def _rows_there(forecast: MachinesForecast) -> list[tuple[str, str]]:
     return [
         ("Words", f"{forecast.n_words:,}"),
         ("Tokens kept", f"{forecast.n_kept_tokens:,}"),
-        ("Epochs", f"{forecast.epochs:,}, of {forecast.rounds:,} rounds"),
-        ("Shards of a round", f"{forecast.n_shards:,}, on {forecast.n_workers:,} workers"),
+        ("Epochs", f"{forecast.epochs:,}, of {counted(forecast.rounds, 'round')}"),
+        ("Shards of a round", f"{forecast.n_shards:,}, on {counted(forecast.n_workers, 'worker')}"),
         ("Model", _megabytes(forecast.model_bytes)),
         ("Optimizer's state", _megabytes(forecast.state_bytes)),
         (
@@ -202,6 +203,6 @@ def _rows_there(forecast: MachinesForecast) -> list[tuple[str, str]]:
         (
             "Time to train",
             f"{duration(forecast.train_seconds)}, estimated from "
-            f"{forecast.n_measured_steps:,} steps",
+            f"{counted(forecast.n_measured_steps, 'step')}",
         ),
     ]

@@ -119,10 +119,11 @@ class Session:
             from ..runs.names import resume_command
 
             how = f"{resume_command(request.destination.name)}{self._machines()} -o PATH"
+            if request.scoring:
+                how += f" {request.scoring}"
             if self._n_kept_steps == self._n_steps:
-                kept = "trained vectors"
-                if "--keep-best" in request.scoring:
-                    kept = "vectors of the last epoch"
+                is_best = "--keep-best" in request.scoring
+                kept = "vectors of the best epoch" if is_best else "trained vectors"
                 raise W2VError(f"{error}; the {kept} are kept: {how}") from error
             raise W2VError(
                 f"{error}; the last checkpoint is of step {self._n_kept_steps:,} of "

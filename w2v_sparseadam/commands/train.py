@@ -74,7 +74,7 @@ def main(
         if dry_run:
             from ..training.dry_run import forecast
 
-            for line in forecast_lines(forecast(**arguments)):
+            for line in forecast_lines(forecast(**arguments, scoring=scoring)):
                 click.echo(line)
             return
         if request.destination:

@@ -12,7 +12,7 @@ import click
 from ..events import Event
 from ..report.history import History
 from ..report.page import check_report, save_report
-from ..report.subject import Subject
+from ..report.subject import Part, Subject
 from ..training.event_log import LOG_NAME
 from ..training.model import Model
 from . import printable
@@ -51,8 +51,13 @@ class TrainingPage:
             if not (folder / LOG_NAME).exists():  # with --log, it is elsewhere
                 subject = replace(subject, history=self._history)
         else:
-            paths = [source.absolute_path for source in request.arguments["corpus"]]
-            subject = Subject(name, vectors, self._history, model.settings, paths)
-        command = " ".join(filter(None, [train_command(subject), printable(request.scoring)]))
+            arguments = request.arguments
+            paths = [source.absolute_path for source in arguments["corpus"]]
+            part = Part(paths, (), len(model), int(model.counts.sum()))
+            starts = arguments.get("init") is not None, bool(arguments.get("freeze"))
+            subject = Subject(name, vectors, self._history, model.settings, [part], *starts)
+        command = train_command(subject)
+        if command and request.scoring:
+            command += f" {printable(request.scoring)}"
         save_report(subject, self._path, command=command)
         click.echo(printable(f"Wrote {self._path}."), err=True)

@@ -51,6 +51,8 @@ class Report:
         Items of the data set; those that are scored, because they have no missing word.
     protocol : str
         How the score was made.
+    composed : int
+        Distinct words of the covered items whose vectors are composed of n-grams.
     sections : tuple of SectionReport
         For an analogy set, in the order of the file.
     outcome : Outcome
@@ -64,6 +66,7 @@ class Report:
     items: int
     covered: int
     protocol: str
+    composed: int = 0
     sections: tuple[SectionReport, ...] = ()
     outcome: Outcome = field(repr=False, compare=False, kw_only=True)
 
@@ -123,7 +126,7 @@ class Evaluation:
     ) -> None:
         if compose is None:
             scoring = replace(scoring, oov="skip")
-        self._unknown = UnknownWords(len(word_ids), compose if scoring.oov == "compose" else None)
+        self._unknown = UnknownWords(word_ids, compose if scoring.oov == "compose" else None)
         row_of = _row_in(word_ids, scoring.keep_case, self._unknown)
         self._tasks = [
             (dataset.name, task_of(dataset, row_of, len(word_ids), scoring)) for dataset in datasets
@@ -133,7 +136,13 @@ class Evaluation:
     def reports(self, matrix: Matrix, compose: Compose | None = None) -> list[Report]:
         """Score vectors, a row for each word, on each data set; ``compose`` returns the others."""
         rows = self._unknown.behind(matrix, compose)
-        return [_report(name, task, rows, self._n_resamples) for name, task in self._tasks]
+        return [
+            replace(
+                _report(name, task, rows, self._n_resamples),
+                composed=self._unknown.count(task.rows),
+            )
+            for name, task in self._tasks
+        ]
 
 
 def scores_of(vectors: Vectors, datasets: Sequence[DataSet], scoring: Scoring) -> list[Report]:

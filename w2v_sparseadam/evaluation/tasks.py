@@ -76,6 +76,8 @@ class Task(Protocol):
         Those of the data set.
     items : ndarray of int64
         The numbers of those that are covered, because they have no missing word.
+    rows : ndarray of int64
+        Those of the words of these items.
     sections : list of (str, int)
         The names of parts of the data set and how many items they have, in order; or none.
     protocol : str
@@ -85,6 +87,7 @@ class Task(Protocol):
     kind: str
     n_items: int
     items: Rows
+    rows: Rows
     sections: list[tuple[str, int]]
     protocol: str
 
@@ -108,7 +111,7 @@ class _SimilarityTask:
         self.n_items = len(rows)
         self.sections: list[tuple[str, int]] = []
         self.items = np.flatnonzero((rows != MISSING).all(axis=1))
-        self._rows = rows[self.items]
+        self.rows = rows[self.items]
         self._ratings = np.array([float(rating) for *_, rating in dataset.pairs])[self.items]
         self._is_pearson = scoring.pearson
         name = "Pearson's r" if scoring.pearson else "Spearman's rho"
@@ -117,7 +120,7 @@ class _SimilarityTask:
         )
 
     def outcome(self, matrix: MatrixLike) -> Outcome:
-        one, other = (matrix[rows].astype(np.float64) for rows in self._rows.T)
+        one, other = (matrix[rows].astype(np.float64) for rows in self.rows.T)
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         cosines = np.einsum("nd,nd->n", one, other) / np.where(lengths > 0, lengths, 1)
         return Correlation(self.items, self._ratings, cosines, self._is_pearson)
@@ -143,7 +146,7 @@ class _AnalogyTask:
         is_covered = (rows[:, :3] != MISSING).all(axis=1) & (rows[:, 3:] != MISSING).any(axis=1)
         self.n_items = len(rows)
         self.items = np.flatnonzero(is_covered)
-        self._rows = rows[self.items]
+        self.rows = rows[self.items]
         name = "3CosMul" if scoring.method == "3cosmul" else "3CosAdd"
         self.protocol = (
             f"% correct by {name} among the first {n_words:,} words; {scoring.case}; question "
@@ -152,7 +155,7 @@ class _AnalogyTask:
 
     def outcome(self, matrix: MatrixLike) -> Outcome:
         units = unit_rows(matrix, slice(self._n_words))
-        right = right_answers(units, self._rows[:, :3], self._rows[:, 3:], self._method)
+        right = right_answers(units, self.rows[:, :3], self.rows[:, 3:], self._method)
         return Accuracy(self.items, right)
 
 
@@ -164,7 +167,7 @@ class _CategoryTask:
         self.n_items = len(rows)
         self.sections: list[tuple[str, int]] = []
         self.items = np.flatnonzero(rows != MISSING)
-        self._rows = rows[self.items]
+        self.rows = rows[self.items]
         labels = np.array([label for _, label in dataset.words])[self.items]
         names, self._classes = np.unique(labels, return_inverse=True)
         self._n_classes = len(names)
@@ -174,7 +177,7 @@ class _CategoryTask:
         )
 
     def outcome(self, matrix: MatrixLike) -> Outcome:
-        units = unit_rows(matrix, self._rows)
+        units = unit_rows(matrix, self.rows)
         clusters = clusters_of(units, self._n_classes) if len(units) else self._classes
         return Purity(self.items, clusters, self._classes)
 
@@ -190,6 +193,7 @@ class _OddOneOutTask:
             [n for n, rows in enumerate(groups) if MISSING not in rows], dtype=np.int64
         )
         self._groups = [(np.array(groups[n]), dataset.groups[n][1]) for n in self.items]
+        self.rows = np.array([row for n in self.items for row in groups[n]], np.int64)
         self.protocol = (
             "% of groups whose odd word has the lowest cosine with the mean of all, each of "
             f"length 1; {scoring.lookup}; groups with a missing word left out"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
+from ..vectors.search import CommonForm
 from .tasks import MISSING, Matrix, Rows
 
 Compose = Callable[[str], Matrix | None]
@@ -17,21 +18,29 @@ class UnknownWords:
 
     Parameters
     ----------
-    n_words : int
-        Known words.
+    words : collection of str
+        Known words, whose normal form the others take.
     compose : Compose or None
         None if no word can be composed.
     """
 
-    def __init__(self, n_words: int, compose: Compose | None) -> None:
-        self._n_words, self._compose = n_words, compose
+    def __init__(self, words: Collection[str], compose: Compose | None) -> None:
+        self._n_words, self._compose = len(words), compose
+        self._form = CommonForm(words)
         self._rows: dict[str, int] = {}
 
     def row_of(self, word: str) -> int:
         """Return the row of an unknown word, `MISSING` if it cannot be composed."""
-        if word not in self._rows and self._compose and self._compose(word) is not None:
+        if self._compose is None:
+            return MISSING
+        word = self._form.of(word, keep_case=True)  # its case is that of all words of the data set
+        if word not in self._rows and self._compose(word) is not None:
             self._rows[word] = self._n_words + len(self._rows)
         return self._rows.get(word, MISSING)
+
+    def count(self, rows: Rows) -> int:
+        """Return how many words there are among rows that are composed."""
+        return len(np.unique(rows[rows >= self._n_words]))
 
     def behind(self, matrix: Matrix, compose: Compose | None) -> Matrix | Continued:
         """Return the matrix of the known words, with the rows of the others behind it."""

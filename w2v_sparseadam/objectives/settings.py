@@ -35,6 +35,16 @@ class NgramRows(NamedTuple):
     buckets: np.ndarray  # (G,) int64, ascending
 
 
+class NgramTable(NamedTuple):
+    """The table of the vectors of n-grams, and which n-grams each of its G rows is for."""
+
+    name: str
+    min_n: int  # characters, at least
+    max_n: int
+    n_buckets: int
+    buckets: np.ndarray  # (G,) int64
+
+
 class ObjectiveSettings(ABC):
     """The settings of an objective: a frozen dataclass, each field of which JSON can hold.
 
@@ -92,6 +102,10 @@ class ObjectiveSettings(ABC):
         self, tables: Mapping[str, np.ndarray], kind: str, words: Collection[str]
     ) -> NgramRows | None:
         """Return the n-grams that the vectors of a kind are composed of, if they are."""
+        return None
+
+    def ngram_table(self, words: Collection[str]) -> NgramTable | None:
+        """Return what the vectors of n-grams are in, if words are composed of them."""
         return None
 
     def put_vectors(

@@ -15,6 +15,8 @@ _MOST_BYTES = 1 << 20  # of a line
 class History:
     """Keeps what a report shows of a run, in bounded memory.
 
+    Tokens and epochs are counted over all parts of a run to which text was added.
+
     It is a listener: call it with each event, of `~w2v_sparseadam.events` or a line of a log.
 
     Attributes
@@ -28,8 +30,11 @@ class History:
     best : (int, str, float, int) or None
         The epoch whose vectors the run gave, on which data set, its score there, and the first of
         the epochs that were compared.
-    text : dict
-        What was read, as `TextRead` tells it; empty if that is unknown.
+    texts : list of dict
+        What was read for each part of the run, as `TextRead` tells it; those that are unknown are
+        left out.
+    parts : list of tuple
+        Where text was added to the run: tokens since the start, and epochs.
     warnings : list of str
     facts : dict
         Of the run: ``seconds``, ``threads``, ``tokens``.
@@ -40,10 +45,13 @@ class History:
         self.epochs: dict[int, tuple[float, float]] = {}
         self.scores: dict[str, dict[int, tuple[float, float | None, float | None]]] = {}
         self.best: tuple[int, str, float, int] | None = None
-        self.text: dict[str, Any] = {}
+        self.texts: list[dict[str, Any]] = []
+        self.parts: list[tuple[float, int]] = []
         self.warnings: list[str] = []
         self.facts: dict[str, Any] = {}
         self._tokens = 0.0
+        self._before = 0.0, 0, 0.0  # tokens, epochs and seconds of the parts before
+        self._read: dict[str, Any] = {}  # last, which may not be of the run yet
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> History:
@@ -63,33 +71,48 @@ class History:
         """Note an event."""
         match event["event"]:
             case "text":
-                self.text = {name: event[name] for name in event.keys()}  # noqa: SIM118 - no dict
+                self._read = {name: event[name] for name in event.keys()}  # noqa: SIM118 - no dict
+                if not (self._tokens or self.epochs):  # else, text to add
+                    self.texts = [self._read]
+            case "add":
+                self._add_part()
             case "warning":
                 self.warnings.append(str(event["message"]))
             case "start":
-                self._start(_number(event["done_tokens"]))
+                self._start(self._before[0] + _number(event["done_tokens"]))
                 self.facts["threads"] = _number(event["threads"])
             case "progress":
-                self._progress(
-                    *(_number(event[name]) for name in ("tokens", "loss", "lr", "pairs"))
-                )
+                tokens, *others = (_number(event[key]) for key in ("tokens", "loss", "lr", "pairs"))
+                self._progress(self._before[0] + tokens, *others)
             case "epoch":
                 if event["loss"] is not None:
                     place = self._tokens or _number(event["tokens"])
-                    self.epochs[int(event["epoch"])] = place, _number(event["loss"])
+                    self.epochs[self._epoch(event["epoch"])] = place, _number(event["loss"])
             case "score" if event["score"] is not None:
                 low, high = (
                     None if event[name] is None else _number(event[name])
                     for name in ("low", "high")
                 )
                 of_set = self.scores.setdefault(str(event["dataset"]), {})
-                of_set[int(event["epoch"])] = _number(event["score"]), low, high
+                of_set[self._epoch(event["epoch"])] = _number(event["score"]), low, high
             case "best":
                 score = _number(event["score"])
-                first = int(event["first_epoch"])
-                self.best = int(event["epoch"]), str(event["dataset"]), score, first
+                first, epoch = self._epoch(event["first_epoch"]), self._epoch(event["epoch"])
+                self.best = epoch, str(event["dataset"]), score, first
             case "done":
-                self.facts["seconds"] = _number(event["train_seconds"])
+                self.facts["seconds"] = self._before[2] + _number(event["train_seconds"])
+
+    def _epoch(self, number: Any) -> int:
+        """Return the number of an epoch among those of all parts."""
+        return self._before[1] + int(number)
+
+    def _add_part(self) -> None:
+        """Begin another part of the run, with the text that was read last."""
+        tokens = max(self._tokens, self._before[0])
+        epochs = max(self.epochs, default=self._before[1])
+        self._before = tokens, epochs, self.facts.get("seconds", 0.0)
+        self.parts.append((tokens, epochs))
+        self.texts.append(self._read)
 
     def _start(self, done_tokens: float) -> None:
         """Forget what a run that was resumed does again."""

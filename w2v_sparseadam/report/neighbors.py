@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SettingError
+from ..errors import SettingError, counted
 from ..vectors.vectors import Vectors
 
 N_NEIGHBORS = 10
@@ -103,7 +103,8 @@ def agreement(all_vectors: Sequence[Vectors], rows: NDArray[np.int64]) -> NDArra
     for other in all_vectors[1:]:
         if other.word_ids.keys() != first.word_ids.keys():
             raise SettingError(
-                f"vectors of {len(first):,} and {len(other):,} words are not of the same words",
+                f"vectors of {len(first):,} and {counted(len(other), 'word')} are not of the same "
+                "words",
                 "compare runs on the same text that differ only in the seed",
             )
     sets = []

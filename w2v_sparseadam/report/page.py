@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import FormatError, SettingError, W2VError, check_path
+from ..errors import FormatError, SettingError, W2VError, check_path, counted
 from ..events import Event
 from ..system.files import check_writable, write_result
 from ..text.reading.compression import read_lines
@@ -23,7 +23,7 @@ from ..training.model import Model
 from ..vectors.vectors import Vectors
 from .history import History
 from .neighbors import AMONG, agreement, bands, nearest
-from .settings_rows import call, keywords_of, text_rows
+from .settings_rows import calls, keywords_of, text_rows
 from .subject import Subject
 from .vocabulary import rounded, vocabulary_figures
 from .word_map import clusters, places
@@ -131,7 +131,9 @@ def page_content(
         [name, _shown(value), is_default]
         for name, value, is_default in keywords_of(subject.settings)
     ]
-    how = command if command or not subject.settings else call(subject.settings, subject.paths)
+    if len(epochs := [n for part in subject.parts for n in part.epochs]) > 1:
+        told = " + ".join(map(str, epochs))
+        settings = [["epochs", told, False] if row[0] == "epochs" else row for row in settings]
     return {
         "title": subject.name,
         "words": len(vectors),
@@ -142,10 +144,10 @@ def page_content(
         "vocabulary": vocabulary_figures(vectors),
         "agreement": [vars(band) for band in bands([vectors, *others])] if others else [],
         "n_vectors": 1 + len(others),
-        "text": text_rows(subject.history.text),
+        "texts": [rows for text in subject.history.texts if (rows := text_rows(text))],
         "warnings": subject.history.warnings[:20],
         "settings": settings,
-        "command": how,
+        "command": command or calls(subject),
         "versions": versions(word_map["method"]),
     }
 
@@ -283,6 +285,7 @@ def _training_of(history: History) -> dict[str, Any]:
         "epochs": [[n, place, round(loss, 5)] for n, (place, loss) in epochs],
         "scores": [_score_curve(name, of) for name, of in history.scores.items() if of],
         "best": history.best,
+        "parts": history.parts,
         "facts": history.facts,
     }
 
@@ -301,7 +304,7 @@ def _score_curve(
 def _shown(value: Any) -> str:
     """Return the value of a setting for the table."""
     if isinstance(value, list):
-        return f"{len(value):,} words"
+        return counted(len(value), "word")
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, bool):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..benchmark.results import Report, Spread, StepTiming, TrainingRun
 from ..benchmark.steps import STEP_OPTIMIZERS
 from ..benchmark.training import TRAINING_OPTIMIZERS
-from ..errors import W2VError
+from ..errors import W2VError, counted
 from ..system.files import check_writable, write_result
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def save_zipf_plot(counts: np.ndarray, min_count: int, path: str | os.PathLike[s
     ranks = np.unique(np.geomspace(1, n_words, 400).astype(np.int64))
     n_kept = int(np.count_nonzero(counts >= min_count))
     share = counts[counts >= min_count].sum() / counts.sum()
-    caption = f"{n_words:,} distinct words, {counts.sum():,} tokens"
+    caption = f"{counted(n_words, 'distinct word')}, {counted(int(counts.sum()), 'token')}"
     with _saving(path, "w2v-vocab", "How often do the words occur?", caption) as figure:
         figure.set_size_inches(7, 4.8)
         axes = figure.subplots()
@@ -147,13 +147,14 @@ def save_zipf_plot(counts: np.ndarray, min_count: int, path: str | os.PathLike[s
             label="Zipf's law: the commonest word's count / rank",
         )
         if min_count > 1:
+            kept = f"leaves {counted(n_kept, 'word')}, {share:.1%} of tokens"
             axes.axhspan(
                 0.8,
                 min_count - 0.5,
                 color=_COLORS[1],
                 alpha=0.12,
                 linewidth=0,
-                label=f"min-count {min_count:,} leaves {n_kept:,} words, {share:.1%} of tokens",
+                label=f"min-count {min_count:,} {kept}",
             )
         axes.set(
             title="How often the words occur",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..errors import W2VError
 from ..objectives.registry import OBJECTIVES, ModelChoice, model_of
 from ..objectives.windows.settings import WindowConfig
 from ..optimizers.settings import OptimizerConfig
 from ..text.settings import PhraseConfig, TextConfig
-from ..training.keywords import KEYWORDS
+from ..training.keywords import KEYWORDS, settings_from
 from ..training.settings import RunConfig, ShardConfig
+from .subject import Part, Subject
+
+_DERIVED = "subsample", "lr", "power", "epochs", "batch_size"
+"""Settings that follow from others and from the size of the text, unless they are given."""
 
 
 def keywords_of(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
@@ -43,15 +49,64 @@ def keywords_of(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
             yield name, value, value == keyword.default
 
 
-def call(settings: Mapping[str, Any], paths: Sequence[str]) -> str:
-    """Return the call of `train` that repeats a run."""
-    corpus = repr(paths[0] if len(paths) == 1 else list(paths)) if paths else "corpus"
-    changed = [
-        f"{name}={value!r}"
+def needed_to_repeat(subject: Subject) -> Iterator[tuple[str, Any]]:
+    """Yield the keywords, and their values, on which the first part of a run depends.
+
+    Those are left out whose values are the defaults, or what these become for a text of its size.
+    """
+    first = subject.parts[0]
+    settings = dict(subject.settings)
+    if first.epochs and "run" in settings:
+        settings["run"] = {**settings["run"], "epochs": first.epochs[0]}
+    derived = _derived(settings, first)
+    for name, value, is_default in keywords_of(settings):
+        is_free = name == "threads" or (name in derived and derived[name] == value)
+        if not (is_default or is_free or value is None):
+            yield name, value
+
+
+def _derived(settings: Mapping[str, Any], part: Part) -> dict[str, Any]:
+    """Return what the settings without a value of their own become for the text of a part."""
+    if not (part.n_tokens and part.n_words):
+        return {}
+    given = {
+        name: value
         for name, value, is_default in keywords_of(settings)
-        if not is_default and name != "threads"
-    ]
-    return f"train({', '.join([corpus, *changed])})"
+        if KEYWORDS[name].config not in (TextConfig, PhraseConfig)
+        and name not in _DERIVED
+        and (not is_default or KEYWORDS[name].config is ShardConfig)
+    }
+    try:
+        settled = settings_from(given).for_text(part.n_tokens, part.n_words)
+    except W2VError:  # the settings may be a stranger's
+        return {}
+    optimizer = settled.optimizer
+    if settled.sharding and optimizer.lr is None:
+        lr = optimizer.start_lr * settled.sharding.lr_factor
+        optimizer = dataclasses.replace(optimizer, lr=lr)
+    settled = dataclasses.replace(settled, optimizer=optimizer.resolved())
+    return {name: value for name, value, _ in keywords_of(settled.as_dict()) if name in _DERIVED}
+
+
+def calls(subject: Subject) -> str:
+    """Return the calls of `train` and `resume` that repeat a run; empty if they are not known."""
+    if not subject.settings or not subject.parts:
+        return ""
+    first, *others = subject.parts
+    changed = [f"{name}={value!r}" for name, value in needed_to_repeat(subject)]
+    changed += ["init=vectors"] * subject.has_init + ["freeze=words"] * subject.has_frozen
+    changed += ["cluster=1"] * ("sharding" in subject.settings)
+    resumed = [f"resume(run_dir, more_epochs={n})" for n in first.epochs[1:]]
+    for part in others:
+        n, *more = part.epochs
+        resumed.append(f"resume(run_dir, add={_corpus(part.paths)}, more_epochs={n})")
+        resumed += [f"resume(run_dir, more_epochs={n})" for n in more]
+    changed += ["run_dir=run_dir"] * bool(resumed)
+    return "\n".join([f"train({', '.join([_corpus(first.paths), *changed])})", *resumed])
+
+
+def _corpus(paths: Sequence[str]) -> str:
+    return repr(paths[0] if len(paths) == 1 else list(paths)) if paths else "corpus"
 
 
 _READ = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,26 @@ from .history import History
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a run: some text, and the epochs over it and over all text before.
+
+    Attributes
+    ----------
+    paths : sequence of str
+        Of the text of this part.
+    epochs : sequence of int
+        That were asked for, one after the other; empty if the settings have them.
+    n_words, n_tokens : int or None
+        Of the vocabulary, and of the text in it, with all parts before; None if that is unknown.
+    """
+
+    paths: Sequence[str] = ()
+    epochs: Sequence[int] = ()
+    n_words: int | None = None
+    n_tokens: int | None = None
+
+
+@dataclass(frozen=True)
 class Subject:
     """Vectors, and what is known of their run.
 
@@ -33,18 +53,20 @@ class Subject:
         Empty if the run is unknown.
     settings : mapping
         As `Model.settings`; empty if they are unknown.
-    paths : sequence of str
-        Of the text.
-    added_epochs : sequence of int
-        What the run was extended by.
+    parts : sequence of Part
+        Those of the run, in order: more than one if text was added to it. Empty if they are not
+        known.
+    has_init, has_frozen : bool
+        Whether the run started from other vectors, and whether words were frozen.
     """
 
     name: str
     vectors: Vectors
     history: History = field(default_factory=History)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    paths: Sequence[str] = ()
-    added_epochs: Sequence[int] = ()
+    parts: Sequence[Part] = (Part(),)
+    has_init: bool = False
+    has_frozen: bool = False
 
     @classmethod
     def of(
@@ -63,7 +85,7 @@ class Subject:
         """
         if isinstance(source, Model):
             history = _history_of(vars(epoch) for epoch in source.history)
-            return cls("model", source.wv, history, source.settings)
+            return cls("model", source.wv, history, source.settings, [_whole_text(source.wv)])
         if isinstance(source, Vectors):
             return cls("vectors", source)
         if not isinstance(source, str | os.PathLike):
@@ -77,7 +99,7 @@ class Subject:
             about = content.model().about if content.model else {}
             vectors = Vectors(*content.collected())
         history = _history_of(about.get("history", ()))
-        return cls(name, vectors, history, about.get("settings", {}))
+        return cls(name, vectors, history, about.get("settings", {}), [_whole_text(vectors)])
 
     @classmethod
     def of_run(cls, folder: str | os.PathLike[str], name: str, vectors: Vectors) -> Subject:
@@ -89,9 +111,30 @@ class Subject:
             vectors,
             History.read(log) if log.is_file() else History(),
             model_settings(settings),
-            settings["paths"],
-            settings["added_epochs"],
+            _parts_of(settings, vectors),
+            settings["has_init"],
+            bool(settings["freeze"]),
         )
+
+
+def _parts_of(settings: Mapping[str, Any], vectors: Vectors) -> list[Part]:
+    """Return the parts of the run in a folder; none if an older version added text to it."""
+    before, paths = settings.get("parts", []), settings["paths"]
+    if sum(n for part in before for n in part["epochs"]) != settings["first_epoch"]:
+        return []
+    parts, n_before = [], 0
+    for part in before:
+        own = paths[n_before : part["n_paths"]]
+        parts.append(Part(own, part["epochs"], part["n_words"], part["n_tokens"]))
+        n_before = part["n_paths"]
+    epochs = [settings["run"]["epochs"], *settings["added_epochs"]]
+    return [*parts, replace(_whole_text(vectors), paths=paths[n_before:], epochs=epochs)]
+
+
+def _whole_text(vectors: Vectors) -> Part:
+    """Return a part of a run of which only the vectors are known, which are of all its text."""
+    n_tokens = None if vectors.counts is None else int(vectors.counts.sum())
+    return Part(n_words=len(vectors), n_tokens=n_tokens)
 
 
 def _history_of(epochs: Any) -> History:

@@ -40,7 +40,7 @@ _PIECE = 1 << 20
 _MOST_HEADER_BYTES = 1 << 25
 _DIGEST = re.compile(rb'"sha256": ?"([0-9a-f]{64})"')
 _MOST_LOOKS = 10
-_NAME = re.compile(r"step-[0-9]+\.safetensors")
+_NAME = re.compile(r"(step|best)-[0-9]+\.safetensors")
 
 _Read = TypeVar("_Read")
 
@@ -323,8 +323,16 @@ def from_last(folder: Path, read: Callable[[Path], _Read]) -> _Read:
 
 def checkpoint_paths(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, the oldest first."""
-    paths = folder.glob("step-*.safetensors")
-    return sorted((path for path in paths if is_checkpoint(path.name)), key=step_of)
+    return _numbered(folder, "step-*.safetensors")
+
+
+def best_paths(folder: Path) -> list[Path]:
+    """Return the files of the best epoch in a folder: one, or two if a process was killed."""
+    return _numbered(folder, "best-*.safetensors")
+
+
+def _numbered(folder: Path, pattern: str) -> list[Path]:
+    return sorted((path for path in folder.glob(pattern) if is_checkpoint(path.name)), key=step_of)
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -332,11 +340,16 @@ def path_of(folder: Path, step: int) -> Path:
     return folder / f"step-{step:012}.safetensors"
 
 
+def best_path_of(folder: Path, epoch: int) -> Path:
+    """Return where the vectors of an epoch are, while it is the best."""
+    return folder / f"best-{epoch:06}.safetensors"
+
+
 def is_checkpoint(name: str) -> bool:
-    """Return whether a file in the folder of the checkpoints is one, by its name."""
+    """Return whether a file in the folder of the checkpoints is one of a run, by its name."""
     return _NAME.fullmatch(name) is not None
 
 
 def step_of(path: Path) -> int:
-    """Return the step of a checkpoint, by its name."""
-    return int(path.stem.removeprefix("step-"))
+    """Return the step of a checkpoint, or the epoch of what is kept of the best, by its name."""
+    return int(path.stem.partition("-")[2])

@@ -4,7 +4,7 @@
     vocabulary.txt     a word and its count on each line, in the order of the word ids
     word_ids.i32       the text: int32, little-endian, a negative number after each line
     text.json          counts and checksums of these two; written last, when both are complete
-    checkpoints/       see :mod:`w2v_sparseadam.runs.checkpoint_file`
+    checkpoints/       see :mod:`w2v_sparseadam.runs.checkpoint_file`; and the best epoch's vectors
     log.jsonl          what happened
     lock               who trains here
 
@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, W2VError
+from ..errors import FormatError, W2VError, counted
 from ..system.files import not_a_link, replace_file
 from ..system.locks import lock_folder, open_lock
 from ..text.vocabulary import Vocabulary
@@ -234,7 +234,7 @@ class RunFolder:
         if not 0 <= max(part.max() for part in parts_of(word_ids)) < len(vocabulary):
             raise FormatError(
                 f"{stream.name}: is damaged: it has no word ids, or some beyond the "
-                f"{len(vocabulary)} words"
+                f"{counted(len(vocabulary), 'word')}"
             )
         return vocabulary, word_ids
 

@@ -35,7 +35,7 @@ def may_be_left(path: Path) -> bool:
 def is_leftover(name: str) -> bool:
     """Return whether a name is that of a temporary file for one of a run's own."""
     target = leftover_of(name)
-    return target is not None and (is_of_the_run(target) or target.startswith("step-"))
+    return target is not None and (is_of_the_run(target) or target.startswith(("step-", "best-")))
 
 
 def is_of_the_run(name: str) -> bool:
@@ -80,7 +80,7 @@ def refuse_links(path: Path) -> None:
 
 
 def _refuse_linked_checkpoints(folder: Path) -> None:
-    for entry in folder.glob("step-*"):
+    for entry in (*folder.glob("step-*"), *folder.glob("best-*")):
         if not stat.S_ISREG(entry.lstat().st_mode):
             raise W2VError(f"{folder}: {entry.name!r} is not a file, as checkpoints are; remove it")
 

@@ -22,7 +22,13 @@ from typing import Any
 
 from ..errors import FormatError, W2VError
 from ..text.reading.remote import failures, file_system_at
-from .checkpoint_file import OpenCheckpoint, checkpoint_paths, is_checkpoint, step_of
+from .checkpoint_file import (
+    OpenCheckpoint,
+    best_paths,
+    checkpoint_paths,
+    is_checkpoint,
+    step_of,
+)
 from .names import SETTINGS, WORD_IDS, is_of_the_run, of_generation
 from .sealed_json import read_json, unsealed
 from .settings import read_settings
@@ -85,9 +91,10 @@ class RemoteFolder:
             self._get_json(text.name)
             if text.exists():
                 folder = of_generation(Path(), "checkpoints", settings).name
-                steps = [name for name in sizes if name.startswith(f"{folder}/")]
+                steps = [name for name in sizes if name.startswith(f"{folder}/step-")]
                 steps.sort(key=lambda name: step_of(Path(name)))
                 names += [*map(self._name_there, others), *steps[-_N_KEPT:]]
+                names += [name for name in sizes if name.startswith(f"{folder}/best-")]
         for name in names:
             if name in sizes:
                 self._get(name, WORD_IDS if name.startswith("word_ids") else name)
@@ -211,8 +218,10 @@ class RemoteFolder:
         text, *others = self._text_files(settings)
         paths = [self._path / SETTINGS]
         if text.exists():
-            checkpoints = checkpoint_paths(of_generation(self._path, "checkpoints", settings))
-            files = [*(path for path in others if path.exists()), text, *reversed(checkpoints)]
+            folder = of_generation(self._path, "checkpoints", settings)
+            # The best epoch first: a run that goes on from a checkpoint compares with it.
+            checkpoints = [*best_paths(folder), *reversed(checkpoint_paths(folder))]
+            files = [*(path for path in others if path.exists()), text, *checkpoints]
             is_named = settings["generation"] == self._generation
             paths = [*paths, *files] if is_named else [*files, *paths]
         paths += [path for name in _SMALL if (path := self._path / name).exists()]

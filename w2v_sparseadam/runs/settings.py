@@ -74,10 +74,28 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     for name, fits in (("paths", can_be_a_path), ("freeze", lambda word: "\0" not in word)):
         if not all(isinstance(entry, str) and fits(entry) for entry in settings[name]):
             raise FormatError(f"{path}: is damaged: its settings have other than text in '{name}'")
+    if not _are_parts(settings.get("parts", [])):
+        raise FormatError(f"{path}: is damaged: its settings tell no parts of a run in 'parts'")
     for entry in settings["inputs"]:
         if not is_stamp(entry):
             raise FormatError(f"{path}: is damaged: its settings have {entry!r:.40} among 'inputs'")
     return settings
+
+
+def _are_parts(parts: Any) -> bool:
+    """Return whether these are the parts of a run before text was last added to it.
+
+    Each has the epochs that were asked for, one after the other, and how many paths, words and
+    tokens there were by then.
+    """
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        return False
+    counts = [part.get(name) for part in parts for name in ("n_paths", "n_words", "n_tokens")]
+    epochs = [part.get("epochs") for part in parts]
+    if not all(isinstance(some, list) and some for some in epochs):
+        return False
+    counts += [n for some in epochs for n in some]
+    return all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in counts)
 
 
 def is_run(path: Path) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import W2VError
-from ..events import Event, Initialized, WordsFrozen
+from ..events import Event, Initialized, Warned, WordsFrozen
 from ..optimizers.settings import OptimizerConfig
 from .settings import RunConfig, Settings, default_batch_size
 
@@ -131,11 +131,23 @@ def initialize(
     emit: Callable[[Event], None],
 ) -> None:
     """Put given vectors in new tables, and tell of them."""
-    from .initialize import place
+    from .initialize import of_ngrams, place
 
-    if init is not None:
-        report = place(init, tables, vocabulary.words, settings)
-        emit(Initialized(**report))
+    if init is None:
+        return
+    report = place(init, tables, vocabulary.words, settings)
+    emit(Initialized(**report))
+    table, given = settings.objective.ngram_table(vocabulary.words), getattr(init, "subwords", None)
+    if table and given and of_ngrams(table) != of_ngrams(given):
+        least, most, n_buckets = of_ngrams(given)
+        own = f"{table.min_n} to {table.max_n} characters in {table.n_buckets:,}"
+        emit(
+            Warned(
+                f"the start vectors have n-grams of {least} to {most} characters in "
+                f"{n_buckets:,} buckets, and the run of {own}: its n-grams start at random",
+                f"to start from those, give `subwords={least}-{most}` `buckets={n_buckets}`",
+            )
+        )
 
 
 def new_tables(

@@ -27,7 +27,15 @@ class CheckpointRequest(Protocol):
 
 
 class CheckpointPolicy:
-    """Writes checkpoints of a run when they are due, and restores the last good one."""
+    """Writes checkpoints of a run when they are due, and restores the last good one.
+
+    Attributes
+    ----------
+    folder : Path
+        That of the checkpoints.
+    must_load : bool
+        Whether the run cannot begin without one.
+    """
 
     def __init__(
         self,
@@ -43,7 +51,7 @@ class CheckpointPolicy:
         self._seconds = 60 * minutes
         self._now = now
         self._last = time.monotonic()
-        self._folder = folder
+        self._folder, self.folder = folder, folder.checkpoints
         self.must_load = False
         self._version = training_version()
 

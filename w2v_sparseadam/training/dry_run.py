@@ -17,7 +17,7 @@ from ..text.events import read_with_events
 from ..text.reading.reader import check_corpus
 from ..text.reading.sentences import config_for
 from ..text.settings import WordList
-from .build import compile_run, model_memory, start_engine
+from .build import check_model_fits, compile_run, model_memory, start_engine
 from .initialize import check_dim, frozen_words
 from .machines import MachinesForecast, SharedText
 from .settings import Settings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..text.reading.corpus_like import CorpusLike
     from ..text.reading.sources import Source
     from ..vectors.vectors import Vectors
+    from .epoch_scores import EpochScoring
     from .initialize import Start
 
 _WARM_UP_STEPS = 100
@@ -58,6 +59,8 @@ class Forecast:
     model_bytes, state_bytes, buffer_bytes, word_id_bytes : int
         Memory of the two matrices, of the optimizer's state and of all else that training
         allocates; and the word ids, which are on the disk and in memory while there is room.
+    best_bytes : int
+        Memory of the copy of the best epoch, if it is kept.
     process_bytes : int
         What the process had resident, after reading, before any of this.
     peak_bytes : int
@@ -81,6 +84,7 @@ class Forecast:
     state_bytes: int
     buffer_bytes: int
     word_id_bytes: int
+    best_bytes: int
     process_bytes: int
     peak_bytes: int
     available_bytes: int
@@ -95,6 +99,7 @@ def forecast(
     init: Vectors | Start | None = None,
     freeze: WordList = (),
     cluster: Client | str | int | None = None,
+    scoring: EpochScoring | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Forecast | MachinesForecast:
     """Read the text, take a few hundred steps, and tell what the whole run would take.
@@ -107,6 +112,8 @@ def forecast(
         As for :func:`~w2v_sparseadam.training.train.train`, up to its event ``start``.
     settings : Settings, optional
         Those of the run; by default the defaults.
+    scoring : EpochScoring, optional
+        What the epochs of the run are scored on.
 
     Returns
     -------
@@ -130,14 +137,16 @@ def forecast(
         check_dim(init, settings.objective.dim)
     frozen = frozen_words(freeze, settings)
     settings = sharded(settings, cluster, sources)
+    keeps_best = scoring is not None and scoring.watched is not None
     with opened_machines(settings, cluster, emit) as machines:
         compile_run(settings, emit)
         if machines:
             machines.check(settings, emit)
             text, settings = read_text(sources, settings, machines, None, emit)
             assert isinstance(text, SharedText)
-            return machines.forecast(text, settings, emit, freeze=frozen)
-    return _forecast_here(sources, settings, init, frozen, emit)
+            found = machines.forecast(text, settings, emit, freeze=frozen)
+            return replace(found, client_bytes=found.client_bytes + keeps_best * found.model_bytes)
+    return _forecast_here(sources, settings, init, frozen, keeps_best, emit)
 
 
 def _forecast_here(
@@ -145,6 +154,7 @@ def _forecast_here(
     settings: Settings,
     init: Vectors | Start | None,
     frozen: Collection[str],
+    keeps_best: bool,
     emit: Callable[[Event], None],
 ) -> Forecast:
     """Tell what a run on this machine would take."""
@@ -158,13 +168,16 @@ def _forecast_here(
         model_bytes, state_bytes = model_memory(vocabulary.words, settings)
         reading_peak, process_bytes = peak_memory() or 0, resident_memory()
         available_bytes = available_memory()
+        if keeps_best:
+            check_model_fits(vocabulary.words, settings, n_copies=1)
         engine = start_engine(
             vocabulary, word_ids, settings, workers, emit, init=init, freeze=frozen
         )
         epochs = settings.run.epochs or 0
         n_steps = engine.n_batches * epochs
         n_measured, seconds_a_step = time_steps(engine, settings.optimizer.start_lr, n_steps)
-        training = model_bytes + state_bytes + engine.buffer_bytes + word_ids.nbytes
+        best_bytes = keeps_best * model_bytes
+        training = model_bytes + state_bytes + best_bytes + engine.buffer_bytes + word_ids.nbytes
         # The vectors are copied to be written, but then the rest is not needed any more.
         writing = model_bytes + len(vocabulary) * settings.objective.dim * 4
         return Forecast(
@@ -178,6 +191,7 @@ def _forecast_here(
             state_bytes=state_bytes,
             buffer_bytes=engine.buffer_bytes,
             word_id_bytes=word_ids.nbytes,
+            best_bytes=best_bytes,
             process_bytes=process_bytes,
             peak_bytes=max(reading_peak, process_bytes + max(training, writing)),
             available_bytes=available_bytes,

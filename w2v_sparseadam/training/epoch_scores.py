@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SettingError, check_path, wrong_type
@@ -15,6 +16,7 @@ from ..objectives.settings import ObjectiveSettings
 if TYPE_CHECKING:
     from ..evaluation.datasets import DataSet
     from ..evaluation.scores import Evaluation
+    from .best_epoch import BestEpochFile, KeptEpoch
     from .model import Model
 
     DataSetLike = DataSet | str | os.PathLike[str]
@@ -111,17 +113,26 @@ class EpochScores:
     objective : ObjectiveSettings
     emit : callable
         Receives `Scored`, `BestEpoch`, and a warning if no epoch has a score to compare.
+    folder : Path, optional
+        That of the run's checkpoints, which keeps the best epoch for a resumed run.
     """
 
     def __init__(
-        self, scoring: EpochScoring, words: Sequence[str], objective: ObjectiveSettings, emit: Emit
+        self,
+        scoring: EpochScoring,
+        words: Sequence[str],
+        objective: ObjectiveSettings,
+        emit: Emit,
+        folder: Path | None = None,
     ) -> None:
         self._evaluation: Evaluation | None = None
         self._scoring, self._objective, self._emit = scoring, objective, emit
         self._kind = scoring.vectors or objective.kinds[0]
-        self._best: tuple[int, float, Model] | None = None
-        self._first = self._last = 0
         self._words = words
+        self._file = _best_epoch_file(scoring, objective, folder, emit)
+        self._best: KeptEpoch | None = self._file.load(objective, words) if self._file else None
+        self._first = self._best.first if self._best else 0
+        self._last = 0
 
     def after(self, epoch: int, model: Callable[[bool], Model]) -> None:
         """Score the vectors after an epoch; ``model(True)`` returns a model with copies of them."""
@@ -141,9 +152,9 @@ class EpochScores:
         reports = self._evaluation.reports(self._objective.vectors(*asked), compose)
         if self._scoring.watched is not None:
             score = reports[self._scoring.watched].score
-            if score is not None and (self._best is None or score > self._best[1]):
+            if score is not None and (self._best is None or score > self._best.score):
                 self._best = None  # so that there are not two copies at once
-                self._best = epoch, score, model(True)
+                self._keep(epoch, float(score), model(True))
         for report in reports:
             low, high = report.interval or (None, None)
             about = report.dataset, report.kind, report.score, low, high
@@ -152,13 +163,21 @@ class EpochScores:
     def check_patience(self) -> None:
         """Raise StopTraining if the last epochs had no better score than one before them."""
         patience = self._scoring.patience
-        if patience is not None and self._best and self._last - self._best[0] >= patience:
+        if patience is not None and self._best and self._last - self._best.epoch >= patience:
             raise StopTraining
 
-    def best_or(self, model: Model) -> Model:
-        """Return the model of the best epoch, or another if there is none."""
+    @property
+    def knows_best(self) -> bool:
+        """Whether an epoch is the best so far."""
+        return self._best is not None
+
+    def best_or(self, model: Model, n_epochs: int = 0) -> Model:
+        """Return the model of the best epoch, or another if there is none.
+
+        ``n_epochs`` is how many the run has, if it was finished before.
+        """
         watched = self._scoring.watched
-        if watched is None or not self._last:
+        if watched is None or not (self._last or self._best):
             return model
         name = self._scoring.datasets[watched].name
         if self._best is None:
@@ -166,6 +185,27 @@ class EpochScores:
                 Warned(f"no epoch has a score on {name}; the vectors are those of the last one")
             )
             return model
-        epoch, score, best = self._best
-        self._emit(BestEpoch(epoch, name, score, self._first, self._last))
-        return best
+        best, self._best = self._best, None
+        last = n_epochs or self._last or best.epoch
+        self._emit(BestEpoch(best.epoch, name, best.score, best.first, last))
+        return replace(model, tables=best.tables, loss=best.loss, history=best.history)
+
+    def _keep(self, epoch: int, score: float, model: Model) -> None:
+        """Note the best epoch so far."""
+        from .best_epoch import KeptEpoch
+
+        self._best = KeptEpoch(epoch, score, self._first, model.loss, model.tables, model.history)
+        if self._file:
+            self._file.write(self._best)
+
+
+def _best_epoch_file(
+    scoring: EpochScoring, objective: ObjectiveSettings, folder: Path | None, emit: Emit
+) -> BestEpochFile | None:
+    """Return where a run keeps its best epoch; None if it has no folder, or keeps none."""
+    from .best_epoch import BestEpochFile
+
+    if folder is None or scoring.watched is None:
+        return None
+    dataset, kind = scoring.datasets[scoring.watched], scoring.vectors or objective.kinds[0]
+    return BestEpochFile(folder, dataset, kind, emit)

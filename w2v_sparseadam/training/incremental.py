@@ -97,6 +97,15 @@ def add_text(
             "added_epochs": [],
             "first_epoch": kept["first_epoch"] + sum(epochs_of(kept)),
             "paths": kept["paths"] + [source.absolute_path for source in sources],
+            "parts": [
+                *kept.get("parts", []),
+                {
+                    "epochs": epochs_of(kept),
+                    "n_paths": len(kept["paths"]),
+                    "n_words": len(known),
+                    "n_tokens": int(known.counts.sum()),
+                },
+            ],
         }
         vocabulary = corpus.vocabulary
         folder.add_text(

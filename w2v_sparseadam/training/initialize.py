@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import FormatError, SettingError, check_path, wrong_type
+from ..errors import FormatError, SettingError, check_path, counted, wrong_type
 from ..events import Event, warn
 from ..runs.checkpoint_file import last_checkpoint
 from ..runs.names import of_generation
@@ -19,14 +19,16 @@ from ..runs.text import read_vocabulary
 from ..text.filters import as_in_text
 from ..text.reading.compression import read_lines
 from ..text.settings import WordList
+from ..vectors.subwords import Subwords
 from ..vectors.vectors import Vectors
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from ..objectives.settings import ObjectiveSettings
+    from ..objectives.settings import NgramTable, ObjectiveSettings
     from ..optimizers.base import Optimizer
 
 _NAMED = 3
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +44,8 @@ class Start:
 
     def __repr__(self) -> str:
         """Say how many words and dimensions."""
-        return f"<Start: {len(self.words)} words, {self.dim} dimensions, {self.optimizer}>"
+        size = f"{counted(len(self.words), 'word')}, {counted(self.dim, 'dimension')}"
+        return f"<Start: {size}, {self.optimizer}>"
 
     @classmethod
     def load(
@@ -121,7 +124,7 @@ def place(
     dict
         ``matched``, words that have a given vector; ``fresh``, those without; ``unused``, given
         vectors of words that are not in ``words``; of a `Start`, ``moments``: whether they were
-        taken.
+        taken; of vectors with the n-grams of the run, ``ngrams``: how many were taken.
 
     Raises
     ------
@@ -161,7 +164,7 @@ def place_vectors(
     init: Vectors,
     objective: ObjectiveSettings,
 ) -> dict[str, int]:
-    """Make given vectors those of the words with the same names.
+    """Make given vectors those of the words with the same names, and of the same n-grams.
 
     Parameters
     ----------
@@ -177,16 +180,39 @@ def place_vectors(
     -------
     dict
         ``matched``, words that have a given vector; ``fresh``, those without; ``unused``, given
-        vectors of words that are not in ``words``.
+        vectors of words that are not in ``words``; ``ngrams``, n-grams that have a given vector,
+        if there are any of the same lengths and buckets.
 
     Raises
     ------
     SettingError
         If no word has a given vector.
+    FormatError
+        If a given vector of an n-gram is not finite.
     """
     rows, init_rows = _matched(words, init.word_ids)
+    table = objective.ngram_table(words)
+    ngrams = {}
+    if table and init.subwords and of_ngrams(table) == of_ngrams(init.subwords):
+        ngrams["ngrams"] = _place_ngrams(params[table.name], table.buckets, init.subwords)
     objective.put_vectors(params, rows, init.matrix[init_rows], words)
-    return _counts(rows, words, init.word_ids)
+    return {**_counts(rows, words, init.word_ids), **ngrams}
+
+
+def of_ngrams(ngrams: NgramTable | Subwords) -> tuple[int, int, int]:
+    """Return the least and the most characters of n-grams, and how many buckets they have."""
+    return ngrams.min_n, ngrams.max_n, ngrams.n_buckets
+
+
+def _place_ngrams(param: np.ndarray, buckets: np.ndarray, given: Subwords) -> int:
+    """Take the given vectors of n-grams that have one, in place; return how many have."""
+    rows = np.flatnonzero(given.are_known(buckets))
+    for some in np.array_split(rows, len(rows) // _ROWS_AT_ONCE + 1):
+        vectors = given.vectors_of(buckets[some])
+        if not np.isfinite(vectors).all():
+            raise FormatError("the start vectors have n-grams whose vectors are not finite")
+        param[some, : given.dim] = vectors
+    return len(rows)
 
 
 def _matched(words: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -194,9 +220,9 @@ def _matched(words: Sequence[str], ids: Mapping[str, int]) -> tuple[np.ndarray, 
     rows, start_rows = _matched_rows(words, ids)
     if not rows.size:
         raise SettingError(
-            f"none of the {len(ids):,} words with a start vector is in the vocabulary of "
-            f"{len(words):,} words; the former begin with {_few(list(ids))}, the latter with "
-            f"{_few(words)}"
+            f"none of the words with a start vector ({len(ids):,}) is in the vocabulary of "
+            f"{counted(len(words), 'word')}; the former begin with {_few(list(ids))}, the latter "
+            f"with {_few(words)}"
         )
     return rows, start_rows
 
@@ -219,7 +245,7 @@ def check_dim(init: Vectors | Start, dim: int) -> None:
         raise wrong_type("init", "Vectors (as of model.vectors()), a Start or None", init)
     if init.dim != dim:
         raise SettingError(
-            f"the start vectors have {init.dim} dimensions, but dim is {dim}",
+            f"the start vectors have {counted(init.dim, 'dimension')}, but dim is {dim}",
             f"give `dim={init.dim}`",
         )
 
@@ -286,7 +312,7 @@ def find_frozen(words: Sequence[str], freeze: Collection[str]) -> tuple[np.ndarr
     unknown = sorted(given.difference(words))
     if not mask.any():
         raise SettingError(
-            f"none of the {len(given):,} words to freeze is in the vocabulary: {_few(unknown)}"
+            f"none of the words to freeze ({len(given):,}) is in the vocabulary: {_few(unknown)}"
         )
     n_frozen = int(mask.sum())
     return mask, {"frozen": n_frozen, "unknown": len(unknown), "examples": unknown[:_NAMED]}

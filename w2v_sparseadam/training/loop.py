@@ -71,6 +71,7 @@ def take_steps(
     policy: CheckpointPolicy | None,
     interrupts: Interrupts,
     emit: Callable[[Event], None],
+    min_count: int,
 ) -> None:
     """Take the steps of a run that are left, several of an epoch at once."""
     from .divergence import CHECK_STEPS
@@ -112,7 +113,7 @@ def take_steps(
             if epoch.n_pairs:
                 progress.loss = epoch.mean_loss
             elif not progress.run.n_pairs:
-                _check_pairs(stepper, progress.step == n_steps)
+                _check_pairs(stepper, progress.step == n_steps, min_count)
             events.append(_epoch_event(epoch_number, epoch))
             progress.epoch = Tally()
         seconds = progress.run.seconds
@@ -152,12 +153,16 @@ def _epoch_event(number: int, epoch: Tally) -> Event:
     return EpochEnded(number, epoch.n_tokens, epoch.n_pairs, loss, epoch.seconds)
 
 
-def _check_pairs(stepper: Stepper, at_end: bool) -> None:
+def _check_pairs(stepper: Stepper, at_end: bool, min_count: int) -> None:
     """Raise TextError if no epoch so far had a pair, and none will."""
+    is_lowest = min_count <= 1
     if not stepper.has_neighbours():
-        raise TextError("nothing to learn from: no line has two words", "lower `min_count`")
+        raise TextError(
+            "nothing to learn from: no line has two words",
+            "put whole sentences on lines" if is_lowest else "lower `min_count`",
+        )
     if at_end:
         raise TextError(
             "nothing to learn from: in no epoch had a line two words left",
-            "keep frequent words with `subsample=0`, or lower `min_count`",
+            "keep frequent words with `subsample=0`" + (", or lower `min_count`" * (not is_lowest)),
         )

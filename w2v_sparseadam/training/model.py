@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FormatError, check_choice, check_path
+from ..errors import FormatError, check_choice, check_path, counted
 from ..events import EpochEnded
 from ..objectives.registry import name_of
 from ..objectives.settings import ObjectiveSettings
@@ -75,17 +75,20 @@ class Model:
 
     def __repr__(self) -> str:
         """Say how many words and dimensions."""
-        return f"<Model: {len(self)} words, {self.dim} dimensions, loss {self.loss:.4f}>"
+        return f"<Model: {self._size()}, loss {self.loss:.4f}>"
 
     def _repr_html_(self) -> str:
         """Show the most frequent words in a notebook."""
         n_shown = 5
-        title = f"Model: {len(self):,} words, {self.dim} dimensions, loss {self.loss:.4f}"
+        title = f"Model: {self._size()}, loss {self.loss:.4f}"
         rows = [
             (word, f"{count:,}")
             for word, count in zip(self.words[:n_shown], self.counts[:n_shown], strict=True)
         ]
         return table(title, ["word", "count"], [*rows, *[("…", "…")] * (len(self) > n_shown)])
+
+    def _size(self) -> str:
+        return f"{counted(len(self), 'word')}, {counted(self.dim, 'dimension')}"
 
     @property
     def dim(self) -> int:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import FormatError, SettingError, W2VError, check_path
-from ..events import Event, RunFinished
+from ..events import Emit, Event, RunFinished
 from ..fields import Setting
 from ..runs.settings import model_settings
 from ..text.reading.finding import find_sources
 from .build import compile_run
 from .checkpoint_policy import CheckpointPolicy, CheckpointRequest
-from .epoch_scores import EpochScoring, scoring_asked
+from .epoch_scores import EpochScores, EpochScoring, scoring_asked
 from .event_log import LOG_NAME, Log, check_log, check_log_apart, logged
 from .model import Model
 from .reporting import reported
@@ -67,8 +67,8 @@ def resume(
     """Continue a run from its last good checkpoint; return the model that it would have made.
 
     The text is not needed, unless it was not read to its end: then it is read again, if it is
-    still there and unchanged. A finished run returns its model at once, without a history, and the
-    only event is then `RunFinished`.
+    still there and unchanged. A finished run returns its model at once, or with `keep_best` that of
+    its best epoch, without a history; the event is then `RunFinished`.
 
     Parameters
     ----------
@@ -96,8 +96,9 @@ def resume(
         a run. It may be another cluster, of another size: the result is the same.
     checkpoint_minutes, checkpoint_now, lock, log, progress, on_event, on_epoch, eval, keep_best, \
     patience
-        As for :func:`train`; what is in the log stays. Events of reading come if text is read, and
-        with `add` then `TextAdded`.
+        As for :func:`train`; what is in the log stays. `keep_best` compares with the best epoch of
+        the run so far, if that was found by the same data set, and returns it if none is better.
+        Events of reading come if text is read, and with `add` then `TextAdded`.
 
     Returns
     -------
@@ -157,8 +158,7 @@ def resume(
         if total_epochs is not None:
             _add_missing_epochs(folder, int(total_epochs), stages)
         if model := _finished(folder, settings.objective, stages, emit):
-            _check_compares_nothing(scoring, folder.path)
-            return model
+            return _best_of_finished(model, scoring, folder, sum(stages), emit)
         compile_run(settings, emit)
         if machines:
             # Its text is read again in each round.
@@ -253,13 +253,25 @@ def _finished(
     )
 
 
-def _check_compares_nothing(scoring: EpochScoring | None, path: Path) -> None:
-    """Refuse to keep the best epoch of a finished run: its last would replace a better one."""
-    if scoring and scoring.watched is not None:
+def _best_of_finished(
+    model: Model, scoring: EpochScoring | None, folder: RunFolder, n_epochs: int, emit: Emit
+) -> Model:
+    """Return a finished run's best epoch if it is asked for: its last may be worse.
+
+    Raises
+    ------
+    SettingError
+        If the folder has none by this data set.
+    """
+    if scoring is None or scoring.watched is None:
+        return model
+    scores = EpochScores(scoring, model.words, model.objective, emit, folder.checkpoints)
+    if not scores.knows_best:
         raise SettingError(
-            f"{path}: the run is finished, so keep_best has no epoch to compare",
+            f"{folder.path}: the run is finished, so keep_best has no epoch to compare",
             "leave it out, or add `more_epochs`",
         )
+    return scores.best_or(model, n_epochs)
 
 
 def _check_epochs(n: int) -> None:

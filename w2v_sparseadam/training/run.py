@@ -138,7 +138,10 @@ def run_training(
     if scoring and scoring.watched is not None:
         check_model_fits(vocabulary.words, settings, n_copies=1)  # that of the best epoch
     dim = settings.objective.dim
-    scores = EpochScores(scoring, vocabulary.words, settings.objective, emit) if scoring else None
+    scores = None
+    if scoring:
+        folder = policy.folder if policy else None
+        scores = EpochScores(scoring, vocabulary.words, settings.objective, emit, folder)
     n_tokens = int(vocabulary.counts.sum()) * sum(stages)
     interrupts = Interrupts(wait=policy is not None)
     with open_stepper(tell) as stepper:
@@ -161,7 +164,8 @@ def run_training(
             progress.start_clocks()
             # An lr beyond float32 shows in the loss.
             with np.errstate(over="ignore"), policy or nullcontext(), interrupts:
-                take_steps(stepper, watch, schedule, progress, policy, interrupts, note)
+                min_count = settings.text.min_count
+                take_steps(stepper, watch, schedule, progress, policy, interrupts, note, min_count)
             seconds, loss = progress.run.seconds, progress.loss
             emit(TrainingDone(seconds, n_tokens, n_tokens / seconds, loss, peak_memory()))
         interrupts.check()  # after StopTraining, too

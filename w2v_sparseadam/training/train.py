@@ -82,9 +82,10 @@ def train(
         Each is an option of ``w2v-train``, too.
     init : Vectors or Start, optional
         Initial vectors, of `dim` dimensions. Words are matched by name; all others are initialized
-        at random. `Vectors` initialize the center vectors; context vectors and the optimizer's
-        moments are then 0. A `Start`, loaded from the folder of another run, has both matrices,
-        and the moments if the optimizer is the same.
+        at random. `Vectors` initialize the center vectors, and the n-grams if they have those of
+        `subwords` and `buckets`; context vectors and the optimizer's moments are then 0. A `Start`,
+        loaded from the folder of another run, has both matrices, and the moments if the optimizer
+        is the same.
     freeze : path or collection of str
         Words whose center vectors keep their initial values, bit for bit. Their context vectors
         are trained. A file has one word per line. The words take the case and the normal form of
@@ -132,11 +133,11 @@ def train(
         `evaluation.datasets.read_dataset`. The vectors stay the same, bit for bit.
     keep_best : path or data set, optional
         Return the model of the epoch with the best score on this data set, which is also one of
-        `eval`. Both matrices of that epoch are kept in memory. A folder has the last epoch all the
-        same, and a resumed run compares only the epochs that it trains.
+        `eval`. Both matrices of that epoch are kept in memory, and in `run_dir`, so that a resumed
+        run compares with it; the folder's own vectors are those of the last epoch all the same.
     patience : int, optional
         End the run after so many epochs without a better score on `keep_best`, as `StopTraining`
-        does.
+        does. Those before a run was resumed count, too.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import FormatError, check_path
+from ..errors import FormatError, check_path, counted
 from ..events import Event, Warned, warn
 from .checks import is_usable, number_words, squared_lengths
 from .formats.base import Allocate, Block, Content, open_source
@@ -110,7 +110,10 @@ def _without_unusable(content: Content, tell: Callable[[Event], None]) -> Conten
     if not dropped:
         return Content.of(content.name, block, content.model, content.subwords)
     tell(
-        Warned(f"left out {len(dropped):,} words that no file can hold, such as {dropped[0]!r:.60}")
+        Warned(
+            f"left out {counted(len(dropped), 'word')} that no file can hold, such as "
+            f"{dropped[0]!r:.60}"
+        )
     )
     kept = np.array([*rows.values()])
     counts = None if block.counts is None else block.counts[kept]

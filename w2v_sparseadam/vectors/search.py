@@ -6,6 +6,8 @@ import difflib
 import itertools
 import unicodedata
 from collections.abc import Collection, Container, Iterable, Sequence
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,6 +135,36 @@ def spelled_like(word: str, words: Iterable[str], n: int) -> list[str]:
 def normal_forms(word: str) -> tuple[str, ...]:
     """Return a word in the normal forms that do not change its meaning."""
     return unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word)
+
+
+class CommonForm:
+    """The case and the normal form of Unicode that all words have, which unknown words then take.
+
+    The n-grams of a word depend on both. All words are looked through, once, when a word needs it.
+    """
+
+    def __init__(self, words: Collection[str]) -> None:
+        self._words = words
+
+    def of(self, word: str, keep_case: bool = False) -> str:
+        """Return an unknown word as it would be among the words."""
+        if not keep_case and word != word.lower() and self._is_lower:
+            word = word.lower()
+        if word.isascii() or self._normal_form is None:
+            return word
+        return unicodedata.normalize(self._normal_form, word)
+
+    @cached_property
+    def _is_lower(self) -> bool:
+        return all(word == word.lower() for word in self._words)
+
+    @cached_property
+    def _normal_form(self) -> Literal["NFC", "NFD"] | None:
+        forms: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
+        for form in forms:
+            if all(unicodedata.is_normalized(form, word) for word in self._words):
+                return form
+        return None
 
 
 def in_known_form(words: Container[str], word: str) -> str:

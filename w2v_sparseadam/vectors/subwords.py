@@ -154,6 +154,12 @@ class Subwords:
         sums[order] = total
         return counts
 
+    def are_known(self, buckets: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell of each bucket whether it has a row."""
+        if self.buckets is None:
+            return np.ones(len(buckets), np.bool_)
+        return np.isin(buckets, self.buckets)
+
     def vectors_of(
         self, buckets: NDArray[np.int64], room: NDArray[np.void] | None = None
     ) -> NDArray[np.float32]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import FormatError, ShapeError, W2VWarning, check_path, counted
+from ..errors import FormatError, ShapeError, check_path, counted
 from ..events import Event, warn
 from .checks import number_words, squared_lengths
 from .formats.base import Block, Content, open_source
@@ -92,7 +91,8 @@ class Vectors(Queries):
         self.counts = None if counts is None else _checked_counts(counts, len(self.words))
         if subwords is not None and subwords.dim != self.dim:
             raise ShapeError(
-                f"vectors of words have {self.dim} dimensions, those of n-grams {subwords.dim}"
+                f"vectors of words have {counted(self.dim, 'dimension')}, those of n-grams "
+                f"{subwords.dim}"
             )
         self.subwords = subwords
 
@@ -183,7 +183,7 @@ class Vectors(Queries):
         if self.subwords is not None and not format_for(path, format).keeps_ngrams:
             told = without_ngrams()
             if on_event is None:
-                warnings.warn(f"{told.message}; {told.advice}", W2VWarning, stacklevel=2)
+                warn(told)
             else:
                 on_event(told)
         write(path, content, format)

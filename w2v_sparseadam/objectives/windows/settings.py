@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ...errors import SettingError
 from ...fields import check_settings, setting
-from ..settings import LONGEST_NGRAM, NgramRows, ObjectiveSettings, Table
+from ..settings import LONGEST_NGRAM, NgramRows, NgramTable, ObjectiveSettings, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,6 +210,13 @@ class WindowConfig(ObjectiveSettings):
         order = buckets.argsort()
         rows = tables["ngram"][order]
         return NgramRows(rows, *self.ngram_lengths, self.buckets, buckets[order])
+
+    def ngram_table(self, words: Collection[str]) -> NgramTable | None:
+        """Return the table of n-grams, if there is one."""
+        if self.subwords is None:
+            return None
+        buckets = self.ngrams_of(words).buckets
+        return NgramTable("ngram", *self.ngram_lengths, self.buckets, buckets)
 
     def put_vectors(
         self,

@@ -276,16 +276,23 @@
   function drawTraining() {
     const { tokens, loss, lr, epochs } = content.training;
     const xaxis = { title: { text: "tokens" }, tickformat: "~s", rangemode: "tozero" };
+    const shapes = added(0);
     const data = [];
     if (tokens.length) data.push(line(5, { x: tokens, y: loss, name: "while it trains", line: { color: palette()[5], width: 1.5 }, hovertemplate: "%{y:.4f}<extra></extra>" }));
     data.push(line(0, {
       x: epochs.map((e) => e[1]), y: epochs.map((e) => e[2]), mode: "lines+markers", marker: { size: 8, color: palette()[0] },
       text: epochs.map((e) => `epoch ${e[0]}`), hovertemplate: "%{text}: %{y:.4f}<extra></extra>", name: "mean of the epoch",
     }));
-    draw("loss", data, { xaxis, showlegend: tokens.length > 0, legend: { x: 1, xanchor: "right", y: 1 } });
+    draw("loss", data, { xaxis, shapes, showlegend: tokens.length > 0, legend: { x: 1, xanchor: "right", y: 1 } });
     byId("lr").parentElement.hidden = !tokens.length;
-    if (tokens.length) draw("lr", [line(1, { x: tokens, y: lr, hovertemplate: "%{y:.3g}<extra></extra>" })], { xaxis, yaxis: { rangemode: "tozero" } });
+    if (tokens.length) draw("lr", [line(1, { x: tokens, y: lr, hovertemplate: "%{y:.3g}<extra></extra>" })], { xaxis, shapes, yaxis: { rangemode: "tozero" } });
   }
+
+  // Lines where text was added, by tokens (0) or epochs (1).
+  const added = (which) => content.training.parts.map((part) => {
+    const x = part[which] + (which ? 0.5 : 0);
+    return { type: "line", yref: "paper", y0: 0, y1: 1, x0: x, x1: x, line: { color: css("--ink"), width: 1, dash: "dot" } };
+  });
 
   function drawScores() {
     const sets = content.training.scores || [];
@@ -295,7 +302,7 @@
       name: plain(set.name), x: set.epochs, y: set.scores, mode: "lines+markers", marker: { size: 7 },
       error_y: set.low ? { type: "data", symmetric: false, array: set.high.map((h, i) => h - set.scores[i]), arrayminus: set.low.map((l, i) => set.scores[i] - l), thickness: 1.5 } : undefined,
     })), {
-      margin: { l: 52, r: 12, t: 34, b: 44 }, showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+      margin: { l: 52, r: 12, t: 34, b: 44 }, showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, shapes: added(1),
       xaxis: { title: { text: "epoch" }, dtick: Math.ceil(Math.max(...sets.map((set) => set.epochs.length)) / 10) },
     });
   }
@@ -351,7 +358,7 @@
     byId("title").textContent = content.title;
     const facts = [`${format(content.words)} words`, `${format(content.dim)} dimensions`];
     if (content.tokens) facts.push(`${format(content.tokens)} tokens`);
-    const { epochs, best, facts: run } = content.training;
+    const { epochs, best, parts, facts: run } = content.training;
     if (epochs.length) facts.push(`${epochs.length} epoch${epochs.length > 1 ? "s" : ""}`);
     byId("summary").textContent = facts.join(" · ");
     const notes = [];
@@ -359,6 +366,7 @@
       `Trained in ${format(Math.round(run.seconds))} s with ${format(run.threads)} thread${run.threads > 1 ? "s" : ""}.`);
     const from = best && best[3] > 1 ? ` from ${format(best[3])} on` : "";
     if (best) notes.push(`The best epoch${from} on ${best[1]} is ${format(best[0])}, with ${best[2].toFixed(1)}.`);
+    if (parts.length) notes.push("Dotted lines: text was added.");
     byId("training-note").textContent = notes.join(" ");
     byId("vocabulary-note").textContent = content.vocabulary.zipf
       ? "Dotted: Zipf's law, the count of the most frequent word divided by the rank. Bands hold 80 % of the words."
@@ -370,16 +378,17 @@
       table("agreement-table", "", ["Rank", "Words", "In common", "80 % of the words"],
         content.agreement.map((b) => [`${format(b.first)} to ${format(b.last)}`, b.n_words, `${Math.round(100 * b.mean)} %`, `${Math.round(100 * b.low)} to ${Math.round(100 * b.high)} %`]));
     }
-    if (content.text.length) {
-      table("text", "", null, content.text.map(([n, share, what]) => [n, share === null ? "" : `${share.toFixed(1)} %`, what]));
-    }
+    content.texts.forEach((rows, k) => {
+      const caption = content.texts.length < 2 ? "" : k ? `Added text ${k}` : "First text";
+      table("text", caption, null, rows.map(([n, share, what]) => [n, share === null ? "" : `${share.toFixed(1)} %`, what]));
+    });
     for (const warning of content.warnings) byId("text").append(element("p", `Warning: ${warning}`));
     if (content.command) byId("command").append(element("p", "To repeat the training:", { class: "note" }), element("pre", content.command, { tabindex: "0" }));
     if (content.settings.length) table("settings", "All settings; bold: not the default, or settled by the size of the text", null, content.settings.map((s) => [s[0], s[1]]), (row) => !content.settings.find((s) => s[0] === row[0])[2]);
     table("versions", "Versions", null, content.versions);
     byId("s-training").hidden = !epochs.length && !content.training.tokens.length;
     byId("s-agreement").hidden = !content.agreement.length;
-    byId("s-text").hidden = !content.text.length && !content.warnings.length;
+    byId("s-text").hidden = !content.texts.length && !content.warnings.length;
     for (const section of document.querySelectorAll("section:not([hidden])")) {
       byId("nav").append(element("a", section.dataset.name, { href: `#${section.id}` }));
     }

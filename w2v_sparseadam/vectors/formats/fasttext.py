@@ -200,8 +200,8 @@ def _decoded(encoded: list[bytes], source: VectorSource) -> list[str]:
     changed = [word for word, old in zip(words, encoded, strict=True) if word.encode() != old]
     source.on_event(
         Warned(
-            f"{source.name}: {len(changed):,} words are not UTF-8; their other bytes are shown as "
-            f"in {changed[0]!r:.60}"
+            f"{source.name}: words that are not UTF-8: {len(changed):,}; their other bytes are "
+            f"shown as in {changed[0]!r:.60}"
         )
     )
     return words

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, W2VError
+from ...errors import FormatError, W2VError, counted
 from ...system.files import write_result
 from .base import Block, Content, VectorSource, check_names_a_file
 from .npy import as_float32, mapped_array
@@ -109,7 +109,8 @@ def read(source: VectorSource) -> Content:
     else:
         matrix = as_float32(_array(state["vectors"], name))
     if matrix.ndim != 2 or len(matrix) != len(words) or matrix.size == 0:
-        raise FormatError(f"{name}: has {len(words)} words, but vectors of shape {matrix.shape}")
+        n_words = counted(len(words), "word")
+        raise FormatError(f"{name}: has {n_words}, but vectors of shape {matrix.shape}")
     return Content.of(name, Block(words, matrix, _counts(state, len(words), name)))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from ...errors import FormatError
+from ...errors import FormatError, counted
 from ...system.files import write_result
 from .base import Allocate, Block, Content, VectorSource, rows_at_once
 from .word2vec import LONGEST_WORD, PIECE_BYTES, decode_word, header_of, quote
@@ -71,7 +71,7 @@ def _blocks(
         while line and len(words) < n_rows:
             place = f"{source.name}, line {first + len(words) + 1}"
             if len(line) == _LONGEST_LINE:
-                raise FormatError(f"{place}: is too long for a word and {dim} numbers")
+                raise FormatError(f"{place}: is too long for a word and {counted(dim, 'number')}")
             parts = line.rstrip(b" \r\n").rsplit(b" ", dim)
             words.append(decode_word(parts[0], place))
             parse_row(b" ".join(parts[1:]), rows[len(words) - 1], words[-1], place)

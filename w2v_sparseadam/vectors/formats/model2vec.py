@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, W2VError
+from ...errors import FormatError, W2VError, counted
 from ...system.files import sync
 from .base import Block, Content, VectorSource, check_names_a_file
 from .npy import as_float32
@@ -57,7 +57,8 @@ def read(source: VectorSource) -> Content:
     words, unknown = _read_tokens(folder / _TOKENIZER)
     matrix = _read_matrix(folder / _VECTORS)
     if len(matrix) != len(words):
-        raise FormatError(f"{source.name}: has {len(words)} tokens, but {len(matrix)} vectors")
+        n_tokens, n_vectors = counted(len(words), "token"), counted(len(matrix), "vector")
+        raise FormatError(f"{source.name}: has {n_tokens}, but {n_vectors}")
     if unknown in words:
         row = words.index(unknown)
         words.pop(row)

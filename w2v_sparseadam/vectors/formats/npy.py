@@ -7,7 +7,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, counted
 from ...system.files import write_result
 from .base import Block, Content, VectorSource, check_names_a_file
 from .registry import second_file
@@ -29,7 +29,8 @@ def read(source: VectorSource) -> Content:
     path = second_file(source.path, _WORDS)
     words = decoded(read_lines(path, source.name), path, 1)
     if len(words) != len(matrix):
-        raise FormatError(f"{source.name}: has {len(matrix)} rows, but {path} {len(words)} words")
+        n_rows, n_words = counted(len(matrix), "row"), counted(len(words), "word")
+        raise FormatError(f"{source.name}: has {n_rows}, but {path} {n_words}")
     return Content.of(source.name, Block(words, matrix))
 
 

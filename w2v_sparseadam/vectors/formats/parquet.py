@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FormatError, W2VError
+from ...errors import FormatError, W2VError, counted
 from ...system.files import write_result
 from .base import Allocate, Block, Content, VectorSource, rows_at_once
 
@@ -49,7 +49,7 @@ def read(source: VectorSource) -> Content:
     if not is_list or not arrow.types.is_floating(kind.value_type) or n_words < 1:
         raise FormatError(
             f"{name}: expected rows with lists of floating-point numbers as vector, found "
-            f"{n_words} rows of {str(kind)!r:.60}"
+            f"{counted(n_words, 'row')} of {str(kind)!r:.60}"
         )
 
     def batches(n_rows: int) -> Iterator[Any]:
@@ -73,7 +73,9 @@ def read(source: VectorSource) -> Content:
             if batch.num_rows:
                 yield _block(arrow, batch, allocate(batch.num_rows), name)
         if n_read != n_words:
-            raise FormatError(f"{name}: is damaged: it has other than the {n_words} rows it says")
+            raise FormatError(
+                f"{name}: is damaged: it has other than the {counted(n_words, 'row')} it says"
+            )
 
     return Content(name, n_words, dim, blocks)
 
@@ -99,8 +101,8 @@ def _block(arrow: Any, batch: Any, rows: np.ndarray, name: str) -> Block:
     is_whole = None not in words and not flat.null_count and (lengths == rows.shape[1]).all()
     if not is_whole or len(flat) != rows.size:
         raise FormatError(
-            f"{name}: expected a word and a vector of {rows.shape[1]} numbers in each row, found "
-            "other rows"
+            f"{name}: expected a word and a vector of {counted(rows.shape[1], 'number')} in each "
+            "row, found other rows"
         )
     with np.errstate(over="ignore"):
         rows[:] = flat.to_numpy(zero_copy_only=False).reshape(rows.shape)

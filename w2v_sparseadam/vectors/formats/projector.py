@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, counted
 from ...system.files import write_result
 from .base import Allocate, Block, Content, VectorSource, check_names_a_file, rows_at_once
 from .registry import second_file
@@ -64,8 +64,8 @@ def read(source: VectorSource) -> Content:
                 place = f"{source.name}, line {start + row + 1}"
                 if not line:
                     raise FormatError(
-                        f"{source.name}: ends after {start + row} rows, but {path} has "
-                        f"{len(words)} words"
+                        f"{source.name}: ends after {counted(start + row, 'row')}, but {path} has "
+                        f"{counted(len(words), 'word')}"
                     )
                 parse_row(line, vectors[row], word, place)
                 line = source.stream.readline(_LONGEST_LINE)
@@ -85,7 +85,9 @@ def _words(path: Path, of: str) -> tuple[list[str], NDArray[np.int64] | None]:
         first = 2
         for number, row in enumerate(rows, first):
             if len(row) != len(names):
-                raise FormatError(f"{path}, line {number}: has other than {len(names)} columns")
+                raise FormatError(
+                    f"{path}, line {number}: has other than {counted(len(names), 'column')}"
+                )
         if b"count" in names:
             place = names.index(b"count")
             counts = parse_counts([row[place] for row in rows], path, first)

@@ -48,7 +48,7 @@ def read_header(source: VectorSource) -> tuple[int, int]:
     if size is not None and n_words * (2 + 2 * dim) - 1 > size - len(line):
         raise FormatError(
             f"{path}, line 1: {told} do not fit in a file of "
-            f"{size} bytes; it is truncated, or line 1 is not a header"
+            f"{counted(size, 'byte')}; it is truncated, or line 1 is not a header"
         )
     if dim > _MOST_DIMS:
         raise FormatError(

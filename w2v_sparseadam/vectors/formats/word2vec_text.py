@@ -86,7 +86,7 @@ def _blocks(source: VectorSource, n_words: int, dim: int, allocate: Allocate) ->
             if not line:
                 raise_short(path, n_words, first + row)
             if len(line) == longest:
-                raise FormatError(f"{place}: is too long for a word and {dim} numbers")
+                raise FormatError(f"{place}: is too long for a word and {counted(dim, 'number')}")
             # Words may hold white space that is not ASCII, so only the first space ends one.
             word, _, numbers = line.partition(b" ")
             word = word.rstrip(b"\r\n")
