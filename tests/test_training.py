@@ -415,8 +415,29 @@ def rarely_two(tmp_path, seed, epochs):
 
 
 def test_a_small_vocabulary_has_small_batches():
-    sizes = {n: default_batch_size(n) for n in (1, 4, 5, 50, 128, 129, 10**6)}
+    sizes = {n: default_batch_size(10**6, n) for n in (1, 4, 5, 50, 128, 129, 10**6)}
     assert sizes == {1: 32, 4: 32, 5: 40, 50: 400, 128: 1024, 129: 1024, 10**6: 1024}
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "n_words", "size"),
+    [
+        (7_999_999, 10**6, 1024),
+        (8_000_000, 20_480, 2048),
+        (15_999_999, 10**6, 2048),
+        (16_000_000, 20_479, 1024),
+        (16_000_000, 40_959, 2048),
+        (16_000_000, 40_960, 4096),
+        (10**10, 10**6, 4096),
+        (10**10, 100, 800),
+    ],
+)
+def test_a_large_text_of_many_words_has_large_batches(n_tokens, n_words, size):
+    assert default_batch_size(n_tokens, n_words) == size
+    settled = Settings().for_text(n_tokens, n_words)
+    assert settled.run.batch_size == size
+    composed = Settings(objective=SkipGramConfig(subwords="3-6"))
+    assert composed.for_text(n_tokens, n_words).run.batch_size == min(size, 1024)
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="takes minutes")

@@ -47,7 +47,7 @@ def measure_steps(
     emit: Callable[[Event], None],
 ) -> tuple[list[StepTiming], list[Skipped]]:
     """Time the optimizers' steps over all sizes that can be measured."""
-    batch_size = run.batch_size or default_batch_size(counts.size)
+    batch_size = run.batch_size or default_batch_size(int(counts.sum()), counts.size)
     own_touches = _expected_touches(counts, skip_gram, batch_size)
     n_rows = max(1, round(float(-np.expm1(-own_touches).sum())))
     timings: list[StepTiming] = []

@@ -208,7 +208,8 @@ def build_engine(
             word_ids,
             objective,
             list(tables.values()),
-            batch_size=run.batch_size or default_batch_size(len(counts)),
+            batch_size=run.batch_size
+            or default_batch_size(int(counts.sum()), len(counts), settings.objective.is_composed),
             seed=run.seed,
             workers=workers,
             first_epoch=first_epoch,

@@ -20,7 +20,13 @@ MAX_EPOCHS = 10**9
 """In all."""
 
 BATCH_SIZE = 1024
-"""Centers of a step by default, unless the vocabulary is small."""
+"""Centers of a step by default, unless the text is large or the vocabulary small."""
+
+LARGE_BATCH_SIZES = ((16_000_000, 4096), (8_000_000, 2048))
+"""Those of texts of so many tokens or more."""
+
+WORDS_A_CENTER = 10
+"""A vocabulary has at least so many words for each center of a large batch."""
 
 CENTERS_A_WORD = 8
 """Of a small vocabulary, so many centers for each word by default."""
@@ -36,6 +42,11 @@ EPOCHS_BELOW = ((300_000, 40), (5_000_000, 15), (50_000_000, 9), (500_000_000, 5
 
 EPOCHS_BEYOND = 3
 
+_BATCH_SIZE_HELP = (
+    f"{BATCH_SIZE:,}; for a text of "
+    + " or ".join(f"{least // 10**6} million words {size:,}" for least, size in LARGE_BATCH_SIZES)
+    + f", without n-grams; {CENTERS_A_WORD} per word of a small vocabulary"
+)
 _EPOCHS_HELP = (
     ", ".join(f"{epochs} below {limit:,} words" for limit, epochs in EPOCHS_BELOW)
     + f", else {EPOCHS_BEYOND}"
@@ -69,7 +80,7 @@ class RunConfig:
         "Center words per step, after subsampling.",
         low=LEAST_BATCH_SIZE,
         high=MAX_BATCH_SIZE,
-        default_help=f"{BATCH_SIZE:,}, or {CENTERS_A_WORD} per word of a small vocabulary",
+        default_help=_BATCH_SIZE_HELP,
     )
     seed: int = setting(1, int, "Seed of all random numbers.", low=0, high=2**64 - 1, common=True)
     threads: int | None = setting(
@@ -94,12 +105,15 @@ class RunConfig:
         n = usable_processors()
         return n if self.threads is None else min(n, self.threads)
 
-    def for_text(self, n_tokens: int, n_words: int) -> RunConfig:
-        """Return the same with each None of a text's size replaced by the default for that size."""
+    def for_text(self, n_tokens: int, n_words: int, is_composed: bool = False) -> RunConfig:
+        """Return the same with each None of a text's size replaced by the default for that size.
+
+        ``is_composed`` says whether words are composed of n-grams.
+        """
         return replace(
             self,
             epochs=self.epochs or default_epochs(n_tokens),
-            batch_size=self.batch_size or default_batch_size(n_words),
+            batch_size=self.batch_size or default_batch_size(n_tokens, n_words, is_composed),
         )
 
 
@@ -163,17 +177,26 @@ def default_epochs(n_tokens: int) -> int:
     return next((epochs for limit, epochs in EPOCHS_BELOW if n_tokens < limit), EPOCHS_BEYOND)
 
 
-def default_batch_size(n_words: int) -> int:
+def default_batch_size(n_tokens: int, n_words: int, is_composed: bool = False) -> int:
     """Return how many centers a step has by default.
 
     All gradients of a step are taken at once and summed. Where the words are few, each would get
-    the sum of hundreds, and move too far.
+    the sum of hundreds, and move too far; so would an n-gram, which many words share. A large text
+    has steps enough for large batches, which keep more threads busy.
 
     Parameters
     ----------
+    n_tokens : int
+        Tokens of the text whose word is in the vocabulary.
     n_words : int
         Words of the vocabulary.
+    is_composed : bool
+        Whether words are composed of n-grams.
     """
+    if not is_composed:
+        for least, size in LARGE_BATCH_SIZES:
+            if n_tokens >= least and n_words >= WORDS_A_CENTER * size:
+                return size
     return max(LEAST_BATCH_SIZE, min(BATCH_SIZE, CENTERS_A_WORD * n_words))
 
 
@@ -221,7 +244,7 @@ class Settings:
         return replace(
             self,
             objective=self.objective.for_text(n_tokens),
-            run=self.run.for_text(n_tokens, n_words),
+            run=self.run.for_text(n_tokens, n_words, self.objective.is_composed),
         )
 
     def with_threads(self, threads: int | None) -> Settings:
