@@ -433,11 +433,14 @@ def test_a_small_vocabulary_has_small_batches():
     ],
 )
 def test_a_large_text_of_many_words_has_large_batches(n_tokens, n_words, size):
-    assert default_batch_size(n_tokens, n_words) == size
-    settled = Settings().for_text(n_tokens, n_words)
-    assert settled.run.batch_size == size
-    composed = Settings(objective=SkipGramConfig(subwords="3-6"))
-    assert composed.for_text(n_tokens, n_words).run.batch_size == min(size, 1024)
+    assert Settings().for_text(n_tokens, n_words).run.batch_size == size
+    for settings in (
+        Settings(objective=SkipGramConfig(subwords="3-6")),
+        Settings(optimizer=OptimizerConfig(optimizer="sgd")),
+        Settings(optimizer=OptimizerConfig(optimizer="adagrad")),
+        Settings(optimizer=OptimizerConfig(power=0.1)),
+    ):
+        assert settings.for_text(n_tokens, n_words).run.batch_size == min(size, 1024)
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="takes minutes")

@@ -209,7 +209,7 @@ def build_engine(
             objective,
             list(tables.values()),
             batch_size=run.batch_size
-            or default_batch_size(int(counts.sum()), len(counts), settings.objective.is_composed),
+            or default_batch_size(int(counts.sum()), len(counts), settings.large_batches),
             seed=run.seed,
             workers=workers,
             first_epoch=first_epoch,

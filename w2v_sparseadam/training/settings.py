@@ -12,7 +12,7 @@ from ..fields import check_settings, setting
 from ..objectives.registry import OBJECTIVES, name_of
 from ..objectives.settings import ObjectiveSettings
 from ..objectives.skip_gram.settings import SkipGramConfig
-from ..optimizers.settings import OptimizerConfig
+from ..optimizers.settings import START_POWER, OptimizerConfig
 from ..text.settings import PhraseConfig, TextConfig
 from ..text.tokenizers import is_imported
 
@@ -27,6 +27,8 @@ LARGE_BATCH_SIZES = ((16_000_000, 4096), (8_000_000, 2048))
 
 WORDS_A_CENTER = 10
 """A vocabulary has at least so many words for each center of a large batch."""
+
+_LEAST_POWER = START_POWER["sparse-adam"]  # of the second moment, for large batches
 
 CENTERS_A_WORD = 8
 """Of a small vocabulary, so many centers for each word by default."""
@@ -45,7 +47,7 @@ EPOCHS_BEYOND = 3
 _BATCH_SIZE_HELP = (
     f"{BATCH_SIZE:,}; for a text of "
     + " or ".join(f"{least // 10**6} million words {size:,}" for least, size in LARGE_BATCH_SIZES)
-    + f", without n-grams; {CENTERS_A_WORD} per word of a small vocabulary"
+    + f", with sparse-adam and no n-grams; {CENTERS_A_WORD} per word of a small vocabulary"
 )
 _EPOCHS_HELP = (
     ", ".join(f"{epochs} below {limit:,} words" for limit, epochs in EPOCHS_BELOW)
@@ -105,15 +107,15 @@ class RunConfig:
         n = usable_processors()
         return n if self.threads is None else min(n, self.threads)
 
-    def for_text(self, n_tokens: int, n_words: int, is_composed: bool = False) -> RunConfig:
+    def for_text(self, n_tokens: int, n_words: int, may_be_large: bool = False) -> RunConfig:
         """Return the same with each None of a text's size replaced by the default for that size.
 
-        ``is_composed`` says whether words are composed of n-grams.
+        ``may_be_large`` is that of `Settings.large_batches`.
         """
         return replace(
             self,
             epochs=self.epochs or default_epochs(n_tokens),
-            batch_size=self.batch_size or default_batch_size(n_tokens, n_words, is_composed),
+            batch_size=self.batch_size or default_batch_size(n_tokens, n_words, may_be_large),
         )
 
 
@@ -177,12 +179,12 @@ def default_epochs(n_tokens: int) -> int:
     return next((epochs for limit, epochs in EPOCHS_BELOW if n_tokens < limit), EPOCHS_BEYOND)
 
 
-def default_batch_size(n_tokens: int, n_words: int, is_composed: bool = False) -> int:
+def default_batch_size(n_tokens: int, n_words: int, may_be_large: bool = False) -> int:
     """Return how many centers a step has by default.
 
     All gradients of a step are taken at once and summed. Where the words are few, each would get
-    the sum of hundreds, and move too far; so would an n-gram, which many words share. A large text
-    has steps enough for large batches, which keep more threads busy.
+    the sum of hundreds, and move too far. A large text has steps enough for large batches, which
+    keep more threads busy.
 
     Parameters
     ----------
@@ -190,10 +192,10 @@ def default_batch_size(n_tokens: int, n_words: int, is_composed: bool = False) -
         Tokens of the text whose word is in the vocabulary.
     n_words : int
         Words of the vocabulary.
-    is_composed : bool
-        Whether words are composed of n-grams.
+    may_be_large : bool
+        That of `Settings.large_batches`.
     """
-    if not is_composed:
+    if may_be_large:
         for least, size in LARGE_BATCH_SIZES:
             if n_tokens >= least and n_words >= WORDS_A_CENTER * size:
                 return size
@@ -244,8 +246,19 @@ class Settings:
         return replace(
             self,
             objective=self.objective.for_text(n_tokens),
-            run=self.run.for_text(n_tokens, n_words, self.objective.is_composed),
+            run=self.run.for_text(n_tokens, n_words, self.large_batches),
         )
+
+    @property
+    def large_batches(self) -> bool:
+        """Whether large batches learn as well as small ones.
+
+        A row's gradients add up. Adam's second moment keeps the step from growing with them; SGD
+        and Adagrad go too far, and so do n-grams, which many words of a batch share.
+        """
+        config = self.optimizer
+        is_adam = config.optimizer == "sparse-adam" and config.start_power >= _LEAST_POWER
+        return is_adam and not self.objective.is_composed
 
     def with_threads(self, threads: int | None) -> Settings:
         """Return the same with so many threads, or as it is if None."""
