@@ -19,6 +19,7 @@ from w2v_sparseadam.runs import folder as run_folder
 from w2v_sparseadam.runs.folder import RunFolder
 from w2v_sparseadam.runs.inputs import check_inputs, file_stamp
 from w2v_sparseadam.runs.names import resume_command
+from w2v_sparseadam.runs.sealed_json import sealed, sealed_json, to_json
 from w2v_sparseadam.runs.settings import read_settings
 from w2v_sparseadam.text.vocabulary import Vocabulary
 
@@ -361,10 +362,15 @@ def reseal(path, **files):
     seal(path / "text.json", text)
 
 
+def test_encodes_sealed_content_once():
+    for content in ({"a": 1}, {"paths": ["ä", []], "nested": {"empty": {}, "call": len}}):
+        assert sealed_json(content) == to_json(sealed(content))
+
+
 def seal(path, content):
     """Write a JSON file of a run, with a right checksum."""
     content.pop("checksum", None)
-    path.write_text(json.dumps(run_folder.sealed(content)))
+    path.write_text(json.dumps(sealed(content)))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from w2v_sparseadam.simd.kernels import kernel
 from w2v_sparseadam.text.reading.reader import Chunk, read_chunks
 from w2v_sparseadam.text.types import scanner, type_table
 from w2v_sparseadam.text.types.hash_table import draw_seeds
-from w2v_sparseadam.text.types.scanner import LINE_MARK, Piece, _scan
+from w2v_sparseadam.text.types.scanner import LINE_MARK, Piece, _scan, load_words
 from w2v_sparseadam.text.types.spaces import BLOCK, lowest_bit, white_space
 from w2v_sparseadam.text.types.type_table import TypeTable
 from w2v_sparseadam.text.vocabulary import LINE_END
@@ -143,6 +143,21 @@ def test_the_table_grows_many_times(tmp_path):
     check(tmp_path, [text], chunk_bytes=256, _n_types=1, _arena_bytes=1)
 
 
+def test_a_piece_has_more_types_than_its_table_holds(tmp_path):
+    words = [b"%d" % k for k in range(LINE_MARK + 100)]
+    table, numbers = scan(tmp_path, [b" ".join(words + words)], chunk_bytes=1 << 20)
+    assert numbers.tolist() == [*range(len(words)), *range(len(words)), LINE_END]
+    assert table.types_as_bytes(0, len(words)) == b" ".join([*words, b""])
+    assert set(table.counts.tolist()) == {2}
+
+
+def test_a_piece_finds_as_many_types_as_its_table_holds():
+    words = b"".join(b"%d " % k for k in range(LINE_MARK))
+    piece = load_words(Piece(), words + words).scan()
+    assert piece.is_done
+    assert piece.numbers.tolist() == [*range(LINE_MARK), *range(LINE_MARK)]
+
+
 def test_types_that_differ_in_one_byte_or_in_length_are_different(tmp_path):
     """Lengths around 8, the number of bytes that are compared at a time."""
     words = [b"x" * length for length in range(1, 27)]
@@ -207,7 +222,7 @@ def keys_of(token):
 
 
 def python_hash(token):
-    """Return all 64 bits of the hash of a token, of which a slot keeps the upper 32."""
+    """Return all 64 bits of the hash of a token; a slot keeps the upper 32, 16 in a piece."""
     return mixed(*keys_of(token))
 
 

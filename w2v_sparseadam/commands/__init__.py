@@ -27,7 +27,7 @@ import click
 
 from .. import __version__
 from ..errors import SettingError, W2VError
-from ..system.paths import same_file
+from ..system.paths import file_identity, same_file
 from ..text.reading.sources import STANDARD_INPUT
 from .other_names import check_names
 from .signals import StopSignals, bus_errors_told, exit_soon
@@ -204,22 +204,27 @@ def _guard_standard_files() -> None:
 
 
 def check_distinct(
-    inputs: Mapping[str, Sequence[Path]], outputs: Mapping[str, Path | None]
+    inputs: Mapping[str, Sequence[str | Path]], outputs: Mapping[str, Path | None]
 ) -> None:
     """Refuse to overwrite a file that is read, or to write two results to one file.
 
     Parameters
     ----------
-    inputs : mapping of str to sequence of Path
+    inputs : mapping of str to sequence of str or Path
         Files that are read, by what they are, such as ``"a corpus file"``.
     outputs : mapping of str to Path or None
         Files that are written, if at all, by the options that name them.
     """
     written = {option: path for option, path in outputs.items() if path is not None}
+    # To read "-" is standard input, to write it standard output.
+    read = {
+        kind: {file_identity(path) for path in paths if str(path) != STANDARD_INPUT}
+        for kind, paths in inputs.items()
+        if written
+    }
     for option, path in written.items():
-        for kind, paths in inputs.items():
-            # To read "-" is standard input, to write it standard output.
-            if any(same_file(path, other) for other in paths if str(other) != STANDARD_INPUT):
+        for kind, identities in read.items():
+            if file_identity(path) in identities:
                 raise click.UsageError(
                     f"{path} is {kind} and would be overwritten; name another with {option}"
                 )

@@ -123,7 +123,7 @@ def resumed_run(ctx: click.Context, stack: ExitStack) -> Request:
     check_outside(destination.run_dir, outputs)
     added = find_sources(options["add"]) if options["add"] else None
     paths = [*kept["paths"], *(source.path for source in added or [])]
-    check_distinct({"a corpus file": list(map(Path, paths))}, outputs)
+    check_distinct({"a corpus file": paths}, outputs)
     arguments = {
         "more_epochs": int(epochs) if isinstance(epochs, MoreEpochs) else 0,
         "total_epochs": int(epochs) if isinstance(epochs, TotalEpochs) else None,

@@ -57,8 +57,8 @@ def checked_sources(
         if is_named_as_vectors(path) and not os.path.lexists(path):
             raise click.UsageError(f"{path}: no such file; name the file to write with -o")
     sources = check_sources(settings["corpus"], config)
-    read = {kind: [path] for kind, path in inputs.items() if path}
-    read["a corpus file"] = [Path(source.path) for source in sources]
+    read: dict[str, list[str | Path]] = {kind: [path] for kind, path in inputs.items() if path}
+    read["a corpus file"] = [source.path for source in sources]
     read["a word list"] = [path for path in (settings["stopwords"], settings["vocab"]) if path]
     check_distinct(read, outputs)
     return sources

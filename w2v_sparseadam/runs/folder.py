@@ -19,7 +19,6 @@ settings say so.
 from __future__ import annotations
 
 import hashlib
-import json
 import mmap
 import os
 import shutil
@@ -47,7 +46,7 @@ from .names import (
     resume_command,
     sync_folder,
 )
-from .sealed_json import sealed, to_json
+from .sealed_json import plain, sealed_json
 from .settings import FORMAT, is_run, read_settings
 from .text import (
     CHUNK,
@@ -376,12 +375,12 @@ class RunFolder:
 
     def _write_settings(self, settings: dict[str, Any]) -> None:
         # As they will be read again, so that a run and its resumption see the same.
-        self.settings = json.loads(to_json(settings))
+        self.settings = plain(settings)
         self._write_json(SETTINGS, self.settings)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         with replace_file(self.path / name) as stream:
-            stream.write(to_json(sealed(content)).encode() + b"\n")
+            stream.write(sealed_json(content).encode() + b"\n")
         sync_folder(self.path)
 
 

@@ -16,7 +16,17 @@ _MOST_BYTES = 1 << 28
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a JSON file with a checksum of it."""
-    return {**content, _CHECKSUM: hashlib.sha256(to_json(content).encode()).hexdigest()}
+    return {**content, _CHECKSUM: _digest(to_json(content))}
+
+
+def sealed_json(content: Mapping[str, Any]) -> str:
+    """Return `sealed` content, which is not empty, as JSON, encoded only once: it may be long."""
+    text = to_json(content)
+    return text.removesuffix("\n}") + f',\n "{_CHECKSUM}": "{_digest(text)}"\n}}'
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def unsealed(path: Path, content: dict[str, Any]) -> dict[str, Any]:
@@ -38,12 +48,16 @@ def is_bounded(value: Any) -> bool:
 
 def plain(value: Any) -> Any:
     """Return a value as it comes back from JSON."""
-    return json.loads(to_json(value))
+    return json.loads(json.dumps(value, default=_named))  # without indent, which takes time
 
 
 def to_json(value: Any) -> str:
     """Return a value as JSON; what JSON cannot hold, such as a function, as its name."""
-    return json.dumps(value, indent=1, default=lambda it: getattr(it, "__qualname__", str(it)))
+    return json.dumps(value, indent=1, default=_named)
+
+
+def _named(value: Any) -> str:
+    return getattr(value, "__qualname__", str(value))
 
 
 def read_json(path: Path) -> dict[str, Any]:

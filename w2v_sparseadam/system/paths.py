@@ -86,7 +86,13 @@ def shell_path(path: str | os.PathLike[str]) -> str:
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
     """Tell whether two paths are one file, or would be once it exists."""
+    return file_identity(one) == file_identity(other)
+
+
+def file_identity(path: str | os.PathLike[str]) -> tuple[int | str, ...]:
+    """Return what two paths have in common if they are one file, or would be once it exists."""
     try:
-        return os.path.samefile(one, other)
-    except OSError:  # at least one does not exist
-        return os.path.realpath(one) == os.path.realpath(other)
+        status = os.stat(path)
+    except OSError:
+        return (os.path.realpath(path),)
+    return status.st_dev, status.st_ino

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..errors import SettingError, W2VError, check_path
 from ..events import Event, Pace, Warned
 from ..runs.names import belongs_to_run
-from ..system.paths import compression_ending, open_descriptor, same_file
+from ..system.paths import compression_ending, file_identity, open_descriptor
 
 LOG_NAME = "log.jsonl"
 """The log in the folder of a run."""
@@ -37,7 +37,7 @@ def check_log_apart(
     if not log:
         return
     name = os.fspath(log)
-    if any(same_file(name, path) for path in inputs):
+    if file_identity(name) in map(file_identity, inputs):
         raise SettingError(
             f"log is {name!r:.200}, a file that is read and would be overwritten",
             "name another with `log`",

@@ -20,9 +20,9 @@ from ...system.zstd import zstd_module
 from .magic import HEAD_BYTES, compression_of
 from .sources import SourceFile, source_at
 
-_IN_BYTES = 1 << 17
+_IN_BYTES = 1 << 18  # about _OUT_BYTES of gzipped text; smaller blocks switch threads more often
 _OUT_BYTES = 1 << 20
-_BLOCKS_AHEAD = 4
+_BLOCKS_AHEAD = 8
 _PEEK_BYTES = 1 << 16
 _LONGEST_LINE = 1 << 20
 _MOST_WINDOW = 1 << 31

@@ -212,8 +212,7 @@ class SourceFile:
         """Return the next bytes, at most ``n_bytes``, none at the end."""
         block = bytearray(n_bytes)
         with memoryview(block) as view:
-            n_read = self.readinto(view)
-        return bytes(block[:n_read])
+            return bytes(view[: self.readinto(view)])
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the remaining bytes."""

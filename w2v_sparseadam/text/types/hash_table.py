@@ -11,8 +11,9 @@ from ...simd.kernels import inlined
 _Word = np.uint64
 _SPACES = _Word(0x2020202020202020)
 
-# A slot of a hash table: the upper 32 bits of the hash, and the row of the type + 1; 0 when free.
-UPPER, LOWER = _Word(0xFFFFFFFF00000000), _Word(0xFFFFFFFF)
+# A slot of a hash table: the upper bits of the hash, and in its lower half the row of the type + 1;
+# 0 when free. Slots of 32 bits suffice for a piece, and more of them fit in the cache.
+LOWER_OF_32, LOWER_OF_64 = _Word(0xFFFF), _Word(0xFFFFFFFF)
 
 # The entry of a type in the tables: half a cache line.
 ROW = np.dtype([(name, np.uint64) for name in ("key", "key_2", "count", "start")])
@@ -101,18 +102,22 @@ def probe(
     key: np.uint64,
     key_2: np.uint64,
     upper: np.uint64,
+    lower: np.uint64,
     i: np.uint64,
 ) -> tuple[np.uint64, np.uint64]:
-    """Return the first place from i on whose slot is free or has these keys, and the slot."""
+    """Return the first place from i on whose slot is free or has these keys, and the slot.
+
+    ``lower`` is the mask of the lower half of a slot, and ``upper`` its upper half.
+    """
     one = _Word(1)
     slot_mask = _Word(slots.size - 1)
     i &= slot_mask
     while True:
-        slot = slots[i]
+        slot = _Word(slots[i])
         if slot == _Word(0):
             return i, slot
-        if slot & UPPER == upper:
-            row = (slot & LOWER) - one
+        if slot & ~lower == upper:
+            row = (slot & lower) - one
             if rows[row]["key"] == key and rows[row]["key_2"] == key_2:
                 return i, slot
         i = (i + one) & slot_mask

@@ -17,9 +17,8 @@ from ...simd.kernels import kernel
 from ..reading.reader import CHUNK_BYTES, PADDING_BYTES, Chunk
 from .hash_table import (
     IN_KEYS,
-    LOWER,
+    LOWER_OF_32,
     SEEDS,
-    UPPER,
     Seeds,
     aligned_rows,
     hash_keys,
@@ -54,7 +53,7 @@ class PieceTypes(NamedTuple):
     """The types of a piece, as the kernels see them."""
 
     seeds: Seeds
-    slots: np.ndarray  # (power of 2,) uint64
+    slots: np.ndarray  # (power of 2,) uint32
     rows: np.ndarray  # (T,) ROW; a type starts where it first occurs in the piece
     lengths: np.ndarray  # (T,) int64: in bytes
     lines: np.ndarray  # (T,) int64: how many lines of the piece end before it
@@ -74,7 +73,7 @@ def _scan(
     Indices are unsigned, because Numba tests a signed one for negative values at each use.
     """
     seeds, slots, rows = types.seeds, types.slots, types.rows
-    one = _Word(1)
+    one, lower = _Word(1), LOWER_OF_32
     room, type_room = _Word(numbers.size), _Word(types.lengths.size)
     lines, n_types, type_bytes, n_numbers = cursor[_LINES], _Word(0), _Word(0), _Word(0)
     line_begin = -cursor[_LAST_LINE]  # among the numbers
@@ -91,15 +90,15 @@ def _scan(
             length = pos - begin
             if length != _Word(0):
                 key, key_2 = keys_of(seeds, data, begin, length)
-                hashed = hash_keys(seeds, key, key_2)
-                upper = hashed & UPPER
-                i, slot = probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+                hashed = hash_keys(seeds, key, key_2) >> _Word(32)
+                upper = hashed & ~lower
+                i, slot = probe(slots, rows, key, key_2, upper, lower, hashed)
                 while length > IN_KEYS and slot != _Word(0):
-                    there = rows[(slot & LOWER) - one]["start"]
+                    there = rows[(slot & lower) - one]["start"]
                     if same_bytes(data, begin, data, there, length):
                         break
-                    i, slot = probe(slots, rows, key, key_2, upper, i + one)
-                row = (slot & LOWER) - one
+                    i, slot = probe(slots, rows, key, key_2, upper, lower, i + one)
+                row = (slot & lower) - one
                 if slot == _Word(0):
                     if n_types == type_room:
                         status = _TYPES_FULL
@@ -163,7 +162,7 @@ class Piece:
         self.begins: list[ChunkBegin] = []
         self.types = PieceTypes(
             seeds=SEEDS,
-            slots=np.zeros(n_slots, np.uint64),
+            slots=np.zeros(n_slots, np.uint32),
             rows=aligned_rows(_n_types),
             lengths=np.empty(_n_types, np.int64),
             lines=np.empty(_n_types, np.int64),

@@ -15,9 +15,8 @@ from ..reading.reader import PADDING_BYTES
 from ..words import Words
 from .hash_table import (
     IN_KEYS,
-    LOWER,
+    LOWER_OF_64,
     SEEDS,
-    UPPER,
     Seeds,
     aligned_rows,
     hash_keys,
@@ -58,7 +57,7 @@ def _fetch_ahead(types: PieceTypes, n_types: int, k: np.uint64, table: _Table) -
         ahead = types.rows[k + _SOON // _Word(2)]
         hashed = hash_keys(table.seeds, ahead["key"], ahead["key_2"])
         slot = table.slots[hashed >> _Word(32) & slot_mask]
-        likely = (slot & LOWER) - _Word(slot != _Word(0))
+        likely = (slot & LOWER_OF_64) - _Word(slot != _Word(0))
         prefetch(table.rows, likely)
         prefetch(table.numbers, likely)
 
@@ -72,15 +71,15 @@ def _slot_of(
     key, key_2 = types.rows[k]["key"], types.rows[k]["key_2"]
     begin, length = types.rows[k]["start"], _Word(types.lengths[k])
     hashed = hash_keys(table.seeds, key, key_2)
-    upper = hashed & UPPER
-    i, slot = probe(slots, rows, key, key_2, upper, hashed >> _Word(32))
+    upper = hashed & ~LOWER_OF_64
+    i, slot = probe(slots, rows, key, key_2, upper, LOWER_OF_64, hashed >> _Word(32))
     while length > IN_KEYS and slot != _Word(0):
-        row = (slot & LOWER) - one
+        row = (slot & LOWER_OF_64) - one
         there = rows[row]["start"]
         same_length = rows[row + one]["start"] - there == length + one
         if same_length and same_bytes(data, begin, table.arena, there, length):
             break
-        i, slot = probe(slots, rows, key, key_2, upper, i + one)
+        i, slot = probe(slots, rows, key, key_2, upper, LOWER_OF_64, i + one)
     return i, slot, upper
 
 
@@ -92,7 +91,7 @@ def _find(
     for k in range(_Word(n_types)):
         _fetch_ahead(types, n_types, k, table)
         _, slot, _ = _slot_of(data, types, k, table)
-        rows[k] = np.int64(slot & LOWER) - 1
+        rows[k] = np.int64(slot & LOWER_OF_64) - 1
 
 
 @kernel
@@ -116,7 +115,7 @@ def _merge(
     for k in range(_Word(n_types)):
         _fetch_ahead(types, n_types, k, table)
         i, slot, upper = _slot_of(data, types, k, table)
-        row = (slot & LOWER) - one
+        row = (slot & LOWER_OF_64) - one
         if slot == _Word(0):
             row = _Word(cursor[_TABLE_TYPES])
             slots[i] = upper | (row + one)
@@ -147,12 +146,12 @@ def _rehash(old_slots: np.ndarray, slots: np.ndarray, new_rows: np.ndarray) -> N
         slot = old_slots[k]
         if slot == _Word(0):
             continue
-        row = new_rows[(slot & LOWER) - one]
+        row = new_rows[(slot & LOWER_OF_64) - one]
         if row >= 0:
             i = (slot >> _Word(32)) & slot_mask
             while slots[i] != _Word(0):
                 i = (i + one) & slot_mask
-            slots[i] = (slot & UPPER) | (_Word(row) + one)
+            slots[i] = (slot & ~LOWER_OF_64) | (_Word(row) + one)
 
 
 @kernel
