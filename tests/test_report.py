@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from w2v_sparseadam import Model, Vectors, save_report, train
+from w2v_sparseadam import Model, Vectors, resume, save_report, train
 from w2v_sparseadam.commands.html_report import main
+from w2v_sparseadam.commands.repeat import train_command
 from w2v_sparseadam.errors import FormatError, SettingError, W2VError, WrongTypeError
 from w2v_sparseadam.events import EpochEnded
 from w2v_sparseadam.objectives.skip_gram.settings import SkipGramConfig
@@ -26,6 +27,7 @@ from w2v_sparseadam.report.settings_rows import (
 from w2v_sparseadam.report.subject import Part, Subject
 from w2v_sparseadam.report.vocabulary import vocabulary_figures
 from w2v_sparseadam.runs.folder import RunFolder
+from w2v_sparseadam.training.keywords import settings_from
 from w2v_sparseadam.training.settings import Settings
 
 HOSTILE = [
@@ -588,6 +590,26 @@ def test_the_command_names_what_a_run_started_from(tmp_path):
     save_report(tmp_path / "run", tmp_path / "a.html")
     command = content_of(tmp_path / "a.html")["command"]
     assert command.endswith(", epochs=1, init=vectors, freeze=words)")
+
+
+def test_the_command_names_texts_without_a_file_and_fields_with_a_dash():
+    vectors = Vectors(["river", "sea"], np.ones((2, 4)))
+    settings = settings_from({"format": "csv", "field": "-x y"}).as_dict()
+    subject = Subject("run", vectors, settings=settings, parts=[Part(["-", "-a"])])
+    assert train_command(subject) == "w2v-train - ./-a --format csv --field '-x y'"
+
+
+def test_the_command_leaves_a_name_for_sentences(tmp_path):
+    settings = {"dim": 4, "epochs": 1, "min_count": 1, "progress": False}
+    train([line.split() for line in TEXT.splitlines()], run_dir=tmp_path / "run", **settings)
+    resume(tmp_path / "run", add=[["river", "sea"]], more_epochs=1, progress=False)
+    subject = Subject.of(tmp_path / "run")
+    first, added = train_command(subject).splitlines()
+    assert first.startswith("w2v-train CORPUS --")
+    assert added == "w2v-train --resume RUN_DIR --add CORPUS --epochs +1"
+    first, added = calls(subject).splitlines()
+    assert first.startswith("train(corpus, ")
+    assert added == "resume(run_dir, add=corpus, more_epochs=1)"
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_training(tmp_path):

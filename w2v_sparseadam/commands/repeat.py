@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..report.settings_rows import needed_to_repeat
 from ..report.subject import Subject
-from ..system.paths import shell_path
+from ..system.paths import shell_path, shell_word
+from ..text.reading.sources import STANDARD_INPUT
 from ..training.keywords import KEYWORDS
 from . import printable
 from .options import option_name
@@ -19,16 +20,21 @@ def train_command(subject: Subject) -> str:
     if not subject.settings or not subject.parts:
         return ""
     first, *others = subject.parts
-    paths = map(shell_path, first.paths or ["CORPUS"])
-    command = " ".join(["w2v-train", *paths, *_options(subject)])
+    command = " ".join(["w2v-train", *_texts(first.paths), *_options(subject)])
     resumed = [f"--epochs +{n}" for n in first.epochs[1:]]
     for part in others:
         n, *more = part.epochs
-        added = " ".join(f"--add {shell_path(path)}" for path in part.paths)
+        added = " ".join(f"--add {text}" for text in _texts(part.paths))
         resumed += [f"{added} --epochs +{n}", *(f"--epochs +{n}" for n in more)]
     if resumed:
         command += " --run-dir RUN_DIR"
     return printable_lines([command, *(f"w2v-train --resume RUN_DIR {each}" for each in resumed)])
+
+
+def _texts(paths: Sequence[str]) -> list[str]:
+    """Return the arguments for texts."""
+    named = paths or ["CORPUS"]
+    return [path if path == STANDARD_INPUT else shell_path(path) for path in named]
 
 
 def printable_lines(lines: list[str]) -> str:
@@ -46,7 +52,7 @@ def _options(subject: Subject) -> Iterator[str]:
         elif isinstance(value, list):
             yield f"{option} {_A_LIST}"
         else:
-            yield f"{option} {shell_path(str(value))}"
+            yield f"{option} {shell_word(str(value))}"
     if subject.has_init:
         yield "--init VECTORS"
     if subject.has_frozen:

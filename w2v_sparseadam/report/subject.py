@@ -124,11 +124,16 @@ def _parts_of(settings: Mapping[str, Any], vectors: Vectors) -> list[Part]:
         return []
     parts, n_before = [], 0
     for part in before:
-        own = paths[n_before : part["n_paths"]]
+        own = _named(paths[n_before : part["n_paths"]])
         parts.append(Part(own, part["epochs"], part["n_words"], part["n_tokens"]))
         n_before = part["n_paths"]
     epochs = [settings["run"]["epochs"], *settings["added_epochs"]]
-    return [*parts, replace(_whole_text(vectors), paths=paths[n_before:], epochs=epochs)]
+    return [*parts, replace(_whole_text(vectors), paths=_named(paths[n_before:]), epochs=epochs)]
+
+
+def _named(paths: Sequence[str]) -> list[str]:
+    """Return the paths of a text that are real; others stand for sentences or an open file."""
+    return [path for path in paths if not path.startswith("<")]
 
 
 def _whole_text(vectors: Vectors) -> Part:

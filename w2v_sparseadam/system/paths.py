@@ -73,13 +73,18 @@ def shell_path(path: str | os.PathLike[str]) -> str:
     name = os.fspath(path)
     if name.startswith("-"):  # otherwise it would be taken for an option
         name = f"./{name}"
-    if name.isprintable():
-        return shlex.quote(name)
+    return shell_word(name)
+
+
+def shell_word(text: str) -> str:
+    """Return text quoted for a shell's command line, whatever characters it has."""
+    if text.isprintable():
+        return shlex.quote(text)
     escaped = (
         char
         if char.isprintable() and char not in "'\\"
         else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
-        for char in name
+        for char in text
     )
     return f"$'{''.join(escaped)}'"
 
