@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from test_callbacks import SMALL
@@ -227,7 +228,7 @@ def test_scores_of_other_vectors_are_not_compared(begun, pairs, given_scores):
     assert bytes_of(resume(run_dir, eval=sums)) == bytes_of(models[3])
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "no state", "other words"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "no state", "no number", "other words"])
 def test_a_run_whose_best_epoch_is_lost_resumes(begun, pairs, given_scores, damage):
     run_dir, models = begun
     (path,) = run_dir.glob("checkpoints/best-*")
@@ -242,6 +243,9 @@ def test_a_run_whose_best_epoch_is_lost_resumes(begun, pairs, given_scores, dama
         if damage == "no state":
             state = {**state, "epoch": 0}
             warnings = [f"{path}: is damaged: it does not tell of an epoch"]
+        elif damage == "no number":
+            arrays = {name: np.full_like(array, np.nan) for name, array in arrays.items()}
+            warnings = [f"{path}: is damaged: it has numbers that are not finite"]
         else:
             arrays = {name: array[1:] for name, array in arrays.items()}
             warnings = [f"{path}: 'center.vectors' is not the array that this run has"]

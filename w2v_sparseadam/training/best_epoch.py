@@ -92,6 +92,8 @@ class BestEpochFile:
         self, path: Path, objective: ObjectiveSettings, words: Sequence[str]
     ) -> KeptEpoch | None:
         """Return the epoch in a file, None if it was compared by something else."""
+        import numpy as np
+
         with OpenCheckpoint(path) as opened:
             told = _checked(opened.state, path)
             if told["compared"] != self._compared:
@@ -100,6 +102,8 @@ class BestEpochFile:
                 table.name: opened.read(f"{table.name}.vectors", (table.n_rows, objective.dim))
                 for table in objective.tables(words)
             }
+        if not all(np.isfinite(table).all() for table in tables.values()):
+            raise FormatError(f"{path}: is damaged: it has numbers that are not finite")
         return KeptEpoch(told["epoch"], told["score"], told["first"], told["loss"], tables)
 
 
@@ -108,7 +112,7 @@ def _checked(state: Any, path: Path) -> Mapping[str, Any]:
     try:
         counts, numbers = (state["first"], state["epoch"]), (state["score"], state["loss"])
         is_whole = (
-            all(isinstance(n, int) for n in counts)
+            all(isinstance(n, int) and not isinstance(n, bool) for n in counts)
             and 1 <= counts[0] <= counts[1] < 1 << 31
             and all(isinstance(x, int | float) and math.isfinite(x) for x in numbers)
             and isinstance(state["compared"], dict)
