@@ -286,15 +286,23 @@ def test_added_text_begins_a_new_comparison(text, pairs, tmp_path, given_scores)
     assert [path.parent.name for path in run_dir.glob("*/best-*")] == ["checkpoints-1"]
 
 
-def test_the_best_epoch_is_kept_at_a_url(text, pairs, given_scores):  # noqa: F811
+@pytest.fixture
+def memory():
     fsspec = pytest.importorskip("fsspec", reason="URLs need it")
+    memory = fsspec.filesystem("memory")
+    yield memory
+    memory.store.clear()  # which other files of tests use, too
+    memory.pseudo_dirs[:] = [""]
+
+
+def test_the_best_epoch_is_kept_at_a_url(memory, text, pairs, given_scores):  # noqa: F811
     models = []
     train(text, **FIVE, on_epoch=models.append)
     given_scores(30, 20, 10, 29, 28)
     url = "memory://best/run"
     train(text, **FIVE, keep_best=pairs, patience=2, run_dir=url)
     assert bytes_of(resume(url, keep_best=pairs)) == bytes_of(models[0])
-    names = fsspec.filesystem("memory").find("/best/run")
+    names = memory.find("/best/run")
     assert [name for name in names if "best-" in name] == [
         "/best/run/checkpoints/best-000001.safetensors"
     ]

@@ -422,7 +422,7 @@ def test_a_small_archive_needs_no_thread(tmp_path, monkeypatch):
 
 
 def test_memory_does_not_grow_with_an_archive(tmp_path):
-    """It is a buffer and half a dozen blocks of 1 MiB each."""
+    """It is a buffer and a dozen blocks of 1 MiB each."""
     path = tmp_path / "corpus"
     path.write_bytes(gzip.compress(b"some words\n" * 6_000_000))
     tracemalloc.start()
@@ -432,7 +432,7 @@ def test_memory_does_not_grow_with_an_archive(tmp_path):
     finally:
         tracemalloc.stop()
     assert n_bytes == 66_000_000
-    assert peak < 12_000_000
+    assert peak < 15_000_000
 
 
 @pytest.mark.parametrize(
