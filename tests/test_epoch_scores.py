@@ -287,22 +287,22 @@ def test_added_text_begins_a_new_comparison(text, pairs, tmp_path, given_scores)
 
 
 @pytest.fixture
-def memory():
+def file_system():
     fsspec = pytest.importorskip("fsspec", reason="URLs need it")
-    memory = fsspec.filesystem("memory")
-    yield memory
-    memory.store.clear()  # which other files of tests use, too
-    memory.pseudo_dirs[:] = [""]
+    found = fsspec.filesystem("memory")
+    yield found
+    found.store.clear()  # which other files of tests use, too
+    found.pseudo_dirs[:] = [""]
 
 
-def test_the_best_epoch_is_kept_at_a_url(memory, text, pairs, given_scores):  # noqa: F811
+def test_the_best_epoch_is_kept_at_a_url(file_system, text, pairs, given_scores):  # noqa: F811
     models = []
     train(text, **FIVE, on_epoch=models.append)
     given_scores(30, 20, 10, 29, 28)
     url = "memory://best/run"
     train(text, **FIVE, keep_best=pairs, patience=2, run_dir=url)
     assert bytes_of(resume(url, keep_best=pairs)) == bytes_of(models[0])
-    names = memory.find("/best/run")
+    names = file_system.find("/best/run")
     assert [name for name in names if "best-" in name] == [
         "/best/run/checkpoints/best-000001.safetensors"
     ]
