@@ -347,6 +347,19 @@ def test_what_follows_from_the_text_is_not_repeated(given):
         assert {"epochs", "batch_size"} <= set(needed_of(subject, part))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"power": 0.05}, {"power": 0.05, "batch_size": 4096}, {"batch_size": 1024}],
+)
+def test_the_batch_of_a_large_text_is_repeated(given):
+    size = 20_000_000, 50_000  # for which 4,096 follows, if the power is not lower
+    settings = settings_from(given).for_text(*size)
+    settings = replace(settings, optimizer=settings.optimizer.resolved())
+    part = Part([], (), size[1], size[0])
+    subject = Subject("", drawn(), settings=settings.as_dict(), parts=[part])
+    assert needed_of(subject, part) == given
+
+
 def needed_of(subject, part):
     return dict(needed_to_repeat(replace(subject, parts=[part])))
 

@@ -76,15 +76,19 @@ def _derived(settings: Mapping[str, Any], part: Part) -> dict[str, Any]:
         and name not in _DERIVED
         and (not is_default or KEYWORDS[name].config is ShardConfig)
     }
+    powers = {name: value for name, value, _ in keywords_of(settings) if name == "power"}
     try:
         settled = settings_from(given).for_text(part.n_tokens, part.n_words)
+        # The batch follows the power, too.
+        with_power = settings_from({**given, **powers}).for_text(part.n_tokens, part.n_words)
     except W2VError:  # the settings may be a stranger's
         return {}
     optimizer = settled.optimizer
     if settled.sharding and optimizer.lr is None:
         lr = optimizer.start_lr * settled.sharding.lr_factor
         optimizer = dataclasses.replace(optimizer, lr=lr)
-    settled = dataclasses.replace(settled, optimizer=optimizer.resolved())
+    run = dataclasses.replace(settled.run, batch_size=with_power.run.batch_size)
+    settled = dataclasses.replace(settled, optimizer=optimizer.resolved(), run=run)
     return {name: value for name, value, _ in keywords_of(settled.as_dict()) if name in _DERIVED}
 
 
